@@ -1,0 +1,1 @@
+"""What web and worker share. Imports neither of them, and no torch."""

@@ -1,0 +1,178 @@
+"""The list of images and collections, in Redis: what is indexed, with which encoder.
+
+Vectors live in Qdrant, bytes in the image store; this is the record that joins them. An image has
+a record from the moment its bytes are stored (`indexed_at` None) and is listed once its regions
+are written. Deleting the record first makes a running index task drop the image.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from common.errors import EncoderMismatch, NotFound
+from common.redis import Client, translated
+
+_COLLECTIONS = "needle:collections"
+
+# KEYS: records, listing. ARGV: then for each image: id, record, time. Only known images are listed.
+_MARK_INDEXED = """
+local kept = {}
+for i = 1, #ARGV, 3 do
+  if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+    redis.call('ZADD', KEYS[2], 'NX', ARGV[i + 2], ARGV[i])
+    kept[#kept + 1] = ARGV[i]
+  end
+end
+return kept
+"""
+
+
+@dataclass(frozen=True)
+class ImageRecord:
+    """An image: sizes in pixels of the upright image and bytes of the file; times in Unix seconds.
+
+    `recipe` names the models and options that made its regions.
+    """
+
+    image_id: str
+    collection: str
+    filename: str
+    media_type: str
+    width: int
+    height: int
+    bytes: int
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    regions: int = 0
+    indexed_at: float | None = None
+    recipe: str = ""
+
+    def indexed(self, *, regions: int, at: float, recipe: str) -> ImageRecord:
+        """Return the record of the image with its regions written."""
+        return replace(self, regions=regions, indexed_at=at, recipe=recipe)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the JSON form that clients see."""
+        return {name: value for name, value in asdict(self).items() if name != "recipe"}
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection and the encoder that it is bound to."""
+
+    name: str
+    encoder: str
+    dim: int
+
+
+class Catalogue:
+    """Images and collections, as every process sees them."""
+
+    def __init__(self, redis: Client) -> None:
+        self._redis = redis
+        self._mark = redis.register_script(_MARK_INDEXED)
+
+    def add(self, records: Sequence[ImageRecord]) -> None:
+        """Record images whose bytes are stored; a known image keeps its record."""
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            for record in records:
+                pipe.hsetnx(_records(record.collection), record.image_id, _dump(record))
+            pipe.execute()
+
+    def find(self, collection: str, image_ids: Sequence[str]) -> dict[str, ImageRecord]:
+        """Return the records of those images that are known."""
+        if not image_ids:
+            return {}
+        with translated():
+            found = self._redis.hmget(_records(collection), list(image_ids))
+        records = [_load(text) for text in found if text]
+        return {record.image_id: record for record in records}
+
+    def get(self, collection: str, image_id: str) -> ImageRecord:
+        """Return one image's record. Raises NotFound."""
+        found = self.find(collection, [image_id])
+        if image_id not in found:
+            raise NotFound(f"The collection '{collection}' has no image '{image_id}'.")
+        return found[image_id]
+
+    def mark_indexed(self, collection: str, records: Iterable[ImageRecord]) -> set[str]:
+        """List images as indexed and return the ids of those that were not deleted meanwhile."""
+        args: list[str | float] = []
+        for record in records:
+            args += [record.image_id, _dump(record), record.indexed_at or 0.0]
+        if not args:
+            return set()
+        with translated():
+            keys = [_records(collection), _listing(collection)]
+            return set(self._mark(keys=keys, args=args))
+
+    def page(self, collection: str, *, offset: int, limit: int) -> list[ImageRecord]:
+        """Return indexed images, newest first."""
+        with translated():
+            ids = self._redis.zrevrange(_listing(collection), offset, offset + limit - 1)
+        found = self.find(collection, ids)
+        return [found[i] for i in ids if i in found]
+
+    def count(self, collection: str) -> int:
+        """Return how many images are indexed."""
+        with translated():
+            return int(self._redis.zcard(_listing(collection)))
+
+    def remove(self, collection: str, image_id: str) -> None:
+        """Forget an image; its points and files are the caller's."""
+        with translated():
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.hdel(_records(collection), image_id)
+            pipe.zrem(_listing(collection), image_id)
+            pipe.execute()
+
+    def collections(self) -> list[Collection]:
+        """Return every collection, by name."""
+        with translated():
+            raw: dict[str, str] = self._redis.hgetall(_COLLECTIONS)
+        return [Collection(name, **json.loads(text)) for name, text in sorted(raw.items())]
+
+    def collection(self, name: str) -> Collection | None:
+        """Return one collection, None when nothing was ever indexed into it."""
+        with translated():
+            text = self._redis.hget(_COLLECTIONS, name)
+        return Collection(name, **json.loads(text)) if text else None
+
+    def bind(self, name: str, *, encoder: str, dim: int) -> Collection:
+        """Bind a new collection to an encoder. Raises EncoderMismatch if it has another."""
+        with translated():
+            value = json.dumps({"encoder": encoder, "dim": dim})
+            self._redis.hsetnx(_COLLECTIONS, name, value)
+        bound = self.collection(name) or Collection(name, encoder, dim)
+        check_encoder(bound, encoder)
+        return bound
+
+
+def check_encoder(collection: Collection | None, encoder: str) -> None:
+    """Raise EncoderMismatch when the collection was built with another encoder."""
+    if collection is not None and collection.encoder != encoder:
+        raise EncoderMismatch(
+            f"The collection '{collection.name}' was built with the encoder "
+            f"{collection.encoder}; the one in use is {encoder}. Embeddings of two encoders cannot "
+            "be compared: choose another collection, or start Needle with that encoder."
+        )
+
+
+def _records(collection: str) -> str:
+    return f"needle:images:{collection}"
+
+
+def _listing(collection: str) -> str:
+    return f"needle:listing:{collection}"
+
+
+def _dump(record: ImageRecord) -> str:
+    return json.dumps(asdict(record))
+
+
+def _load(text: str | bytes) -> ImageRecord:
+    return ImageRecord(**json.loads(text))

@@ -1,0 +1,145 @@
+"""The one error tree. Adapters translate third-party exceptions into it; nothing else escapes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class NeedleError(Exception):
+    """Base of every error that a client or an operator may read.
+
+    `code` names the kind for machines, `message` is one sentence for people.
+    """
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, **details: object) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the one error shape: code, message and what else is known."""
+        return {"code": self.code, "message": self.message, **self.details}
+
+
+class Permanent(NeedleError):
+    """Trying again cannot help: the input is at fault, or the state forbids it."""
+
+
+class Transient(NeedleError):
+    """Trying again may help: something that Needle depends on is not there just now."""
+
+
+class BadRequest(Permanent):
+    """A request is not of the documented form."""
+
+    code = "bad_request"
+
+
+class InvalidImage(Permanent):
+    """The bytes are no image that can be read."""
+
+    code = "invalid_image"
+
+
+class ImageTooLarge(Permanent):
+    """An image has more bytes or pixels than the settings allow."""
+
+    code = "image_too_large"
+
+
+class TooLarge(Permanent):
+    """A request has more bytes or items than the settings allow."""
+
+    code = "too_large"
+
+
+class InvalidBox(Permanent):
+    """A box is empty or lies outside its image."""
+
+    code = "invalid_box"
+
+
+class InvalidUrl(Permanent):
+    """A URL is malformed, of another scheme, or leads to an address that is not public."""
+
+    code = "invalid_url"
+
+
+class FetchFailed(Permanent):
+    """A URL could not be downloaded."""
+
+    code = "fetch_failed"
+
+
+class NotFound(Permanent):
+    """The named job, image or collection does not exist."""
+
+    code = "not_found"
+
+
+class EncoderMismatch(Permanent):
+    """A collection was built with another encoder than the one in use."""
+
+    code = "encoder_mismatch"
+
+
+class TextNotSupported(Permanent):
+    """The model pack in use has no text side."""
+
+    code = "text_not_supported"
+
+
+class Cancelled(Permanent):
+    """The job was cancelled by its client."""
+
+    code = "cancelled"
+
+
+class WorkerCrashed(Permanent):
+    """A photo ended the worker's process each time it was tried."""
+
+    code = "worker_crashed"
+
+
+class InvalidSettings(Permanent):
+    """One or more settings are not allowed; the message names each of them."""
+
+    code = "invalid_settings"
+
+
+class InvalidModel(Permanent):
+    """A checkpoint cannot be loaded safely, or is not of a supported architecture."""
+
+    code = "invalid_model"
+
+
+class DeviceUnavailable(Permanent):
+    """The device asked for is not there."""
+
+    code = "device_unavailable"
+
+
+class StoreUnavailable(Transient):
+    """The vector store or the image store does not answer."""
+
+    code = "store_unavailable"
+
+
+class BrokerUnavailable(Transient):
+    """Redis does not answer, so that no job can be recorded or enqueued."""
+
+    code = "broker_unavailable"
+
+
+class Overloaded(Transient):
+    """A queue is full; the client should wait and try again."""
+
+    code = "overloaded"
+
+
+class ModelUnavailable(Transient):
+    """A model could not be downloaded from the hub."""
+
+    code = "model_unavailable"

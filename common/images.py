@@ -1,0 +1,114 @@
+"""The image store: photos, their thumbnails and region lists, queries, and hand-over files.
+
+A key is a relative path. Writes are atomic: a reader sees the old bytes or the new ones.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+from common.errors import NotFound, StoreUnavailable
+
+
+class ImageStore(Protocol):
+    """Keeps bytes under keys."""
+
+    def put(self, key: str, content: bytes) -> None:
+        """Store `content` under `key`, in place of what it held. Raises StoreUnavailable."""
+        ...
+
+    def open(self, key: str) -> bytes:
+        """Return the bytes. Raises NotFound or StoreUnavailable."""
+        ...
+
+    def exists(self, key: str) -> bool:
+        """Tell whether the key holds bytes."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Remove a key, or everything under a folder of keys; an absent one is no error."""
+        ...
+
+
+def photo_folder(collection: str, image_id: str) -> str:
+    """Return the folder of keys that belong to one image."""
+    return f"images/{collection}/{image_id[:2]}/{image_id}"
+
+
+def photo_key(collection: str, image_id: str) -> str:
+    """Return the key of the original photo, byte for byte as it was posted."""
+    return f"{photo_folder(collection, image_id)}/photo"
+
+
+def thumbnail_key(collection: str, image_id: str) -> str:
+    """Return the key of the JPEG thumbnail."""
+    return f"{photo_folder(collection, image_id)}/thumbnail.jpg"
+
+
+def regions_key(collection: str, image_id: str) -> str:
+    """Return the key of the JSON list of indexed regions."""
+    return f"{photo_folder(collection, image_id)}/regions.json"
+
+
+def query_key(job_id: str) -> str:
+    """Return the key of a search's query image, kept until its job ends."""
+    return f"queries/{job_id}"
+
+
+class FileImageStore:
+    """An image store in a folder of the local or a shared file system."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def put(self, key: str, content: bytes) -> None:
+        """See ImageStore."""
+        path = self._path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._write(path, content)
+        except OSError as exc:
+            raise StoreUnavailable(f"The image store cannot be written: {exc.strerror}.") from exc
+
+    def open(self, key: str) -> bytes:
+        """See ImageStore."""
+        try:
+            return self._path(key).read_bytes()
+        except FileNotFoundError as exc:
+            raise NotFound("The image store does not hold this file.") from exc
+        except OSError as exc:
+            raise StoreUnavailable(f"The image store cannot be read: {exc.strerror}.") from exc
+
+    def exists(self, key: str) -> bool:
+        """See ImageStore."""
+        return self._path(key).exists()
+
+    def delete(self, key: str) -> None:
+        """See ImageStore."""
+        path = self._path(key)
+        try:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        except OSError as exc:
+            raise StoreUnavailable(f"The image store cannot be written: {exc.strerror}.") from exc
+
+    def _path(self, key: str) -> Path:
+        return self._root / key
+
+    @staticmethod
+    def _write(path: Path, content: bytes) -> None:
+        """Write beside the target and rename, so that a crash leaves no half file."""
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise

@@ -1,0 +1,68 @@
+"""The Lua scripts behind JobStore. Each runs atomically inside Redis.
+
+KEYS: 1 the job's hash, 2 its items' hash, 3 the list that wakes waiters when the job ends.
+"""
+
+from __future__ import annotations
+
+_FINISH = """
+local function finish(status, now, ttl)
+  redis.call('HSET', KEYS[1], 'status', status, 'finished_at', now)
+  redis.call('RPUSH', KEYS[3], status)
+  for i = 1, 3 do redis.call('EXPIRE', KEYS[i], ttl) end
+end
+local function open()
+  local status = redis.call('HGET', KEYS[1], 'status')
+  return status == 'queued' or status == 'started'
+end
+"""
+
+# ARGV: now
+START = """
+local status = redis.call('HGET', KEYS[1], 'status')
+if status == 'queued' then
+  redis.call('HSET', KEYS[1], 'status', 'started', 'started_at', ARGV[1])
+  return 1
+end
+return status == 'started' and 1 or 0
+"""
+
+# ARGV: now, ttl, then for each item: index, status, JSON
+FINISH_ITEMS = (
+    _FINISH
+    + """
+if not open() then return redis.call('HGET', KEYS[1], 'status') end
+local counted = {done = 0, failed = 0}
+for i = 3, #ARGV, 3 do
+  local was = redis.call('HGET', KEYS[2], ARGV[i])
+  if was and cjson.decode(was).status == 'queued' then
+    redis.call('HSET', KEYS[2], ARGV[i], ARGV[i + 2])
+    local kind = ARGV[i + 1] == 'failed' and 'failed' or 'done'
+    counted[kind] = counted[kind] + 1
+  end
+end
+local done = redis.call('HINCRBY', KEYS[1], 'done', counted.done)
+local failed = redis.call('HINCRBY', KEYS[1], 'failed', counted.failed)
+local total = tonumber(redis.call('HGET', KEYS[1], 'total'))
+if done + failed >= total then
+  local status = 'succeeded'
+  if failed > 0 then status = done > 0 and 'partial' or 'failed' end
+  finish(status, ARGV[1], ARGV[2])
+end
+return redis.call('HGET', KEYS[1], 'status')
+"""
+)
+
+# ARGV: status, field, JSON, now, ttl
+END = (
+    _FINISH
+    + """
+if not open() then return 0 end
+redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
+if ARGV[1] == 'succeeded' then
+  redis.call('HSET', KEYS[1], 'done', redis.call('HGET', KEYS[1], 'total'))
+end
+finish(ARGV[1], ARGV[4], ARGV[5])
+return 1
+"""
+)

@@ -1,0 +1,165 @@
+"""Jobs in Redis. `GET /jobs/{id}` is one read of the record, whatever the job's size."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from common import job_scripts as scripts
+from common.errors import NotFound
+from common.jobs import Item, ItemStatus, Job, Kind, Status
+from common.redis import ANSWER_TIMEOUT_S, Client, connect, translated
+
+
+class JobStore:
+    """Jobs in Redis; each change is one atomic script."""
+
+    def __init__(self, redis: Client, *, url: str, ttl_s: int) -> None:
+        self._redis = redis
+        self._url = url
+        self._ttl_s = ttl_s
+        self._start = redis.register_script(scripts.START)
+        self._finish_items = redis.register_script(scripts.FINISH_ITEMS)
+        self._end = redis.register_script(scripts.END)
+
+    def create(
+        self, job_id: str, kind: Kind, items: Sequence[Item], details: Mapping[str, object]
+    ) -> None:
+        """Record a queued job and its items. `details` are kept for the job's tasks.
+
+        An item that has already failed counts at once. Raises BrokerUnavailable.
+        """
+        failed = sum(item.status is ItemStatus.FAILED for item in items)
+        record: dict[Any, Any] = {
+            "kind": kind.value,
+            "status": Status.QUEUED.value,
+            "total": len(items),
+            "done": 0,
+            "failed": failed,
+            "created_at": time.time(),
+            "details": json.dumps(details),
+        }
+        with translated():
+            pipe = self._redis.pipeline(transaction=True)
+            for start in range(0, len(items), 1000):
+                batch = {i.index: json.dumps(i.as_dict()) for i in items[start : start + 1000]}
+                pipe.hset(_items(job_id), mapping=batch)
+            pipe.hset(_job(job_id), mapping=record)
+            pipe.execute()
+
+    def get(self, job_id: str) -> Job:
+        """Return a job, by one read. Raises NotFound or BrokerUnavailable."""
+        with translated():
+            raw: dict[str, str] = self._redis.hgetall(_job(job_id))
+        if not raw:
+            raise NotFound(f"There is no job '{job_id}'; finished jobs are forgotten after a time.")
+        return _parse(job_id, raw)
+
+    def items(self, job_id: str, *, offset: int, limit: int) -> list[Item]:
+        """Return a page of the items, in the order in which they were posted."""
+        with translated():
+            found = self._redis.hmget(
+                _items(job_id), [str(n) for n in range(offset, offset + limit)]
+            )
+        return [Item.from_json(text) for text in found if text]
+
+    def pick(self, job_id: str, indexes: Sequence[int]) -> list[Item]:
+        """Return the items of those indexes that the job has."""
+        with translated():
+            found = self._redis.hmget(_items(job_id), [str(n) for n in indexes])
+        return [Item.from_json(text) for text in found if text]
+
+    def start(self, job_id: str) -> bool:
+        """Mark the job as started; False when it is gone, cancelled or has ended."""
+        with translated():
+            return bool(self._start(keys=[_job(job_id)], args=[time.time()]))
+
+    def finish_items(self, job_id: str, items: Sequence[Item]) -> Status | None:
+        """Record how items ended and return the job's status, None when the job is gone.
+
+        An item ends once: a repeat, or anything after a cancellation, changes nothing. The last
+        item ends the job.
+        """
+        args: list[str | float] = [time.time(), self._ttl_s]
+        for item in items:
+            args += [item.index, item.status.value, json.dumps(item.as_dict())]
+        with translated():
+            status = self._finish_items(keys=_keys(job_id), args=args)
+        return Status(status) if status else None
+
+    def succeed(self, job_id: str, result: object) -> bool:
+        """End the job with its result; False when it had ended before."""
+        return self._ended(job_id, Status.SUCCEEDED, "result", result)
+
+    def fail(self, job_id: str, code: str, message: str, **details: object) -> bool:
+        """End the job with an error; False when it had ended before."""
+        error = {"code": code, "message": message, **details}
+        return self._ended(job_id, Status.FAILED, "error", error)
+
+    def cancel(self, job_id: str) -> Job:
+        """End the job unless it has ended, and return it. Items not yet begun stay undone."""
+        self._ended(job_id, Status.CANCELLED, "error", None)
+        return self.get(job_id)
+
+    def _ended(self, job_id: str, status: Status, name: str, value: object) -> bool:
+        args = [status.value, name, json.dumps(value), time.time(), self._ttl_s]
+        with translated():
+            return bool(self._end(keys=_keys(job_id), args=args))
+
+    def discard(self, job_id: str) -> None:
+        """Remove a job that could not be enqueued, so that no half job stays."""
+        with translated():
+            self._redis.delete(*_keys(job_id))
+
+    def wait(self, job_id: str, timeout_s: float) -> Job:
+        """Return the job once it has ended, or as it stands after `timeout_s` seconds."""
+        job = self.get(job_id)
+        if job.status.final or timeout_s <= 0:
+            return job
+        key = _ended_key(job_id)
+        with translated():
+            waiter = connect(self._url, answer_timeout_s=timeout_s + ANSWER_TIMEOUT_S)
+            try:
+                # Moving the mark onto its own list wakes every waiter and leaves it in place.
+                waiter.blmove(key, key, timeout_s, "LEFT", "RIGHT")
+            finally:
+                waiter.close()
+        return self.get(job_id)
+
+
+def _job(job_id: str) -> str:
+    return f"needle:job:{job_id}"
+
+
+def _items(job_id: str) -> str:
+    return f"needle:job:{job_id}:items"
+
+
+def _ended_key(job_id: str) -> str:
+    return f"needle:job:{job_id}:ended"
+
+
+def _keys(job_id: str) -> list[str]:
+    return [_job(job_id), _items(job_id), _ended_key(job_id)]
+
+
+def _parse(job_id: str, raw: Mapping[str, str]) -> Job:
+    def moment(name: str) -> float | None:
+        return float(raw[name]) if name in raw else None
+
+    return Job(
+        job_id=job_id,
+        kind=Kind(raw["kind"]),
+        status=Status(raw["status"]),
+        total=int(raw["total"]),
+        done=int(raw["done"]),
+        failed=int(raw["failed"]),
+        created_at=float(raw["created_at"]),
+        started_at=moment("started_at"),
+        finished_at=moment("finished_at"),
+        result=json.loads(raw.get("result", "null")),
+        error=json.loads(raw.get("error", "null")),
+        details=json.loads(raw["details"]),
+    )

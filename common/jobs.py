@@ -1,0 +1,135 @@
+"""Jobs: what a client polls. A job is a set of items; an item ends exactly once."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from common.errors import NeedleError
+
+
+class Kind(str, Enum):
+    """What a job does."""
+
+    INDEX = "index"
+    SEARCH = "search"
+    DELETE = "delete"
+
+
+class Status(str, Enum):
+    """Where a job stands."""
+
+    QUEUED = "queued"  # recorded, no task has begun
+    STARTED = "started"  # a task has begun
+    SUCCEEDED = "succeeded"  # every item ended well
+    PARTIAL = "partial"  # every item ended, some of them failed
+    FAILED = "failed"  # every item failed, or the job as a whole did
+    CANCELLED = "cancelled"  # the client ended it
+
+    @property
+    def final(self) -> bool:
+        """Tell whether nothing can change any more."""
+        return self not in (Status.QUEUED, Status.STARTED)
+
+
+class ItemStatus(str, Enum):
+    """Where an item stands."""
+
+    QUEUED = "queued"
+    INDEXED = "indexed"  # its regions were written by this job
+    UNCHANGED = "unchanged"  # they were there already, made with the same models and options
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image within a job; `name` is the client's name for it (a file name or a URL)."""
+
+    index: int
+    name: str
+    image_id: str | None = None
+    status: ItemStatus = ItemStatus.QUEUED
+    error: Mapping[str, object] | None = None
+
+    def failed(self, error: NeedleError) -> Item:
+        """Return this item, failed for the reason given."""
+        return Item(self.index, self.name, self.image_id, ItemStatus.FAILED, error.as_dict())
+
+    def ended(self, status: ItemStatus, image_id: str) -> Item:
+        """Return this item, ended well."""
+        return Item(self.index, self.name, image_id, status)
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return {
+            "index": self.index,
+            "name": self.name,
+            "image_id": self.image_id,
+            "status": self.status.value,
+            "error": self.error,
+        }
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Item:
+        """Read the JSON form."""
+        raw = json.loads(text)
+        return cls(**{**raw, "status": ItemStatus(raw["status"])})
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as one read of its record shows it. Times are Unix seconds."""
+
+    job_id: str
+    kind: Kind
+    status: Status
+    total: int
+    done: int
+    failed: int
+    created_at: float
+    started_at: float | None
+    finished_at: float | None
+    result: Any = None
+    error: Mapping[str, object] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+    def rate_per_s(self, now: float) -> float | None:
+        """Return items ended per second since the first task began, None before that."""
+        ended = self.done + self.failed
+        if self.started_at is None or not ended:
+            return None
+        return ended / max((self.finished_at or now) - self.started_at, 1e-3)
+
+    def eta_s(self, now: float) -> float | None:
+        """Return the seconds left at that rate; 0 for a job that has ended, None if unknown."""
+        if self.status.final:
+            return 0.0
+        rate = self.rate_per_s(now)
+        return (self.total - self.done - self.failed) / rate if rate else None
+
+    def as_dict(self) -> dict[str, object]:
+        """Return the JSON form that clients see."""
+        now = time.time()
+        rate, eta = self.rate_per_s(now), self.eta_s(now)
+        return {
+            "job_id": self.job_id,
+            "kind": self.kind.value,
+            "status": self.status.value,
+            "progress": {
+                "total": self.total,
+                "done": self.done,
+                "failed": self.failed,
+                "rate_per_s": None if rate is None else round(rate, 3),
+                "eta_s": None if eta is None else round(eta, 1),
+            },
+            "result": self.result,
+            "error": self.error,
+            "created_at": self.created_at,
+            "started_at": self.started_at,
+            "finished_at": self.finished_at,
+        }

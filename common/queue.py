@@ -1,0 +1,98 @@
+"""Celery: the one module that knows it. Tasks go by name, so that web imports no worker code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import redis as redis_errors
+from celery import Celery
+from kombu import Queue  # type: ignore[attr-defined]
+from kombu.exceptions import KombuError
+
+from common.errors import BrokerUnavailable, Overloaded
+from common.redis import CONNECT_TIMEOUT_S, Client, translated
+from common.settings import Settings
+
+INDEX, SEARCH, STORE = "index", "search", "store"
+INDEX_TASK = "needle.index"
+SEARCH_TASK = "needle.search"
+COMMIT_TASK = "needle.commit"
+DELETE_TASK = "needle.delete"
+RETRY_AFTER_S = 10
+
+
+class TaskQueue(Protocol):
+    """Hands tasks to workers."""
+
+    def submit(self, task: str, queue: str, payload: Mapping[str, object]) -> None:
+        """Enqueue one task; ids and JSON only, never pixels.
+
+        Raises BrokerUnavailable within 2 s when Redis is down.
+        """
+        ...
+
+    def check_room(self, queue: str, tasks: int) -> None:
+        """Raise Overloaded when `tasks` more would exceed the queue's limit."""
+        ...
+
+
+def make_celery(settings: Settings) -> Celery:
+    """Return the Celery application, configured so that a killed worker loses no task."""
+    app = Celery("needle", broker=settings.redis_url, set_as_current=False)
+    app.conf.update(
+        task_queues=[Queue(name) for name in (INDEX, SEARCH, STORE)],  # type: ignore[no-untyped-call]
+        task_default_queue=INDEX,
+        task_create_missing_queues=False,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,  # the job record is the result
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        worker_prefetch_multiplier=1,
+        task_publish_retry=False,
+        broker_connection_timeout=CONNECT_TIMEOUT_S,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        broker_transport_options={
+            "visibility_timeout": settings.visibility_timeout_s,
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            "health_check_interval": 10,
+            # Redelivery is looked for every interval x throttle seconds: here every 5 s.
+            "unacked_restore_interval": 5,
+            "unacked_restore_throttle": 1,
+            # A request must not wait out retries; the worker reconnects on its own.
+            "max_retries": 0,
+        },
+    )
+    return app
+
+
+class CeleryTaskQueue:
+    """A task queue on Celery's Redis transport."""
+
+    def __init__(self, app: Celery, redis: Client, *, max_queued_tasks: int) -> None:
+        self._app = app
+        self._redis = redis
+        self._max = max_queued_tasks
+
+    def submit(self, task: str, queue: str, payload: Mapping[str, object]) -> None:
+        """See TaskQueue."""
+        try:
+            self._app.send_task(task, kwargs=dict(payload), queue=queue, retry=False)
+        except (KombuError, redis_errors.RedisError, OSError) as exc:
+            raise BrokerUnavailable("Redis does not take tasks; try again in a moment.") from exc
+
+    def check_room(self, queue: str, tasks: int) -> None:
+        """See TaskQueue."""
+        with translated():
+            waiting = int(self._redis.llen(queue))
+        if waiting + tasks > self._max:
+            raise Overloaded(
+                f"{waiting} tasks wait on the queue '{queue}', which takes {self._max}; "
+                f"try again in {RETRY_AFTER_S} s.",
+                retry_after_s=RETRY_AFTER_S,
+            )

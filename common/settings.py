@@ -1,0 +1,148 @@
+"""Every setting, read once from `NEEDLE_*` at a process's entry and passed down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from common.errors import InvalidSettings
+
+PREFIX = "NEEDLE_"
+
+Positive = Annotated[int, Field(ge=1)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseModel):
+    """The validated settings. The table in README.md is checked against these fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Path = Field(Path("data"), description="Photos, thumbnails and the embedded index")
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0",
+        pattern=r"^(rediss?|unix)://",
+        description="Redis: queues, jobs and the list of images",
+    )
+    qdrant_url: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Qdrant server; without one, Qdrant Edge in-process",
+    )
+    qdrant_api_key: str | None = Field(None, description="Key of the Qdrant server", repr=False)
+    models: str = Field("mini", description="Model pack: `mini`, `standard`, or a folder")
+    detector: str | None = Field(
+        None, description="YOLOv5 weights instead of the pack's: n, s, m, l, x, or a path"
+    )
+    encoder: str | None = Field(
+        None, description="CLIP checkpoint instead of the pack's: a hub name or a folder"
+    )
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu` or `cuda:N`"
+    )
+    threads: int = Field(
+        0, ge=0, description="CPU threads of a worker's models; 0 lets torch choose"
+    )
+    confidence_threshold: Fraction = Field(
+        0.05, description="Detections below it become no regions (0..1)"
+    )
+    batch_size: Annotated[int, Field(ge=1, le=256)] = Field(
+        8, description="Photos that go through the detector together"
+    )
+    encoder_batch_size: Positive = Field(
+        64, description="Crops that go through the encoder together"
+    )
+    chunk_size: Annotated[int, Field(ge=1, le=64)] = Field(
+        8, description="Photos of one task on the queue `index`"
+    )
+    tile_grids: str = Field(
+        "2,3,4,6,9,13",
+        pattern=r"^(\d+(,\d+)*)?$",
+        description="Tile grids of a photo, N x N each, by commas",
+    )
+    tile_overlap: Annotated[float, Field(ge=0, le=0.9)] = Field(
+        0.0, description="Overlap of neighbouring tiles, as a share of a tile's side"
+    )
+    tile_min_px: Positive = Field(
+        112, description="Grids whose tiles would be smaller than this are left out (pixels)"
+    )
+    max_file_bytes: Positive = Field(64 * 2**20, description="Largest photo (bytes)")
+    max_request_bytes: Positive = Field(2**30, description="Largest request (bytes)")
+    max_image_pixels: Positive = Field(100_000_000, description="Largest photo (pixels)")
+    max_items_per_job: Positive = Field(20_000, description="Most photos of one job")
+    max_queued_tasks: Positive = Field(
+        50_000, description="Longest queue; beyond it requests get 429"
+    )
+    job_ttl_s: Positive = Field(7 * 86_400, description="How long a finished job is kept (seconds)")
+    task_time_limit_s: Annotated[int, Field(ge=10)] = Field(
+        300, description="Longest run of one task (seconds)"
+    )
+    url_timeout_s: Annotated[float, Field(gt=0)] = Field(
+        20, description="Longest download of one URL (seconds)"
+    )
+    url_allow_hosts: str = Field(
+        "", description="Hosts that URLs may name although their address is private, by commas"
+    )
+    exact_below: Annotated[int, Field(ge=0)] = Field(
+        50_000, description="Collections of fewer regions are searched exactly"
+    )
+    search_threads: Positive = Field(4, description="Tasks that the search worker runs at once")
+    host: str = Field("127.0.0.1", description="Address that the web server listens on")
+    port: Annotated[int, Field(ge=1, le=65_535)] = Field(8080, description="Its port")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Log level")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        """Processes may start in different folders: resolve the path once."""
+        return value.expanduser().absolute()
+
+    @property
+    def grids(self) -> tuple[int, ...]:
+        """`tile_grids` as numbers."""
+        return tuple(int(part) for part in self.tile_grids.split(",") if part)
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """`url_allow_hosts` as a set of lower-case names."""
+        return frozenset(h.strip().lower() for h in self.url_allow_hosts.split(",") if h.strip())
+
+    @property
+    def visibility_timeout_s(self) -> int:
+        """Seconds after which Redis hands a silent worker's task to another one.
+
+        Longer than any task may run, or a task would run twice at the same time.
+        """
+        return self.task_time_limit_s + 60
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Build the settings from `NEEDLE_*`; an empty value means the default.
+
+        Raises InvalidSettings naming every bad variable, its value and what is allowed.
+        """
+        given = {
+            name.removeprefix(PREFIX).lower(): value
+            for name, value in environ.items()
+            if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_") and value != ""
+        }
+        try:
+            return cls.model_validate(given)
+        except ValidationError as exc:
+            raise InvalidSettings(_explain(exc)) from exc
+
+
+def _explain(exc: ValidationError) -> str:
+    """Say every fault on a line of its own, in the operator's words."""
+    lines = []
+    for fault in exc.errors():
+        variable = PREFIX + str(fault["loc"][0]).upper()
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"{variable} is not a setting; the README's table lists them all")
+            continue
+        field = Settings.model_fields[str(fault["loc"][0])]
+        lines.append(f"{variable}={fault['input']!r}: {fault['msg']} ({field.description})")
+    return "Invalid settings:\n  " + "\n  ".join(lines)

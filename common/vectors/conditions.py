@@ -1,0 +1,43 @@
+"""Qdrant's filters, built alike from `qdrant_client.models` and from `qdrant_edge`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from common.vectors.filters import Condition
+
+
+@dataclass(frozen=True)
+class FilterFactory:
+    """The classes of one of the two libraries."""
+
+    filter: Callable[..., Any]
+    field: Callable[..., Any]
+    value: Callable[[Any], Any]
+    any_of: Callable[[list[Any]], Any]
+    range: Callable[..., Any]
+    has_id: Callable[..., Any]
+
+    def build(self, where: Sequence[Condition], image_id: str | None) -> Any | None:
+        """Return a filter for all the conditions, None when there are none."""
+        must = [self._field(condition) for condition in where]
+        if image_id is not None:
+            must.append(self.field(key="image_id", match=self.value(image_id)))
+        return self.filter(must=must) if must else None
+
+    def of_images_except(self, image_ids: Sequence[str], point_ids: Sequence[str]) -> Any:
+        """Return a filter for those images' points other than the ones named."""
+        return self.filter(
+            must=[self.field(key="image_id", match=self.any_of(list(image_ids)))],
+            must_not=[self.has_id(list(point_ids))] if point_ids else None,
+        )
+
+    def _field(self, condition: Condition) -> Any:
+        key = f"metadata.{condition.key}"
+        if condition.bounds:
+            return self.field(key=key, range=self.range(**dict(condition.bounds)))
+        if len(condition.values) == 1:
+            return self.field(key=key, match=self.value(condition.values[0]))
+        return self.field(key=key, match=self.any_of(list(condition.values)))

@@ -1,0 +1,160 @@
+"""Qdrant Edge: the engine in-process, a shard a collection, owned by one process."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import qdrant_edge as qe
+
+from common.errors import StoreUnavailable
+from common.vectors.base import Hit, Point, Region, Vector
+from common.vectors.conditions import FilterFactory
+from common.vectors.filters import Condition
+
+_BATCH = 256
+_FILTERS = FilterFactory(
+    filter=qe.Filter,
+    field=qe.FieldCondition,
+    value=qe.MatchValue,
+    any_of=qe.MatchAny,
+    range=qe.RangeFloat,
+    has_id=lambda ids: qe.HasIdCondition(set(ids)),
+)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the engine's errors (it raises bare Exception) into StoreUnavailable."""
+    try:
+        yield
+    except StoreUnavailable:
+        raise
+    except Exception as exc:
+        if "WAL" in str(exc) and "WouldBlock" in str(exc):
+            message = "The index is open in another process; only one search worker may own it."
+        else:
+            message = f"The embedded index failed: {exc}"
+        raise StoreUnavailable(message) from exc
+
+
+class EdgeVectorStore:
+    """A vector store in a folder. Safe to share between threads, not between processes."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._shards: dict[str, qe.EdgeShard] = {}
+        self._lock = threading.Lock()
+        root.mkdir(parents=True, exist_ok=True)
+        for folder in sorted(p for p in root.iterdir() if p.is_dir()):
+            with _translated():
+                self._shards[folder.name] = qe.EdgeShard.load(str(folder))
+
+    def ensure_collection(self, name: str, dim: int) -> None:
+        """See VectorStore."""
+        with self._lock, _translated():
+            if name in self._shards:
+                return
+            folder = self._root / name
+            folder.mkdir()
+            vectors = {"": qe.EdgeVectorParams(size=dim, distance=qe.Distance.Cosine)}
+            shard = qe.EdgeShard.create(str(folder), qe.EdgeConfig(vectors=vectors))
+            keyword = qe.PayloadSchemaType.Keyword
+            shard.update(qe.UpdateOperation.create_field_index("image_id", keyword))
+            self._shards[name] = shard
+
+    def replace_images(self, collection: str, points: Mapping[str, Sequence[Point]]) -> None:
+        """See VectorStore."""
+        shard = self._shards[collection]
+        every = [point for group in points.values() for point in group]
+        with _translated():
+            for start in range(0, len(every), _BATCH):
+                batch = [_point(point) for point in every[start : start + _BATCH]]
+                shard.update(qe.UpdateOperation.upsert_points(batch))
+            stale = _FILTERS.of_images_except(list(points), [point.id for point in every])
+            shard.update(qe.UpdateOperation.delete_points_by_filter(stale))
+            shard.flush()
+
+    def delete_image(self, collection: str, image_id: str) -> None:
+        """See VectorStore."""
+        shard = self._shards.get(collection)
+        if shard is None:
+            return
+        with _translated():
+            one = _FILTERS.of_images_except([image_id], [])
+            shard.update(qe.UpdateOperation.delete_points_by_filter(one))
+            shard.flush()
+
+    def search(
+        self,
+        collection: str,
+        vector: Vector,
+        *,
+        limit: int,
+        where: Sequence[Condition] = (),
+        image_id: str | None = None,
+        exact: bool = True,
+    ) -> list[Hit]:
+        """See VectorStore."""
+        shard = self._shards.get(collection)
+        if shard is None:
+            return []
+        request = qe.QueryRequest(
+            limit=limit,
+            query=qe.Query.Nearest(vector.tolist()),
+            filter=_FILTERS.build(where, image_id),
+            params=qe.SearchParams(exact=exact),
+            with_payload=True,
+        )
+        with _translated():
+            found = shard.query(request)
+        return [Hit(str(p.id), p.score, Region.from_payload(p.payload or {})) for p in found]
+
+    def regions(self, collection: str, image_id: str) -> dict[str, Region]:
+        """See VectorStore."""
+        shard = self._shards.get(collection)
+        found: dict[str, Region] = {}
+        offset = None
+        while shard is not None:
+            request = qe.ScrollRequest(
+                offset=offset,
+                limit=_BATCH,
+                filter=_FILTERS.build((), image_id),
+                with_payload=True,
+            )
+            with _translated():
+                page, offset = shard.scroll(request)
+            found |= {str(p.id): Region.from_payload(p.payload or {}) for p in page}
+            if offset is None:
+                break
+        return found
+
+    def count(self, collection: str) -> int:
+        """See VectorStore."""
+        shard = self._shards.get(collection)
+        if shard is None:
+            return 0
+        with _translated():
+            return shard.count(qe.CountRequest(exact=True))
+
+    def delete_collection(self, name: str) -> None:
+        """See VectorStore."""
+        with self._lock, _translated():
+            shard = self._shards.pop(name, None)
+            if shard is not None:
+                shard.close()
+                shutil.rmtree(self._root / name)
+
+    def close(self) -> None:
+        """See VectorStore."""
+        with self._lock, _translated():
+            for shard in self._shards.values():
+                shard.close()
+            self._shards.clear()
+
+
+def _point(point: Point) -> qe.Point:
+    return qe.Point(point.id, point.vector.tolist(), point.region.payload())

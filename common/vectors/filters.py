@@ -1,0 +1,68 @@
+"""Filters on metadata: parsed once, built for either form of Qdrant.
+
+`{"shop": "Basel", "year": {"gte": 2020}, "tags": ["red", "blue"]}` asks for all three: equal to,
+within the range, any of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from common.errors import BadRequest
+
+BOUNDS = ("gt", "gte", "lt", "lte")
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One key of the metadata and what it must be: any of `values`, or within `bounds`."""
+
+    key: str
+    values: tuple[str | int | bool, ...] = ()
+    bounds: tuple[tuple[str, float], ...] = ()
+
+
+def parse(raw: Mapping[str, Any]) -> tuple[Condition, ...]:
+    """Turn a request's `filter` into conditions. Raises BadRequest naming the key at fault."""
+    return tuple(_condition(key, value) for key, value in raw.items())
+
+
+def as_json(conditions: Sequence[Condition]) -> list[dict[str, Any]]:
+    """Return the form in which a task carries conditions."""
+    return [{"key": c.key, "values": c.values, "bounds": c.bounds} for c in conditions]
+
+
+def from_json(raw: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
+    """Read the form in which a task carries conditions."""
+    return tuple(
+        Condition(c["key"], tuple(c["values"]), tuple((n, v) for n, v in c["bounds"])) for c in raw
+    )
+
+
+def _condition(key: str, value: Any) -> Condition:
+    if isinstance(value, float):  # Qdrant compares floats by range only
+        return Condition(key, bounds=(("gte", value), ("lte", value)))
+    if isinstance(value, (str, int)):
+        return Condition(key, values=(value,))
+    if isinstance(value, Mapping):
+        return Condition(key, bounds=_bounds(key, value))
+    if isinstance(value, Sequence) and value:
+        kinds = {type(v) for v in value}
+        if kinds in ({str}, {int}):
+            return Condition(key, values=tuple(value))
+    raise BadRequest(
+        f"filter: '{key}' must be a string, a number, true or false, a list of strings or of whole "
+        f"numbers, or a range with {', '.join(BOUNDS)}."
+    )
+
+
+def _bounds(key: str, value: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
+    right = value and all(
+        name in BOUNDS and isinstance(v, (int, float)) and not isinstance(v, bool)
+        for name, v in value.items()
+    )
+    if not right:
+        raise BadRequest(f"filter: the range '{key}' takes numbers under {', '.join(BOUNDS)}.")
+    return tuple((name, float(v)) for name, v in value.items())

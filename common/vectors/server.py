@@ -1,0 +1,161 @@
+"""A Qdrant server (or cluster), through qdrant-client."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ApiException
+
+from common.errors import StoreUnavailable
+from common.vectors.base import Hit, Point, Region, Vector
+from common.vectors.conditions import FilterFactory
+from common.vectors.filters import Condition
+
+_BATCH = 256
+_TIMEOUT_S = 30
+_PREFIX = "needle_"
+_FILTERS = FilterFactory(
+    filter=models.Filter,
+    field=models.FieldCondition,
+    value=lambda value: models.MatchValue(value=value),
+    any_of=lambda values: models.MatchAny(any=values),
+    range=models.Range,
+    has_id=lambda ids: models.HasIdCondition(has_id=ids),
+)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except (ApiException, httpx.HTTPError, OSError) as exc:
+        raise StoreUnavailable(f"The Qdrant server does not answer as it should: {exc}") from exc
+
+
+class ServerVectorStore:
+    """A vector store on a Qdrant server; any number of processes may share it."""
+
+    def __init__(self, client: QdrantClient) -> None:
+        self._client = client
+        self._known: set[str] = set()
+
+    @classmethod
+    def connect(cls, url: str, *, api_key: str | None = None) -> ServerVectorStore:
+        """Connect to the server at `url`. Raises StoreUnavailable when it does not answer."""
+        with _translated():
+            client = QdrantClient(
+                url=url, api_key=api_key, timeout=_TIMEOUT_S, check_compatibility=False
+            )
+            client.get_collections()
+        return cls(client)
+
+    def ensure_collection(self, name: str, dim: int) -> None:
+        """See VectorStore."""
+        with _translated():
+            if self._exists(name):
+                return
+            try:
+                self._client.create_collection(
+                    _PREFIX + name,
+                    vectors_config=models.VectorParams(size=dim, distance=models.Distance.COSINE),
+                )
+            except ApiException:
+                if not self._client.collection_exists(_PREFIX + name):  # else: a peer was faster
+                    raise
+            self._client.create_payload_index(
+                _PREFIX + name, "image_id", models.PayloadSchemaType.KEYWORD, wait=True
+            )
+
+    def replace_images(self, collection: str, points: Mapping[str, Sequence[Point]]) -> None:
+        """See VectorStore."""
+        every = [point for group in points.values() for point in group]
+        name = _PREFIX + collection
+        with _translated():
+            for start in range(0, len(every), _BATCH):
+                batch = [_point(point) for point in every[start : start + _BATCH]]
+                self._client.upsert(name, batch, wait=True)
+            stale = _FILTERS.of_images_except(list(points), [point.id for point in every])
+            self._client.delete(name, models.FilterSelector(filter=stale), wait=True)
+
+    def delete_image(self, collection: str, image_id: str) -> None:
+        """See VectorStore."""
+        with _translated():
+            if self._exists(collection):
+                one = models.FilterSelector(filter=_FILTERS.of_images_except([image_id], []))
+                self._client.delete(_PREFIX + collection, one, wait=True)
+
+    def search(
+        self,
+        collection: str,
+        vector: Vector,
+        *,
+        limit: int,
+        where: Sequence[Condition] = (),
+        image_id: str | None = None,
+        exact: bool = True,
+    ) -> list[Hit]:
+        """See VectorStore."""
+        with _translated():
+            if not self._exists(collection):
+                return []
+            answer = self._client.query_points(
+                _PREFIX + collection,
+                query=vector.tolist(),
+                limit=limit,
+                query_filter=_FILTERS.build(where, image_id),
+                search_params=models.SearchParams(exact=exact),
+                with_payload=True,
+            )
+        found = answer.points
+        return [Hit(str(p.id), p.score, Region.from_payload(p.payload or {})) for p in found]
+
+    def regions(self, collection: str, image_id: str) -> dict[str, Region]:
+        """See VectorStore."""
+        found: dict[str, Region] = {}
+        offset: Any = None
+        with _translated():
+            while self._exists(collection):
+                page, offset = self._client.scroll(
+                    _PREFIX + collection,
+                    scroll_filter=_FILTERS.build((), image_id),
+                    limit=_BATCH,
+                    offset=offset,
+                    with_payload=True,
+                )
+                found |= {str(p.id): Region.from_payload(p.payload or {}) for p in page}
+                if offset is None:
+                    break
+        return found
+
+    def count(self, collection: str) -> int:
+        """See VectorStore."""
+        with _translated():
+            if not self._exists(collection):
+                return 0
+            return self._client.count(_PREFIX + collection, exact=True).count
+
+    def delete_collection(self, name: str) -> None:
+        """See VectorStore."""
+        self._known.discard(name)
+        with _translated():
+            self._client.delete_collection(_PREFIX + name)
+
+    def close(self) -> None:
+        """See VectorStore."""
+        self._client.close()
+
+    def _exists(self, name: str) -> bool:
+        """Remember collections once seen: this is asked on every search."""
+        if name not in self._known and self._client.collection_exists(_PREFIX + name):
+            self._known.add(name)
+        return name in self._known
+
+
+def _point(point: Point) -> models.PointStruct:
+    return models.PointStruct(
+        id=point.id, vector=point.vector.tolist(), payload=point.region.payload()
+    )

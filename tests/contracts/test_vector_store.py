@@ -1,0 +1,200 @@
+"""One suite over every vector store: Edge, the server adapter, a real server if there is one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from common.errors import StoreUnavailable
+from common.geometry import Box
+from common.ids import point_id
+from common.vectors import VectorStore, filters
+from common.vectors.base import Hit, Point, Region, Source, Vector
+from common.vectors.edge import EdgeVectorStore
+from common.vectors.grouping import Aggregate, Grouping, best_images
+from tests.unit.test_grouping import brute_force
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect"),
+    pytest.mark.filterwarnings("ignore:Local mode performs exact"),
+]
+NAME = "contract"
+DIM = 16
+
+
+@pytest.fixture(params=["edge", "local", "server"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
+    """Return an empty vector store of each kind."""
+    from qdrant_client import QdrantClient
+
+    from common.vectors.server import ServerVectorStore
+
+    opened: VectorStore
+    if request.param == "edge":
+        opened = EdgeVectorStore(tmp_path / "vectors")
+    elif request.param == "local":
+        opened = ServerVectorStore(QdrantClient(":memory:"))
+    else:
+        url = os.environ.get("NEEDLE_TEST_QDRANT_URL")
+        if not url:
+            pytest.skip("NEEDLE_TEST_QDRANT_URL names no Qdrant server")
+        opened = ServerVectorStore.connect(url)
+        opened.delete_collection(NAME)
+    opened.ensure_collection(NAME, DIM)
+    yield opened
+    opened.close()
+
+
+def vectors(seed: int, count: int) -> Vector:
+    """Return random embeddings, (count, DIM), a third of them equal to others: ties."""
+    made = np.random.default_rng(seed).standard_normal((count, DIM)).astype(np.float32)
+    made[::3] = made[0]
+    normal: Vector = made / np.linalg.norm(made, axis=1, keepdims=True)
+    return normal
+
+
+def points(image_id: str, embeddings: Vector, **metadata: object) -> list[Point]:
+    return [
+        Point(
+            point_id(image_id, box, "tile", "encoder"),
+            vector,
+            Region(image_id, box, Source.TILE, "cat", 0.5, f"{image_id}.jpg", metadata),
+        )
+        for n, vector in enumerate(embeddings)
+        for box in [Box(n, 0, n + 9, 9)]
+    ]
+
+
+def fill(store: VectorStore, images: int, each: int) -> list[Point]:
+    made = vectors(1, images * each)
+    groups = {
+        f"image{i}": points(
+            f"image{i}",
+            made[i * each : (i + 1) * each],
+            shop="Basel" if i % 2 else "Bern",
+            year=2000 + i,
+            tags=["red", "blue"] if i % 3 else ["green"],
+            price=i / 2,
+        )
+        for i in range(images)
+    }
+    store.replace_images(NAME, groups)
+    return [point for group in groups.values() for point in group]
+
+
+def test_a_region_comes_back_as_it_was_written(store: VectorStore) -> None:
+    written = fill(store, 1, 1)[0]
+    found = store.search(NAME, written.vector, limit=1)[0]
+    assert (found.id, found.region) == (written.id, written.region)
+    assert found.score == pytest.approx(1.0, abs=1e-5)
+    assert store.regions(NAME, "image0") == {written.id: written.region}
+
+
+def test_writing_twice_changes_nothing(store: VectorStore) -> None:
+    fill(store, 5, 4)
+    fill(store, 5, 4)
+    assert store.count(NAME) == 20
+
+
+def test_replacing_an_image_leaves_no_orphan_and_no_other_image_alone(store: VectorStore) -> None:
+    fill(store, 3, 4)
+    fewer = points("image1", vectors(2, 2))
+    store.replace_images(NAME, {"image1": fewer})
+    assert set(store.regions(NAME, "image1")) == {point.id for point in fewer}
+    assert store.count(NAME) == 4 + 2 + 4
+
+
+def test_deleting_an_image_removes_its_points_only(store: VectorStore) -> None:
+    fill(store, 3, 4)
+    store.delete_image(NAME, "image1")
+    store.delete_image(NAME, "image1")
+    assert store.regions(NAME, "image1") == {}
+    assert store.count(NAME) == 8
+
+
+def test_regions_of_a_big_image_are_all_there(store: VectorStore) -> None:
+    store.replace_images(NAME, {"big": points("big", vectors(3, 700))})
+    assert len(store.regions(NAME, "big")) == 700
+
+
+@pytest.mark.parametrize(
+    ("asked", "images"),
+    [
+        ({"shop": "Basel"}, {1, 3, 5}),
+        ({"shop": "Bern", "year": {"gte": 2002, "lt": 2005}}, {2, 4}),
+        ({"tags": "green"}, {0, 3}),
+        ({"tags": ["green", "red"]}, {0, 1, 2, 3, 4, 5}),
+        ({"year": 2003}, {3}),
+        ({"price": 1.5}, {3}),
+        ({"nothing": "here"}, set()),
+    ],
+)
+def test_filters_choose_by_metadata(
+    store: VectorStore, asked: dict[str, object], images: set[int]
+) -> None:
+    fill(store, 6, 2)
+    found = store.search(NAME, vectors(4, 1)[0], limit=100, where=filters.parse(asked))
+    assert {hit.region.image_id for hit in found} == {f"image{i}" for i in images}
+
+
+@pytest.mark.parametrize("aggregate", list(Aggregate))
+@pytest.mark.parametrize(("limit", "hits_per_image"), [(1, 1), (3, 2), (7, 5), (50, 50)])
+def test_grouping_equals_brute_force(
+    store: VectorStore, aggregate: Aggregate, limit: int, hits_per_image: int
+) -> None:
+    fill(store, 12, 6)
+    query = vectors(5, 2)[1]
+    grouping = Grouping(limit, hits_per_image, -1.0, aggregate)
+
+    def fetch(count: int, image_id: str | None = None) -> list[Hit]:
+        return store.search(NAME, query, limit=count, image_id=image_id)
+
+    expected = brute_force(fetch(1000), grouping)
+    found = best_images(fetch, grouping)
+    assert [m.image_id for m in found] == [m.image_id for m in expected]
+    assert [[h.id for h in m.hits] for m in found] == [[h.id for h in m.hits] for m in expected]
+
+
+def test_a_collection_that_does_not_exist_is_empty(store: VectorStore) -> None:
+    assert store.search("absent", vectors(1, 1)[0], limit=5) == []
+    assert store.count("absent") == 0
+    assert store.regions("absent", "image0") == {}
+    store.delete_image("absent", "image0")
+
+
+def test_a_deleted_collection_can_be_made_again(store: VectorStore) -> None:
+    fill(store, 2, 2)
+    store.delete_collection(NAME)
+    assert store.count(NAME) == 0
+    store.ensure_collection(NAME, DIM)
+    fill(store, 1, 1)
+    assert store.count(NAME) == 1
+
+
+def test_edge_keeps_everything_across_a_restart(tmp_path: Path) -> None:
+    store = EdgeVectorStore(tmp_path)
+    store.ensure_collection(NAME, DIM)
+    fill(store, 4, 4)
+    store.close()
+    again = EdgeVectorStore(tmp_path)
+    assert again.count(NAME) == 16
+    again.close()
+
+
+def test_a_second_process_may_not_open_the_same_edge_store(tmp_path: Path) -> None:
+    store = EdgeVectorStore(tmp_path)
+    store.ensure_collection(NAME, DIM)
+    with pytest.raises(StoreUnavailable, match="another process"):
+        EdgeVectorStore(tmp_path)
+    store.close()
+
+
+def test_a_server_that_is_not_there_is_unavailable() -> None:
+    from common.vectors.server import ServerVectorStore
+
+    with pytest.raises(StoreUnavailable):
+        ServerVectorStore.connect("http://127.0.0.1:9")

@@ -1,0 +1,95 @@
+"""Reading pictures: upright, bounded, and nothing hostile gets through."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common import pictures
+from common.errors import ImageTooLarge, InvalidBox, InvalidImage
+from common.geometry import Box
+
+MANY = 10**8
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def gradient(width: int, height: int) -> Image.Image:
+    ramp = np.linspace(0, 255, width * height * 3).reshape(height, width, 3)
+    return Image.fromarray(ramp.astype(np.uint8))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied_to_size_and_pixels(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    content = encoded(gradient(40, 20), "JPEG", exif=exif)
+    header = pictures.inspect(content, max_pixels=MANY)
+    image = pictures.decode(content, max_pixels=MANY)
+    assert (header.width, header.height) == image.size
+    assert image.size == ((20, 40) if orientation > 4 else (40, 20))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"])
+def test_every_mode_becomes_rgb(mode: str) -> None:
+    made = gradient(16, 16)
+    if mode == "I;16":
+        source = Image.fromarray((np.arange(256, dtype=np.uint16) * 200).reshape(16, 16))
+    else:
+        source = made.convert("RGBA" if mode == "LA" else mode).convert(mode)
+    content = encoded(source, "TIFF")
+    assert pictures.decode(content, max_pixels=MANY).mode == "RGB"
+
+
+def test_sixteen_bit_grey_keeps_its_contrast() -> None:
+    source = Image.fromarray((np.arange(256, dtype=np.uint16) * 200 + 900).reshape(16, 16))
+    levels = np.asarray(pictures.decode(encoded(source), max_pixels=MANY))
+    assert levels.min() == 0
+    assert levels.max() >= 254
+
+
+def test_transparency_becomes_white() -> None:
+    clear = Image.new("RGBA", (4, 4), (255, 0, 0, 0))
+    assert pictures.decode(encoded(clear), max_pixels=MANY).getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_a_bomb_is_refused_from_its_header() -> None:
+    content = encoded(Image.new("1", (20_000, 20_000)))
+    assert len(content) < 100_000
+    with pytest.raises(ImageTooLarge, match="20000 x 20000"):
+        pictures.inspect(content, max_pixels=MANY)
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"%PDF-1.4", b"\x89PNG\r\n\x1a\n" + b"0" * 99])
+def test_what_is_no_image_is_refused(content: bytes) -> None:
+    with pytest.raises(InvalidImage):
+        pictures.inspect(content, max_pixels=MANY)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
+def test_a_truncated_or_scrambled_image_never_escapes_as_another_error(kind: str) -> None:
+    content = encoded(gradient(64, 64), kind)
+    random = np.random.default_rng(1)
+    with pytest.raises(InvalidImage):
+        pictures.decode(content[: len(content) // 2], max_pixels=MANY)
+    for _ in range(60):
+        damaged = bytearray(content)
+        for place in random.integers(0, len(damaged), 8):
+            damaged[place] = random.integers(256)
+        try:
+            pictures.decode(bytes(damaged), max_pixels=MANY)
+        except (InvalidImage, ImageTooLarge):
+            continue
+
+
+@pytest.mark.parametrize("box", [Box(0, 0, 0, 5), Box(0, 0, 65, 5), Box(-1, 0, 5, 5)])
+def test_a_box_outside_the_image_is_refused(box: Box) -> None:
+    with pytest.raises(InvalidBox, match="64 x 48"):
+        pictures.crop(gradient(64, 48), box)

@@ -1,0 +1,55 @@
+"""`python -m web`: the front end under gunicorn, on NEEDLE_HOST and NEEDLE_PORT."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from common import log as logs
+from common.errors import NeedleError
+from common.settings import Settings
+from web.app import create_app
+
+THREADS = 32
+"""Each request that waits for a job holds one."""
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """Gunicorn, configured by Needle's settings instead of its own files."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """One process of many threads: the work is waiting, and the memory stays small."""
+        self.cfg.set("bind", f"{self._settings.host}:{self._settings.port}")
+        self.cfg.set("worker_class", "gthread")
+        self.cfg.set("workers", 1)
+        self.cfg.set("threads", THREADS)
+        self.cfg.set("graceful_timeout", 10)
+        self.cfg.set("loglevel", "warning")
+        self.cfg.set("worker_tmp_dir", "/dev/shm" if os.path.isdir("/dev/shm") else None)
+
+    def load(self) -> Flask:
+        """Build the application in the worker process."""
+        logs.configure(self._settings.log_level)
+        return create_app(self._settings)
+
+
+def main() -> int:
+    """Serve until told to stop; 1 when a setting is wrong."""
+    try:
+        settings = Settings.from_env(os.environ)
+    except NeedleError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    Server(settings).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

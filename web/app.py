@@ -1,0 +1,34 @@
+"""The Flask application."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+
+from common.settings import Settings
+from web import errors, health, images, jobs, search
+from web.links import PREFIX
+from web.services import Services
+
+MAX_FORM_BYTES = 1_000_000
+
+
+def create_app(settings: Settings, services: Services | None = None) -> Flask:
+    """Return the application; `services` are built from the settings unless given."""
+    app = Flask("needle", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
+    app.config["MAX_FORM_PARTS"] = settings.max_items_per_job + 100
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.extensions["needle"] = services or Services.build(settings)
+    for blueprint in (images.routes, search.routes, jobs.routes):
+        app.register_blueprint(blueprint, url_prefix=PREFIX)
+    app.register_blueprint(health.routes)
+    errors.install(app)
+
+    @app.after_request
+    def harden(response: Response) -> Response:
+        """Photos come from strangers: browsers must not guess what they are."""
+        response.headers.setdefault("X-Content-Type-Options", "nosniff")
+        return response
+
+    return app

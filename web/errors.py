@@ -1,0 +1,85 @@
+"""From errors to HTTP answers: one table of statuses, one shape."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, jsonify
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from common import errors
+from common.errors import NeedleError
+
+log = logging.getLogger(__name__)
+
+STATUS: dict[type[NeedleError], int] = {
+    errors.BadRequest: 400,
+    errors.InvalidUrl: 400,
+    errors.InvalidBox: 400,
+    errors.NotFound: 404,
+    errors.EncoderMismatch: 409,
+    errors.ImageTooLarge: 413,
+    errors.TooLarge: 413,
+    errors.InvalidImage: 415,
+    errors.TextNotSupported: 422,
+    errors.FetchFailed: 422,
+    errors.Overloaded: 429,
+    errors.BrokerUnavailable: 503,
+    errors.StoreUnavailable: 503,
+}
+RETRY_AFTER_S = {429: 10, 503: 2}
+
+
+def answer(error: NeedleError) -> Response:
+    """Return the answer that an error stands for."""
+    return _shaped(STATUS.get(type(error), 500), error.as_dict())
+
+
+def _shaped(status: int, body: dict[str, object]) -> Response:
+    response = jsonify(error=body)
+    response.status_code = status
+    if status in RETRY_AFTER_S:
+        response.headers["Retry-After"] = str(RETRY_AFTER_S[status])
+    return response
+
+
+def explain(exc: ValidationError) -> errors.BadRequest:
+    """Say in one sentence which fields of a request are wrong, and list them."""
+    faults = [
+        {"field": ".".join(str(part) for part in fault["loc"]) or "body", "reason": _reason(fault)}
+        for fault in exc.errors(include_url=False, include_context=False, include_input=False)
+    ]
+    sentence = "; ".join(f"{fault['field']}: {fault['reason']}" for fault in faults)
+    return errors.BadRequest(sentence, fields=faults)
+
+
+def _reason(fault: object) -> str:
+    kind, message = fault["type"], fault["msg"]  # type: ignore[index]
+    return "there is no such field" if kind == "extra_forbidden" else str(message)
+
+
+def install(app: Flask) -> None:
+    """Answer every error in the one shape; nothing a client sends causes a 500."""
+
+    @app.errorhandler(NeedleError)
+    def needle_error(error: NeedleError) -> Response:
+        return answer(error)
+
+    @app.errorhandler(ValidationError)
+    def invalid(error: ValidationError) -> Response:
+        return answer(explain(error))
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        code = (error.name or "error").lower().replace(" ", "_")
+        response = _shaped(error.code or 500, {"code": code, "message": error.description or code})
+        for name, value in error.get_headers():
+            if name in ("Allow", "WWW-Authenticate"):
+                response.headers[name] = value
+        return response
+
+    @app.errorhandler(Exception)
+    def unforeseen(error: Exception) -> Response:
+        log.error("unforeseen error", exc_info=error)
+        return _shaped(500, {"code": "internal", "message": "Something went wrong in Needle."})

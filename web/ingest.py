@@ -1,0 +1,142 @@
+"""From pictures or URLs to an index job: bytes into the store, the record, then the tasks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any
+
+from werkzeug.datastructures import FileStorage
+
+from common.catalogue import ImageRecord, check_encoder
+from common.errors import FetchFailed, NeedleError, TooLarge
+from common.ids import image_id, new_job_id
+from common.images import photo_folder, photo_key
+from common.jobs import Item, ItemStatus, Job, Kind
+from common.queue import INDEX, INDEX_TASK
+from common.urls import check_form, resolve
+from web.schemas import IndexRequest, UrlsRequest
+from web.services import Services
+from web.uploads import Picture, Refused, read_uploads
+
+RESOLVED_HOSTS = 20
+"""So many hosts of a request are looked up at once; workers check every URL again anyway."""
+LISTED_FAULTS = 20
+
+
+def ingest_files(services: Services, files: Iterable[FileStorage], options: IndexRequest) -> Job:
+    """Store the pictures and enqueue their job.
+
+    A file that is no picture becomes a failed item; a request without any picture is refused with
+    the first one's fault. Whatever is raised, the request changes nothing.
+    """
+    _check_collection(services, options.collection)
+    items: list[Item] = []
+    stored: list[ImageRecord] = []
+    try:
+        for found in read_uploads(files, services.settings):
+            item = Item(len(items), found.name)
+            if isinstance(found, Refused):
+                items.append(item.failed(found.error))
+                continue
+            record = _record(found, options)
+            if not services.images.exists(photo_key(record.collection, record.image_id)):
+                stored.append(record)
+                key = photo_key(record.collection, record.image_id)
+                services.images.put(key, found.content)
+            services.catalogue.add([record])
+            items.append(Item(len(items), found.name, record.image_id))
+        _refuse_if_all_failed(items)
+        return _enqueue(services, items, options, source="files")
+    except BaseException:
+        _undo(services, stored)
+        raise
+
+
+def ingest_urls(services: Services, options: UrlsRequest) -> Job:
+    """Enqueue the job that downloads and indexes the URLs. Raises InvalidUrl for a bad one."""
+    settings = services.settings
+    if len(options.urls) > settings.max_items_per_job:
+        raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} URLs.")
+    _check_collection(services, options.collection)
+    hosts = {check_form(url)[0]: url for url in options.urls}
+    for url in list(hosts.values())[:RESOLVED_HOSTS]:
+        with suppress(FetchFailed):  # a host that is down now is the item's fault, later
+            resolve(url, allowed_hosts=settings.allowed_hosts)
+    items = [Item(n, url) for n, url in enumerate(options.urls)]
+    return _enqueue(services, items, options, source="urls")
+
+
+def _check_collection(services: Services, collection: str) -> None:
+    """Refuse at once what the worker would refuse later: a collection of another encoder."""
+    models = services.beacons.models()
+    if models is not None:
+        check_encoder(services.catalogue.collection(collection), models["encoder"])
+
+
+def _record(picture: Picture, options: IndexRequest) -> ImageRecord:
+    return ImageRecord(
+        image_id=image_id(picture.content, options.collection),
+        collection=options.collection,
+        filename=picture.name,
+        media_type=picture.header.media_type,
+        width=picture.header.width,
+        height=picture.header.height,
+        bytes=len(picture.content),
+        metadata=options.metadata or {},
+    )
+
+
+def _refuse_if_all_failed(items: Sequence[Item]) -> None:
+    """Raise the first item's fault when no item is left to be indexed."""
+    if any(item.status is not ItemStatus.FAILED for item in items):
+        return
+    faults = [{"name": item.name, **(item.error or {})} for item in items[:LISTED_FAULTS]]
+    if not faults:
+        raise NothingGiven("The request holds no photo: the archive is empty.")
+    first = faults[0]
+    raise _named(str(first["code"]), f"{first['name']}: {first['message']}", faults)
+
+
+class NothingGiven(NeedleError):
+    """A request without a single file."""
+
+    code = "bad_request"
+
+
+def _named(code: str, message: str, faults: list[dict[str, Any]]) -> NeedleError:
+    """Return the error of that code."""
+    kind = next(kind for kind in _every(NeedleError) if kind.code == code)
+    return kind(message, items=faults)
+
+
+def _every(kind: type[NeedleError]) -> list[type[NeedleError]]:
+    return [kind] + [leaf for child in kind.__subclasses__() for leaf in _every(child)]
+
+
+def _enqueue(services: Services, items: Sequence[Item], options: IndexRequest, source: str) -> Job:
+    """Record the job, then hand its chunks to the queue; if that fails, no half job stays."""
+    chunk = services.settings.chunk_size
+    services.queue.check_room(INDEX, math.ceil(len(items) / chunk))
+    job_id = new_job_id()
+    details = {**options.model_dump(exclude={"urls"}), "source": source}
+    services.jobs.create(job_id, Kind.INDEX, items, details)
+    try:
+        for first in range(0, len(items), chunk):
+            last = min(first + chunk, len(items)) - 1
+            payload = {"job_id": job_id, "first": first, "last": last}
+            services.queue.submit(INDEX_TASK, INDEX, payload)
+    except NeedleError:
+        with suppress(NeedleError):
+            services.jobs.discard(job_id)
+        raise
+    return services.jobs.get(job_id)
+
+
+def _undo(services: Services, stored: Sequence[ImageRecord]) -> None:
+    """Take back what the request has stored, as far as Redis lets."""
+    for record in stored:
+        services.images.delete(photo_folder(record.collection, record.image_id))
+        with suppress(NeedleError):
+            services.catalogue.remove(record.collection, record.image_id)

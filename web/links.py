@@ -1,0 +1,55 @@
+"""The URLs that answers carry. They are paths: a client joins them to the address it asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from web.schemas import DEFAULT_COLLECTION
+
+PREFIX = "/api/v1"
+
+
+def job_url(job_id: str) -> str:
+    """Return where to poll a job."""
+    return f"{PREFIX}/jobs/{job_id}"
+
+
+def image_urls(image_id: str, collection: str) -> dict[str, str]:
+    """Return where an image, its file and its thumbnail are."""
+    base = f"{PREFIX}/images/{image_id}"
+    query = _query(collection)
+    return {
+        "image": base + query,
+        "file": f"{base}/file{query}",
+        "thumbnail": f"{base}/thumbnail{query}",
+    }
+
+
+def crop_url(image_id: str, collection: str, box: Sequence[int]) -> str:
+    """Return where the pixels inside a box are."""
+    corners = ",".join(str(corner) for corner in box)
+    return f"{PREFIX}/images/{image_id}/crop{_query(collection, box=corners)}"
+
+
+def _query(collection: str, **more: str) -> str:
+    fields = dict(more)
+    if collection != DEFAULT_COLLECTION:
+        fields["collection"] = collection
+    return "?" + urlencode(fields, safe=",") if fields else ""
+
+
+def with_links(result: Mapping[str, Any], collection: str) -> dict[str, Any]:
+    """Return a search's result with the URLs of its photos and crops."""
+    return {**result, "matches": [_match(match, collection) for match in result["matches"]]}
+
+
+def _match(match: Mapping[str, Any], collection: str) -> dict[str, Any]:
+    image_id = match["image_id"]
+    hits = [
+        {**hit, "urls": {"crop": crop_url(image_id, collection, hit["box"])}}
+        for hit in match["hits"]
+    ]
+    urls = {**image_urls(image_id, collection), "crop": hits[0]["urls"]["crop"]}
+    return {**match, "urls": urls, "hits": hits}

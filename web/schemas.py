@@ -1,0 +1,144 @@
+"""The requests, field by field. An unknown or malformed field is refused, never ignored."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from common.errors import BadRequest
+from common.vectors.grouping import Aggregate
+
+DEFAULT_COLLECTION = "default"
+COLLECTION_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
+
+
+def _parsed(value: object) -> object:
+    """A form carries JSON as text; a JSON body carries it as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError as exc:
+        raise ValueError("must be JSON") from exc
+
+
+def _corners(value: object) -> object:
+    """A form carries a box as `x1,y1,x2,y2` or as a JSON list."""
+    if isinstance(value, str):
+        parts = value.strip().removeprefix("[").removesuffix("]").split(",")
+        return [part.strip() for part in parts]
+    return value
+
+
+Collection = Annotated[str, Field(pattern=COLLECTION_PATTERN)]
+MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
+MetadataValue = bool | int | float | Annotated[str, Field(max_length=1000)] | list[str]
+Metadata = Annotated[
+    dict[MetadataKey, MetadataValue], BeforeValidator(_parsed), Field(max_length=64)
+]
+Corners = Annotated[
+    tuple[
+        Annotated[int, Field(ge=0)],
+        Annotated[int, Field(ge=0)],
+        Annotated[int, Field(ge=1)],
+        Annotated[int, Field(ge=1)],
+    ],
+    BeforeValidator(_corners),
+]
+Filter = Annotated[dict[MetadataKey, Any], BeforeValidator(_parsed), Field(max_length=16)]
+
+
+class Request(BaseModel):
+    """What all requests have in common."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class IndexRequest(Request):
+    """The options of `POST /images`, over the server's defaults."""
+
+    collection: Collection = DEFAULT_COLLECTION
+    metadata: Metadata | None = None
+    confidence_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
+    batch_size: Annotated[int, Field(ge=1, le=256)] | None = None
+
+
+class UrlsRequest(IndexRequest):
+    """`POST /images` with a JSON body."""
+
+    urls: Annotated[list[Annotated[str, Field(max_length=2048)]], Field(min_length=1)]
+
+
+class SearchRequest(Request):
+    """`POST /search`: one query (an uploaded file, or one of url, image_id, text) and options."""
+
+    collection: Collection = DEFAULT_COLLECTION
+    url: Annotated[str, Field(max_length=2048)] | None = None
+    image_id: Annotated[str, Field(max_length=64)] | None = None
+    text: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    box: Corners | None = None
+    limit: Annotated[int, Field(ge=1, le=1000)] = 10
+    hits_per_image: Annotated[int, Field(ge=1, le=100)] = 3
+    min_score: Annotated[float, Field(ge=-1, le=1)] = -1.0
+    aggregate: Aggregate = Aggregate.MAX
+    filter: Filter = Field(default_factory=dict)
+    wait: Annotated[float, Field(ge=0, le=60)] = 10.0
+
+    @model_validator(mode="after")
+    def _box_needs_pixels(self) -> SearchRequest:
+        if self.text is not None and self.box is not None:
+            raise ValueError("a box belongs to an image, not to a text")
+        return self
+
+    def check_one_query(self, *, has_file: bool) -> None:
+        """Raise BadRequest unless the request holds exactly one query."""
+        given = [name for name in ("url", "image_id", "text") if getattr(self, name) is not None]
+        if has_file:
+            given.append("file")
+        if len(given) != 1:
+            raise BadRequest(
+                "A search takes exactly one of file, url, image_id and text; "
+                f"{' and '.join(given) or 'none'} was given."
+            )
+
+
+class Page(Request):
+    """A page of a list."""
+
+    collection: Collection = DEFAULT_COLLECTION
+    offset: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class ItemsPage(Request):
+    """A page of a job's items."""
+
+    offset: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+
+
+class InCollection(Request):
+    """What names an image beside its id."""
+
+    collection: Collection = DEFAULT_COLLECTION
+
+
+class CropQuery(InCollection):
+    """`GET /images/{id}/crop`."""
+
+    box: Corners
+
+
+class Wait(Request):
+    """How long an answer may wait for a job to end, in seconds."""
+
+    wait: Annotated[float, Field(ge=0, le=60)] = 0.0
+
+
+def form_fields(form: Mapping[str, str]) -> dict[str, str]:
+    """Return a form's fields; an empty one counts as not given."""
+    return {name: value for name, value in form.items() if value != ""}

@@ -1,0 +1,1 @@
+"""The Celery workers: the roles `index` and `search`. Never imports `web`."""

@@ -1,0 +1,96 @@
+"""`python -m worker index` and `python -m worker search`: one process of a role."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import os
+import signal
+import sys
+from functools import cache
+
+from celery.signals import worker_process_init
+
+from common import log as logs
+from common.errors import NeedleError
+from common.queue import INDEX, SEARCH, STORE
+from common.settings import Settings
+from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexer, build_searcher
+from worker.tasks import register_index, register_search
+
+log = logging.getLogger("worker")
+
+LOAD_TIMEOUT_S = 900
+"""How long a child may take to load its models (a download included) before it is replaced."""
+MAX_CHILD_KIB = 8 * 1024 * 1024
+"""A child that has grown beyond this is replaced after its task: memory creeps up."""
+
+
+def main() -> int:
+    """Run a worker until it is told to stop; 1 when it could not start."""
+    parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
+    parser.add_argument("role", choices=[INDEX_ROLE, SEARCH_ROLE])
+    role = parser.parse_args().role
+    try:
+        settings = Settings.from_env(os.environ)
+        logs.configure(settings.log_level)
+        return _run_index(settings) if role == INDEX_ROLE else _run_search(settings)
+    except NeedleError as error:
+        logging.basicConfig()
+        log.error("%s", error.message)
+        return 1
+
+
+def _run_index(settings: Settings) -> int:
+    """One child process loads the models: CUDA and torch do not survive a fork."""
+    base = Base.build(settings)
+    failed = multiprocessing.get_context("fork").Event()
+    # The child builds its own connections: the parent's sockets must not be shared.
+    indexer = cache(lambda: build_indexer(Base.build(settings)))
+
+    @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
+    def load(**_: object) -> None:
+        try:
+            indexer()
+        except NeedleError as error:
+            log.error("%s", error.message)
+            failed.set()
+            os.kill(os.getppid(), signal.SIGTERM)
+            os._exit(1)
+
+    register_index(base.celery, base, indexer)
+    base.celery.conf.worker_proc_alive_timeout = LOAD_TIMEOUT_S
+    _start(
+        base, INDEX_ROLE, [INDEX], pool="prefork", concurrency=1, max_memory_per_child=MAX_CHILD_KIB
+    )
+    return 1 if failed.is_set() else 0
+
+
+def _run_search(settings: Settings) -> int:
+    """Threads share one encoder and, when embedded, the one process that owns the vectors."""
+    base = Base.build(settings)
+    writer = base.writer()
+    searcher = build_searcher(base, writer)
+    register_search(base.celery, base, lambda: writer, lambda: searcher)
+    _start(base, SEARCH_ROLE, [SEARCH, STORE], pool="threads", concurrency=settings.search_threads)
+    writer.store.close()
+    return 0
+
+
+def _start(base: Base, role: str, queues: list[str], **options: object) -> None:
+    worker = base.celery.Worker(
+        hostname=f"{role}@%h.{os.getpid()}",
+        queues=queues,
+        loglevel=base.settings.log_level,
+        without_gossip=True,
+        without_mingle=True,
+        optimization="fair",
+        **options,
+    )
+    log.info("the %s worker takes tasks from %s", role, ", ".join(queues))
+    worker.start()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

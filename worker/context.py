@@ -1,0 +1,104 @@
+"""What a worker's tasks work with, built once a process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from celery import Celery
+
+from common.attempts import Attempts
+from common.beacons import Beacons
+from common.catalogue import Catalogue
+from common.fetch import Fetcher
+from common.images import FileImageStore, ImageStore
+from common.job_store import JobStore
+from common.queue import CeleryTaskQueue, TaskQueue, make_celery
+from common.redis import connect
+from common.settings import Settings
+from common.vectors import open_store
+from worker.commit import Committer, Forwarder, Writer
+from worker.index import Indexer
+from worker.loading import Loader
+from worker.regions import Tiling
+from worker.search import Searcher
+
+INDEX_ROLE, SEARCH_ROLE = "index", "search"
+
+
+@dataclass(frozen=True)
+class Base:
+    """What both roles have: the stores that need no model."""
+
+    settings: Settings
+    celery: Celery
+    images: ImageStore
+    catalogue: Catalogue
+    jobs: JobStore
+    queue: TaskQueue
+    attempts: Attempts
+    beacons: Beacons
+    fetcher: Fetcher
+
+    @classmethod
+    def build(cls, settings: Settings) -> Base:
+        """Connect everything; nothing is sent yet."""
+        redis = connect(settings.redis_url)
+        celery = make_celery(settings)
+        return cls(
+            settings=settings,
+            celery=celery,
+            images=FileImageStore(settings.data_dir),
+            catalogue=Catalogue(redis),
+            jobs=JobStore(redis, url=settings.redis_url, ttl_s=settings.job_ttl_s),
+            queue=CeleryTaskQueue(celery, redis, max_queued_tasks=settings.max_queued_tasks),
+            attempts=Attempts(redis, ttl_s=settings.job_ttl_s),
+            beacons=Beacons(redis),
+            fetcher=Fetcher(
+                timeout_s=settings.url_timeout_s,
+                max_bytes=settings.max_file_bytes,
+                allowed_hosts=settings.allowed_hosts,
+            ),
+        )
+
+    def writer(self) -> Writer:
+        """Open the vector store and return what writes batches to it."""
+        return Writer(open_store(self.settings), self.images, self.catalogue, self.jobs)
+
+
+def build_indexer(base: Base) -> Indexer:
+    """Load the models of the index role and light its beacon. Raises NeedleError."""
+    from worker.models.packs import load_pack
+
+    settings = base.settings
+    pack = load_pack(settings)
+    # Qdrant Edge belongs to the search worker; a server takes points from everyone.
+    committer: Committer = (
+        base.writer() if settings.qdrant_url else Forwarder(base.images, base.queue)
+    )
+    base.beacons.light(INDEX_ROLE, pack.describe())
+    return Indexer(
+        detector=pack.detector,
+        encoder=pack.encoder,
+        loader=Loader(base.images, base.catalogue, base.fetcher, settings.max_image_pixels),
+        committer=committer,
+        jobs=base.jobs,
+        tiling=Tiling(settings.grids, settings.tile_overlap, settings.tile_min_px),
+    )
+
+
+def build_searcher(base: Base, writer: Writer) -> Searcher:
+    """Load the models of the search role and light its beacon. Raises NeedleError."""
+    from worker.models.packs import load_pack
+
+    settings = base.settings
+    pack = load_pack(settings, detector=False)
+    base.beacons.light(SEARCH_ROLE, pack.describe())
+    return Searcher(
+        encoder=pack.encoder,
+        store=writer.store,
+        images=base.images,
+        catalogue=base.catalogue,
+        fetcher=base.fetcher,
+        max_pixels=settings.max_image_pixels,
+        exact_below=settings.exact_below,
+    )

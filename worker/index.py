@@ -1,0 +1,186 @@
+"""Indexing a chunk of a job: load, detect, propose, embed, commit.
+
+Work goes through in batches of photos, so that the detector sees full batches and the memory holds
+a few photos at a time. A photo that cannot be read is one failed item; nothing else suffers.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from PIL import Image
+
+from common import pictures
+from common.errors import NeedleError, Transient, WorkerCrashed
+from common.job_store import JobStore
+from common.jobs import Item, ItemStatus
+from common.vectors.base import Region
+from worker.commit import Committer
+from worker.handover import Batch, IndexedImage
+from worker.loading import Loaded, Loader, Unchanged, Unloadable
+from worker.models.base import Detection, Detector, Encoder
+from worker.options import IndexOptions
+from worker.regions import Proposal, Tiling, propose
+
+log = logging.getLogger(__name__)
+
+MAX_BATCH_PIXELS = 64_000_000
+"""Decoded photos held at once: 192 MB of RGB."""
+CROPS_AT_ONCE = 256
+"""Crops cut before they are embedded: the tiles of a photo hold its pixels once a grid."""
+
+
+class Failure(NeedleError):
+    """An item failed for a reason that nobody foresaw; the log has the traceback."""
+
+    code = "internal"
+
+
+@dataclass(frozen=True)
+class Indexer:
+    """Runs the index pipeline with one set of models."""
+
+    detector: Detector | None
+    encoder: Encoder
+    loader: Loader
+    committer: Committer
+    jobs: JobStore
+    tiling: Tiling
+
+    def recipe(self, options: IndexOptions) -> str:
+        """Name everything that decides an image's regions and embeddings."""
+        detector = self.detector.id if self.detector else "none"
+        t = self.tiling
+        return (
+            f"{self.encoder.id}|{detector}@{options.confidence_threshold}"
+            f"|{t.grids}/{t.overlap}/{t.min_px}"
+        )
+
+    def run(self, job_id: str, items: Sequence[Item], options: IndexOptions) -> None:
+        """Index the items, batch by batch. Raises transient errors; every other fault fails items.
+
+        A cancelled job stops between batches.
+        """
+        for start in range(0, len(items), options.batch_size):
+            if self.jobs.get(job_id).status.final:
+                return
+            self._run_batch(job_id, items[start : start + options.batch_size], options)
+
+    def fail(self, job_id: str, item: Item, reason: str) -> None:
+        """Fail an item that ends the process each time it is tried."""
+        self.jobs.finish_items(job_id, [item.failed(WorkerCrashed(reason))])
+
+    def _run_batch(self, job_id: str, items: Sequence[Item], options: IndexOptions) -> None:
+        """Index one batch; if it fails as a whole, try its items one by one."""
+        try:
+            self._index(job_id, items, options)
+        except Transient:
+            raise
+        except Exception as exc:
+            log.exception("a batch of %d photos failed", len(items))
+            if len(items) == 1:
+                error = exc if isinstance(exc, NeedleError) else Failure("Indexing it failed.")
+                self.jobs.finish_items(job_id, [items[0].failed(error)])
+                return
+            for item in items:
+                self._run_batch(job_id, [item], options)
+
+    def _index(self, job_id: str, items: Sequence[Item], options: IndexOptions) -> None:
+        started = time.monotonic()
+        recipe = self.recipe(options)
+        loaded: list[Loaded] = []
+        ended: list[Item] = []
+        for outcome in self.loader.load(items, options, recipe):
+            match outcome:
+                case Loaded():
+                    loaded.append(outcome)
+                case Unchanged(item, image_id):
+                    ended.append(item.ended(ItemStatus.UNCHANGED, image_id))
+                case Unloadable(item, error):
+                    log.info("%s: %s", item.name, error.message)
+                    ended.append(item.failed(error))
+        if ended:
+            self.jobs.finish_items(job_id, ended)
+        for part in _by_pixels(loaded):
+            self._embed(job_id, part, options, recipe)
+        log.info(
+            "indexed %d of %d photos in %.2f s",
+            len(loaded),
+            len(items),
+            time.monotonic() - started,
+        )
+
+    def _embed(
+        self, job_id: str, loaded: Sequence[Loaded], options: IndexOptions, recipe: str
+    ) -> None:
+        images = [
+            IndexedImage(photo.item, photo.record, tuple(self._regions(photo, found)))
+            for photo, found in zip(loaded, self._detect(loaded, options), strict=True)
+        ]
+        crops = (
+            pictures.crop(photo.image, region.box)
+            for photo, image in zip(loaded, images, strict=True)
+            for region in image.regions
+        )
+        embeddings = [self.encoder.encode_images(part) for part in iter_lists(crops, CROPS_AT_ONCE)]
+        batch = Batch(
+            job_id=job_id,
+            collection=options.collection,
+            encoder=self.encoder.id,
+            recipe=recipe,
+            images=tuple(images),
+            embeddings=np.concatenate(embeddings),
+        )
+        self.committer.commit(batch)
+
+    def _detect(self, loaded: Sequence[Loaded], options: IndexOptions) -> list[list[Detection]]:
+        if self.detector is None:
+            return [[] for _ in loaded]
+        return self.detector.detect(
+            [photo.image for photo in loaded], confidence_threshold=options.confidence_threshold
+        )
+
+    def _regions(self, photo: Loaded, detections: Sequence[Detection]) -> Iterator[Region]:
+        width, height = photo.image.size
+        for proposal in propose(width, height, detections, self.tiling):
+            yield _region(photo, proposal)
+
+
+def _region(photo: Loaded, proposal: Proposal) -> Region:
+    confidence = proposal.confidence
+    return Region(
+        image_id=photo.record.image_id,
+        box=proposal.box,
+        source=proposal.source,
+        label=proposal.label,
+        confidence=None if confidence is None else round(confidence, 4),
+        filename=photo.record.filename,
+        metadata=photo.record.metadata,
+    )
+
+
+def iter_lists(crops: Iterable[Image.Image], size: int) -> Iterator[list[Image.Image]]:
+    """Yield lists of at most `size` crops; the crops are cut as they are asked for."""
+    rest = iter(crops)
+    while part := list(islice(rest, size)):
+        yield part
+
+
+def _by_pixels(loaded: Sequence[Loaded]) -> Iterator[list[Loaded]]:
+    """Split photos into runs whose crops fit into memory together."""
+    part: list[Loaded] = []
+    held = 0
+    for photo in loaded:
+        pixels = photo.image.width * photo.image.height
+        if part and held + pixels > MAX_BATCH_PIXELS:
+            yield part
+            part, held = [], 0
+        part.append(photo)
+        held += pixels
+    if part:
+        yield part

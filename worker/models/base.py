@@ -1,0 +1,58 @@
+"""The seams behind which detectors and encoders stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Embeddings = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One detected object: corners in pixels of the image, label, confidence 0..1."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    label: str
+    confidence: float
+
+
+class Detector(Protocol):
+    """Finds objects."""
+
+    id: str
+    """Names the weights: equal ids give equal detections."""
+
+    def detect(
+        self, images: Sequence[Image.Image], *, confidence_threshold: float
+    ) -> list[list[Detection]]:
+        """Return each RGB image's detections at or above the threshold, most confident first."""
+        ...
+
+
+class Encoder(Protocol):
+    """Embeds images, and texts where `has_text`, into one space."""
+
+    id: str
+    """Names the weights and preprocessing: only embeddings of equal ids may be compared."""
+    dim: int
+    has_text: bool
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
+        """Return float32 embeddings of RGB images, shape (N, dim), each of L2 norm 1."""
+        ...
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Return float32 embeddings, shape (N, dim), each of L2 norm 1.
+
+        Raises TextNotSupported where the encoder has no text side.
+        """
+        ...

@@ -1,0 +1,34 @@
+"""What a request may decide for its own job, over the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from common.settings import Settings
+
+
+@dataclass(frozen=True)
+class IndexOptions:
+    """The options of an index job. `metadata` None leaves a known image's metadata alone."""
+
+    collection: str
+    confidence_threshold: float
+    batch_size: int
+    metadata: Mapping[str, Any] | None
+
+    @classmethod
+    def of(cls, details: Mapping[str, Any], settings: Settings) -> IndexOptions:
+        """Read a job's details; what the request left open comes from the settings."""
+
+        def chosen(name: str) -> Any:
+            given = details.get(name)
+            return getattr(settings, name) if given is None else given
+
+        return cls(
+            collection=details["collection"],
+            confidence_threshold=chosen("confidence_threshold"),
+            batch_size=chosen("batch_size"),
+            metadata=details.get("metadata"),
+        )

@@ -1,0 +1,155 @@
+"""The Celery tasks. Each is short: find the job, run it, record how it ended."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from celery import Celery, Task
+from celery.exceptions import Reject
+from celery.worker.request import Request
+
+from common.errors import NeedleError, NotFound, Transient
+from common.images import query_key
+from common.jobs import Item, ItemStatus
+from common.log import log_context
+from common.queue import COMMIT_TASK, DELETE_TASK, INDEX_TASK, SEARCH_TASK
+from worker.commit import Writer
+from worker.context import Base
+from worker.index import Indexer
+from worker.options import IndexOptions
+from worker.search import Searcher
+
+log = logging.getLogger(__name__)
+
+TRUSTED_ATTEMPTS = 2
+"""After so many broken attempts a chunk's items are tried one by one."""
+ATTEMPTS_PER_ITEM = 2
+"""An item that ends its process this often alone is failed."""
+PAUSE_S = 3.0
+"""Wait before a task whose store or broker is away goes back to the queue."""
+
+
+class DurableRequest(Request):  # type: ignore[misc]
+    """Puts a task that outlived the hard time limit back; Celery would drop it."""
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        """Requeue before Celery acknowledges."""
+        if not soft:
+            self.reject(requeue=True)
+        super().on_timeout(soft, timeout)
+
+
+class DurableTask(Task):  # type: ignore[misc]
+    """A task that is done only when it has ended."""
+
+    Request = DurableRequest
+
+
+def requeue(error: BaseException) -> Reject:
+    """Return what puts the running task back to the queue.
+
+    The pause is taken here: while a store is away every other task would fail just the same.
+    """
+    log.warning("%s The task goes back to the queue.", error)
+    threading.Event().wait(PAUSE_S)
+    return Reject(str(error), requeue=True)
+
+
+def register_index(app: Celery, base: Base, indexer: Callable[[], Indexer]) -> None:
+    """Register the task of the index role. `indexer` loads the models on its first call."""
+    limit = base.settings.task_time_limit_s
+
+    @app.task(name=INDEX_TASK, base=DurableTask, soft_time_limit=limit, time_limit=limit + 30)  # type: ignore[untyped-decorator]
+    def index(job_id: str, first: int, last: int) -> None:
+        with log_context(job_id=job_id, items=f"{first}-{last}"):
+            try:
+                _index(base, indexer(), job_id, range(first, last + 1))
+            except (Transient, SoftTimeLimitExceeded) as error:
+                if isinstance(error, Transient):
+                    base.attempts.forget(f"{job_id}:{first}")
+                raise requeue(error) from error
+
+
+def _index(base: Base, indexer: Indexer, job_id: str, indexes: Sequence[int]) -> None:
+    started = time.monotonic()
+    if not base.jobs.start(job_id):
+        log.info("the job has ended or is gone")
+        return
+    options = IndexOptions.of(base.jobs.get(job_id).details, base.settings)
+    items = [item for item in base.jobs.pick(job_id, indexes) if item.status is ItemStatus.QUEUED]
+    key = f"{job_id}:{indexes[0]}"
+    if base.attempts.begin(key) <= TRUSTED_ATTEMPTS:
+        indexer.run(job_id, items, options)
+    else:
+        _one_by_one(base, indexer, job_id, key, items, options)
+    base.attempts.forget(key)
+    log.info("%d photos in %.2f s", len(items), time.monotonic() - started)
+
+
+def _one_by_one(
+    base: Base, indexer: Indexer, job_id: str, key: str, items: list[Item], options: IndexOptions
+) -> None:
+    """Index items alone, noting each first: the one that kills this process fails, not the rest."""
+    log.warning("the chunk has ended its process %d times: one photo at a time", TRUSTED_ATTEMPTS)
+    for item in items:
+        if base.attempts.suspect(key, item.index) > ATTEMPTS_PER_ITEM:
+            indexer.fail(job_id, item, "The worker's process ended each time it read this photo.")
+            continue
+        indexer.run(job_id, [item], options)
+
+
+def register_search(
+    app: Celery, base: Base, writer: Callable[[], Writer], searcher: Callable[[], Searcher]
+) -> None:
+    """Register the tasks of the search role, and those of whoever owns the vector store."""
+
+    @app.task(name=SEARCH_TASK)  # type: ignore[untyped-decorator]
+    def search(job_id: str) -> None:
+        with log_context(job_id=job_id):
+            _search(base, searcher(), job_id)
+
+    @app.task(name=COMMIT_TASK)  # type: ignore[untyped-decorator]
+    def commit(job_id: str, key: str) -> None:
+        with log_context(job_id=job_id):
+            try:
+                writer().commit_handed_over(key)
+            except Transient as error:
+                raise requeue(error) from error
+
+    @app.task(name=DELETE_TASK)  # type: ignore[untyped-decorator]
+    def delete(job_id: str, collection: str, image_id: str) -> None:
+        with log_context(job_id=job_id):
+            try:
+                writer().discard(collection, image_id)
+                base.jobs.succeed(job_id, {"image_id": image_id, "collection": collection})
+            except Transient as error:
+                raise requeue(error) from error
+
+
+def _search(base: Base, searcher: Searcher, job_id: str) -> None:
+    started = time.monotonic()
+    try:
+        if not base.jobs.start(job_id):
+            return
+        result: Any = searcher.run(base.jobs.get(job_id))
+        base.jobs.succeed(job_id, result)
+        log.info("%d matches in %.3f s", len(result["matches"]), time.monotonic() - started)
+    except NotFound as error:
+        _fail(base, job_id, error)
+    except NeedleError as error:
+        log.warning("%s", error.message)
+        _fail(base, job_id, error)
+    except Exception:
+        log.exception("a search failed")
+        base.jobs.fail(job_id, "internal", "The search failed; the worker's log says why.")
+    finally:
+        base.images.delete(query_key(job_id))
+
+
+def _fail(base: Base, job_id: str, error: NeedleError) -> None:
+    base.jobs.fail(job_id, error.code, error.message)

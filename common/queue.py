@@ -39,7 +39,7 @@ class TaskQueue(Protocol):
 
 def make_celery(settings: Settings) -> Celery:
     """Return the Celery application, configured so that a killed worker loses no task."""
-    app = Celery("needle", broker=settings.redis_url, set_as_current=False)
+    app = Celery("needle", broker=_broker_url(settings.redis_url), set_as_current=False)
     app.conf.update(
         task_queues=[Queue(name) for name in (INDEX, SEARCH, STORE)],  # type: ignore[no-untyped-call]
         task_default_queue=INDEX,
@@ -69,6 +69,13 @@ def make_celery(settings: Settings) -> Celery:
         },
     )
     return app
+
+
+def _broker_url(redis_url: str) -> str:
+    """Return the address as kombu writes it: it has its own scheme for Unix sockets."""
+    if redis_url.startswith("unix://"):
+        return redis_url.replace("unix://", "redis+socket://", 1).replace("?db=", "?virtual_host=")
+    return redis_url
 
 
 class CeleryTaskQueue:

@@ -110,7 +110,9 @@ def _tar(stream: IO[bytes], settings: Settings) -> Iterator[tuple[str, bytes | N
 def _wanted(path: str) -> bool:
     """Skip what file managers add: hidden files and resource forks."""
     parts = PurePosixPath(path).parts
-    return not any(part.startswith(".") or part == "__MACOSX" for part in parts if part != ".")
+    return not any(
+        part.startswith(".") or part == "__MACOSX" for part in parts if part not in (".", "..")
+    )
 
 
 def base_name(path: str) -> str:

@@ -1,0 +1,71 @@
+"""The application on a real Redis; no worker takes the tasks, the tests look at them instead."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from PIL import Image
+
+from common.redis import Client
+from common.settings import Settings
+from web.app import create_app
+
+
+@pytest.fixture
+def settings(tmp_path: Path, redis_url: str) -> Settings:
+    """Return settings with small limits."""
+    return Settings(
+        data_dir=tmp_path,
+        redis_url=redis_url,
+        max_file_bytes=100_000,
+        max_request_bytes=2_000_000,
+        max_image_pixels=1_000_000,
+        max_items_per_job=50,
+        max_queued_tasks=20,
+        chunk_size=4,
+    )
+
+
+@pytest.fixture
+def app(settings: Settings, redis: Client) -> Flask:
+    """Return the application on an empty Redis."""
+    return create_app(settings)
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """Return a client of the application."""
+    return app.test_client()
+
+
+@pytest.fixture
+def tasks(redis: Client) -> Callable[[str], list[dict[str, Any]]]:
+    """Return what reads the arguments of the tasks on a queue, oldest first."""
+
+    def read(queue: str) -> list[dict[str, Any]]:
+        import base64
+
+        messages = [json.loads(text) for text in reversed(redis.lrange(queue, 0, -1))]
+        return [json.loads(base64.b64decode(m["body"]))[1] for m in messages]
+
+    return read
+
+
+def photo(colour: int = 0, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> bytes:
+    """Return the bytes of a plain photo; another colour is another photo."""
+    buffer = io.BytesIO()
+    Image.new("RGB", size, (colour, 90, 200)).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def files(*contents: bytes, names: tuple[str, ...] = ()) -> dict[str, Any]:
+    """Return the multipart body of those files."""
+    named = names or tuple(f"{n}.png" for n in range(len(contents)))
+    return {"files": [(io.BytesIO(c), name) for c, name in zip(contents, named, strict=True)]}

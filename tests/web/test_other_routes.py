@@ -1,0 +1,244 @@
+"""Searches, jobs, images and health, as far as they go without a worker."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from common.catalogue import ImageRecord
+from common.errors import NotFound
+from common.images import photo_key, query_key, regions_key, thumbnail_key
+from common.redis import Client
+from tests.conftest import REPO
+from tests.web.conftest import files, photo
+from web.services import Services
+
+Tasks = Callable[[str], list[dict[str, Any]]]
+SEARCH = "/api/v1/search"
+
+
+@pytest.fixture
+def services(app: Flask) -> Services:
+    """Return the application's services."""
+    found: Services = app.extensions["needle"]
+    return found
+
+
+@pytest.fixture
+def indexed(services: Services) -> ImageRecord:
+    """Return an image as an index worker leaves it."""
+    content = photo(5, size=(60, 40), kind="JPEG")
+    record = ImageRecord("image-1", "default", "a.jpg", "image/jpeg", 60, 40, len(content))
+    services.images.put(photo_key("default", "image-1"), content)
+    services.images.put(thumbnail_key("default", "image-1"), photo(kind="JPEG"))
+    region = {"box": [0, 0, 30, 20], "source": "tile", "label": None, "confidence": None}
+    services.images.put(regions_key("default", "image-1"), json.dumps([region]).encode())
+    services.catalogue.add([record])
+    done = record.indexed(regions=1, at=1.0, recipe="r")
+    services.catalogue.mark_indexed("default", [done])
+    return done
+
+
+def query(**fields: Any) -> dict[str, Any]:
+    return {"file": (io.BytesIO(photo(1)), "q.png"), "wait": "0", **fields}
+
+
+def test_a_search_is_recorded_then_enqueued(
+    client: FlaskClient, services: Services, tasks: Tasks
+) -> None:
+    answer = client.post(SEARCH, data=query(limit="5", aggregate="mean", box="1,2,11,12"))
+    assert answer.status_code == 202
+    job_id = answer.json["job_id"]
+    assert answer.headers["Location"].endswith(job_id)
+    assert tasks("search") == [{"job_id": job_id}]
+    details = services.jobs.get(job_id).details
+    assert (details["limit"], details["aggregate"]) == (5, "mean")
+    assert details["box"] == [1, 2, 11, 12]
+    assert services.images.open(query_key(job_id)) == photo(1)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({"data": {}}, 400, "bad_request"),
+        ({"data": query(text="a cat")}, 400, "bad_request"),
+        ({"data": query(limit="0")}, 400, "bad_request"),
+        ({"data": query(aggregate="median")}, 400, "bad_request"),
+        ({"data": query(min_score="2")}, 400, "bad_request"),
+        ({"data": query(box="1,2,3")}, 400, "bad_request"),
+        ({"data": query(box="5,5,5,9")}, 400, "invalid_box"),
+        ({"data": query(box="0,0,41,10")}, 400, "invalid_box"),
+        ({"data": query(filter="{")}, 400, "bad_request"),
+        ({"data": query(filter='{"year": {"about": 3}}')}, 400, "bad_request"),
+        ({"data": query(filter='{"year": null}')}, 400, "bad_request"),
+        ({"data": query(collection="nowhere")}, 404, "not_found"),
+        ({"data": query(file=(io.BytesIO(b"text"), "q.png"))}, 415, "invalid_image"),
+        ({"json": {"image_id": "nothing"}}, 404, "not_found"),
+        ({"json": {"url": "http://10.0.0.1/q.png"}}, 400, "invalid_url"),
+        ({"json": {"text": "a cat", "box": [0, 0, 5, 5]}}, 400, "bad_request"),
+        ({"json": {"text": "a cat", "colour": "red"}}, 400, "bad_request"),
+    ],
+)
+def test_a_bad_search_is_a_4xx_and_changes_nothing(
+    client: FlaskClient, redis: Client, body: Any, status: int, code: str
+) -> None:
+    answer = client.post(SEARCH, **body)
+    assert (answer.status_code, answer.json["error"]["code"]) == (status, code)
+    assert redis.keys("*") == []
+
+
+def test_a_text_without_a_text_side_is_refused_with_the_packs_that_have_one(
+    client: FlaskClient, redis: Client
+) -> None:
+    models = {"name": "mini", "encoder": "e", "has_text": False}
+    redis.hset("needle:models", "index", json.dumps(models))
+    answer = client.post(SEARCH, json={"text": "a cat"})
+    assert answer.status_code == 422
+    assert "standard" in answer.json["error"]["message"]
+
+
+def test_a_box_of_an_indexed_image_must_lie_in_it(
+    client: FlaskClient, indexed: ImageRecord
+) -> None:
+    body = {"image_id": indexed.image_id, "box": [0, 0, 61, 40], "wait": 0}
+    assert client.post(SEARCH, json=body).json["error"]["code"] == "invalid_box"
+    assert client.post(SEARCH, json=body | {"box": [0, 0, 60, 40]}).status_code == 202
+
+
+def test_a_finished_search_carries_urls(client: FlaskClient, services: Services) -> None:
+    job_id = client.post(SEARCH, data=query()).json["job_id"]
+    hit = {"box": [1, 2, 3, 4], "score": 0.9}
+    services.jobs.succeed(job_id, {"matches": [{"image_id": "image-1", "hits": [hit]}]})
+    match = client.get(f"/api/v1/jobs/{job_id}").json["result"]["matches"][0]
+    assert match["urls"]["file"] == "/api/v1/images/image-1/file"
+    assert match["hits"][0]["urls"]["crop"] == "/api/v1/images/image-1/crop?box=1,2,3,4"
+
+
+def test_an_answer_about_a_job_is_one_read(client: FlaskClient, redis: Client) -> None:
+    job_id = client.post("/api/v1/images", data=files(photo())).json["job_id"]
+    redis.config_resetstat()
+    assert client.get(f"/api/v1/jobs/{job_id}").status_code == 200
+    commands = {
+        name: stat["calls"]
+        for name, stat in redis.info("commandstats").items()
+        if name not in ("cmdstat_config", "cmdstat_hello", "cmdstat_client", "cmdstat_ping")
+    }
+    assert commands.pop("cmdstat_hgetall") == 1
+    assert set(commands) <= {"cmdstat_info", "cmdstat_config|resetstat", "cmdstat_client|setinfo"}
+
+
+def test_a_job_can_be_cancelled_and_unknown_ones_are_404(client: FlaskClient) -> None:
+    job_id = client.post("/api/v1/images", data=files(photo())).json["job_id"]
+    assert client.delete(f"/api/v1/jobs/{job_id}").json["status"] == "cancelled"
+    for answer in (client.get("/api/v1/jobs/x"), client.delete("/api/v1/jobs/x")):
+        assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")
+
+
+def test_an_image_is_listed_and_shown_with_its_regions(
+    client: FlaskClient, indexed: ImageRecord
+) -> None:
+    listed = client.get("/api/v1/images").json
+    assert (listed["total"], listed["images"][0]["image_id"]) == (1, "image-1")
+    shown = client.get("/api/v1/images/image-1").json
+    assert shown["regions"][0]["box"] == [0, 0, 30, 20]
+    assert (shown["width"], shown["height"], shown["filename"]) == (60, 40, "a.jpg")
+
+
+def test_the_file_comes_back_byte_for_byte_and_may_be_kept(
+    client: FlaskClient, indexed: ImageRecord
+) -> None:
+    answer = client.get("/api/v1/images/image-1/file")
+    assert answer.data == photo(5, size=(60, 40), kind="JPEG")
+    assert answer.content_type == "image/jpeg"
+    etag = answer.headers["ETag"]
+    again = client.get("/api/v1/images/image-1/file", headers={"If-None-Match": etag})
+    assert (again.status_code, again.data) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["crop?box=0,0,30,20", "regions/0.jpg"])
+def test_a_crop_has_the_pixels_of_its_box(
+    client: FlaskClient, indexed: ImageRecord, path: str
+) -> None:
+    from PIL import Image
+
+    answer = client.get(f"/api/v1/images/image-1/{path}")
+    assert Image.open(io.BytesIO(answer.data)).size == (30, 20)
+
+
+def test_crops_outside_the_image_are_refused(client: FlaskClient, indexed: ImageRecord) -> None:
+    assert client.get("/api/v1/images/image-1/crop?box=0,0,61,1").status_code == 400
+    assert client.get("/api/v1/images/image-1/crop").status_code == 400
+    assert client.get("/api/v1/images/image-1/regions/1.jpg").status_code == 404
+
+
+def test_a_deleted_image_is_gone_at_once_and_its_removal_is_enqueued(
+    client: FlaskClient, services: Services, indexed: ImageRecord, tasks: Tasks
+) -> None:
+    answer = client.delete("/api/v1/images/image-1?wait=0")
+    assert answer.status_code == 202
+    assert client.get("/api/v1/images/image-1").status_code == 404
+    assert tasks("store")[0]["image_id"] == "image-1"
+    with pytest.raises(NotFound):
+        services.catalogue.get("default", "image-1")
+
+
+def test_readiness_counts_the_workers(client: FlaskClient, redis: Client) -> None:
+    assert client.get("/livez").status_code == 200
+    assert client.get("/readyz").status_code == 503
+    redis.set("needle:worker:index:a:1", "{}")
+    redis.set("needle:worker:search:a:2", "{}")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["workers"]) == (200, {"index": 1, "search": 1})
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing"])
+def test_an_unknown_path_has_the_one_error_shape(client: FlaskClient, path: str) -> None:
+    answer = client.get(path)
+    assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")
+    assert client.put("/livez").json["error"]["code"] == "method_not_allowed"
+
+
+def test_importing_web_loads_no_model_library_and_no_vector_store() -> None:
+    heavy = ["torch", "transformers", "yolov5", "torchvision", "qdrant_client", "qdrant_edge"]
+    program = (
+        "import sys, web, web.app, web.__main__;"
+        f"print([name for name in {[*heavy, 'worker', 'numpy.linalg']} if name in sys.modules])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True
+    )
+    assert not set([*heavy, "worker"]) & set(eval(result.stdout)), result.stdout
+
+
+def test_packages_import_only_what_the_law_allows() -> None:
+    allowed = {
+        "common": {"common"},
+        "web": {"web", "common"},
+        "worker": {"worker", "common"},
+        "client": {"client"},
+    }
+    ours = {"common", "web", "worker", "client", "stack", "demo", "samples"}
+    for package, may in allowed.items():
+        for path in Path(REPO, package).rglob("*.py"):
+            assert _imported(path) & ours <= may, path
+
+
+def _imported(path: Path) -> set[str]:
+    import ast
+
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module.split(".")[0])
+    return names

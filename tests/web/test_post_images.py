@@ -1,0 +1,214 @@
+"""`POST /images`: photos in, a job out; bad input changes nothing."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from common.redis import Client
+from common.settings import Settings
+from tests.web.conftest import files, photo
+from web.app import create_app
+
+URL = "/api/v1/images"
+Tasks = Callable[[str], list[dict[str, Any]]]
+
+
+def stored(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def items_of(client: FlaskClient, job: dict[str, Any]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.get(f"/api/v1/jobs/{job['job_id']}/items").json["items"]  # type: ignore[index]
+    return found
+
+
+def test_many_files_become_one_job_in_chunks(client: FlaskClient, tasks: Tasks) -> None:
+    answer = client.post(URL, data=files(*[photo(n) for n in range(10)]))
+    assert answer.status_code == 202
+    job = answer.json
+    assert answer.headers["Location"] == f"/api/v1/jobs/{job['job_id']}"
+    assert answer.headers["Retry-After"]
+    assert (job["status"], job["progress"]["total"]) == ("queued", 10)
+    assert [(t["first"], t["last"]) for t in tasks("index")] == [(0, 3), (4, 7), (8, 9)]
+
+
+def test_a_message_carries_ids_and_no_pixels(client: FlaskClient, redis: Client) -> None:
+    client.post(URL, data=files(photo(size=(900, 900))))
+    assert len(redis.lindex("index", 0)) < 2000
+
+
+def test_a_bad_file_is_a_failed_item_and_the_rest_goes_on(client: FlaskClient) -> None:
+    job = client.post(URL, data=files(photo(1), b"no picture", photo(2))).json
+    items = items_of(client, job)
+    assert [item["status"] for item in items] == ["queued", "failed", "queued"]
+    assert items[1]["error"]["code"] == "invalid_image"
+    assert job["progress"]["failed"] == 1
+
+
+def test_equal_photos_have_equal_ids_and_collections_keep_them_apart(client: FlaskClient) -> None:
+    first = items_of(client, client.post(URL, data=files(photo(1))).json)
+    again = items_of(client, client.post(URL, data=files(photo(1))).json)
+    other = files(photo(1)) | {"collection": "other"}
+    apart = items_of(client, client.post(URL, data=other).json)
+    assert first[0]["image_id"] == again[0]["image_id"] != apart[0]["image_id"]
+
+
+def archive(kind: str, members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    if kind == "zip":
+        with zipfile.ZipFile(buffer, "w") as packed:
+            for name, content in members.items():
+                packed.writestr(name, content)
+    else:
+        with tarfile.open(fileobj=buffer, mode=f"w:{kind}") as tar:
+            for name, content in members.items():
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["zip", "", "gz", "bz2", "xz"])
+def test_an_archive_is_unpacked(client: FlaskClient, kind: str) -> None:
+    members = {
+        "holiday/a.png": photo(1),
+        "holiday/notes.txt": b"hello",
+        "../../b.png": photo(2),
+        "__MACOSX/holiday/._a.png": b"junk",
+        ".DS_Store": b"junk",
+    }
+    job = client.post(URL, data=files(archive(kind, members))).json
+    items = items_of(client, job)
+    assert [(i["name"], i["status"]) for i in items] == [
+        ("a.png", "queued"),
+        ("notes.txt", "failed"),
+        ("b.png", "queued"),
+    ]
+
+
+def test_a_damaged_archive_is_a_failed_item(client: FlaskClient) -> None:
+    packed = archive("zip", {"a.png": photo(1)})
+    job = client.post(URL, data=files(packed[: len(packed) // 2], photo(2))).json
+    assert [item["status"] for item in items_of(client, job)] == ["failed", "queued"]
+
+
+def refused(client: FlaskClient, body: Any, status: int, code: str) -> dict[str, Any]:
+    answer = client.post(URL, **body)
+    assert answer.status_code == status, answer.json
+    error: dict[str, Any] = answer.json["error"]
+    assert error["code"] == code
+    assert error["message"]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "code"),
+    [
+        ({}, 400, "bad_request"),
+        ({"data": {"files": (io.BytesIO(b"text"), "a.txt")}}, 415, "invalid_image"),
+        ({"data": {"files": (io.BytesIO(b""), "a.png")}}, 415, "invalid_image"),
+        ({"data": {"photo": (io.BytesIO(photo()), "a.png")}}, 400, "bad_request"),
+        ({"json": {"urls": []}}, 400, "bad_request"),
+        ({"json": {"urls": ["ftp://example.org/a.jpg"]}}, 400, "invalid_url"),
+        ({"json": {"urls": ["http://127.0.0.1:6379/"]}}, 400, "invalid_url"),
+        ({"json": {"urls": ["http://8.8.8.8/a"], "colour": "red"}}, 400, "bad_request"),
+        ({"json": [1, 2]}, 400, "bad_request"),
+        ({"data": "{", "content_type": "application/json"}, 400, "bad_request"),
+    ],
+)
+def test_bad_input_is_a_4xx_and_changes_nothing(
+    client: FlaskClient, redis: Client, settings: Settings, body: Any, status: int, code: str
+) -> None:
+    refused(client, body, status, code)
+    assert redis.keys("*") == []
+    assert stored(settings.data_dir) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("confidence_threshold", "1.5"),
+        ("confidence_threshold", "nan"),
+        ("batch_size", "0"),
+        ("batch_size", "many"),
+        ("collection", "../etc"),
+        ("metadata", "{"),
+        ("metadata", "[1]"),
+        ("metadata", '{"a.b": 1}'),
+        ("metadata", '{"a": {"b": 1}}'),
+        ("colour", "red"),
+    ],
+)
+def test_a_bad_field_is_named(client: FlaskClient, redis: Client, field: str, value: str) -> None:
+    error = refused(client, {"data": files(photo()) | {field: value}}, 400, "bad_request")
+    assert error["fields"][0]["field"].startswith(field)
+    assert redis.keys("*") == []
+
+
+def test_options_travel_with_the_job(client: FlaskClient, app: Any) -> None:
+    data = files(photo()) | {"confidence_threshold": "0.4", "batch_size": "2"}
+    job = client.post(URL, data=data | {"metadata": '{"shop": "Basel", "tags": ["a"]}'}).json
+    details = app.extensions["needle"].jobs.get(job["job_id"]).details
+    assert (details["confidence_threshold"], details["batch_size"]) == (0.4, 2)
+    assert details["metadata"] == {"shop": "Basel", "tags": ["a"]}
+
+
+def test_too_many_photos_leave_nothing_behind(
+    client: FlaskClient, redis: Client, settings: Settings
+) -> None:
+    packed = archive("zip", {f"{n}.png": photo(n) for n in range(60)})
+    refused(client, {"data": files(packed)}, 413, "too_large")
+    assert stored(settings.data_dir) == []
+    assert [key for key in redis.keys("*") if "job" in key or key == "index"] == []
+
+
+def test_a_file_or_a_photo_that_is_too_large_says_so(client: FlaskClient) -> None:
+    refused(client, {"data": files(photo() + b"0" * 200_000)}, 413, "image_too_large")
+    refused(client, {"data": files(photo(size=(2000, 2000)))}, 413, "image_too_large")
+
+
+def test_a_full_queue_is_a_429_with_retry_after(client: FlaskClient, redis: Client) -> None:
+    redis.rpush("index", *range(20))
+    answer = client.post(URL, data=files(photo()))
+    assert answer.status_code == 429
+    assert answer.headers["Retry-After"]
+    assert redis.keys("needle:*") == []
+
+
+def test_a_collection_of_another_encoder_is_a_409(client: FlaskClient, app: Any) -> None:
+    services = app.extensions["needle"]
+    services.catalogue.bind("default", encoder="old", dim=4)
+    services.redis.hset("needle:models", "index", '{"encoder": "new", "has_text": false}')
+    error = refused(client, {"data": files(photo())}, 409, "encoder_mismatch")
+    assert "old" in error["message"] and "new" in error["message"]
+
+
+def test_without_redis_it_is_a_503_within_two_seconds_and_nothing_stays(tmp_path: Path) -> None:
+    app = create_app(Settings(data_dir=tmp_path, redis_url="redis://127.0.0.1:1/0"))
+    started = time.monotonic()
+    answer = app.test_client().post(URL, data=files(photo()))
+    assert answer.status_code == 503
+    assert answer.json["error"]["code"] == "broker_unavailable"
+    assert answer.headers["Retry-After"]
+    assert time.monotonic() - started < 2
+    assert stored(tmp_path) == []
+
+
+def test_a_broker_that_fails_between_record_and_task_leaves_no_half_job(
+    client: FlaskClient, redis: Client, settings: Settings
+) -> None:
+    redis.set("index", "not a list")  # every LPUSH onto the queue now fails
+    answer = client.post(URL, data=files(photo()))
+    assert answer.status_code == 503
+    assert redis.keys("needle:job*") == []
+    assert redis.hgetall("needle:images:default") == {}
+    assert stored(settings.data_dir) == []

@@ -25,7 +25,7 @@ def configure(level: str) -> None:
         logging.Formatter("%(asctime)s %(levelname)-7s %(name)s %(context)s%(message)s")
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
-    for chatty in ("httpx", "httpcore", "PIL"):
+    for chatty in ("httpx", "httpcore", "PIL", "celery.app.trace", "celery.worker.strategy"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 

@@ -91,7 +91,7 @@ def build_searcher(base: Base, writer: Writer) -> Searcher:
     from worker.models.packs import load_pack
 
     settings = base.settings
-    pack = load_pack(settings, detector=False)
+    pack = load_pack(settings, with_detector=False)
     base.beacons.light(SEARCH_ROLE, pack.describe())
     return Searcher(
         encoder=pack.encoder,

@@ -60,13 +60,15 @@ def propose(
 ) -> list[Proposal]:
     """Return the regions of a photo: the whole, every detection, then the tiles.
 
-    A photo in which nothing is detected still has regions.
+    A photo in which nothing is detected still has regions. `detections` come most confident
+    first: of two with the same box (one thing under two labels) the first stays.
     """
-    proposals = [Proposal(Box(0, 0, width, height), Source.WHOLE)]
+    detected: dict[Box, Proposal] = {}
     for found in detections:
         box = Box.covering((found.x1, found.y1, found.x2, found.y2), width, height)
         if min(box.width, box.height) >= MIN_SIDE_PX:
-            proposals.append(Proposal(box, Source.DETECTOR, found.label, found.confidence))
+            detected.setdefault(box, Proposal(box, Source.DETECTOR, found.label, found.confidence))
+    proposals = [Proposal(Box(0, 0, width, height), Source.WHOLE), *detected.values()]
     known = [proposal.box for proposal in proposals]
     proposals += [
         Proposal(tile, Source.TILE)

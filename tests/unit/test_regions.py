@@ -27,6 +27,16 @@ def test_a_detection_keeps_its_label_and_is_clipped_to_the_photo() -> None:
     assert (found[1].label, found[1].confidence) == ("cat", 0.9)
 
 
+def test_one_box_under_two_labels_is_one_region_with_the_more_certain_label() -> None:
+    found = propose(
+        640,
+        480,
+        [Detection(10, 10, 50, 50, "cat", 0.9), Detection(10, 10, 50, 50, "dog", 0.4)],
+        TILING,
+    )
+    assert [p.label for p in found if p.source is Source.DETECTOR] == ["cat"]
+
+
 def test_a_tile_that_a_detection_already_covers_is_left_out() -> None:
     found = propose(640, 480, [Detection(0, 0, 320, 240, "cat", 0.9)], TILING)
     assert sum(p.box == Box(0, 0, 320, 240) for p in found) == 1

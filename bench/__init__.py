@@ -1,0 +1,1 @@
+"""Measurements over HTTP with the real processes and the development photos."""

@@ -1,0 +1,158 @@
+"""Model packs: which detector and which encoder work together.
+
+Imports neither torch nor the networks until a pack is loaded: a worker's parent process may read
+a pack, but only its children may touch the GPU.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from common.errors import InvalidModel, InvalidSettings
+from common.settings import Settings
+from worker.models.base import Detector, Encoder
+
+_SIZES = ("n", "s", "m", "l", "x")
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+_SHIPPED = Path(__file__).resolve().parents[2] / "models"
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Names a detector (a size, a path, or none) and an encoder (a name on the hub, or a path)."""
+
+    name: str
+    detector: str | None
+    encoder: str
+
+
+@dataclass(frozen=True)
+class LoadedPack:
+    """A pack whose networks are in memory."""
+
+    name: str
+    detector: Detector | None
+    encoder: Encoder
+    device: str
+
+    def describe(self) -> dict[str, str | int | bool | None]:
+        """Return what `/readyz` shows, as JSON carries it."""
+        return {
+            "name": self.name,
+            "detector": self.detector.id if self.detector else None,
+            "encoder": self.encoder.id,
+            "dim": self.encoder.dim,
+            "has_text": self.encoder.has_text,
+            "device": self.device,
+        }
+
+
+_STANDARD = Pack("standard", detector="s", encoder="openai/clip-vit-base-patch32")
+
+
+def resolve_pack(settings: Settings) -> Pack:
+    """Return the pack that the settings choose, with the paths in it absolute.
+
+    `mini` ships with the project, `standard` comes from the hub, anything else is a folder with
+    a `pack.json`. NEEDLE_DETECTOR and NEEDLE_ENCODER replace the pack's. Raises InvalidSettings
+    where a setting names nothing, InvalidModel where a folder's `pack.json` is at fault.
+    """
+    pack = _STANDARD if settings.models == _STANDARD.name else _read_pack(settings.models)
+    here = Path.cwd()
+    detector, encoder = pack.detector, pack.encoder
+    if settings.detector is not None:
+        detector = _detector(settings.detector, here)
+        if detector is None:
+            raise InvalidSettings(
+                f"NEEDLE_DETECTOR={settings.detector!r}: neither n, s, m, l or x nor a file"
+            )
+    if settings.encoder is not None:
+        found = _encoder(settings.encoder, here)
+        if found is None:
+            raise InvalidSettings(
+                f"NEEDLE_ENCODER={settings.encoder!r}: neither a folder nor a name on the hub"
+            )
+        encoder = found
+    return Pack(pack.name, detector, encoder)
+
+
+def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
+    """Load the networks of the pack that the settings choose; takes seconds.
+
+    A search needs no detector: `with_detector` False leaves it out.
+
+    Sets torch's threads where `settings.threads` asks for a number. Raises what `resolve_pack`
+    raises, DeviceUnavailable, InvalidModel, and ModelUnavailable where the hub is out of reach.
+    """
+    import torch
+
+    from worker.models.clip import ClipEncoder, find_clip
+    from worker.models.device import resolve_device
+    from worker.models.yolov5 import load_yolov5
+
+    pack = resolve_pack(settings)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    device = resolve_device(settings.device)
+    detector = None
+    if pack.detector is not None and with_detector:
+        detector = load_yolov5(
+            pack.detector, device, data_dir=settings.data_dir, batch_size=settings.batch_size
+        )
+    folder, name = find_clip(pack.encoder)
+    encoder = ClipEncoder(folder, device, name=name, batch_size=settings.encoder_batch_size)
+    return LoadedPack(pack.name, detector, encoder, str(device))
+
+
+def _read_pack(models: str) -> Pack:
+    folder = _SHIPPED / "mini" if models == "mini" else Path(models).expanduser().absolute()
+    path = folder / "pack.json"
+    if not path.is_file():
+        raise InvalidSettings(
+            f"NEEDLE_MODELS={models!r}: neither mini nor standard nor a folder with a pack.json"
+        )
+    try:
+        facts: Any = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
+        raise InvalidModel(f"{path} cannot be read as JSON: {exc}") from exc
+    if not isinstance(facts, dict) or set(facts) != {"name", "detector", "encoder"}:
+        raise InvalidModel(f"{path} must have exactly the keys name, detector and encoder")
+    name, wanted, encoder = facts["name"], facts["detector"], facts["encoder"]
+    if not (isinstance(name, str) and isinstance(encoder, str) and name):
+        raise InvalidModel(f"{path}: name and encoder must be texts")
+    if wanted is not None and not isinstance(wanted, str):
+        raise InvalidModel(f"{path}: detector must be a text or null")
+    return _located(path, Pack(name, wanted, encoder))
+
+
+def _located(path: Path, pack: Pack) -> Pack:
+    """Return the pack with its paths, which are relative to its folder, made absolute."""
+    detector = None if pack.detector is None else _detector(pack.detector, path.parent)
+    if detector is None and pack.detector is not None:
+        raise InvalidModel(f"{path}: the detector {pack.detector!r} is neither a size nor a file")
+    encoder = _encoder(pack.encoder, path.parent)
+    if encoder is None:
+        raise InvalidModel(
+            f"{path}: the encoder {pack.encoder!r} is neither a folder nor a name on the hub"
+        )
+    return Pack(pack.name, detector, encoder)
+
+
+def _detector(value: str, base: Path) -> str | None:
+    """Return a size as it is, a file's absolute path, or None."""
+    if value in _SIZES:
+        return value
+    path = base / Path(value).expanduser()
+    return str(path) if path.is_file() else None
+
+
+def _encoder(value: str, base: Path) -> str | None:
+    """Return a folder's absolute path, a name on the hub as it is, or None."""
+    path = base / Path(value).expanduser()
+    if path.is_dir():
+        return str(path)
+    return value if _HUB_NAME.fullmatch(value) else None

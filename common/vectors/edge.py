@@ -6,7 +6,9 @@ import shutil
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import qdrant_edge as qe
 
@@ -105,13 +107,13 @@ class EdgeVectorStore:
         request = qe.QueryRequest(
             limit=limit,
             query=qe.Query.Nearest(vector.tolist()),
-            filter=_FILTERS.build(where, image_id),
+            filter=_FILTERS.build([_askable(c) for c in where], image_id),
             params=qe.SearchParams(exact=exact),
             with_payload=True,
         )
         with _translated():
             found = shard.query(request)
-        return [Hit(str(p.id), p.score, Region.from_payload(p.payload or {})) for p in found]
+        return [Hit(str(p.id), p.score, _region(p.payload)) for p in found]
 
     def regions(self, collection: str, image_id: str) -> dict[str, Region]:
         """See VectorStore."""
@@ -127,7 +129,7 @@ class EdgeVectorStore:
             )
             with _translated():
                 page, offset = shard.scroll(request)
-            found |= {str(p.id): Region.from_payload(p.payload or {}) for p in page}
+            found |= {str(p.id): _region(p.payload) for p in page}
             if offset is None:
                 break
         return found
@@ -156,5 +158,30 @@ class EdgeVectorStore:
             self._shards.clear()
 
 
+# Edge's Python binding turns True into 1 before it compares, so that no filter ever matches a
+# truth value. Each is therefore kept a second time, as a word, in a list beside the others.
+_FLAGS = "__flags"
+
+
+def _flag(key: str, value: bool) -> str:
+    return f"{key}={value}"
+
+
 def _point(point: Point) -> qe.Point:
-    return qe.Point(point.id, point.vector.tolist(), point.region.payload())
+    payload = point.region.payload()
+    metadata = payload["metadata"]
+    flags = [_flag(key, value) for key, value in metadata.items() if isinstance(value, bool)]
+    payload["metadata"] = {**metadata, _FLAGS: flags} if flags else metadata
+    return qe.Point(point.id, point.vector.tolist(), payload)
+
+
+def _region(payload: dict[str, Any] | None) -> Region:
+    region = Region.from_payload(payload or {})
+    metadata = {key: value for key, value in region.metadata.items() if key != _FLAGS}
+    return replace(region, metadata=metadata)
+
+
+def _askable(condition: Condition) -> Condition:
+    if condition.values and isinstance(condition.values[0], bool):
+        return Condition(_FLAGS, values=(_flag(condition.key, condition.values[0]),))
+    return condition

@@ -79,6 +79,7 @@ def fill(store: VectorStore, images: int, each: int) -> list[Point]:
             year=2000 + i,
             tags=["red", "blue"] if i % 3 else ["green"],
             price=i / 2,
+            even=i % 2 == 0,
         )
         for i in range(images)
     }
@@ -130,6 +131,8 @@ def test_regions_of_a_big_image_are_all_there(store: VectorStore) -> None:
         ({"tags": ["green", "red"]}, {0, 1, 2, 3, 4, 5}),
         ({"year": 2003}, {3}),
         ({"price": 1.5}, {3}),
+        ({"even": True}, {0, 2, 4}),
+        ({"even": False, "year": {"gt": 2001}}, {3, 5}),
         ({"nothing": "here"}, set()),
     ],
 )

@@ -25,6 +25,8 @@ FORMATS = {
     "TIFF": "image/tiff",
     "MPO": "image/jpeg",
 }
+# Pillow reads an MPO (a JPEG of several pictures) by its JPEG reader, and names it afterwards.
+_READERS = [name for name in FORMATS if name != "MPO"]
 _TURNED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _ORIENTATION = 0x0112
 
@@ -62,7 +64,7 @@ def _translated() -> Iterator[None]:
 
 
 def _open(content: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(content), formats=list(FORMATS))
+    return Image.open(io.BytesIO(content), formats=_READERS)
 
 
 def inspect(content: bytes, *, max_pixels: int) -> Header:

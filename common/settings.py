@@ -58,16 +58,19 @@ class Settings(BaseModel):
     chunk_size: Annotated[int, Field(ge=1, le=64)] = Field(
         8, description="Photos of one task on the queue `index`"
     )
-    tile_grids: str = Field(
-        "2,3,4,6,9,13",
+    tile_scales: str = Field(
+        "1,2,3,4,6,9,12",
         pattern=r"^(\d+(,\d+)*)?$",
-        description="Tile grids of a photo, N x N each, by commas",
+        description="Square tiles of 1/N of a photo's shorter side, for each N",
     )
-    tile_overlap: Annotated[float, Field(ge=0, le=0.9)] = Field(
-        0.0, description="Overlap of neighbouring tiles, as a share of a tile's side"
+    tile_overlap: Annotated[float, Field(ge=0, le=0.9)] | None = Field(
+        None,
+        description="Least overlap of neighbouring tiles, as a share of a tile's side; "
+        "unset: 0 beside a detector, 0.5 where tiles are all there is",
     )
-    tile_min_px: Positive = Field(
-        112, description="Grids whose tiles would be smaller than this are left out (pixels)"
+    tile_min_px: Positive = Field(112, description="Tiles smaller than this are left out (pixels)")
+    tiles_per_image: Positive = Field(
+        2000, description="Scales that would make more tiles of one photo are left out"
     )
     max_file_bytes: Positive = Field(64 * 2**20, description="Largest photo (bytes)")
     max_request_bytes: Positive = Field(2**30, description="Largest request (bytes)")
@@ -101,9 +104,9 @@ class Settings(BaseModel):
         return value.expanduser().absolute()
 
     @property
-    def grids(self) -> tuple[int, ...]:
-        """`tile_grids` as numbers."""
-        return tuple(int(part) for part in self.tile_grids.split(",") if part)
+    def scales(self) -> tuple[int, ...]:
+        """`tile_scales` as numbers."""
+        return tuple(int(part) for part in self.tile_scales.split(",") if part)
 
     @property
     def allowed_hosts(self) -> frozenset[str]:

@@ -19,6 +19,7 @@ from common.vectors import open_store
 from worker.commit import Committer, Forwarder, Writer
 from worker.index import Indexer
 from worker.loading import Loader
+from worker.models.base import Detector
 from worker.regions import Tiling
 from worker.search import Searcher
 
@@ -82,8 +83,20 @@ def build_indexer(base: Base) -> Indexer:
         loader=Loader(base.images, base.catalogue, base.fetcher, settings.max_image_pixels),
         committer=committer,
         jobs=base.jobs,
-        tiling=Tiling(settings.grids, settings.tile_overlap, settings.tile_min_px),
+        tiling=Tiling(
+            settings.scales,
+            _overlap(settings, pack.detector),
+            settings.tile_min_px,
+            settings.tiles_per_image,
+        ),
     )
+
+
+def _overlap(settings: Settings, detector: Detector | None) -> float:
+    """Where nothing is detected, tiles alone must meet every object somewhere near its middle."""
+    if settings.tile_overlap is not None:
+        return settings.tile_overlap
+    return 0.5 if detector is None else 0.0
 
 
 def build_searcher(base: Base, writer: Writer) -> Searcher:

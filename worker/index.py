@@ -58,7 +58,7 @@ class Indexer:
         t = self.tiling
         return (
             f"{self.encoder.id}|{detector}@{options.confidence_threshold}"
-            f"|{t.grids}/{t.overlap}/{t.min_px}"
+            f"|{t.scales}/{t.overlap}/{t.min_px}/{t.most}"
         )
 
     def run(self, job_id: str, items: Sequence[Item], options: IndexOptions) -> None:

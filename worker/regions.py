@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -27,32 +28,39 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Tiling:
-    """A multi-scale grid: for each N of `grids`, N x N tiles.
+    """A multi-scale grid of square tiles: for each N of `scales`, of 1/N of the shorter side.
 
-    Neighbours share `overlap` (0..0.9) of a side. A grid is left out when the shorter side of its
-    tiles would be under `min_px`.
+    Neighbours share at least `overlap` (0..0.9) of a side. A scale is left out when the sides of
+    its tiles would be under `min_px`, and so are all from the one on that would make more than
+    `most` tiles: a very long panorama must not become a million regions.
     """
 
-    grids: tuple[int, ...]
+    scales: tuple[int, ...]
     overlap: float
     min_px: int
+    most: int = 2000
 
     def boxes(self, width: int, height: int) -> Iterator[Box]:
         """Yield the tiles of a photo of that size in pixels, large ones first."""
-        for n in self.grids:
-            if min(width, height) / n >= self.min_px:
-                columns = list(self._spans(width, n))
-                for top, bottom in self._spans(height, n):
-                    for left, right in columns:
-                        yield Box.covering((left, top, right, bottom), width, height)
+        made = 0
+        for n in self.scales:
+            side = min(width, height) / n
+            if side < self.min_px:
+                continue
+            columns, rows = list(self._spans(width, side)), list(self._spans(height, side))
+            made += len(columns) * len(rows)
+            if made > self.most:
+                return
+            for top, bottom in rows:
+                for left, right in columns:
+                    yield Box.covering((left, top, right, bottom), width, height)
 
-    def _spans(self, length: int, n: int) -> Iterator[tuple[float, float]]:
-        """Yield evenly spread intervals of `length / n` that cover the whole side."""
-        size = length / n
-        steps = round((n - 1) / (1 - self.overlap))
+    def _spans(self, length: int, side: float) -> Iterator[tuple[float, float]]:
+        """Yield the fewest evenly spread intervals of `side` that cover `length` and overlap."""
+        steps = math.ceil((length - side) / (side * (1 - self.overlap)) - 1e-6)
         for step in range(steps + 1):
-            start = (length - size) * step / steps if steps else 0.0
-            yield start, start + size
+            start = (length - side) * step / steps if steps else 0.0
+            yield start, start + side
 
 
 def propose(

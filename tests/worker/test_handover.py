@@ -47,7 +47,7 @@ def test_a_task_that_runs_twice_on_either_side_changes_nothing(world: World) -> 
     for _ in range(3):
         world.writer.commit_handed_over(handover_key("job", 0))
     forwarding.index()
-    assert world.writer.store.count("default") == 5
+    assert world.writer.store.count("default") == 7
     assert world.base.jobs.get("job").done == 1
     assert not world.base.images.exists(handover_key("job", 0))
 

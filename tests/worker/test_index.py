@@ -25,11 +25,11 @@ def test_a_photo_gets_its_regions_its_thumbnail_and_its_place_in_the_list(world:
     job = world.with_detections(CAT).index()
     assert (job.status, world.statuses()) == (Status.SUCCEEDED, ["indexed"])
     regions = world.writer.store.regions("default", name)
-    assert len(regions) == 1 + 1 + 4
+    assert len(regions) == 1 + 1 + 6
     cat = next(region for region in regions.values() if region.label == "cat")
     assert (cat.confidence, dict(cat.metadata)) == (0.9, {"shop": "Basel"})
     record = world.base.catalogue.page("default", offset=0, limit=9)[0]
-    assert (record.image_id, record.regions) == (name, 6)
+    assert (record.image_id, record.regions) == (name, 8)
     assert world.base.images.exists(thumbnail_key("default", name))
     assert world.base.images.exists(regions_key("default", name))
 
@@ -51,7 +51,7 @@ def test_other_options_index_again_and_leave_no_orphan(world: World) -> None:
     world.post(png(noise(1)), job_id="again", confidence_threshold=0.95)
     world.index("again")
     assert world.statuses("again") == ["indexed"]
-    assert len(world.writer.store.regions("default", name)) == 1 + 4
+    assert len(world.writer.store.regions("default", name)) == 1 + 6
 
 
 def test_other_metadata_replaces_the_old_and_none_leaves_it(world: World) -> None:

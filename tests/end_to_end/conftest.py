@@ -1,0 +1,58 @@
+"""The whole service: the real processes, over HTTP, with the pack that ships."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from client import Needle
+from stack import Stack
+from tests.conftest import free_port
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """Run a service of its own for the module."""
+    env = {"NEEDLE_TILE_MIN_PX": "96", "NEEDLE_CHUNK_SIZE": "4"}
+    folder = tmp_path_factory.mktemp("service")
+    running = Stack(env, data_dir=folder, port=free_port())
+    with running:
+        running.wait_ready(120)
+        running.supervise()
+        yield running
+
+
+@pytest.fixture
+def needle(stack: Stack) -> Iterator[Needle]:
+    """Return a client of the service."""
+    with Needle(stack.base_url) as client:
+        yield client
+
+
+def scene(seed: int) -> Image.Image:
+    """Return a photo of 640 x 480 pixels: coloured blocks and discs, another for each seed."""
+    rng = np.random.default_rng(seed)
+    ground = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    photo = np.asarray(Image.fromarray(ground).resize((640, 480), Image.Resampling.BICUBIC)).copy()
+    rows, columns = np.mgrid[0:480, 0:640]
+    for _ in range(25):
+        x, y, r = rng.integers(0, 640), rng.integers(0, 480), rng.integers(12, 60)
+        inside = (columns - x) ** 2 + (rows - y) ** 2 < r**2
+        if rng.random() < 0.5:
+            inside = (abs(columns - x) < r) & (abs(rows - y) < r * rng.uniform(0.3, 1))
+        photo[inside] = rng.integers(0, 256, 3)
+    return Image.fromarray(photo)
+
+
+def write_scenes(folder: Path, seeds: range) -> list[Path]:
+    """Write photos as JPEG files and return their paths."""
+    paths = []
+    for seed in seeds:
+        path = folder / f"scene{seed:03}.jpg"
+        scene(seed).save(path, quality=92)
+        paths.append(path)
+    return paths

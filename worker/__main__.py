@@ -33,6 +33,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("role", choices=[INDEX_ROLE, SEARCH_ROLE])
     role = parser.parse_args().role
+    # Read by OpenMP when torch is loaded, later: threads that wait by spinning make a process
+    # beside another one slower by an order of magnitude.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_level)

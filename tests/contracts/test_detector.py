@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -9,10 +10,16 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.assets import shared_file
+from tests.assets import one_torch_thread, shared_file
 from tests.fakes import FixedDetector
 from worker.models.base import Detection, Detector
 from worker.models.yolov5 import load_yolov5
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    with one_torch_thread():
+        yield
 
 
 @pytest.fixture(scope="module", params=["fake", "yolov5"])
@@ -75,9 +82,7 @@ def test_an_image_does_not_depend_on_its_neighbours(detector, photos) -> None:
 def test_threads_get_the_same_answers(detector, photos) -> None:
     expected = detector.detect(photos, confidence_threshold=0.1)
     with ThreadPoolExecutor(4) as pool:
-        jobs = [
-            pool.submit(detector.detect, photos, confidence_threshold=0.1) for _ in range(4)
-        ]
+        jobs = [pool.submit(detector.detect, photos, confidence_threshold=0.1) for _ in range(4)]
         assert all(job.result() == expected for job in jobs)
 
 

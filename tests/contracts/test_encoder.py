@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,10 +11,16 @@ import torch
 from PIL import Image
 
 from common.errors import TextNotSupported
-from tests.assets import MINI_ENCODER
+from tests.assets import MINI_ENCODER, one_torch_thread
 from tests.fakes import PixelEncoder
 from worker.models.base import Encoder
 from worker.models.clip import ClipEncoder
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    with one_torch_thread():
+        yield
 
 
 @pytest.fixture(scope="module", params=["fake", "mini-float32", "mini-bfloat16"])

@@ -92,7 +92,8 @@ class _Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 def import_yolov5() -> Any:
     """Return the module `yolov5.models.yolo`; imports it on the first call, in about 3 seconds.
 
-    Safe to call from several threads. Afterwards environment variables, print options, warning
+    Safe to call from several threads, as long as no other one is importing one of the left-out
+    packages for the first time just then. Afterwards environment variables, print options, warning
     filters, `sys.path`, OpenCV's threads and logging are as before. Raises InvalidModel where
     the package is missing or of another version than 7.0.
     """

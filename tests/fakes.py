@@ -1,0 +1,51 @@
+"""Fakes of the seams in `worker/models/base.py`. Each has a meaning that tests can predict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image
+
+from common.errors import TextNotSupported
+from worker.models.base import Detection, Embeddings
+
+
+class PixelEncoder:
+    """Embeds an image as its own pixels, 8 x 8, centred and normalised.
+
+    An identical crop scores 1, a negative of it -1.
+    """
+
+    id = "pixels-8x8"
+    dim = 192
+    has_text = False
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
+        """Return float32 embeddings, shape (N, 192), L2 norm 1."""
+        rows = np.zeros((len(images), self.dim), np.float32)
+        for row, image in zip(rows, images, strict=True):
+            small = image.convert("RGB").resize((8, 8), Image.Resampling.BOX)
+            # 127.5 is no pixel's value, so that no image has norm 0.
+            row[:] = np.asarray(small, np.float32).ravel() - 127.5
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    def encode_texts(self, texts: Sequence[str]) -> Embeddings:
+        """Raise TextNotSupported: pixels know no words."""
+        raise TextNotSupported("The fake encoder has no text side")
+
+
+class FixedDetector:
+    """Finds the detections it was given, in every image."""
+
+    id = "fixed"
+
+    def __init__(self, detections: Sequence[Detection] = ()) -> None:
+        self._detections = sorted(detections, key=lambda found: -found.confidence)
+
+    def detect(
+        self, images: Sequence[Image.Image], *, confidence_threshold: float
+    ) -> list[list[Detection]]:
+        """Return, for each image, those at or above the threshold, most confident first."""
+        found = [d for d in self._detections if d.confidence >= confidence_threshold]
+        return [list(found) for _ in images]

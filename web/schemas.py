@@ -86,6 +86,7 @@ class SearchRequest(Request):
     min_score: Annotated[float, Field(ge=-1, le=1)] = -1.0
     aggregate: Aggregate = Aggregate.MAX
     filter: Filter = Field(default_factory=dict)
+    zoom: Annotated[int, Field(ge=0, le=50)] | None = None
     wait: Annotated[float, Field(ge=0, le=60)] = 10.0
 
     @model_validator(mode="after")

@@ -22,6 +22,7 @@ from worker.loading import Loader
 from worker.models.base import Detector
 from worker.regions import Tiling
 from worker.search import Searcher
+from worker.zoom import Zoom
 
 INDEX_ROLE, SEARCH_ROLE = "index", "search"
 
@@ -114,4 +115,8 @@ def build_searcher(base: Base, writer: Writer) -> Searcher:
         fetcher=base.fetcher,
         max_pixels=settings.max_image_pixels,
         exact_below=settings.exact_below,
+        zoom=Zoom(
+            pack.encoder, base.images, settings.max_image_pixels, settings.zoom_budget_ms / 1000
+        ),
+        zoom_images=settings.zoom_images,
     )

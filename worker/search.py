@@ -21,6 +21,7 @@ from common.vectors import VectorStore, filters
 from common.vectors.base import Hit, Vector
 from common.vectors.grouping import Aggregate, Grouping, Match, best_images
 from worker.models.base import Encoder
+from worker.zoom import Zoom
 
 log = logging.getLogger(__name__)
 
@@ -58,6 +59,8 @@ class Searcher:
     fetcher: Fetcher
     max_pixels: int
     exact_below: int
+    zoom: Zoom
+    zoom_images: int
 
     def run(self, job: Job) -> dict[str, Any]:
         """Return a search job's result, as clients see it (URLs aside). Raises NeedleError."""
@@ -66,9 +69,14 @@ class Searcher:
         check_encoder(self.catalogue.collection(collection), self.encoder.id)
         watch = Stopwatch(time.monotonic())
         queued_ms = max(0.0, (time.time() - job.created_at) * 1000)
-        vector = self._embed(job.job_id, details, watch)
+        query = self._query_image(job.job_id, details)
+        watch.lap("load")
+        vector = self._embed(query, details)
+        watch.lap("encode")
         matches, points = self._search(collection, vector, details)
         watch.lap("search")
+        matches = self._zoomed(matches, vector, query, details)
+        watch.lap("zoom")
         records = self.catalogue.find(collection, [match.image_id for match in matches])
         return {
             "matches": [
@@ -80,32 +88,46 @@ class Searcher:
             "index": {"images": self.catalogue.count(collection), "regions": points},
         }
 
-    def _embed(self, job_id: str, details: Mapping[str, Any], watch: Stopwatch) -> Vector:
-        text = details.get("text")
-        if text is not None:
-            vectors = self.encoder.encode_texts([text])
+    def _embed(self, query: Image.Image | None, details: Mapping[str, Any]) -> Vector:
+        """Return the query's embedding, float32 (dim,)."""
+        if query is None:
+            vector: Vector = self.encoder.encode_texts([details["text"]])[0]
         else:
-            image = self._query_image(job_id, details)
-            if details.get("box"):
-                image = pictures.crop(image, Box(*details["box"]))
-            watch.lap("load")
-            vectors = self.encoder.encode_images([image])
-        watch.lap("encode")
-        vector: Vector = vectors[0]
+            vector = self.encoder.encode_images([query])[0]
         return vector
 
-    def _query_image(self, job_id: str, details: Mapping[str, Any]) -> Image.Image:
+    def _query_image(self, job_id: str, details: Mapping[str, Any]) -> Image.Image | None:
+        """Return what is searched for, cut to the request's box; None for a text."""
+        if details.get("text") is not None:
+            return None
+        image = pictures.decode(self._query_bytes(job_id, details), max_pixels=self.max_pixels)
+        return pictures.crop(image, Box(*details["box"])) if details.get("box") else image
+
+    def _query_bytes(self, job_id: str, details: Mapping[str, Any]) -> bytes:
         if details.get("url"):
-            content = self.fetcher.fetch(details["url"])
-        elif details.get("image_id"):
+            return self.fetcher.fetch(details["url"])
+        if details.get("image_id"):
             record = self.catalogue.get(details["collection"], details["image_id"])
-            content = self.images.open(photo_key(record.collection, record.image_id))
-        else:
-            try:
-                content = self.images.open(query_key(job_id))
-            except NotFound as exc:
-                raise NotFound("The query's image is no longer there; post it again.") from exc
-        return pictures.decode(content, max_pixels=self.max_pixels)
+            return self.images.open(photo_key(record.collection, record.image_id))
+        try:
+            return self.images.open(query_key(job_id))
+        except NotFound as exc:
+            raise NotFound("The query's image is no longer there; post it again.") from exc
+
+    def _zoomed(
+        self,
+        matches: list[Match],
+        vector: Vector,
+        query: Image.Image | None,
+        details: Mapping[str, Any],
+    ) -> list[Match]:
+        """Fit the boxes of the best photos; other aggregates than `max` rank what is indexed."""
+        photos = details.get("zoom")
+        photos = self.zoom_images if photos is None else photos
+        if query is None or not photos or details["aggregate"] != Aggregate.MAX.value:
+            return matches
+        aspect = query.width / query.height
+        return self.zoom.refine(details["collection"], matches, vector, aspect, photos)
 
     def _search(
         self, collection: str, vector: Vector, details: Mapping[str, Any]

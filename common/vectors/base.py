@@ -22,6 +22,7 @@ class Source(str, Enum):
     DETECTOR = "detector"
     TILE = "tile"
     WHOLE = "whole"
+    ZOOM = "zoom"  # fitted at search time; never indexed
 
 
 @dataclass(frozen=True)

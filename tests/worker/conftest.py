@@ -28,12 +28,13 @@ from worker.models.base import Detection
 from worker.regions import Tiling
 from worker.search import Searcher
 from worker.tasks import _index, _search
+from worker.zoom import Zoom
 
 
 def noise(seed: int, size: tuple[int, int] = (160, 120)) -> Image.Image:
-    """Return a photo of coarse random blocks; another seed is another photo."""
-    blocks = np.random.default_rng(seed).integers(0, 256, (12, 16, 3), dtype=np.uint8)
-    return Image.fromarray(blocks).resize(size, Image.Resampling.NEAREST)
+    """Return a photo of soft random colours; another seed is another photo."""
+    blocks = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize(size, Image.Resampling.BICUBIC)
 
 
 def png(image: Image.Image) -> bytes:
@@ -117,7 +118,15 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         tiling=Tiling((2,), 0.0, 16),
     )
     searcher = Searcher(
-        encoder, writer.store, base.images, base.catalogue, base.fetcher, 10**8, 50_000
+        encoder,
+        writer.store,
+        base.images,
+        base.catalogue,
+        base.fetcher,
+        10**8,
+        50_000,
+        Zoom(encoder, base.images, 10**8, budget_s=30),
+        zoom_images=0,
     )
     yield World(base, writer, indexer, searcher)
     writer.store.close()

@@ -93,10 +93,10 @@ class Settings(BaseModel):
         50_000, description="Collections of fewer regions are searched exactly"
     )
     zoom_images: Annotated[int, Field(ge=0, le=50)] = Field(
-        5, description="Photos whose boxes a search fits at full resolution; 0 for none"
+        4, description="Photos whose boxes a search fits at full resolution; 0 for none"
     )
     zoom_budget_ms: Positive = Field(
-        800, description="Longest time that fitting may take in a search (milliseconds)"
+        600, description="Longest time that fitting may take in a search (milliseconds)"
     )
     search_threads: Positive = Field(4, description="Tasks that the search worker runs at once")
     host: str = Field("127.0.0.1", description="Address that the web server listens on")

@@ -49,10 +49,10 @@ class Step:
 
 
 STEPS = (
-    Step(starts=2, shift=0.3, scales=(0.75, 1.1, 1.6), shapes=(1.0,), photos=100),
-    Step(starts=2, shift=0.15, scales=(0.85, 1.0, 1.18), shapes=(1.0,), photos=3),
-    Step(starts=1, shift=0.07, scales=(0.93, 1.07), shapes=(0.9, 1.1), photos=3),
-    Step(starts=1, shift=0.03, scales=(0.97, 1.03), shapes=(0.95, 1.05), photos=2),
+    Step(starts=2, shift=0.3, scales=(0.8, 1.3), shapes=(1.0,), photos=50),
+    Step(starts=2, shift=0.15, scales=(0.85, 1.18), shapes=(1.0,), photos=3),
+    Step(starts=1, shift=0.07, scales=(0.93, 1.07), shapes=(0.9, 1.1), photos=1),
+    Step(starts=1, shift=0.03, scales=(0.97, 1.03), shapes=(0.95, 1.05), photos=1),
 )
 
 

@@ -1,0 +1,52 @@
+# Needle. `make` lists what there is; `make demo` shows it.
+
+PYTHON ?= python3
+PY := .venv/bin/python
+PYTEST := $(PY) -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev demo up test e2e lint type bench lock clean
+
+help: ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+setup: ## make .venv and install the locked requirements
+	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.10, 3.11 or 3.12." >&2; exit 1; }
+	@$(PYTHON) tools/bootstrap.py
+
+setup-dev: ## the same, with what tests and checks need
+	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.10, 3.11 or 3.12." >&2; exit 1; }
+	@$(PYTHON) tools/bootstrap.py --dev
+
+demo: export PHOTOS := $(PHOTOS)
+demo: export QUERY := $(QUERY)
+demo: export KEEP := $(KEEP)
+demo: setup ## find small pictures in large photos; KEEP=0 ends by itself; PHOTOS=folder QUERY=file for your own
+	@exec $(PY) -m demo
+
+up: setup ## run the whole service until Ctrl-C (NEEDLE_PORT, NEEDLE_DATA_DIR, ...)
+	@exec $(PY) -m stack up
+
+test: setup-dev ## every test that needs no browser, GPU or network
+	@exec $(PYTEST) $(ARGS)
+
+e2e: setup-dev ## only the tests that run the real processes
+	@exec $(PYTEST) tests/end_to_end $(ARGS)
+
+lint: setup-dev ## ruff
+	@$(PY) -m ruff check .
+
+type: setup-dev ## mypy, strict
+	@$(PY) -m mypy
+
+bench: setup ## measure speed against the plain pipeline
+	@exec $(PY) -m bench $(ARGS)
+
+lock: ## resolve the requirements again (needs uv)
+	cd requirements && uv pip compile service.in --overrides overrides.txt --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links -o ../requirements.txt
+	cd requirements && uv pip compile web.in --constraints ../requirements.txt --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links -o web.txt
+	cd requirements && uv pip compile dev.in --constraints ../requirements.txt --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links -o dev.txt
+
+clean: ## remove the demo's data, caches and .venv
+	rm -rf .venv data/demo data/demo-* data/samples .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

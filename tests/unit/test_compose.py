@@ -1,0 +1,300 @@
+"""The server form, checked by every means that needs no Docker engine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+
+from common.beacons import Beacons
+from common.redis import Client
+from common.settings import PREFIX, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = ("web", "worker-index", "worker-search")
+SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
+
+NOT_NEEDED = {"setuptools", "pyyaml"}
+"""What Celery and kombu import only where it is there."""
+TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
+HEALTHCHECK = {
+    "type": "object",
+    "required": ["test", "interval", "timeout", "retries"],
+    "properties": {
+        "test": {**TEXTS, "contains": {"enum": ["CMD", "CMD-SHELL"]}},
+        "interval": {"type": "string", "pattern": r"^\d+[smh]$"},
+        "timeout": {"type": "string", "pattern": r"^\d+[smh]$"},
+        "start_period": {"type": "string", "pattern": r"^\d+[smh]$"},
+        "retries": {"type": "integer"},
+    },
+    "additionalProperties": False,
+}
+GPU = {
+    "type": "object",
+    "required": ["driver", "count", "capabilities"],
+    "properties": {"driver": {"const": "nvidia"}, "count": {}, "capabilities": {"const": ["gpu"]}},
+    "additionalProperties": False,
+}
+SERVICE = {
+    "type": "object",
+    "required": ["image", "restart", "healthcheck", "stop_grace_period", "volumes"],
+    "properties": {
+        "image": {"type": "string"},
+        "build": {
+            "type": "object",
+            "required": ["context", "dockerfile"],
+            "additionalProperties": False,
+            "properties": {"context": {}, "dockerfile": {}},
+        },
+        "command": TEXTS,
+        "restart": {"const": "unless-stopped"},
+        "init": {"type": "boolean"},
+        "security_opt": TEXTS,
+        "volumes": TEXTS,
+        "ports": TEXTS,
+        "environment": {
+            "type": "object",
+            "additionalProperties": {"type": ["string", "integer", "null"]},
+        },
+        "depends_on": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "properties": {"condition": {"const": "service_healthy"}},
+                "required": ["condition"],
+                "additionalProperties": False,
+            },
+        },
+        "healthcheck": HEALTHCHECK,
+        "stop_grace_period": {"type": "string", "pattern": r"^\d+[smh]$"},
+        "deploy": {
+            "type": "object",
+            "properties": {
+                "resources": {
+                    "type": "object",
+                    "properties": {
+                        "reservations": {
+                            "type": "object",
+                            "properties": {"devices": {"type": "array", "items": GPU}},
+                            "additionalProperties": False,
+                        }
+                    },
+                    "additionalProperties": False,
+                }
+            },
+            "additionalProperties": False,
+        },
+    },
+    "additionalProperties": False,
+}
+COMPOSE = {
+    "type": "object",
+    "required": ["services", "volumes"],
+    "properties": {
+        "name": {"type": "string"},
+        "services": {"type": "object", "additionalProperties": SERVICE},
+        "volumes": {"type": "object", "additionalProperties": {"type": "null"}},
+    },
+    "patternProperties": {"^x-": {}},
+    "additionalProperties": False,
+}
+
+
+class Loader(yaml.SafeLoader):
+    """YAML with Compose's own tags."""
+
+
+Loader.add_constructor("!reset", lambda loader, node: None)
+
+
+def read(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.load((ROOT / name).read_text(), Loader)
+    return document
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return read("docker-compose.yml")
+
+
+def instructions(dockerfile: str) -> list[tuple[str, str]]:
+    text = (ROOT / dockerfile).read_text().replace("\\\n", " ")
+    lines = [line.strip() for line in text.splitlines()]
+    pairs = [line.split(None, 1) for line in lines if line and not line.startswith("#")]
+    return [(word.upper(), rest) for word, rest in pairs]
+
+
+def copied(dockerfile: str) -> list[str]:
+    return [rest.split()[0] for word, rest in instructions(dockerfile) if word == "COPY"]
+
+
+DOCKERFILES = ["docker/web.Dockerfile", "docker/worker.Dockerfile"]
+
+
+def test_the_file_has_the_form_of_a_compose_file(compose: dict[str, Any]) -> None:
+    jsonschema.validate(compose, COMPOSE)
+    assert set(compose["services"]) == {"redis", "qdrant", *OURS}
+    for service in compose["services"].values():
+        for volume in service["volumes"]:
+            assert volume.split(":")[0] in compose["volumes"]
+        assert set(service.get("depends_on", {})) <= set(compose["services"])
+
+
+def test_every_setting_can_be_given_and_nothing_else_is(compose: dict[str, Any]) -> None:
+    for name in OURS:
+        given = {v for v in compose["services"][name]["environment"] if v.startswith(PREFIX)}
+        assert given <= SETTINGS
+        assert given | {"NEEDLE_HOST", "NEEDLE_PORT"} == SETTINGS
+    for file in [*DOCKERFILES, "docker-compose.yml", "docker-compose.cpu.yml"]:
+        named = set(re.findall(r"NEEDLE_[A-Z_]+", (ROOT / file).read_text()))
+        assert named <= SETTINGS, file
+
+
+def test_the_values_given_are_valid_settings(compose: dict[str, Any]) -> None:
+    for name in OURS:
+        environment = compose["services"][name]["environment"]
+        fixed = {key: str(value) for key, value in environment.items() if value is not None}
+        settings = Settings.from_env(fixed)
+        assert settings.qdrant_url == "http://qdrant:6333"
+        assert settings.redis_url.startswith("redis://redis:")
+        assert str(settings.data_dir) == "/data"
+
+
+def test_redis_loses_nothing_and_evicts_nothing(compose: dict[str, Any]) -> None:
+    command = " ".join(compose["services"]["redis"]["command"])
+    assert "--appendonly yes" in command
+    assert "--maxmemory-policy noeviction" in command
+
+
+def test_the_versions_are_pinned_and_qdrant_fits_its_client(compose: dict[str, Any]) -> None:
+    images = {name: s["image"] for name, s in compose["services"].items() if "build" not in s}
+    assert all(re.search(r":v?\d+\.\d+", image) for image in images.values())
+    client = importlib.metadata.version("qdrant-client").split(".")[:2]
+    assert images["qdrant"].rpartition(":v")[2].split(".")[:2] == client
+    for file in DOCKERFILES:
+        base = dict(instructions(file))["FROM"]
+        assert re.fullmatch(r"python:3\.1[012]-slim-bookworm", base)
+
+
+def test_the_index_worker_reserves_a_gpu_and_can_be_scaled(compose: dict[str, Any]) -> None:
+    worker = compose["services"]["worker-index"]
+    devices = worker["deploy"]["resources"]["reservations"]["devices"]
+    assert devices[0]["capabilities"] == ["gpu"]
+    assert "container_name" not in worker and "ports" not in worker
+    override = read("docker-compose.cpu.yml")["services"]
+    assert set(override) == {"worker-index"}
+    assert override["worker-index"]["deploy"] is None
+    assert override["worker-index"]["environment"] == {"NEEDLE_DEVICE": "cpu"}
+
+
+def test_only_the_web_server_is_published_and_to_this_machine_alone(
+    compose: dict[str, Any],
+) -> None:
+    published = {name: s["ports"] for name, s in compose["services"].items() if "ports" in s}
+    assert published == {"web": ["${NEEDLE_HOST:-127.0.0.1}:${NEEDLE_PORT:-8080}:8080"]}
+
+
+def test_the_images_are_built_from_files_that_exist_and_reach_the_build(
+    compose: dict[str, Any],
+) -> None:
+    builds = {compose["services"][name]["build"]["dockerfile"] for name in OURS}
+    assert builds == set(DOCKERFILES)
+    ignore = (ROOT / ".dockerignore").read_text().split()
+    for file in DOCKERFILES:
+        for source in copied(file):
+            assert (ROOT / source).exists(), f"{file} copies {source}"
+            assert f"!{source}" in ignore, f".dockerignore keeps {source} out"
+
+
+@pytest.mark.parametrize("file", DOCKERFILES)
+def test_the_images_check_hashes_and_run_as_nobody_special(file: str) -> None:
+    steps = instructions(file)
+    installs = [rest for word, rest in steps if word == "RUN" and "pip install" in rest]
+    assert installs and all("--no-deps --require-hashes" in step for step in installs)
+    assert dict(steps)["USER"] == "needle"
+    words = [word for word, _ in steps]
+    assert words.index("USER") < words.index("CMD")
+    made = [rest for word, rest in steps if word == "RUN" and "useradd" in rest]
+    assert "--uid 10001" in made[0] and "-o needle -g needle /data" in made[0]
+
+
+def test_the_web_image_holds_no_torch_and_no_code_of_the_workers() -> None:
+    names = re.findall(r"^([a-z0-9_.-]+)==", (ROOT / "requirements/web.txt").read_text(), re.M)
+    heavy = {"torch", "torchvision", "transformers", "yolov5", "qdrant-client", "numpy"}
+    assert len(names) > 10 and not heavy & set(names)
+    assert all(name.partition("-")[0] != "nvidia" for name in names)
+    assert "worker" not in copied("docker/web.Dockerfile")
+
+
+def test_the_web_server_imports_nothing_that_its_image_lacks() -> None:
+    source = "import sys, web.app, web.__main__; print(*{m.split('.')[0] for m in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    owners = importlib.metadata.packages_distributions()
+    needed = {
+        owners[module][0].lower().replace("_", "-")
+        for module in done.stdout.split()
+        if module in owners
+    }
+    lock = (ROOT / "requirements/web.txt").read_text()
+    installed = set(re.findall(r"^([a-z0-9_.-]+)==", lock, re.M))
+    assert needed - installed <= NOT_NEEDED
+
+
+@pytest.mark.parametrize(
+    ("file", "command"),
+    [
+        ("docker/web.Dockerfile", ["-c", "import web.app, web.__main__"]),
+        ("docker/worker.Dockerfile", ["-m", "worker", "--help"]),
+        ("docker/worker.Dockerfile", ["docker/worker_health.py", "index"]),
+    ],
+)
+def test_what_an_image_copies_is_enough_to_start(
+    file: str, command: list[str], tmp_path: Path
+) -> None:
+    for source in copied(file):
+        target = tmp_path / source
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / source, target)
+    env = {"PYTHONPATH": str(tmp_path), "NEEDLE_REDIS_URL": "redis://127.0.0.1:1/0"}
+    done = subprocess.run(
+        [sys.executable, *command], cwd=tmp_path, env=env, capture_output=True, text=True
+    )
+    if "worker_health" in command[0]:  # there is no Redis: unhealthy, in a sentence
+        assert done.returncode == 1 and "Redis does not answer" in done.stdout
+    else:
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_health_check_sees_the_beacon_of_a_worker_on_this_host(
+    redis: Client, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = importlib.util.spec_from_file_location("health", ROOT / "docker/worker_health.py")
+    assert spec and spec.loader
+    health = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(health)
+    monkeypatch.setenv("NEEDLE_REDIS_URL", redis_url)
+    assert health.main("index") == 1
+    with monkeypatch.context() as once, pytest.raises(StopIteration):
+        once.setattr("threading.Thread.start", lambda thread: thread.run())
+        once.setattr("threading.Event.wait", _stop_waiting)
+        Beacons(redis).light("index", {"name": "mini"})
+    assert health.main("index") == 0
+    assert health.main("search") == 1
+
+
+def _stop_waiting(event: object, timeout: float | None = None) -> bool:
+    raise StopIteration

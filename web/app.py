@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Flask, Response
 
+from common.services import Services
 from common.settings import Settings
 from web import errors, health, images, jobs, search
 from web.links import PREFIX
-from web.services import Services
 
 MAX_FORM_BYTES = 1_000_000
 

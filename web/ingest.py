@@ -15,9 +15,9 @@ from common.ids import image_id, new_job_id
 from common.images import photo_folder, photo_key
 from common.jobs import Item, ItemStatus, Job, Kind
 from common.queue import INDEX, INDEX_TASK
+from common.services import Services
 from common.urls import check_form, resolve
 from web.schemas import IndexRequest, UrlsRequest
-from web.services import Services
 from web.uploads import Picture, Refused, read_uploads
 
 RESOLVED_HOSTS = 20

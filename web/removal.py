@@ -7,7 +7,7 @@ from common.errors import NeedleError
 from common.ids import new_job_id
 from common.jobs import Item, Job, Kind
 from common.queue import DELETE_TASK, STORE
-from web.services import Services
+from common.services import Services
 
 
 def remove(services: Services, record: ImageRecord, *, wait_s: float) -> Job:

@@ -11,11 +11,12 @@ from common.ids import new_job_id
 from common.images import query_key
 from common.jobs import Item, Kind
 from common.queue import SEARCH, SEARCH_TASK
+from common.services import Services
 from common.urls import resolve
 from common.vectors import filters
 from web.jobs import job_answer
 from web.schemas import DEFAULT_COLLECTION, SearchRequest, form_fields
-from web.services import Services, services
+from web.services import services
 from web.uploads import Picture, read_file
 
 routes = Blueprint("search", __name__)

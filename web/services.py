@@ -1,47 +1,12 @@
-"""What the routes work with, built once a process."""
+"""What the routes work with."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import cast
 
 from flask import current_app
 
-from common.beacons import Beacons
-from common.catalogue import Catalogue
-from common.images import FileImageStore, ImageStore
-from common.job_store import JobStore
-from common.queue import CeleryTaskQueue, TaskQueue, make_celery
-from common.redis import Client, connect
-from common.settings import Settings
-
-
-@dataclass(frozen=True)
-class Services:
-    """The stores and the queue."""
-
-    settings: Settings
-    redis: Client
-    images: ImageStore
-    catalogue: Catalogue
-    jobs: JobStore
-    queue: TaskQueue
-    beacons: Beacons
-
-    @classmethod
-    def build(cls, settings: Settings) -> Services:
-        """Connect everything; nothing is sent yet."""
-        redis = connect(settings.redis_url)
-        celery = make_celery(settings)
-        return cls(
-            settings=settings,
-            redis=redis,
-            images=FileImageStore(settings.data_dir),
-            catalogue=Catalogue(redis),
-            jobs=JobStore(redis, url=settings.redis_url, ttl_s=settings.job_ttl_s),
-            queue=CeleryTaskQueue(celery, redis, max_queued_tasks=settings.max_queued_tasks),
-            beacons=Beacons(redis),
-        )
+from common.services import Services
 
 
 def services() -> Services:

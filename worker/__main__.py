@@ -15,7 +15,6 @@ from celery.signals import worker_process_init
 from common import log as logs
 from common.errors import NeedleError
 from common.queue import INDEX, SEARCH, STORE, release_deliveries
-from common.redis import connect
 from common.settings import Settings
 from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexer, build_searcher
 from worker.tasks import register_index, register_search
@@ -85,7 +84,7 @@ def _run_search(settings: Settings) -> int:
 def _start(base: Base, role: str, queues: list[str], **options: object) -> None:
     if not base.settings.qdrant_url:
         # Embedded: one worker a role. A second index worker would only see a task twice.
-        released = release_deliveries(connect(base.settings.redis_url), queues)
+        released = release_deliveries(base.redis, queues)
         if released:
             log.info("%d tasks that a former worker left are taken up again", released)
     worker = base.celery.Worker(

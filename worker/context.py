@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from celery import Celery
-
 from common.attempts import Attempts
-from common.beacons import Beacons
-from common.catalogue import Catalogue
 from common.fetch import Fetcher
-from common.images import FileImageStore, ImageStore
-from common.job_store import JobStore
-from common.queue import CeleryTaskQueue, TaskQueue, make_celery
-from common.redis import connect
+from common.services import Services
 from common.settings import Settings
 from common.vectors import open_store
 from worker.commit import Committer, Forwarder, Writer
@@ -28,33 +21,19 @@ INDEX_ROLE, SEARCH_ROLE = "index", "search"
 
 
 @dataclass(frozen=True)
-class Base:
+class Base(Services):
     """What both roles have: the stores that need no model."""
 
-    settings: Settings
-    celery: Celery
-    images: ImageStore
-    catalogue: Catalogue
-    jobs: JobStore
-    queue: TaskQueue
     attempts: Attempts
-    beacons: Beacons
     fetcher: Fetcher
 
     @classmethod
     def build(cls, settings: Settings) -> Base:
         """Connect everything; nothing is sent yet."""
-        redis = connect(settings.redis_url)
-        celery = make_celery(settings)
+        shared = Services.build(settings)
         return cls(
-            settings=settings,
-            celery=celery,
-            images=FileImageStore(settings.data_dir),
-            catalogue=Catalogue(redis),
-            jobs=JobStore(redis, url=settings.redis_url, ttl_s=settings.job_ttl_s),
-            queue=CeleryTaskQueue(celery, redis, max_queued_tasks=settings.max_queued_tasks),
-            attempts=Attempts(redis, ttl_s=settings.job_ttl_s),
-            beacons=Beacons(redis),
+            **vars(shared),
+            attempts=Attempts(shared.redis, ttl_s=settings.job_ttl_s),
             fetcher=Fetcher(
                 timeout_s=settings.url_timeout_s,
                 max_bytes=settings.max_file_bytes,

@@ -18,9 +18,9 @@ from common.catalogue import ImageRecord
 from common.errors import NotFound
 from common.images import photo_key, query_key, regions_key, thumbnail_key
 from common.redis import Client
+from common.services import Services
 from tests.conftest import REPO
 from tests.web.conftest import files, photo
-from web.services import Services
 
 Tasks = Callable[[str], list[dict[str, Any]]]
 SEARCH = "/api/v1/search"

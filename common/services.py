@@ -1,0 +1,45 @@
+"""The stores and the queue that every process has, built once at its entry."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from celery import Celery
+
+from common.beacons import Beacons
+from common.catalogue import Catalogue
+from common.images import FileImageStore, ImageStore
+from common.job_store import JobStore
+from common.queue import CeleryTaskQueue, TaskQueue, make_celery
+from common.redis import Client, connect
+from common.settings import Settings
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything but the vectors and the models, which belong to workers."""
+
+    settings: Settings
+    redis: Client
+    celery: Celery
+    images: ImageStore
+    catalogue: Catalogue
+    jobs: JobStore
+    queue: TaskQueue
+    beacons: Beacons
+
+    @classmethod
+    def build(cls, settings: Settings) -> Services:
+        """Connect everything; nothing is sent yet."""
+        redis = connect(settings.redis_url)
+        celery = make_celery(settings)
+        return Services(
+            settings=settings,
+            redis=redis,
+            celery=celery,
+            images=FileImageStore(settings.data_dir),
+            catalogue=Catalogue(redis),
+            jobs=JobStore(redis, url=settings.redis_url, ttl_s=settings.job_ttl_s),
+            queue=CeleryTaskQueue(celery, redis, max_queued_tasks=settings.max_queued_tasks),
+            beacons=Beacons(redis),
+        )

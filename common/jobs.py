@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -59,6 +59,12 @@ class Item:
     def failed(self, error: NeedleError) -> Item:
         """Return this item, failed for the reason given."""
         return Item(self.index, self.name, self.image_id, ItemStatus.FAILED, error.as_dict())
+
+    def under(self, job: Status) -> Item:
+        """Return the item as it stands in a job of that status: none is queued in a cancelled one."""
+        if job is Status.CANCELLED and self.status is ItemStatus.QUEUED:
+            return replace(self, status=ItemStatus.CANCELLED)
+        return self
 
     def ended(self, status: ItemStatus, image_id: str) -> Item:
         """Return this item, ended well."""

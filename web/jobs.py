@@ -44,7 +44,7 @@ def items(job_id: str) -> Response:
     job = jobs.get(job_id)
     found = jobs.items(job_id, offset=page.offset, limit=page.limit)
     total = job.total if job.kind is Kind.INDEX else 0
-    return jsonify(items=[item.as_dict() for item in found], total=total)
+    return jsonify(items=[item.under(job.status).as_dict() for item in found], total=total)
 
 
 @routes.delete("/jobs/<job_id>")

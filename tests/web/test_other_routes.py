@@ -139,6 +139,8 @@ def test_an_answer_about_a_job_is_one_read(client: FlaskClient, redis: Client) -
 def test_a_job_can_be_cancelled_and_unknown_ones_are_404(client: FlaskClient) -> None:
     job_id = client.post("/api/v1/images", data=files(photo())).json["job_id"]
     assert client.delete(f"/api/v1/jobs/{job_id}").json["status"] == "cancelled"
+    items = client.get(f"/api/v1/jobs/{job_id}/items").json["items"]
+    assert [item["status"] for item in items] == ["cancelled"]
     for answer in (client.get("/api/v1/jobs/x"), client.delete("/api/v1/jobs/x")):
         assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")
 

@@ -61,7 +61,7 @@ class Item:
         return Item(self.index, self.name, self.image_id, ItemStatus.FAILED, error.as_dict())
 
     def under(self, job: Status) -> Item:
-        """Return the item as it stands in a job of that status: none is queued in a cancelled one."""
+        """Return the item as it stands in a job of that status: a cancelled job queues nothing."""
         if job is Status.CANCELLED and self.status is ItemStatus.QUEUED:
             return replace(self, status=ItemStatus.CANCELLED)
         return self

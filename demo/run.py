@@ -56,8 +56,15 @@ class Demo:
                 self._stay_up()
             return found
         finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        """End every process, even where the terminal is gone and nothing can be said any more."""
+        try:
             with self._console.status("Ending every process ..."):
                 self._stack.stop()
+        finally:
+            self._stack.stop()
 
     def _samples(self) -> SampleSet:
         with self._console.status("Drawing the sample photos ...") as status:

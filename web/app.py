@@ -6,7 +6,7 @@ from flask import Flask, Response
 
 from common.services import Services
 from common.settings import Settings
-from web import errors, health, images, jobs, search
+from web import errors, health, images, jobs, page, search
 from web.links import PREFIX
 
 MAX_FORM_BYTES = 1_000_000
@@ -23,6 +23,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     for blueprint in (images.routes, search.routes, jobs.routes):
         app.register_blueprint(blueprint, url_prefix=PREFIX)
     app.register_blueprint(health.routes)
+    app.register_blueprint(page.routes)
     errors.install(app)
 
     @app.after_request

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from common.errors import BadRequest
-from common.vectors.grouping import Aggregate
+from common.vectors.aggregate import Aggregate
 
 DEFAULT_COLLECTION = "default"
 COLLECTION_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"

@@ -18,7 +18,7 @@ from common.images import ImageStore, photo_folder, regions_key
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
 from common.queue import COMMIT_TASK, STORE, TaskQueue
-from common.vectors import VectorStore
+from common.vectors.base import VectorStore
 from worker.handover import Batch, IndexedImage, handover_key
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from common.attempts import Attempts
 from common.fetch import Fetcher
 from common.services import Services
 from common.settings import Settings
-from common.vectors import open_store
+from common.vectors.opening import open_store
 from worker.commit import Committer, Forwarder, Writer
 from worker.index import Indexer
 from worker.loading import Loader

@@ -17,9 +17,10 @@ from common.fetch import Fetcher
 from common.geometry import Box
 from common.images import ImageStore, photo_key, query_key
 from common.jobs import Job
-from common.vectors import VectorStore, filters
-from common.vectors.base import Hit, Vector
-from common.vectors.grouping import Aggregate, Grouping, Match, best_images
+from common.vectors import filters
+from common.vectors.aggregate import Aggregate
+from common.vectors.base import Hit, Vector, VectorStore
+from common.vectors.grouping import Grouping, Match, best_images
 from worker.models.base import Encoder
 from worker.zoom import Zoom
 

@@ -12,20 +12,10 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from typing import Protocol
 
+from common.vectors.aggregate import Aggregate
 from common.vectors.base import Hit
-
-
-class Aggregate(str, Enum):
-    """How the scores of an image's hits become the image's score."""
-
-    MAX = "max"
-    MEAN = "mean"
-    SUM = "sum"
-    MIN = "min"
-
 
 _AGGREGATES: dict[Aggregate, Callable[[Sequence[float]], float]] = {
     Aggregate.MAX: max,

@@ -12,10 +12,11 @@ import pytest
 from common.errors import StoreUnavailable
 from common.geometry import Box
 from common.ids import point_id
-from common.vectors import VectorStore, filters
-from common.vectors.base import Hit, Point, Region, Source, Vector
+from common.vectors import filters
+from common.vectors.aggregate import Aggregate
+from common.vectors.base import Hit, Point, Region, Source, Vector, VectorStore
 from common.vectors.edge import EdgeVectorStore
-from common.vectors.grouping import Aggregate, Grouping, best_images
+from common.vectors.grouping import Grouping, best_images
 from tests.unit.test_grouping import brute_force
 
 pytestmark = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -221,7 +222,7 @@ def test_it_ends_with_0_when_every_photo_was_found_first(
     said = capsys.readouterr().out
     assert "1 of 1 queries found their photo first" in said and "best guess only" in said
     assert "result.png" in said.replace("\n", "") and (scene.folder / "demo/result.png").exists()
-    assert FakeStack.used == ["start", "ready", "supervise", "stop"]
+    assert list(dict.fromkeys(FakeStack.used)) == ["start", "ready", "supervise", "stop"]
     assert FakeNeedle.deleted == ["gone.jpg"], "only what is in the folder is found"
 
 
@@ -267,7 +268,7 @@ def test_ctrl_c_ends_everything_quietly(
 
     monkeypatch.setattr(run, "sample_pictures", interrupted)
     assert command.main() == 130
-    assert FakeStack.used == ["start", "stop"]
+    assert list(dict.fromkeys(FakeStack.used)) == ["start", "stop"]
     assert "every process is ended" in capsys.readouterr().out
 
 
@@ -278,6 +279,21 @@ def test_with_keep_it_stays_up_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr("signal.pause", lambda: signal.raise_signal(signal.SIGINT))
     demo = run.Demo(read_plan(os.environ), os.environ, Console(quiet=True))
     assert demo.run() and FakeStack.used[-1] == "stop"
+
+
+class DeadTerminal(io.StringIO):
+    """A terminal that was closed."""
+
+    def write(self, text: str) -> int:
+        raise OSError("Input/output error")
+
+
+@pytest.mark.usefixtures("scene")
+def test_every_process_ends_although_the_terminal_is_gone() -> None:
+    console = Console(file=DeadTerminal(), force_terminal=True)
+    with pytest.raises(OSError, match="Input/output"):
+        run.Demo(read_plan(os.environ), os.environ, console).run()
+    assert FakeStack.used[-1] == "stop"
 
 
 @pytest.mark.usefixtures("scene")

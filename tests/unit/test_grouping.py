@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.geometry import Box
+from common.vectors.aggregate import Aggregate
 from common.vectors.base import Hit, Region, Source
-from common.vectors.grouping import Aggregate, Grouping, Match, best_images, order
+from common.vectors.grouping import Grouping, Match, best_images, order
 
 BOX = Box(0, 0, 9, 9)
 

@@ -1,0 +1,14 @@
+"""How hits are summed up. A module of its own, because web knows no vectors (and no numpy)."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class Aggregate(str, Enum):
+    """How the scores of an image's hits become the image's score."""
+
+    MAX = "max"
+    MEAN = "mean"
+    SUM = "sum"
+    MIN = "min"

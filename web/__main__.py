@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 
 from flask import Flask
@@ -40,8 +41,15 @@ class Server(BaseApplication):  # type: ignore[misc]
         return create_app(self._settings)
 
 
+def allow_open_files() -> None:
+    """Raise the limit on open files to what the system grants: a request may hold thousands."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def main() -> int:
     """Serve until told to stop; 1 when a setting is wrong."""
+    allow_open_files()
     try:
         settings = Settings.from_env(os.environ)
     except NeedleError as error:

@@ -92,11 +92,22 @@ def _members(file: FileStorage, settings: Settings) -> Iterator[tuple[str, bytes
 
 
 def _zip(stream: IO[bytes], settings: Settings) -> Iterator[tuple[str, bytes | NeedleError]]:
-    with zipfile.ZipFile(stream) as archive:
+    with zipfile.ZipFile(_seekable(stream)) as archive:
         for member in archive.infolist():
             if not member.is_dir() and _wanted(member.filename):
                 with archive.open(member) as content:
                     yield base_name(member.filename), content.read(settings.max_file_bytes + 1)
+
+
+def _seekable(stream: IO[bytes]) -> IO[bytes]:
+    """Return the stream as zipfile wants it.
+
+    Until Python 3.11 a spooled upload does not say that it can seek; the file inside it does.
+    """
+    if hasattr(stream, "seekable"):
+        return stream
+    inner: IO[bytes] = stream._file
+    return inner
 
 
 def _tar(stream: IO[bytes], settings: Settings) -> Iterator[tuple[str, bytes | NeedleError]]:

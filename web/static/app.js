@@ -1,9 +1,6 @@
 // Needle's page: a client of the public API. Every request goes through `call`.
 "use strict";
 
-const STRIP = 24; // thumbnails shown
-const FAILURES = 20; // failures listed
-const SVG = "http://www.w3.org/2000/svg";
 const $ = (id) => document.getElementById(id);
 const count = (n, what) => `${n.toLocaleString("en")} ${what}${n === 1 ? "" : "s"}`;
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -49,67 +46,50 @@ async function ended(id, show = () => {}) {
   }
 }
 
-// Status
-
 async function watchStatus() {
   for (;;) {
     const state = await call("GET", "/readyz").catch((error) => error.body ?? {});
-    const models = state.models;
-    const status = state.status ?? "unavailable";
+    const { status = "unavailable", models } = state;
     $("status").dataset.status = status;
-    $("status").textContent = models ? `${status} · ${models.name}` : status;
-    $("status").title = models ? `${models.encoder} on ${models.device}` : "";
+    say("status", models ? `${status} · ${models.name}` : status);
     $("notice").hidden = models?.name !== "mini";
-    $("notice").textContent =
-      "small offline models: finds the same thing again, weak at second photographs";
     await pause(status === "ready" ? 15000 : 3000);
   }
 }
 
 // Adding photos
 
-let stop = () => {}; // what the cancel button does now
+let stop; // what the cancel button does now
 
 async function add(files) {
-  if (!files.length || $("add").classList.contains("off")) return;
+  if (!files.length || $("add-input").disabled) return;
   const form = new FormData();
   for (const file of files) form.append("files", file);
-  const megabytes = files.reduce((sum, file) => sum + file.size, 0) / 1e6;
+  const size = (files.reduce((sum, file) => sum + file.size, 0) / 1e6).toFixed(1);
   const sending = new AbortController();
   stop = () => sending.abort();
   $("bar").removeAttribute("value");
-  say("progress-text", `Sending ${count(files.length, "file")} (${megabytes.toFixed(1)} MB) …`);
-  await adding(async () => {
-    const job = await call("POST", "/api/v1/images", form, sending.signal);
-    await follow(job.job_id);
-  });
-}
-
-/** Show the progress while `work` runs, and in words what went wrong. */
-async function adding(work) {
+  say("progress-text", `Sending ${count(files.length, "file")} (${size} MB) …`);
   listFailures([]);
   $("progress").hidden = false;
-  $("add").classList.add("off");
-  $("add").querySelector("input").disabled = true;
+  $("add-input").disabled = true;
   try {
-    await work();
+    const job = await call("POST", "/api/v1/images", form, sending.signal);
+    await follow(job.job_id);
   } catch (error) {
-    sessionStorage.removeItem("job");
     say("progress-text", error.message, true);
     const items = error.body?.error?.items ?? [];
     if (items.length > 1) listFailures(items.map((item) => [item.name, item.message]));
   }
   $("progress").hidden = true;
-  $("add").classList.remove("off");
-  $("add").querySelector("input").disabled = false;
-  await showLibrary();
+  $("add-input").disabled = false;
+  showLibrary();
 }
 
-/** Follow an index job to its end; a reload of the page takes it up again. */
+/** Show an index job's progress until it ends, then how it ended. */
 async function follow(id) {
-  sessionStorage.setItem("job", id);
-  stop = () => call("DELETE", `/api/v1/jobs/${id}`).catch(() => {});
   let shown = 0;
+  stop = () => call("DELETE", `/api/v1/jobs/${id}`).catch(() => {});
   const job = await ended(id, (state) => {
     if (!state) return say("progress-text", "Needle is away; waiting for it …", true);
     const { total, done, failed, rate_per_s: rate, eta_s: eta } = state.progress;
@@ -123,47 +103,34 @@ async function follow(id) {
     if (done > shown) showLibrary();
     shown = done;
   });
-  sessionStorage.removeItem("job");
   const { total, done, failed } = job.progress;
-  const some = `${done} of ${count(total, "photo")}`;
-  const words = { cancelled: `Cancelled. ${some} are indexed and stay.` };
-  const all = `${count(done, "photo")} indexed.`;
-  say("progress-text", words[job.status] ?? (failed ? `${some} indexed, ${failed} failed:` : all));
-  if (job.error) say("progress-text", job.error.message, true);
-  if (failed) listFailures(await failures(id, total));
-}
-
-async function failures(id, total) {
-  const found = [];
-  for (let offset = 0; offset < total && found.length <= FAILURES; offset += 1000) {
-    const page = await call("GET", `/api/v1/jobs/${id}/items?limit=1000&offset=${offset}`);
-    found.push(...page.items.filter((item) => item.status === "failed"));
-  }
-  return found.map((item) => [item.name, item.error?.message ?? "failed"]);
+  const some = `${done} of ${count(total, "photo")} indexed`;
+  const cancelled = job.status === "cancelled" && `Cancelled; ${some}.`;
+  say("progress-text", cancelled || job.error?.message || (failed ? `${some}:` : `${some}.`));
+  if (!failed) return;
+  const { items } = await call("GET", `/api/v1/jobs/${id}/items?limit=1000`);
+  const faults = items.filter((item) => item.status === "failed");
+  listFailures(faults.map((item) => [item.name, item.error?.message ?? "failed"]));
 }
 
 function listFailures(pairs) {
-  const lines = pairs.slice(0, FAILURES).map(([name, why]) =>
-    make("li", {}, make("strong", { textContent: name }), ` ${why}`));
-  if (pairs.length > FAILURES) lines.push(make("li", { textContent: "… and more." }));
-  $("failures").replaceChildren(...lines);
-  $("failures").hidden = !lines.length;
+  $("failures").replaceChildren(...pairs.map(([name, why]) =>
+    make("li", {}, make("strong", { textContent: name }), ` ${why}`)));
+  $("failures").hidden = !pairs.length;
 }
 
 /** Show the newest photos, or what to do when there are none. */
 async function showLibrary() {
   try {
-    const { images, total } = await call("GET", `/api/v1/images?limit=${STRIP}`);
+    const { images, total } = await call("GET", "/api/v1/images?limit=24");
     say("library-text", total
       ? `${count(total, "photo")}, newest first. Choose one to search with it.`
       : "Nothing is indexed yet. Add some large photos first, then look for something in them.");
-    $("strip").replaceChildren(...images.map((image) => {
-      const label = `Search with ${image.filename}`;
-      const button = make("button", { type: "button", title: label });
-      button.append(make("img", { src: image.urls.thumbnail, alt: label, loading: "lazy" }));
-      button.onclick = () =>
-        search({ image_id: image.image_id }, image.filename, image.urls.thumbnail);
-      return make("li", {}, button);
+    $("strip").replaceChildren(...images.map(({ image_id, filename, urls: { thumbnail } }) => {
+      const title = `Search with ${filename}`;
+      const onclick = () => search({ image_id }, filename, thumbnail);
+      const image = make("img", { src: thumbnail, alt: title });
+      return make("li", {}, make("button", { type: "button", title, onclick }, image));
     }));
   } catch (error) {
     say("library-text", error.message, true);
@@ -184,7 +151,6 @@ function searchFile([file]) {
 async function search(query, name, preview) {
   const mine = ++turn;
   URL.revokeObjectURL($("query").src);
-  $("query").hidden = false;
   $("query").src = preview;
   $("matches").replaceChildren();
   $("caution").hidden = true;
@@ -208,102 +174,72 @@ function showResult({ matches, timings_ms: timings, index }, name, preview) {
   const where = `${count(index.images, "photo")}, ${count(index.regions, "region")}`;
   say("results-text", matches.length
     ? `${name}: the best of ${where}, in ${(timings.total / 1000).toFixed(2)} s`
-    : "Nothing to look through yet: add photos first.");
+    : "There is nothing to look through yet: add photos first.");
   $("caution").hidden = !matches.length;
-  $("matches").replaceChildren(...matches.map((match, rank) => card(match, rank, preview)));
+  $("matches").replaceChildren(...matches.map((match, rank) => card(match, rank === 0, preview)));
   $("results").scrollIntoView({ block: "start" });
 }
 
 /** Return a match: the photo with its boxes, what was found there, the score. */
-function card(match, rank, preview) {
-  const first = rank === 0;
-  const { file, thumbnail, crop } = match.urls;
+function card({ filename, score, width, height, hits, urls }, first, preview) {
   // Browsers cannot show every format that Needle reads; the thumbnail is always a JPEG.
   const image = make("img", { alt: "", loading: first ? "eager" : "lazy" });
-  image.onerror = () => { image.onerror = null; image.src = thumbnail; };
-  image.src = first ? file : thumbnail;
-  const label = `Open ${match.filename}, score ${match.score.toFixed(2)}, in a new tab`;
-  const link = make("a", { href: file, target: "_blank", rel: "noopener", className: "photo" });
-  link.setAttribute("aria-label", label);
-  link.append(image, boxes(match));
-  if (first) link.style.aspectRatio = `${match.width} / ${match.height}`;
-  const found = make("figure", {}, make("img", { src: crop, alt: "", loading: "lazy" }));
-  const facts = make("div", { className: "facts" },
-    make("strong", { className: "name", textContent: match.filename, title: match.filename }),
-    make("span", { className: "score", textContent: match.score.toFixed(3) }));
-  const side = make("div", { className: "side" }, found, facts);
-  if (first) {
-    found.append(make("figcaption", { textContent: "Found" }));
-    const asked = make("img", { src: preview, alt: "" });
-    asked.onerror = () => asked.parentNode.remove();
-    side.prepend(make("figure", {}, asked, make("figcaption", { textContent: "Asked for" })));
-    facts.append(make("span", { className: "muted", textContent: where(match.hits[0].box) }));
-  }
-  return make("li", { className: first ? "card match first" : "card match" }, link, side);
+  image.onerror = () => { image.onerror = null; image.src = urls.thumbnail; };
+  image.src = first ? urls.file : urls.thumbnail;
+  const photo = make("a", { className: "photo", href: urls.file, target: "_blank", rel: "noopener" },
+    image, boxes(width, height, hits));
+  photo.setAttribute("aria-label", `Open ${filename}, score ${score.toFixed(3)}, in a new tab`);
+  const side = make("div", { className: "side" });
+  const picture = (src, caption) => side.append(make("figure", {},
+    make("img", { src, alt: caption, loading: "lazy" }), make("figcaption", {}, caption)));
+  if (first) picture(preview, "Asked for");
+  picture(urls.crop, "Found");
+  side.append(make("div", { className: "facts" },
+    make("strong", { className: "name", textContent: filename, title: filename }),
+    make("span", { className: "score", textContent: score.toFixed(3) })));
+  if (first) photo.style.aspectRatio = `${width} / ${height}`;
+  return make("li", { className: first ? "card match first" : "card match" }, photo, side);
 }
-
-const where = ([x1, y1, x2, y2]) => `${x2 - x1} × ${y2 - y1} px at ${x1}, ${y1}`;
 
 /** Return the overlay: the photo dimmed but for the best box; the other boxes thin. */
-function boxes({ width, height, hits }) {
-  const draw = (tag, attributes) => {
-    const shape = document.createElementNS(SVG, tag);
+function boxes(width, height, hits) {
+  const draw = (tag, attributes, ...children) => {
+    const shape = document.createElementNS("http://www.w3.org/2000/svg", tag);
     for (const [name, value] of Object.entries(attributes)) shape.setAttribute(name, value);
+    shape.append(...children);
     return shape;
   };
-  const overlay = draw("svg", { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" });
   const [x1, y1, x2, y2] = hits[0].box;
-  const hole = `M0 0H${width}V${height}H0ZM${x1} ${y1}V${y2}H${x2}V${y1}Z`;
-  overlay.append(draw("path", { d: hole, class: "dim" }));
-  hits.map(({ box: [left, top, right, bottom] }, n) =>
-    ({ x: left, y: top, width: right - left, height: bottom - top, class: n ? "other" : "best" }))
-    .reverse()
-    .forEach((box) => overlay.append(
-      draw("rect", { ...box, class: `${box.class} halo` }), draw("rect", box)));
-  return overlay;
+  const dim = draw("path", {
+    class: "dim", d: `M0 0H${width}V${height}H0ZM${x1} ${y1}V${y2}H${x2}V${y1}Z` });
+  const frames = hits.map(({ box: [x, y, right, bottom] }, n) => {
+    const frame = { x, y, width: right - x, height: bottom - y };
+    const kind = n ? "other" : "best";
+    return [draw("rect", { ...frame, class: `halo ${kind}` }), draw("rect", { ...frame, class: kind })];
+  });
+  const size = { viewBox: `0 0 ${width} ${height}`, "aria-hidden": "true" };
+  return draw("svg", size, dim, ...frames.reverse().flat());
 }
 
-// Files from outside
-
-/** Return the files that were dropped, those in folders too. */
-async function dropped(transfer) {
-  const walk = async (entry) => {
-    if (entry.isFile) return [await new Promise((done, fail) => entry.file(done, fail))];
-    const reader = entry.createReader();
-    const inside = [];
-    for (;;) {
-      const some = await new Promise((done, fail) => reader.readEntries(done, fail));
-      if (!some.length) break;
-      inside.push(...some.filter((one) => !one.name.startsWith(".")));
-    }
-    return (await Promise.all(inside.map(walk))).flat();
-  };
-  const entries = [...transfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
-  return (await Promise.all(entries.map(walk))).flat();
-}
-
-function zone(id, take) {
-  const area = $(id);
-  const input = area.querySelector("input");
+/** Make a drop zone: `take` gets the files that are chosen or dropped there. */
+function zone(area, input, take) {
   input.onchange = () => {
     take([...input.files]);
     input.value = "";
   };
   area.ondragover = () => area.classList.add("over");
   area.ondragleave = () => area.classList.remove("over");
-  area.ondrop = async (event) => {
+  area.ondrop = (event) => {
     area.classList.remove("over");
-    take(await dropped(event.dataTransfer));
+    take([...event.dataTransfer.files]);
   };
 }
 
-zone("add", add);
-zone("find", searchFile);
+zone($("add"), $("add-input"), add);
+zone($("find"), $("find-input"), searchFile);
 $("cancel").onclick = () => stop();
-$("query").onerror = () => { $("query").hidden = true; };
 document.ondragover = (event) => event.preventDefault();
 document.ondrop = (event) => event.preventDefault();
 document.onpaste = (event) => searchFile(event.clipboardData.files);
 watchStatus();
 showLibrary();
-if (sessionStorage.getItem("job")) adding(() => follow(sessionStorage.getItem("job")));

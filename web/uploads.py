@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import IO
+from typing import IO, Any, cast
 
 from werkzeug.datastructures import FileStorage
 
@@ -106,8 +106,7 @@ def _seekable(stream: IO[bytes]) -> IO[bytes]:
     """
     if hasattr(stream, "seekable"):
         return stream
-    inner: IO[bytes] = stream._file
-    return inner
+    return cast(IO[bytes], cast(Any, stream)._file)
 
 
 def _tar(stream: IO[bytes], settings: Settings) -> Iterator[tuple[str, bytes | NeedleError]]:

@@ -96,7 +96,7 @@ class Settings(BaseModel):
         4, description="Photos whose boxes a search fits at full resolution; 0 for none"
     )
     zoom_budget_ms: Positive = Field(
-        600, description="Longest time that fitting may take in a search (milliseconds)"
+        2000, description="Longest time that fitting may take in a search (milliseconds)"
     )
     search_threads: Positive = Field(4, description="Tasks that the search worker runs at once")
     host: str = Field("127.0.0.1", description="Address that the web server listens on")

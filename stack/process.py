@@ -144,6 +144,8 @@ class Child:
     def epitaph(self) -> str:
         """Say in one sentence how and why it ended, and where its log is."""
         status = self.status or 0
+        if status == -signal.SIGKILL:
+            return f"{self.name} was killed, by hand or for want of memory (log: {self.log})"
         how = f"signal {-status}" if status < 0 else f"status {status}"
         why = logs.reason(self.log, since=self._log_start)
         return f"{self.name} ended ({how}): {why or 'it wrote nothing'} (log: {self.log})"

@@ -1,8 +1,6 @@
 #!/usr/bin/env python3
 """Makes `.venv` and installs the locked requirements, or says in a sentence why it cannot.
 
-    python3 tools/bootstrap.py [--dev]
-
 Standard library only, and no syntax newer than Python 3.7, so that an unsupported Python can still
 read it and say so. A stamp of each lock's hash is written last: an up-to-date environment costs a
 few milliseconds, an interrupted installation is done again.
@@ -25,7 +23,6 @@ from typing import IO
 ROOT = Path(__file__).resolve().parent.parent
 SUPPORTED = ((3, 10), (3, 11), (3, 12))
 NEEDED_BYTES = 8 * 10**9
-LOG = "pip.log"
 
 CAUSES = (
     (
@@ -123,17 +120,17 @@ def read(stamp: Path) -> str:
 def make_venv(root: Path) -> None:
     """Make `.venv`, unless a working one of a supported Python is there. Raises Stop."""
     venv = root / ".venv"
-    python = str(venv / "bin" / "python")
-    if version_of(python) in SUPPORTED and runs([python, "-m", "pip", "--version"]):
+    made = str(venv / "bin" / "python")
+    if version_of(made) in SUPPORTED and runs([made, "-m", "pip", "--version"]):
         return
     check_disk(root)
     base = find_python()
     say("Making .venv with Python {} ...".format(".".join(map(str, version_of(base) or ()))))
-    made = subprocess.run(
+    done = subprocess.run(
         [base, "-m", "venv", "--clear", str(venv)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    if made.returncode:
-        said = made.stdout.decode(errors="replace").strip().splitlines()
+    if done.returncode:
+        said = done.stdout.decode(errors="replace").strip().splitlines()
         raise Stop("Python cannot make a virtual environment: " + (said[-1] if said else base))
 
 
@@ -197,10 +194,10 @@ def install(root: Path, lock: str) -> None:
     command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps"]
     command += ["--require-hashes", "--no-input", "--disable-pip-version-check"]
     command += ["--progress-bar", "off", "-r", str(root / lock)]
-    with open(str(venv / LOG), "w") as log:
+    with (venv / "pip.log").open("w") as log:
         status = follow(command, log, lock, pins)
     if status:
-        raise Stop(explain(status, venv / LOG, lock))
+        raise Stop(explain(status, Path(log.name), lock))
 
 
 def follow(command: list[str], log: IO[str], lock: str, pins: int) -> int:

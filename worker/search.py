@@ -74,9 +74,14 @@ class Searcher:
         watch.lap("load")
         vector = self._embed(query, details)
         watch.lap("encode")
-        matches, points = self._search(collection, vector, details)
+        points = self.store.count(collection)
+        asked, photos = _grouping(details), self._photos_to_zoom(query, details)
+        matches = self._search(collection, vector, details, asked.at_least(photos), points)
         watch.lap("search")
-        matches = self._zoomed(matches, vector, query, details)
+        if query is not None and photos:
+            aspect = query.width / query.height
+            matches = self.zoom.refine(collection, matches, vector, aspect, photos)
+        matches = asked.trimmed(matches)
         watch.lap("zoom")
         records = self.catalogue.find(collection, [match.image_id for match in matches])
         return {
@@ -115,32 +120,22 @@ class Searcher:
         except NotFound as exc:
             raise NotFound("The query's image is no longer there; post it again.") from exc
 
-    def _zoomed(
-        self,
-        matches: list[Match],
-        vector: Vector,
-        query: Image.Image | None,
-        details: Mapping[str, Any],
-    ) -> list[Match]:
-        """Fit the boxes of the best photos; other aggregates than `max` rank what is indexed."""
-        photos = details.get("zoom")
-        photos = self.zoom_images if photos is None else photos
-        if query is None or not photos or details["aggregate"] != Aggregate.MAX.value:
-            return matches
-        aspect = query.width / query.height
-        return self.zoom.refine(details["collection"], matches, vector, aspect, photos)
+    def _photos_to_zoom(self, query: Image.Image | None, details: Mapping[str, Any]) -> int:
+        """Return how many photos get a closer look; texts and other aggregates than `max` none."""
+        if query is None or details["aggregate"] != Aggregate.MAX.value:
+            return 0
+        asked: int | None = details.get("zoom")
+        return self.zoom_images if asked is None else asked
 
     def _search(
-        self, collection: str, vector: Vector, details: Mapping[str, Any]
-    ) -> tuple[list[Match], int]:
-        points = self.store.count(collection)
+        self,
+        collection: str,
+        vector: Vector,
+        details: Mapping[str, Any],
+        grouping: Grouping,
+        points: int,
+    ) -> list[Match]:
         where = filters.from_json(details["filter"])
-        grouping = Grouping(
-            limit=details["limit"],
-            hits_per_image=details["hits_per_image"],
-            min_score=details["min_score"],
-            aggregate=Aggregate(details["aggregate"]),
-        )
 
         def fetch(limit: int, image_id: str | None = None) -> list[Hit]:
             return self.store.search(
@@ -152,7 +147,16 @@ class Searcher:
                 exact=points < self.exact_below,
             )
 
-        return best_images(fetch, grouping), points
+        return best_images(fetch, grouping)
+
+
+def _grouping(details: Mapping[str, Any]) -> Grouping:
+    return Grouping(
+        limit=details["limit"],
+        hits_per_image=details["hits_per_image"],
+        min_score=details["min_score"],
+        aggregate=Aggregate(details["aggregate"]),
+    )
 
 
 def _match(match: Match, record: ImageRecord) -> dict[str, Any]:

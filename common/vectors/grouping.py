@@ -11,11 +11,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from common.vectors.aggregate import Aggregate
 from common.vectors.base import Hit
+
+HITS_TO_LOOK_AT = 2
+"""Places of each photo that a closer look starts from."""
 
 _AGGREGATES: dict[Aggregate, Callable[[Sequence[float]], float]] = {
     Aggregate.MAX: max,
@@ -48,6 +51,23 @@ class Grouping:
     hits_per_image: int = 3
     min_score: float = -1.0
     aggregate: Aggregate = Aggregate.MAX
+
+    def at_least(self, images: int) -> Grouping:
+        """Return a grouping of at least so many images, for a closer look that may reorder them.
+
+        Asked for none, it is the grouping itself.
+        """
+        if not images:
+            return self
+        hits = max(self.hits_per_image, HITS_TO_LOOK_AT)
+        return replace(self, limit=max(self.limit, images), hits_per_image=hits)
+
+    def trimmed(self, matches: Sequence[Match]) -> list[Match]:
+        """Cut matches down to the images and hits that were asked for."""
+        return [
+            replace(match, hits=match.hits[: self.hits_per_image])
+            for match in matches[: self.limit]
+        ]
 
     def score(self, hits: Sequence[Hit]) -> float:
         """Return the aggregate of the hits' scores."""

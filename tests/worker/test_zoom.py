@@ -45,6 +45,17 @@ def test_no_score_falls_and_no_photo_is_lost(filled: tuple[World, list[str]]) ->
     assert all(fitted[name] >= plain[name] for name in plain)
 
 
+def test_a_photo_that_only_the_closer_look_brings_to_the_front_is_found_with_limit_one(
+    filled: tuple[World, list[str]],
+) -> None:
+    world, _ = filled
+    query = noise(2).crop(BETWEEN)
+    many = matches(world.search(query, zoom=4))
+    one = matches(world.search(query, zoom=4, limit=1, hits_per_image=1))
+    assert len(one) == 1 and len(one[0]["hits"]) == 1
+    assert (one[0]["image_id"], one[0]["hits"][0]) == (many[0]["image_id"], many[0]["hits"][0])
+
+
 def test_an_exact_hit_keeps_its_indexed_box(filled: tuple[World, list[str]]) -> None:
     world, names = filled
     found = matches(world.search(noise(1).crop((0, 0, 60, 60)), zoom=4))[0]

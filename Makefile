@@ -39,8 +39,8 @@ lint: setup-dev ## ruff
 type: setup-dev ## mypy, strict
 	@$(PY) -m mypy
 
-bench: setup ## measure speed against the plain pipeline
-	@exec $(PY) -m bench $(ARGS)
+bench: setup ## the acceptance figures, over HTTP, on the development photos (ARGS="--shared DIR")
+	@exec $(PY) -m bench.acceptance $(ARGS)
 
 lock: ## resolve the requirements again (needs uv)
 	cd requirements && uv pip compile service.in --overrides overrides.txt --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links -o ../requirements.txt

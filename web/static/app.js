@@ -81,8 +81,9 @@ async function add(files) {
     const items = error.body?.error?.items ?? [];
     if (items.length > 1) listFailures(items.map((item) => [item.name, item.message]));
   }
-  $("progress").hidden = true;
   $("add-input").disabled = false;
+  if (document.activeElement === $("cancel")) $("add-input").focus();
+  $("progress").hidden = true;
   showLibrary();
 }
 
@@ -240,6 +241,10 @@ zone($("find"), $("find-input"), searchFile);
 $("cancel").onclick = () => stop();
 document.ondragover = (event) => event.preventDefault();
 document.ondrop = (event) => event.preventDefault();
+for (const kind of ["load", "error"]) { // no broken-picture signs: such events do not bubble
+  document.addEventListener(kind, ({ target }) =>
+    target.classList?.toggle("broken", kind === "error"), true);
+}
 document.onpaste = (event) => searchFile(event.clipboardData.files);
 watchStatus();
 showLibrary();

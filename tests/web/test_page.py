@@ -1,0 +1,89 @@
+"""The page at `/`: served from the package, closed to the outside, true to the API."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from web.page import STATIC
+
+SCRIPT = (STATIC / "app.js").read_text()
+REQUEST = re.compile(r"""\bcall\("(GET|POST|DELETE)", ["`]([^"`]+)["`]""")
+ELEMENT = re.compile(r"""\$\("([^"]+)"\)|\bsay\("([^"]+)\"""")
+
+
+def _page() -> str:
+    return (STATIC / "index.html").read_text()
+
+
+def test_the_page_is_html_under_a_strict_policy(client: FlaskClient) -> None:
+    with client.get("/") as answer:
+        assert (answer.status_code, answer.mimetype) == (200, "text/html")
+        assert answer.text == _page()
+        policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'self'; img-src 'self' blob: data:;")
+    assert "unsafe" not in policy
+
+
+def test_html_has_the_policy_by_its_other_path_too_and_pictures_do_not(client: FlaskClient) -> None:
+    with client.get("/static/index.html") as answer:
+        assert "Content-Security-Policy" in answer.headers
+    with client.get("/static/icon.svg") as answer:
+        assert "Content-Security-Policy" not in answer.headers
+
+
+def test_the_policy_allows_all_that_the_page_holds() -> None:
+    page = _page()
+    assert not re.search(r"<style|\sstyle=|\son\w+=|javascript:", page)
+    assert all(inside == "" for inside in re.findall(r"<script[^>]*>(.*?)</script>", page, re.S))
+    assert 'setAttribute("style"' not in SCRIPT and "innerHTML" not in SCRIPT
+
+
+def test_nothing_is_loaded_from_elsewhere() -> None:
+    for path in STATIC.iterdir():
+        text = path.read_text().replace("http://www.w3.org/2000/svg", "")  # a name, not an address
+        assert not re.search(r"https?://|[\"'(]//\w", text), path.name
+
+
+def test_every_asset_of_the_page_exists_and_has_its_type(client: FlaskClient) -> None:
+    kinds = {"js": "javascript", "css": "text/css", "svg": "image/svg+xml"}
+    assets = set(re.findall(r'(?:src|href)="([^"]+)"', _page()))
+    assert len(assets) == 3
+    for asset in assets:
+        with client.get(asset) as answer:
+            assert answer.status_code == 200, asset
+            assert kinds[asset.rsplit(".")[-1]] in answer.mimetype
+            assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+@pytest.mark.parametrize("path", ["/", "/static/app.js"])
+def test_a_browser_that_has_a_file_is_answered_304(client: FlaskClient, path: str) -> None:
+    with client.get(path) as answer:
+        etag = answer.headers["ETag"]
+        assert answer.headers["Cache-Control"] == "no-cache"
+    with client.get(path, headers={"If-None-Match": etag}) as answer:
+        assert (answer.status_code, answer.data) == (304, b"")
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "..%2Fpage.py", "../page.py", "."])
+def test_nothing_else_of_the_package_is_served(client: FlaskClient, name: str) -> None:
+    with client.get(f"/static/{name}") as answer:
+        assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")
+
+
+def test_every_request_of_the_script_is_a_route_of_the_app(app: Flask) -> None:
+    requests = REQUEST.findall(SCRIPT)
+    assert len(requests) == SCRIPT.count("/api/v1/") + SCRIPT.count('"/readyz"') >= 6
+    routes = app.url_map.bind("localhost")
+    for method, path in requests:
+        routes.match(re.sub(r"\$\{\w+\}", "x", path).split("?")[0], method)
+
+
+def test_every_element_that_the_script_names_is_on_the_page() -> None:
+    named = {one or other for one, other in ELEMENT.findall(SCRIPT)}
+    ids = re.findall(r'\bid="([^"]+)"', _page())
+    assert len(ids) == len(set(ids))
+    assert named <= set(ids)

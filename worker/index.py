@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from billiard.exceptions import SoftTimeLimitExceeded
 from PIL import Image
 
 from common import pictures
@@ -79,8 +80,8 @@ class Indexer:
         """Index one batch; if it fails as a whole, try its items one by one."""
         try:
             self._index(job_id, items, options)
-        except Transient:
-            raise
+        except (Transient, SoftTimeLimitExceeded):
+            raise  # not the photos' fault, or not to be tried again within this task
         except Exception as exc:
             log.exception("a batch of %d photos failed", len(items))
             if len(items) == 1:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from PIL import Image
 
 from common.errors import StoreUnavailable
@@ -161,6 +162,28 @@ class Deadly(FixedDetector):
         if any(image.size == (99, 99) for image in images):
             raise KeyboardInterrupt
         return super().detect(images, confidence_threshold=confidence_threshold)
+
+
+class Endless(FixedDetector):
+    """Takes longer than a task may, on one photo."""
+
+    def detect(
+        self, images: Sequence[Image.Image], *, confidence_threshold: float
+    ) -> list[list[Detection]]:
+        """Raise what the pool raises when the time is up, on a photo of 99 x 99 pixels."""
+        if any(image.size == (99, 99) for image in images):
+            raise SoftTimeLimitExceeded
+        return super().detect(images, confidence_threshold=confidence_threshold)
+
+
+def test_a_photo_that_takes_for_ever_is_singled_out(world: World) -> None:
+    world = replace(world, indexer=replace(world.indexer, detector=Endless()))
+    world.post(png(noise(1)), png(noise(2, (99, 99))), png(noise(3)))
+    for _ in range(TRUSTED_ATTEMPTS + ATTEMPTS_PER_ITEM):
+        with pytest.raises(SoftTimeLimitExceeded):
+            world.index()
+    world.index()
+    assert world.statuses() == ["indexed", "failed", "indexed"]
 
 
 def test_a_photo_that_kills_the_process_is_singled_out(world: World) -> None:

@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test e2e lint type bench lock clean
+.PHONY: help setup setup-dev demo up test e2e chaos lint type bench lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -32,6 +32,9 @@ test: setup-dev ## every test that needs no browser, GPU or network
 
 e2e: setup-dev ## only the tests that run the real processes
 	@exec $(PYTEST) tests/end_to_end $(ARGS)
+
+chaos: setup-dev ## kill every kind of process in the middle of an ingest (minutes)
+	@exec $(PYTEST) tests/chaos $(ARGS)
 
 lint: setup-dev ## ruff
 	@$(PY) -m ruff check .

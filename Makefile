@@ -45,10 +45,11 @@ type: setup-dev ## mypy, strict
 bench: setup ## the acceptance figures, over HTTP, on the development photos (ARGS="--shared DIR")
 	@exec $(PY) -m bench.acceptance $(ARGS)
 
+COMPILE := uv pip compile --universal --python-version 3.10 --generate-hashes --custom-compile-command "make lock"
 lock: ## resolve the requirements again (needs uv)
-	cd requirements && uv pip compile service.in --overrides overrides.txt --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links -o ../requirements.txt
-	cd requirements && uv pip compile web.in --constraints ../requirements.txt --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links -o web.txt
-	cd requirements && uv pip compile dev.in --constraints ../requirements.txt --universal --python-version 3.10 --generate-hashes --no-emit-index-url --no-emit-find-links -o dev.txt
+	cd requirements && $(COMPILE) service.in --overrides overrides.txt -o ../requirements.txt
+	cd requirements && $(COMPILE) web.in --constraints ../requirements.txt -o web.txt
+	cd requirements && $(COMPILE) dev.in --constraints ../requirements.txt -o dev.txt
 
 clean: ## remove the demo's data, caches and .venv
 	rm -rf .venv data/demo data/demo-* data/samples .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from PIL import Image
+
 from common.attempts import Attempts
 from common.fetch import Fetcher
 from common.services import Services
@@ -85,6 +87,9 @@ def build_searcher(base: Base, writer: Writer) -> Searcher:
 
     settings = base.settings
     pack = load_pack(settings, with_detector=False)
+    # The first forward pass of each size is slow: not at a client's cost.
+    for batch in (1, settings.encoder_batch_size):
+        pack.encoder.encode_images([Image.new("RGB", (64, 64))] * batch)
     base.beacons.light(SEARCH_ROLE, pack.describe())
     return Searcher(
         encoder=pack.encoder,

@@ -33,8 +33,9 @@ def resolve_device(requested: str) -> torch.device:
     if index >= count:
         raise DeviceUnavailable(
             f"NEEDLE_DEVICE={requested} asks for GPU number {index}, but torch sees "
-            f"{_how_many(count)}: set NEEDLE_DEVICE to cpu, to auto"
-            + (f", or to a number below {count}" if count else ""),
+            f"{_how_many(count)}: set NEEDLE_DEVICE to cpu or auto"
+            + (f", or to a number below {count}" if count else "")
+            + ".",
             gpus=count,
         )
     return torch.device("cuda", index)

@@ -11,7 +11,7 @@ from common.catalogue import Catalogue
 from common.images import FileImageStore, ImageStore
 from common.job_store import JobStore
 from common.queue import CeleryTaskQueue, TaskQueue, make_celery
-from common.redis import Client, connect
+from common.redis import ANSWER_TIMEOUT_S, Client, connect
 from common.settings import Settings
 
 
@@ -29,9 +29,9 @@ class Services:
     beacons: Beacons
 
     @classmethod
-    def build(cls, settings: Settings) -> Services:
-        """Connect everything; nothing is sent yet."""
-        redis = connect(settings.redis_url)
+    def build(cls, settings: Settings, *, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Services:
+        """Connect everything; nothing is sent yet. Redis may take `answer_timeout_s` to answer."""
+        redis = connect(settings.redis_url, answer_timeout_s=answer_timeout_s)
         celery = make_celery(settings)
         return Services(
             settings=settings,

@@ -20,6 +20,8 @@ from worker.search import Searcher
 from worker.zoom import Zoom
 
 INDEX_ROLE, SEARCH_ROLE = "index", "search"
+ANSWER_TIMEOUT_S = 10.0
+"""Workers have patience with Redis: nobody waits at the other end of a connection."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,9 @@ class Base(Services):
     fetcher: Fetcher
 
     @classmethod
-    def build(cls, settings: Settings) -> Base:
+    def build(cls, settings: Settings, *, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Base:
         """Connect everything; nothing is sent yet."""
-        shared = Services.build(settings)
+        shared = Services.build(settings, answer_timeout_s=answer_timeout_s)
         return cls(
             **vars(shared),
             attempts=Attempts(shared.redis, ttl_s=settings.job_ttl_s),

@@ -13,7 +13,7 @@ from celery import Celery, Task
 from celery.exceptions import Reject
 from celery.worker.request import Request
 
-from common.errors import NeedleError, NotFound, Transient
+from common.errors import BrokerUnavailable, NeedleError, Transient
 from common.images import query_key
 from common.jobs import Item, ItemStatus
 from common.log import log_context
@@ -111,7 +111,10 @@ def register_search(
     @app.task(name=SEARCH_TASK)  # type: ignore[untyped-decorator]
     def search(job_id: str) -> None:
         with log_context(job_id=job_id):
-            _search(base, searcher(), job_id)
+            try:
+                _search(base, searcher(), job_id)
+            except BrokerUnavailable as error:
+                raise requeue(error) from error
 
     @app.task(name=COMMIT_TASK)  # type: ignore[untyped-decorator]
     def commit(job_id: str, key: str) -> None:
@@ -133,23 +136,18 @@ def register_search(
 
 def _search(base: Base, searcher: Searcher, job_id: str) -> None:
     started = time.monotonic()
+    if not base.jobs.start(job_id):
+        return
     try:
-        if not base.jobs.start(job_id):
-            return
         result: Any = searcher.run(base.jobs.get(job_id))
         base.jobs.succeed(job_id, result)
         log.info("%d matches in %.3f s", len(result["matches"]), time.monotonic() - started)
-    except NotFound as error:
-        _fail(base, job_id, error)
+    except BrokerUnavailable:
+        raise
     except NeedleError as error:
-        log.warning("%s", error.message)
-        _fail(base, job_id, error)
+        log.info("%s", error.message)
+        base.jobs.fail(job_id, error.code, error.message)
     except Exception:
         log.exception("a search failed")
         base.jobs.fail(job_id, "internal", "The search failed; the worker's log says why.")
-    finally:
-        base.images.delete(query_key(job_id))
-
-
-def _fail(base: Base, job_id: str, error: NeedleError) -> None:
-    base.jobs.fail(job_id, error.code, error.message)
+    base.images.delete(query_key(job_id))

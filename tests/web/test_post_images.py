@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import tarfile
 import time
 import zipfile
@@ -199,6 +200,17 @@ def test_without_redis_it_is_a_503_within_two_seconds_and_nothing_stays(tmp_path
     assert answer.status_code == 503
     assert answer.json["error"]["code"] == "broker_unavailable"
     assert answer.headers["Retry-After"]
+    assert time.monotonic() - started < 2
+    assert stored(tmp_path) == []
+
+
+def test_a_redis_that_hangs_is_a_503_within_two_seconds(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        app = create_app(Settings(data_dir=tmp_path, redis_url=url))
+        started = time.monotonic()
+        answer = app.test_client().post(URL, data=files(photo()))
+    assert answer.status_code == 503
     assert time.monotonic() - started < 2
     assert stored(tmp_path) == []
 

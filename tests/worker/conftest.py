@@ -83,9 +83,11 @@ class World:
         """Return how the items of a job stand."""
         return [item.status.value for item in self.base.jobs.items(job_id, offset=0, limit=99)]
 
-    def search(self, query: Image.Image | None = None, **details: Any) -> Job:
+    def search(
+        self, query: Image.Image | None = None, job_id: str | None = None, **details: Any
+    ) -> Job:
         """Run a search and return its job."""
-        job_id = f"search-{np.random.default_rng().integers(10**9)}"
+        job_id = job_id or f"search-{np.random.default_rng().integers(10**9)}"
         if query is not None:
             self.base.images.put(query_key(job_id), png(query))
         every = {

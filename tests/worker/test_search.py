@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from PIL import Image
 
+from common.errors import BrokerUnavailable
 from common.jobs import Job, Status
 from common.vectors import filters
+from tests.fakes import PixelEncoder
 from tests.worker.conftest import World, noise, png, sources
-from worker.models.base import Detection
+from worker.models.base import Detection, Embeddings
+from worker.tasks import _search
 
 CAT = Detection(16, 12, 80, 60, "cat", 0.9)
 
@@ -115,6 +121,25 @@ def test_a_search_that_cannot_be_done_says_why(
     assert job.status is Status.FAILED
     assert job.error is not None
     assert (job.error["code"], bool(job.error["message"])) == (code, True)
+
+
+class Away(PixelEncoder):
+    """An encoder in a process whose Redis has just gone."""
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
+        """Raise."""
+        raise BrokerUnavailable("away")
+
+
+def test_a_search_whose_redis_goes_away_keeps_its_query_for_the_next_attempt(
+    filled: tuple[World, list[str]],
+) -> None:
+    world, names = filled
+    broken = replace(world, searcher=replace(world.searcher, encoder=Away()))
+    with pytest.raises(BrokerUnavailable):
+        broken.search(noise(3), job_id="again")
+    _search(world.base, world.searcher, "again")
+    assert matches(world.base.jobs.get("again"))[0]["image_id"] == names[3]
 
 
 def test_an_empty_collection_has_no_matches(world: World) -> None:

@@ -21,7 +21,7 @@ from client import Needle
 from client.errors import NeedleApiError
 from common.geometry import Box
 from stack import Stack
-from tests.conftest import shared_folder
+from tests.conftest import free_port, shared_folder
 from tests.end_to_end.conftest import scene, write_scenes
 
 COUNT = 12
@@ -178,18 +178,22 @@ def test_the_worker_killed_in_the_middle_loses_and_doubles_nothing(
     assert found.index == {"images": 40, "regions": sum(image.regions or 0 for image in images)}
 
 
-def test_everything_is_there_after_every_process_was_stopped_and_started(tmp_path: Path) -> None:
-    from tests.conftest import free_port
-
-    paths = write_scenes(tmp_path, range(300, 303))
-    service = Stack({}, data_dir=tmp_path / "data", port=free_port())
+def test_urls_of_an_allowed_host_and_everything_is_there_after_a_restart(
+    tmp_path: Path, picture_server: str
+) -> None:
+    env = {"NEEDLE_URL_ALLOW_HOSTS": "localhost"}
+    service = Stack(env, data_dir=tmp_path / "data", port=free_port())
+    missing = picture_server.replace("far", "missing")
     with service, Needle(service.base_url) as needle:
         service.wait_ready(120)
-        needle.wait(needle.index(paths), timeout_s=60)
-        before = needle.search(paths[1])
+        job = needle.wait(needle.index_urls([picture_server, missing]), timeout_s=60)
+        assert [item.status for item in needle.items(job)] == ["indexed", "failed"]
+        assert "404" in (list(needle.items(job))[1].reason or "")
+        before = needle.search(url=picture_server)
+        assert before.best is not None and before.best.filename == "far.png"
     with service, Needle(service.base_url) as needle:
         service.wait_ready(120)
-        after = needle.search(paths[1])
+        after = needle.search(url=picture_server)
         assert after.matches == before.matches
         assert after.index == before.index
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from werkzeug.datastructures import FileStorage
 
 from common.catalogue import ImageRecord, check_encoder
-from common.errors import FetchFailed, NeedleError, TooLarge
+from common.errors import BadRequest, FetchFailed, NeedleError, TooLarge
 from common.ids import image_id, new_job_id
 from common.images import photo_folder, photo_key
-from common.jobs import Item, ItemStatus, Job, Kind
+from common.jobs import Item, Job, Kind
 from common.queue import INDEX, INDEX_TASK
 from common.services import Services
 from common.urls import check_form, resolve
@@ -33,12 +32,14 @@ def ingest_files(services: Services, files: Iterable[FileStorage], options: Inde
     """
     _check_collection(services, options.collection)
     items: list[Item] = []
+    refused: list[Refused] = []
     stored: list[ImageRecord] = []
     try:
         for found in read_uploads(files, services.settings):
             item = Item(len(items), found.name)
             if isinstance(found, Refused):
                 items.append(item.failed(found.error))
+                refused.append(found)
                 continue
             record = _record(found, options)
             if not services.images.exists(photo_key(record.collection, record.image_id)):
@@ -47,7 +48,8 @@ def ingest_files(services: Services, files: Iterable[FileStorage], options: Inde
                 services.images.put(key, found.content)
             services.catalogue.add([record])
             items.append(Item(len(items), found.name, record.image_id))
-        _refuse_if_all_failed(items)
+        if len(refused) == len(items):
+            raise _nothing_to_index(refused)
         return _enqueue(services, items, options, source="files")
     except BaseException:
         _undo(services, stored)
@@ -88,31 +90,13 @@ def _record(picture: Picture, options: IndexRequest) -> ImageRecord:
     )
 
 
-def _refuse_if_all_failed(items: Sequence[Item]) -> None:
-    """Raise the first item's fault when no item is left to be indexed."""
-    if any(item.status is not ItemStatus.FAILED for item in items):
-        return
-    faults = [{"name": item.name, **(item.error or {})} for item in items[:LISTED_FAULTS]]
-    if not faults:
-        raise NothingGiven("The request holds no photo: the archive is empty.")
-    first = faults[0]
-    raise _named(str(first["code"]), f"{first['name']}: {first['message']}", faults)
-
-
-class NothingGiven(NeedleError):
-    """A request without a single file."""
-
-    code = "bad_request"
-
-
-def _named(code: str, message: str, faults: list[dict[str, Any]]) -> NeedleError:
-    """Return the error of that code."""
-    kind = next(kind for kind in _every(NeedleError) if kind.code == code)
-    return kind(message, items=faults)
-
-
-def _every(kind: type[NeedleError]) -> list[type[NeedleError]]:
-    return [kind] + [leaf for child in kind.__subclasses__() for leaf in _every(child)]
+def _nothing_to_index(refused: Sequence[Refused]) -> NeedleError:
+    """Return the first file's fault, listing the others, for a request without any photo."""
+    if not refused:
+        return BadRequest("The request holds no photo: the archive is empty.")
+    first = refused[0]
+    faults = [{"name": each.name, **each.error.as_dict()} for each in refused[:LISTED_FAULTS]]
+    return type(first.error)(f"{first.name}: {first.error.message}", items=faults)
 
 
 def _enqueue(services: Services, items: Sequence[Item], options: IndexRequest, source: str) -> Job:

@@ -96,6 +96,12 @@ def test_an_archive_is_unpacked(client: FlaskClient, kind: str) -> None:
     ]
 
 
+def test_an_archive_without_a_photo_is_refused(client: FlaskClient, redis: Client) -> None:
+    for members in ({}, {"__MACOSX/._a.png": b"junk"}):
+        refused(client, {"data": files(archive("gz", members))}, 400, "bad_request")
+    assert redis.keys("*") == []
+
+
 def test_a_damaged_archive_is_a_failed_item(client: FlaskClient) -> None:
     packed = archive("zip", {"a.png": photo(1)})
     job = client.post(URL, data=files(packed[: len(packed) // 2], photo(2))).json

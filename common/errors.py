@@ -91,6 +91,16 @@ class TextNotSupported(Permanent):
     code = "text_not_supported"
 
 
+class Unforeseen(Permanent):
+    """Something failed for a reason that nobody foresaw; the log has the traceback."""
+
+
+class StoreRefused(Permanent):
+    """The vector store does not take a point or a query, however often it is asked."""
+
+    code = "store_refused"
+
+
 class Cancelled(Permanent):
     """The job was cancelled by its client."""
 

@@ -23,6 +23,7 @@ STATUS: dict[type[NeedleError], int] = {
     errors.TooLarge: 413,
     errors.InvalidImage: 415,
     errors.TextNotSupported: 422,
+    errors.StoreRefused: 422,
     errors.FetchFailed: 422,
     errors.Overloaded: 429,
     errors.BrokerUnavailable: 503,

@@ -36,7 +36,9 @@ def _corners(value: object) -> object:
 
 Collection = Annotated[str, Field(pattern=COLLECTION_PATTERN)]
 MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
-MetadataValue = bool | int | float | Annotated[str, Field(max_length=1000)] | list[str]
+Word = Annotated[str, Field(max_length=1000)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]  # what Qdrant can hold
+MetadataValue = bool | Whole | float | Word | Annotated[list[Word], Field(max_length=64)]
 Metadata = Annotated[
     dict[MetadataKey, MetadataValue], BeforeValidator(_parsed), Field(max_length=64)
 ]

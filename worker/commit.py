@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from common.catalogue import Catalogue
-from common.errors import EncoderMismatch, NotFound
+from common.errors import EncoderMismatch, NeedleError, NotFound, Transient, Unforeseen
 from common.images import ImageStore, photo_folder, regions_key
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
@@ -70,8 +70,27 @@ class Writer:
         except NotFound:
             log.info("batch %s was written before", key)
             return
-        self.commit(Batch.from_bytes(content))
+        batch = Batch.from_bytes(content)
+        try:
+            self.commit(batch)
+        except Transient:
+            raise
+        except Exception:
+            log.exception("a batch of %d photos was not taken", len(batch.images))
+            self._commit_alone(batch)
         self.images.delete(key)
+
+    def _commit_alone(self, batch: Batch) -> None:
+        """Write the photos of a batch one by one; those that are not taken fail."""
+        for single in batch.alone():
+            try:
+                self.commit(single)
+            except Transient:
+                raise
+            except Exception as exc:
+                error = exc if isinstance(exc, NeedleError) else Unforeseen("Storing it failed.")
+                failed = single.images[0].item.failed(error)
+                self.jobs.finish_items(batch.job_id, [failed])
 
     def discard(self, collection: str, image_id: str) -> None:
         """Remove an image's points and files, unless it was posted again meanwhile."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -53,6 +53,12 @@ class Batch:
                 ],
             )
             start = stop
+
+    def alone(self) -> Iterator[Batch]:
+        """Yield a batch for each photo."""
+        for image, points in self.points():
+            vectors = np.stack([point.vector for point in points])
+            yield replace(self, images=(image,), embeddings=vectors)
 
     def to_bytes(self) -> bytes:
         """Return the batch as one file (npz: JSON and an array, nothing that runs)."""

@@ -17,7 +17,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from PIL import Image
 
 from common import pictures
-from common.errors import NeedleError, Transient, WorkerCrashed
+from common.errors import NeedleError, Transient, Unforeseen, WorkerCrashed
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
 from common.vectors.base import Region
@@ -34,12 +34,6 @@ MAX_BATCH_PIXELS = 64_000_000
 """Decoded photos held at once: 192 MB of RGB."""
 CROPS_AT_ONCE = 256
 """Crops cut before they are embedded: the tiles of a photo hold its pixels once a grid."""
-
-
-class Failure(NeedleError):
-    """An item failed for a reason that nobody foresaw; the log has the traceback."""
-
-    code = "internal"
 
 
 @dataclass(frozen=True)
@@ -85,7 +79,7 @@ class Indexer:
         except Exception as exc:
             log.exception("a batch of %d photos failed", len(items))
             if len(items) == 1:
-                error = exc if isinstance(exc, NeedleError) else Failure("Indexing it failed.")
+                error = exc if isinstance(exc, NeedleError) else Unforeseen("Indexing it failed.")
                 self.jobs.finish_items(job_id, [items[0].failed(error)])
                 return
             for item in items:

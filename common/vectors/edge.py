@@ -12,7 +12,7 @@ from typing import Any
 
 import qdrant_edge as qe
 
-from common.errors import StoreUnavailable
+from common.errors import StoreRefused, StoreUnavailable
 from common.vectors.base import Hit, Point, Region, Vector
 from common.vectors.conditions import FilterFactory
 from common.vectors.filters import Condition
@@ -35,6 +35,8 @@ def _translated() -> Iterator[None]:
         yield
     except StoreUnavailable:
         raise
+    except (TypeError, ValueError, OverflowError) as exc:  # it cannot hold or compare a value
+        raise StoreRefused(f"The embedded index does not take this: {exc}") from exc
     except Exception as exc:
         if "WAL" in str(exc) and "WouldBlock" in str(exc):
             message = "The index is open in another process; only one search worker may own it."

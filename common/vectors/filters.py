@@ -44,18 +44,23 @@ def from_json(raw: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
 def _condition(key: str, value: Any) -> Condition:
     if isinstance(value, float):  # Qdrant compares floats by range only
         return Condition(key, bounds=(("gte", value), ("lte", value)))
-    if isinstance(value, (str, int)):
+    if isinstance(value, str) or (isinstance(value, int) and _fits(value)):
         return Condition(key, values=(value,))
     if isinstance(value, Mapping):
         return Condition(key, bounds=_bounds(key, value))
     if isinstance(value, Sequence) and value:
         kinds = {type(v) for v in value}
-        if kinds in ({str}, {int}):
+        if kinds == {str} or (kinds == {int} and all(_fits(v) for v in value)):
             return Condition(key, values=tuple(value))
     raise BadRequest(
-        f"filter: '{key}' must be a string, a number, true or false, a list of strings or of whole "
-        f"numbers, or a range with {', '.join(BOUNDS)}."
+        f"filter: '{key}' must be a string, a number of 64 bits, true or false, a list of strings "
+        f"or of whole numbers, or a range with {', '.join(BOUNDS)}."
     )
+
+
+def _fits(value: int) -> bool:
+    """Tell whether Qdrant, which counts in 64 bits, can hold the number."""
+    return -(2**63) <= value < 2**63
 
 
 def _bounds(key: str, value: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import httpx
 from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import ApiException
+from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from common.errors import StoreUnavailable
+from common.errors import StoreRefused, StoreUnavailable
 from common.vectors.base import Hit, Point, Region, Vector
 from common.vectors.conditions import FilterFactory
 from common.vectors.filters import Condition
@@ -32,6 +32,10 @@ _FILTERS = FilterFactory(
 def _translated() -> Iterator[None]:
     try:
         yield
+    except UnexpectedResponse as exc:
+        if exc.status_code is not None and 400 <= exc.status_code < 500:
+            raise StoreRefused(f"The Qdrant server does not take this: {exc}") from exc
+        raise StoreUnavailable(f"The Qdrant server failed: {exc}") from exc
     except (ApiException, httpx.HTTPError, OSError) as exc:
         raise StoreUnavailable(f"The Qdrant server does not answer as it should: {exc}") from exc
 

@@ -152,6 +152,8 @@ def test_bad_input_is_a_4xx_and_changes_nothing(
         ("metadata", "[1]"),
         ("metadata", '{"a.b": 1}'),
         ("metadata", '{"a": {"b": 1}}'),
+        ("metadata", '{"a": 1e999}'),
+        ("metadata", '{"a": NaN}'),
         ("colour", "red"),
     ],
 )

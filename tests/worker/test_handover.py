@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
+from common.errors import StoreRefused
 from common.jobs import Status
+from common.vectors.base import Point, VectorStore
 from tests.worker.conftest import World, noise, png
 from worker.commit import Forwarder
 from worker.handover import Batch, handover_key
@@ -50,6 +54,35 @@ def test_a_task_that_runs_twice_on_either_side_changes_nothing(world: World) -> 
     assert world.writer.store.count("default") == 7
     assert world.base.jobs.get("job").done == 1
     assert not world.base.images.exists(handover_key("job", 0))
+
+
+class Picky:
+    """A vector store that does not take one image."""
+
+    def __init__(self, store: VectorStore, refused: str) -> None:
+        self._store = store
+        self._refused = refused
+
+    def __getattr__(self, name: str) -> Any:
+        """Do everything else as the store does."""
+        return getattr(self._store, name)
+
+    def replace_images(self, collection: str, points: Mapping[str, Sequence[Point]]) -> None:
+        """Raise StoreRefused for the image."""
+        if self._refused in points:
+            raise StoreRefused("not this one")
+        self._store.replace_images(collection, points)
+
+
+def test_a_photo_whose_points_the_store_refuses_fails_alone(world: World) -> None:
+    names = world.post(png(noise(1)), png(noise(2)), png(noise(3)))
+    handed_over(world).index()
+    picky: Any = Picky(world.writer.store, names[1])
+    replace(world.writer, store=picky).commit_handed_over(handover_key("job", 0))
+    assert world.statuses() == ["indexed", "failed", "indexed"]
+    error = world.base.jobs.items("job", offset=1, limit=1)[0].error
+    assert error is not None and error["code"] == "store_refused"
+    assert world.writer.store.count("default") == 14
 
 
 def test_a_batch_of_a_cancelled_job_is_dropped(world: World) -> None:

@@ -1,35 +1,16 @@
-"""The client against a stand-in for the service: what it sends, and what it makes of answers."""
+"""What becomes a job: photos one by one and very many, waiting for the end, and searches."""
 
 from __future__ import annotations
 
 import json
-import re
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
-from client import (
-    JobFailed,
-    Needle,
-    NeedleApiError,
-    NeedleUnreachable,
-    TimedOut,
-    uploads,
-)
+from client import JobFailed, NeedleApiError, TimedOut, uploads
 from client.bulk import index_all
-
-Handler = Callable[[httpx.Request], httpx.Response]
-
-
-def job(job_id: str = "j1", status: str = "succeeded", **more: Any) -> dict[str, Any]:
-    progress = {"total": 2, "done": 2, "failed": 0, "rate_per_s": 4.0, "eta_s": 0.0}
-    return {"job_id": job_id, "kind": "index", "status": status, "progress": progress, **more}
-
+from tests.unit.helpers_client import Service, fields, job, ok, refused
 
 FOUND = {
     "matches": [
@@ -51,52 +32,6 @@ FOUND = {
     "timings_ms": {"total": 5.0},
     "index": {"images": 1, "regions": 33},
 }
-
-
-class Service:
-    """Answers from a script and keeps the requests."""
-
-    def __init__(self, *answers: httpx.Response | Exception) -> None:
-        self.answers = list(answers)
-        self.requests: list[httpx.Request] = []
-        self.pauses: list[float] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        request.read()
-        self.requests.append(request)
-        answer = self.answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    def needle(self, **options: Any) -> Needle:
-        return Needle(
-            "http://needle:8080/",
-            transport=httpx.MockTransport(self),
-            sleep=self.pauses.append,
-            **options,
-        )
-
-
-def ok(body: object, status: int = 200) -> httpx.Response:
-    return httpx.Response(status, json=body)
-
-
-def refused(status: int, code: str, headers: dict[str, str] | None = None) -> httpx.Response:
-    error = {"code": code, "message": f"It is {code}.", "fields": ["a"]}
-    return httpx.Response(status, json={"error": error}, headers=headers)
-
-
-def fields(request: httpx.Request) -> dict[str, str]:
-    """Return the parts of a multipart request: name -> content, files as name/filename."""
-    boundary = request.headers["content-type"].partition("boundary=")[2].encode()
-    found = {}
-    for part in request.content.split(b"--" + boundary)[1:-1]:
-        head, _, content = part.strip(b"\r\n").partition(b"\r\n\r\n")
-        name = re.search(rb' name="([^"]*)"(?:; filename="([^"]*)")?', head)
-        assert name
-        found["/".join(n.decode() for n in name.groups() if n)] = content.decode()
-    return found
 
 
 # ---- indexing
@@ -263,97 +198,6 @@ def test_a_search_takes_exactly_one_query(query: dict[str, Any]) -> None:
         Service().needle().search(**query)
 
 
-# ---- photos and the service
-
-
-def test_photos_are_listed_shown_fetched_and_deleted() -> None:
-    row = {"image_id": "i 1", "filename": "a.jpg", "width": 4, "height": 3, "bytes": 9}
-    service = Service(
-        ok({"images": [{**row, "regions": 5}], "total": 1}),
-        ok({**row, "regions": [{}, {}]}),
-        httpx.Response(200, content=b"bytes"),
-        ok(job(kind="delete", status="queued"), 202),
-        ok(job(kind="delete")),
-    )
-    needle = service.needle()
-    assert [image.regions for image in needle.images(collection="c")] == [5]
-    assert needle.image("i 1").regions == 2
-    assert needle.file("i 1") == b"bytes"
-    needle.delete("i 1")
-    assert service.requests[0].url.params["collection"] == "c"
-    assert service.requests[2].url.raw_path == b"/api/v1/images/i%201/file"
-
-
-def test_a_service_that_starts_still_tells_its_state() -> None:
-    service = Service(ok({"status": "starting", "redis": True}, 503))
-    assert service.needle().ready()["status"] == "starting"
-
-
-# ---- errors and retries
-
-
-def test_a_refusal_carries_status_code_message_and_details() -> None:
-    service = Service(refused(404, "not_found"))
-    with pytest.raises(NeedleApiError, match="It is not_found") as caught:
-        service.needle().job("x")
-    assert (caught.value.status, caught.value.code) == (404, "not_found")
-    assert caught.value.details == {"fields": ["a"]}
-
-
-def test_an_answer_of_another_shape_is_tolerated() -> None:
-    with pytest.raises(NeedleApiError, match="502 Bad Gateway"):
-        Service(httpx.Response(502, text="<html>")).needle().job("x")
-    with pytest.raises(NeedleUnreachable, match="is not Needle"):
-        Service(httpx.Response(200, text="<html>")).needle().job("x")
-
-
-def test_a_busy_service_is_asked_again_after_the_time_it_names() -> None:
-    service = Service(
-        refused(429, "overloaded", {"Retry-After": "7"}),
-        refused(503, "broker_unavailable"),
-        refused(503, "broker_unavailable"),
-        ok(job(), 202),
-    )
-    assert service.needle().index([("a", b"body")]).status == "succeeded"
-    first, second, third = service.pauses
-    assert 7 <= first <= 8
-    assert 1 <= second <= 1.2 and 2 <= third <= 2.3, "the pauses double"
-    assert all(fields(r) == {"files/a": "body"} for r in service.requests), "sent whole each time"
-
-
-def test_retry_after_may_be_a_date() -> None:
-    dated = refused(429, "overloaded", {"Retry-After": "Mon, 01 Jan 2024 00:00:00 GMT"})
-    service = Service(dated, ok(job()))
-    service.needle().job("j1")
-    assert service.pauses == [0.0]
-
-
-def test_patience_ends_with_the_refusal() -> None:
-    service = Service(refused(429, "overloaded", {"Retry-After": "100"}))
-    with pytest.raises(NeedleApiError, match="overloaded"):
-        service.needle(patience_s=60).job("j1")
-    assert not service.pauses
-
-
-def test_a_service_that_never_answered_is_reported_at_once() -> None:
-    service = Service(httpx.ConnectError("refused"))
-    with pytest.raises(NeedleUnreachable, match=r"No Needle answers at .*needle:8080.*`make up`"):
-        service.needle().job("j1")
-    assert not service.pauses
-
-
-def test_a_connection_that_breaks_is_tried_again_where_that_does_no_harm() -> None:
-    lost = httpx.ReadError("lost")
-    service = Service(ok(job()), lost, ok(job()), httpx.ConnectError("down"), ok(job(), 202), lost)
-    needle = service.needle()
-    needle.job("j1")
-    needle.job("j1")
-    needle.index([b"x"])
-    with pytest.raises(NeedleUnreachable, match="did not answer: lost"):
-        needle.index([b"x"])
-    assert len(service.pauses) == 2
-
-
 # ---- very many photos
 
 
@@ -413,19 +257,3 @@ def test_folders_are_searched_for_pictures(tmp_path: Path) -> None:
     assert uploads.find_pictures([tmp_path / "notes.txt"]) == [tmp_path / "notes.txt"]
     with pytest.raises(FileNotFoundError, match="no file or folder"):
         uploads.find_pictures([tmp_path / "nowhere"])
-
-
-# ---- the law
-
-
-def test_the_client_imports_nothing_of_the_service() -> None:
-    source = (
-        "import sys, client, client.__main__\n"
-        "print([m for m in sys.modules if m.split('.')[0] in "
-        "('common', 'web', 'worker', 'stack', 'flask', 'torch', 'redis')])"
-    )
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", source], cwd=root, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"

@@ -195,9 +195,13 @@ def main() -> int:
     parser.add_argument("--shared", type=Path, default=Path("../shared"), help="photos and weights")
     parser.add_argument("--port", type=int, default=8099)
     parser.add_argument("--json", type=Path, default=Path("data/acceptance.json"))
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NEEDLE_X=Y", help="a setting of the service"
+    )
     arguments = parser.parse_args()
     console = Console()
     env = {"NEEDLE_DETECTOR": str((arguments.shared / "weights" / "yolov5n.safetensors").resolve())}
+    env |= dict(setting.split("=", 1) for setting in arguments.set)
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(env, data_dir=Path(folder), port=arguments.port)
         rows = Bench(arguments.shared, stack, console).run()

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -70,9 +71,12 @@ def register_index(app: Celery, base: Base, indexer: Callable[[], Indexer]) -> N
             try:
                 _index(base, indexer(), job_id, range(first, last + 1))
             except (Transient, SoftTimeLimitExceeded) as error:
+                back = requeue(error)
                 if isinstance(error, Transient):
-                    base.attempts.forget(f"{job_id}:{first}")
-                raise requeue(error) from error
+                    # Redis may be what is away; its absence must not keep the task from going back.
+                    with suppress(BrokerUnavailable):
+                        base.attempts.forget(f"{job_id}:{first}")
+                raise back from error
 
 
 def _index(base: Base, indexer: Indexer, job_id: str, indexes: Sequence[int]) -> None:

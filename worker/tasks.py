@@ -65,7 +65,13 @@ def register_index(app: Celery, base: Base, indexer: Callable[[], Indexer]) -> N
     """Register the task of the index role. `indexer` loads the models on its first call."""
     limit = base.settings.task_time_limit_s
 
-    @app.task(name=INDEX_TASK, base=DurableTask, soft_time_limit=limit, time_limit=limit + 30)  # type: ignore[untyped-decorator]
+    @app.task(  # type: ignore[untyped-decorator]
+        name=INDEX_TASK,
+        shared=False,
+        base=DurableTask,
+        soft_time_limit=limit,
+        time_limit=limit + 30,
+    )
     def index(job_id: str, first: int, last: int) -> None:
         with log_context(job_id=job_id, items=f"{first}-{last}"):
             try:
@@ -112,7 +118,7 @@ def register_search(
 ) -> None:
     """Register the tasks of the search role, and those of whoever owns the vector store."""
 
-    @app.task(name=SEARCH_TASK)  # type: ignore[untyped-decorator]
+    @app.task(name=SEARCH_TASK, shared=False)  # type: ignore[untyped-decorator]
     def search(job_id: str) -> None:
         with log_context(job_id=job_id):
             try:
@@ -120,7 +126,7 @@ def register_search(
             except BrokerUnavailable as error:
                 raise requeue(error) from error
 
-    @app.task(name=COMMIT_TASK)  # type: ignore[untyped-decorator]
+    @app.task(name=COMMIT_TASK, shared=False)  # type: ignore[untyped-decorator]
     def commit(job_id: str, key: str) -> None:
         with log_context(job_id=job_id):
             try:
@@ -128,7 +134,7 @@ def register_search(
             except Transient as error:
                 raise requeue(error) from error
 
-    @app.task(name=DELETE_TASK)  # type: ignore[untyped-decorator]
+    @app.task(name=DELETE_TASK, shared=False)  # type: ignore[untyped-decorator]
     def delete(job_id: str, collection: str, image_id: str) -> None:
         with log_context(job_id=job_id):
             try:

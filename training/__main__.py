@@ -1,0 +1,97 @@
+"""`python -m training`: trains the models of the pack `mini` and writes them where they ship."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from common.errors import NeedleError
+from training.batches import PairBatches
+from training.canvases import CanvasBatches
+from training.detector import DetectorRecipe, DetectorTraining, export_detector
+from training.encoder import EncoderRecipe, EncoderTraining, export_encoder, parameters
+from training.photos import read_photos
+from training.plot import plot_losses
+from training.regions import Regions
+from training.run import Run
+from training.teacher import teacher_boxes
+from worker.models.checkpoint import load_checkpoint
+from worker.models.device import resolve_device
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train what is asked for; return the exit status."""
+    options = _parser().parse_args(argv)
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    try:
+        if options.what in ("encoder", "all"):
+            train_encoder(options)
+        if options.what in ("detector", "all"):
+            train_detector(options)
+    except (NeedleError, OSError, ValueError) as exc:
+        print(f"training: {exc}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nStopped. The same command goes on from the last state that was saved.")
+        return 130
+    return 0
+
+
+def train_encoder(options: argparse.Namespace) -> None:
+    """Train the encoder and write it to `encoder/` of the pack."""
+    recipe = EncoderRecipe(seed=options.seed)
+    if options.steps:
+        recipe = replace(recipe, steps=options.steps)
+    photos = read_photos(options.data, options.photos)
+    boxes = teacher_boxes(photos, options.teacher, options.work / "teacher.json")
+    batches = PairBatches(
+        photos, Regions(photos, boxes), pairs=recipe.pairs, side=recipe.side_px, seed=recipe.seed
+    )
+    run = Run(options.work / "encoder")
+    training = EncoderTraining(recipe, run, resolve_device(options.device))
+    print(f"encoder: {parameters(training.model) / 1e6:.2f} million parameters")
+    training.train(batches)
+    export_encoder(training.model, recipe.side_px, options.out / "encoder")
+    print(f"wrote {options.out / 'encoder'} and {plot_losses(run.folder)}")
+
+
+def train_detector(options: argparse.Namespace) -> None:
+    """Train the detector and write it to `detector.safetensors` of the pack."""
+    recipe = DetectorRecipe(seed=options.seed)
+    if options.steps:
+        recipe = replace(recipe, steps=options.steps)
+    photos = read_photos(options.data, options.photos)
+    batches = CanvasBatches(photos, size=recipe.batch, side_px=recipe.side_px, seed=recipe.seed)
+    teacher = load_checkpoint(options.teacher, options.work)
+    run = Run(options.work / "detector")
+    training = DetectorTraining(recipe, run, teacher, resolve_device(options.device))
+    print(f"detector: {parameters(training.student) / 1e6:.2f} million parameters")
+    training.train(batches)
+    path = options.out / "detector.safetensors"
+    export_detector(training, path)
+    print(f"wrote {path} and {plot_losses(run.folder)}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
+    parser.add_argument("what", choices=("encoder", "detector", "all"))
+    parser.add_argument("--data", type=Path, required=True, help="folder of .tar archives")
+    parser.add_argument("--teacher", type=Path, required=True, help="trained YOLOv5 weights")
+    parser.add_argument("--work", type=Path, default=Path("data/training"), help="runs go here")
+    parser.add_argument("--out", type=Path, default=Path("models/mini"), help="the pack's folder")
+    parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch chooses")
+    parser.add_argument("--seed", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=0, help="fewer, for a trial")
+    parser.add_argument("--photos", type=int, default=None, help="fewer, for a trial")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""Trains the detector: YOLOv5n from nothing, on what a trained one says and on cut-outs."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml  # type: ignore[import-untyped]
+from safetensors.torch import save_file
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from training.canvases import CanvasBatch, CanvasBatches
+from training.detector_loss import Head, add_cutouts, detection_loss, teacher_targets
+from training.run import Run
+from worker.models.checkpoint import ARCHITECTURE_KEYS, Checkpoint
+from worker.models.yolov5_import import import_yolov5
+from worker.models.yolov5_network import STRIDES, RawHead, build_network
+
+OBJECT = "object"
+"""The class of what has no other."""
+REPORT_EVERY = 25
+SAVE_EVERY = 200
+
+
+@dataclass(frozen=True)
+class DetectorRecipe:
+    """Everything that decides the weights, beside the photos and the teacher."""
+
+    steps: int = 1600
+    batch: int = 32
+    side_px: int = 320
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.01
+    warmup: int = 100
+    average: float = 0.998
+    """Decay of the running average of the weights, which is what ships."""
+    seed: int = 7
+
+
+class DetectorTraining:
+    """One run: student, teacher, optimiser, and the step it has reached."""
+
+    def __init__(
+        self, recipe: DetectorRecipe, run: Run, teacher: Checkpoint, device: torch.device
+    ) -> None:
+        torch.manual_seed(recipe.seed)
+        self.recipe, self.run, self.device = recipe, run, device
+        self.names = (*teacher.names, OBJECT)
+        self.architecture = {key: teacher.architecture[key] for key in ARCHITECTURE_KEYS}
+        network, anchors = build_network(teacher)
+        self.teacher = network.to(device).to(memory_format=torch.channels_last)
+        self.head = Head(STRIDES, anchors.to(device))
+        self.student = untrained(anchors, self.names).to(device)
+        self.student.to(memory_format=torch.channels_last)
+        averaging = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
+        self.average = AveragedModel(self.student, multi_avg_fn=averaging, use_buffers=True)
+        self.optimiser = torch.optim.AdamW(
+            _groups(self.student, recipe.weight_decay), lr=recipe.learning_rate
+        )
+        self.step = 0
+        self._resume()
+
+    def train(self, batches: CanvasBatches) -> None:
+        """Take the steps that are left, saving on the way."""
+        self.student.train()
+        left = range(self.step, self.recipe.steps)
+        loader = DataLoader(
+            batches, batch_size=None, sampler=left, num_workers=1, prefetch_factor=4
+        )
+        bar = tqdm(loader, total=self.recipe.steps, initial=self.step, desc="detector", unit="step")
+        for batch in bar:
+            figures = self._take_step(batch)
+            if self.step % REPORT_EVERY == 0:
+                bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})
+                self.run.report(self.step, figures)
+            if self.step % SAVE_EVERY == 0 or self.step == self.recipe.steps:
+                self._save()
+
+    def _take_step(self, batch: CanvasBatch) -> dict[str, float]:
+        pictures, boxes = batch
+        for group in self.optimiser.param_groups:
+            group["lr"] = self._learning_rate()
+        pixels = pictures.to(self.device, memory_format=torch.channels_last).float() / 255
+        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+            with torch.no_grad():
+                said = self.teacher(pixels)
+            maps = self.student(pixels)
+        targets = teacher_targets(self.head, said)
+        add_cutouts(self.head, targets, boxes.to(self.device))
+        losses = detection_loss(self.head, maps, targets)
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 10.0, error_if_nonfinite=True)
+        self.optimiser.step()
+        self.average.update_parameters(self.student)
+        self.step += 1
+        return {name: loss.item() for name, loss in losses.items()}
+
+    def _learning_rate(self) -> float:
+        warm = min(1.0, (self.step + 1) / self.recipe.warmup)
+        fall = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.step / self.recipe.steps))
+        return self.recipe.learning_rate * warm * fall
+
+    def _save(self) -> None:
+        self.run.save(
+            {
+                "recipe": asdict(self.recipe),
+                "step": self.step,
+                "student": self.student.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+            }
+        )
+
+    def _resume(self) -> None:
+        state = self.run.load(asdict(self.recipe))
+        if state is None:
+            return
+        self.step = state["step"]
+        self.student.load_state_dict(state["student"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+
+
+def untrained(anchors_px: torch.Tensor, names: tuple[str, ...]) -> nn.Module:
+    """Return YOLOv5n with fresh weights, its head giving the raw maps."""
+    package = import_yolov5()
+    text = (Path(package.__file__).parent / "yolov5n.yaml").read_text(
+        encoding="ascii", errors="ignore"
+    )
+    config: dict[str, Any] = yaml.safe_load(text)
+    config["anchors"] = anchors_px.flatten(1).tolist()
+    network = package.DetectionModel(config, ch=3, nc=len(names))
+    network.model[-1] = RawHead(network.model[-1])
+    built: nn.Module = network
+    return built
+
+
+def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Decay the weights of convolutions only, as YOLOv5 does: not biases, not normalisation."""
+    weights = [p for p in network.parameters() if p.dim() > 1]
+    rest = [p for p in network.parameters() if p.dim() <= 1]
+    return [
+        {"params": weights, "weight_decay": weight_decay},
+        {"params": rest, "weight_decay": 0.0},
+    ]
+
+
+def export_detector(training: DetectorTraining, path: Path) -> None:
+    """Write the averaged weights as `load_checkpoint` reads them.
+
+    That is `path`, float16 safetensors, and a `.json` of the architecture and names beside it.
+    """
+    head = training.head
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
+        for name, tensor in training.average.module.state_dict().items()
+    }
+    last = max(int(name.split(".")[1]) for name in tensors)
+    strides = torch.tensor(head.strides, device=head.anchors_px.device).view(-1, 1, 1)
+    tensors[f"model.{last}.anchors"] = (head.anchors_px / strides).half()
+    save_file(tensors, path)
+    facts = {"cfg": training.architecture, "names": list(training.names)}
+    path.with_suffix(".json").write_text(json.dumps(facts) + "\n", encoding="utf-8")

@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test e2e chaos lint type bench lock clean
+.PHONY: help setup setup-dev demo up test e2e chaos lint type bench train evaluate lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -44,6 +44,16 @@ type: setup-dev ## mypy, strict
 
 bench: setup ## the acceptance figures, over HTTP, on the development photos (ARGS="--shared DIR")
 	@exec $(PY) -m bench.acceptance $(ARGS)
+
+SHARED ?= ../shared
+train: setup-dev ## train the pack that ships, hours on a CPU (ARGS="encoder", "detector", "all")
+	@exec $(PY) -m training $(or $(ARGS),all) --data $(SHARED)/data/train --teacher $(SHARED)/weights/yolov5n.safetensors
+
+evaluate: setup-dev ## what the shipped models find, beside references (SHARED=folder)
+	@$(PY) -m evaluation encoders --shared $(SHARED) --encoder mini=models/mini/encoder $(ARGS)
+	@$(PY) -m evaluation pack --shared $(SHARED) --models mini
+	@$(PY) -m evaluation detector --shared $(SHARED) --weights models/mini/detector.safetensors
+	@$(PY) -m evaluation speed --shared $(SHARED) --models mini
 
 COMPILE := uv pip compile --universal --python-version 3.10 --generate-hashes --custom-compile-command "make lock"
 lock: ## resolve the requirements again (needs uv)

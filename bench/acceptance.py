@@ -21,11 +21,13 @@ from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
-from bench import alter, dev_set, faults
+from bench import faults
 from client import Needle
 from client.draw import open_upright
 from client.results import SearchResult
 from common.geometry import Box
+from evaluation import perturb
+from evaluation.photos import Corners, Photo, photos, queries
 from stack import Stack
 
 MIN_SHARE = 0.04
@@ -59,7 +61,7 @@ class Bench:
 
     def __post_init__(self) -> None:
         self.rows: list[Row] = []
-        self.photos = dev_set.photos(self.shared / "data" / "dev")
+        self.photos = photos(self.shared / "data" / "dev")
 
     def run(self) -> list[Row]:
         """Carry out every step and return the figures."""
@@ -112,7 +114,7 @@ class Bench:
         regions = sum(image.regions or 0 for image in found)
         self.add("no region doubled or lost by kill -9", [points == regions], 1.0)
 
-    def crops(self, needle: Needle, photos: list[dev_set.Photo]) -> None:
+    def crops(self, needle: Needle, photos: list[Photo]) -> None:
         """Search for one box of each photo, as it is and altered."""
         rng = random.Random(0)
         exact: list[bool] = []
@@ -125,12 +127,12 @@ class Bench:
                 continue
             corners = rng.choice(large).corners
             image = open_upright(photo.path)
-            result = needle.search(alter.png(alter.crop(image, corners)))
+            result = needle.search(perturb.png(perturb.crop(image, corners)))
             spent.append(result.timings_ms["total"])
             exact.append(_first(result) == photo.path.name)
             if exact[-1]:
                 boxes.append(_iou(result, corners, image) >= 0.5)
-            result = needle.search(alter.png(alter.altered(image, corners, rng)))
+            result = needle.search(perturb.png(perturb.altered(image, corners, rng)))
             changed.append(_first(result) == photo.path.name)
         self.add("exact crop of >= 4 %: its photo first", exact, 0.97)
         self.add("mirrored, brighter, reframed 12 %, JPEG 40: first", changed, 0.85)
@@ -141,7 +143,7 @@ class Bench:
     def second_photographs(self, needle: Needle) -> None:
         """Search for things photographed a second time."""
         groups: dict[str, list[tuple[bool, bool]]] = {}
-        for query in dev_set.queries(self.shared / "data" / "dev", self.photos):
+        for query in queries(self.shared / "data" / "dev", self.photos):
             names = [match.filename for match in needle.search(query.path, limit=5).matches]
             first, five = names[0] in query.right, bool(query.right & set(names))
             groups.setdefault(query.set, []).append((first, five))
@@ -158,7 +160,7 @@ class Bench:
         half = bird.resize((bird.width // 2, bird.height // 2), Image.Resampling.LANCZOS)
         mirrored = bird.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
         for name, query in (("exact", bird), ("mirrored", mirrored), ("half size", half)):
-            result = needle.search(alter.png(query))
+            result = needle.search(perturb.png(query))
             right = _first(result) == TUTORIAL_PHOTO and _iou(result, BUDGIE, photo) >= 0.5
             self.add(f"budgie {name}: first, box on the bird{when}", [right], 1.0)
 
@@ -173,7 +175,7 @@ def _first(result: SearchResult) -> str | None:
     return result.best.filename if result.best else None
 
 
-def _iou(result: SearchResult, corners: dev_set.Corners, image: Image.Image) -> float:
+def _iou(result: SearchResult, corners: Corners, image: Image.Image) -> float:
     if result.best is None:
         return 0.0
     return Box(*result.best.hits[0].box).iou(Box.covering(corners, *image.size))

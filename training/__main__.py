@@ -51,12 +51,17 @@ def train_encoder(options: argparse.Namespace) -> None:
     photos = read_photos(options.data, options.photos)
     boxes = teacher_boxes(photos, options.teacher, options.work / "teacher.json")
     batches = PairBatches(
-        photos, Regions(photos, boxes), pairs=recipe.pairs, side=recipe.side_px, seed=recipe.seed
+        photos,
+        Regions(photos, boxes),
+        pairs=recipe.pairs,
+        side=recipe.side_px,
+        seed=recipe.seed,
+        late_from=recipe.late_from,
     )
     run = Run(options.work / "encoder")
     training = EncoderTraining(recipe, run, resolve_device(options.device))
     print(f"encoder: {parameters(training.model) / 1e6:.2f} million parameters")
-    training.train(batches)
+    training.train(batches, load_checkpoint(options.teacher, options.work))
     export_encoder(training.model, recipe.side_px, options.out / "encoder")
     print(f"wrote {options.out / 'encoder'} and {plot_losses(run.folder)}")
 

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset
 
 from training.photos import TrainingPhoto
 from training.regions import Regions
-from training.views import INDEXED, SEARCHED, Views
+from training.views import INDEXED, SEARCHED, SEARCHED_LATE, Views
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Views (2 * pairs, 3, side, side) uint8, the second half in the first's order; and the number
@@ -22,10 +22,17 @@ class PairBatches(Dataset[Batch]):
     """The batches of a run by number: a run that stopped goes on with the very same ones."""
 
     def __init__(
-        self, photos: Sequence[TrainingPhoto], regions: Regions, *, pairs: int, side: int, seed: int
+        self,
+        photos: Sequence[TrainingPhoto],
+        regions: Regions,
+        *,
+        pairs: int,
+        side: int,
+        seed: int,
+        late_from: int,
     ) -> None:
         self._photos, self._regions = photos, regions
-        self._pairs, self._seed = pairs, seed
+        self._pairs, self._seed, self._late_from = pairs, seed, late_from
         self._views = Views(side)
         self._kinds = {kind: number for number, kind in enumerate(regions.kinds())}
 
@@ -45,7 +52,7 @@ class PairBatches(Dataset[Batch]):
                 )
                 for region in regions
             ]
-            for strength in (INDEXED, SEARCHED)
+            for strength in (INDEXED, SEARCHED if step < self._late_from else SEARCHED_LATE)
         ]
         kinds = [self._kinds.get(region.kind or "", -1) for region in regions]
         views = torch.from_numpy(np.stack(halves[0] + halves[1])).permute(0, 3, 1, 2)

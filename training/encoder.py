@@ -15,20 +15,24 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from training.batches import Batch, PairBatches
 from training.losses import instance_loss, kind_loss
+from training.resemblance import Resemblance
 from training.run import Run
+from worker.models.checkpoint import Checkpoint
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 """CLIP's own; what `preprocessor_config.json` then says."""
 REPORT_EVERY = 25
 SAVE_EVERY = 200
+SAMPLE = 8
+"""Batches that the axes of resemblance are fitted to."""
 
 
 @dataclass(frozen=True)
 class EncoderRecipe:
     """Everything that decides the weights, beside the photos."""
 
-    steps: int = 2400
+    steps: int = 2500
     pairs: int = 256
     side_px: int = 96
     patch_px: int = 16
@@ -40,13 +44,16 @@ class EncoderRecipe:
     """The last numbers of an embedding that alone are taught kinds."""
     keep: float = 0.6
     """Share of the patches that a view keeps in training (Li et al. 2023, FLIP)."""
-    keep_all_from: float = 0.85
+    keep_all_from: float = 0.9
     """From this share of the steps on, views keep every patch, as they do in use."""
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     warmup: int = 150
     kind_weight: float = 0.2
     kind_temperature: float = 0.1
+    late_from: int = 1600
+    """From this step on, views hide more and the teacher's resemblance is learnt."""
+    resemblance_weight: float = 1.0
     seed: int = 7
 
 
@@ -72,8 +79,9 @@ class EncoderTraining:
         self._deviation = torch.tensor(DEVIATION, device=device).view(1, 3, 1, 1)
         self._resume()
 
-    def train(self, batches: PairBatches) -> None:
+    def train(self, batches: PairBatches, teacher: Checkpoint) -> None:
         """Take the steps that are left, saving on the way."""
+        self._prepare(batches, teacher)
         self.model.train()
         left = range(self.step, self.recipe.steps)
         loader = DataLoader(
@@ -102,7 +110,8 @@ class EncoderTraining:
             kinds.to(self.device),
             self.recipe.kind_temperature,
         )
-        loss = instance + self.recipe.kind_weight * kind
+        alike = self._unlike_teacher(views, embeddings)
+        loss = instance + self.recipe.kind_weight * kind + self.recipe.resemblance_weight * alike
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -111,9 +120,22 @@ class EncoderTraining:
         return {
             "instance": instance.item(),
             "kind": kind.item(),
+            "resemblance": alike.item(),
             "found": found_share(embeddings.detach()),
             "scale": self.log_scale.exp().item(),
         }
+
+    def _prepare(self, batches: PairBatches, teacher: Checkpoint) -> None:
+        """Fit what is learnt from the teacher to crops of the run's own first batches."""
+        sample = torch.cat([batches[step][0].chunk(2)[0] for step in range(SAMPLE)])
+        self.resemblance = Resemblance(teacher, sample.to(self.device), self.recipe.kind_dim)
+
+    def _unlike_teacher(self, views: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
+        """Return how far both views' kind is from what the teacher makes of the first, 0..2."""
+        if self.step < self.recipe.late_from:
+            return embeddings.sum() * 0
+        target = self.resemblance(views.chunk(2)[0].to(self.device)).repeat(2, 1)
+        return 1 - F.cosine_similarity(embeddings[:, -self.recipe.kind_dim :], target).mean()
 
     def _keep(self) -> float:
         done = self.step / self.recipe.steps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -34,6 +34,7 @@ class Strength:
 
 INDEXED = Strength(framing=0.10, tilt=0.1, colour=0.5, dark=0.05, jpeg=0.1, low_resolution=0.1)
 SEARCHED = Strength(framing=0.18, background=0.2, low_resolution=0.4, hidden=0.25, jpeg=0.45)
+SEARCHED_LATE = replace(SEARCHED, hidden=0.45)
 
 
 class Views:
@@ -142,7 +143,7 @@ def _hidden(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     side = pixels.shape[0]
     w, h = (int(side * rng.uniform(0.15, 0.55)) for _ in range(2))
     x, y = rng.integers(0, side - w + 1), rng.integers(0, side - h + 1)
-    covered = pixels.copy()
+    covered: Pixels = pixels.copy()
     noise = rng.random() < 0.4
     covered[y : y + h, x : x + w] = rng.integers(0, 256, (h, w, 3) if noise else 3)
     return covered

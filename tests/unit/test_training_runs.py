@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml  # type: ignore[import-untyped]
 from PIL import Image
 
+from tests.assets import one_torch_thread
 from training.batches import PairBatches
 from training.canvases import CanvasBatches
 from training.detector import DetectorRecipe, DetectorTraining, export_detector, untrained
@@ -28,7 +31,16 @@ from worker.models.yolov5_network import STRIDES
 
 CPU = torch.device("cpu")
 SMALL = EncoderRecipe(
-    steps=4, pairs=6, side_px=32, patch_px=8, width=64, layers=1, heads=1, dim=24, kind_dim=8
+    steps=4,
+    pairs=6,
+    side_px=32,
+    patch_px=8,
+    width=64,
+    layers=1,
+    heads=1,
+    dim=24,
+    kind_dim=8,
+    late_from=3,
 )
 ANCHORS = torch.tensor(
     [
@@ -37,6 +49,12 @@ ANCHORS = torch.tensor(
         [[116, 90], [156, 198], [373, 326]],
     ]
 ).float()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    with one_torch_thread():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +67,18 @@ def photos() -> list[TrainingPhoto]:
 
 def batches(photos: list[TrainingPhoto]) -> PairBatches:
     regions = Regions(photos, {photo.name: [] for photo in photos})
-    return PairBatches(photos, regions, pairs=SMALL.pairs, side=SMALL.side_px, seed=SMALL.seed)
+    return PairBatches(
+        photos, regions, pairs=SMALL.pairs, side=SMALL.side_px, seed=SMALL.seed, late_from=3
+    )
+
+
+@pytest.fixture(scope="module")
+def teacher() -> Checkpoint:
+    """Return YOLOv5n that has learnt nothing."""
+    text = (Path(import_yolov5().__file__).parent / "yolov5n.yaml").read_text("ascii", "ignore")
+    anchors = ANCHORS / torch.tensor(STRIDES).view(-1, 1, 1)
+    tensors = {**untrained(ANCHORS, ("cup", "hen")).state_dict(), "model.24.anchors": anchors}
+    return Checkpoint(tensors, yaml.safe_load(text), ("cup", "hen"))
 
 
 def unit(*rows: tuple[float, ...]) -> torch.Tensor:
@@ -72,17 +101,18 @@ def test_the_kind_loss_falls_when_regions_of_a_kind_meet() -> None:
 
 
 def test_a_run_that_stopped_ends_as_if_it_had_not(
-    photos: list[TrainingPhoto], tmp_path: Path
+    photos: list[TrainingPhoto], teacher: Checkpoint, tmp_path: Path
 ) -> None:
     whole = EncoderTraining(SMALL, Run(tmp_path / "whole"), CPU)
-    whole.train(batches(photos))
+    whole.train(batches(photos), teacher)
     first = EncoderTraining(SMALL, Run(tmp_path / "halves"), CPU)
+    first._prepare(batches(photos), teacher)
     for step in range(2):
         first._take_step(batches(photos)[step])
     first._save()
     second = EncoderTraining(SMALL, Run(tmp_path / "halves"), CPU)
     assert second.step == 2
-    second.train(batches(photos))
+    second.train(batches(photos), teacher)
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, second.model.state_dict()[name]), name
 
@@ -148,16 +178,9 @@ def test_a_cutout_is_taught_to_the_cells_around_its_centre() -> None:
     assert targets[0].classes[cell].tolist() == [0, 0, 0, 1]
 
 
-def test_a_trained_detector_loads_and_detects(photos: list[TrainingPhoto], tmp_path: Path) -> None:
-    import yaml  # type: ignore[import-untyped]
-
-    package = import_yolov5()
-    text = (Path(package.__file__).parent / "yolov5n.yaml").read_text("ascii", errors="ignore")
-    network = untrained(ANCHORS, ("cup", "hen"))
-    tensors = dict(network.state_dict()) | {
-        "model.24.anchors": ANCHORS / torch.tensor(STRIDES).view(-1, 1, 1)
-    }
-    teacher = Checkpoint(tensors, yaml.safe_load(text), ("cup", "hen"))
+def test_a_trained_detector_loads_and_detects(
+    photos: list[TrainingPhoto], teacher: Checkpoint, tmp_path: Path
+) -> None:
     recipe = DetectorRecipe(steps=2, batch=2, side_px=64)
     training = DetectorTraining(recipe, Run(tmp_path / "run"), teacher, CPU)
     training.train(CanvasBatches(photos, size=2, side_px=64, seed=1))

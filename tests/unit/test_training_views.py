@@ -45,9 +45,9 @@ def test_names_of_one_group_are_one_kind() -> None:
 
 def test_a_batch_depends_on_the_seed_and_its_number_alone() -> None:
     pictures = photos()
-    batches = PairBatches(pictures, regions(pictures), pairs=8, side=32, seed=3)
-    again = PairBatches(pictures, regions(pictures), pairs=8, side=32, seed=3)
-    other = PairBatches(pictures, regions(pictures), pairs=8, side=32, seed=4)
+    batches = PairBatches(pictures, regions(pictures), pairs=8, side=32, seed=3, late_from=9)
+    again = PairBatches(pictures, regions(pictures), pairs=8, side=32, seed=3, late_from=9)
+    other = PairBatches(pictures, regions(pictures), pairs=8, side=32, seed=4, late_from=9)
     views, kinds = batches[5]
     assert views.shape == (16, 3, 32, 32) and views.dtype == torch.uint8
     assert kinds.shape == (8,)

@@ -1,0 +1,1 @@
+"""Measures how well models find things, without the service. Nothing that runs imports this."""

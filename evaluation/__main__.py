@@ -1,0 +1,161 @@
+"""`python -m evaluation`: measures encoders, detectors and packs on labelled photos."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+
+from common.errors import NeedleError
+
+_ABOUT = """\
+Every figure comes with its 95 % bootstrap interval over the queries; what a run compares is
+measured in that run, on the same crops.
+
+  python -m evaluation encoders --encoder new=FOLDER --encoder old=models/mini/encoder
+  python -m evaluation pack --models mini --detector F.safetensors
+  python -m evaluation detector --weights F.safetensors --weights G.safetensors
+  python -m evaluation speed --models mini
+
+NEEDLE_* settings apply to `pack` and `speed`: NEEDLE_TILE_SCALES=1,2 tries other regions.
+OMP_NUM_THREADS=1 keeps torch to one core.
+"""
+
+
+if TYPE_CHECKING:
+    _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; 1 where it cannot be carried out."""
+    console = Console(width=None if sys.stdout.isatty() else 180)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    names = [name for name, _ in getattr(arguments, "encoder", [])]
+    if len(set(names)) < len(names):
+        parser.error("two encoders have the same name")
+    try:
+        _run(arguments, console)
+    except (NeedleError, FileNotFoundError) as exc:
+        console.print(f"[red]needle:[/red] {getattr(exc, 'message', exc)}", highlight=False)
+        return 1
+    return 0
+
+
+def _run(arguments: argparse.Namespace, console: Console) -> None:
+    # Imported here: --help must not wait for torch.
+    dev = arguments.dev or arguments.shared / "data" / "dev"
+    most, json = arguments.most_photos, arguments.json
+    if arguments.command == "encoders":
+        from evaluation import encoders
+
+        encoders.run(dev, dict(arguments.encoder), most, json, console)
+    elif arguments.command == "pack":
+        from evaluation import pack
+
+        pack.run(
+            dev,
+            pack.settings(arguments.models, arguments.detector),
+            dict(arguments.encoder),
+            arguments.references,
+            most,
+            json,
+            console,
+        )
+    elif arguments.command == "detector":
+        from evaluation import detector
+
+        detector.run(dev, arguments.weights, most, json, console)
+    else:
+        from evaluation import pack, speed
+
+        weights = arguments.against or arguments.shared / "weights" / "yolov5n.safetensors"
+        chosen = pack.settings(arguments.models, arguments.detector)
+        speed.run(dev, chosen, weights, most or speed.PHOTOS, json, console)
+
+
+def _parser() -> argparse.ArgumentParser:
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(
+        prog="python -m evaluation", description=__doc__, epilog=_ABOUT, formatter_class=raw
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    encoders = _command(commands, "encoders", "encoders on the labels' own regions")
+    _encoder_option(encoders, required=True)
+    pack = _command(commands, "pack", "a detector and an encoder, on the regions they would index")
+    _pack_options(pack)
+    _encoder_option(pack, required=False)
+    pack.add_argument(
+        "--references", action="store_true", help="the untrained references too, on the same crops"
+    )
+    detector = _command(commands, "detector", "how many labelled things detectors find")
+    detector.add_argument(
+        "--weights",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FILE",
+        help="YOLOv5 weights, .safetensors or .pt; give it again for more, side by side",
+    )
+    speed = _command(commands, "speed", "a pack's photos a second against YOLOv5n + CLIP ViT-B/32")
+    _pack_options(speed)
+    speed.add_argument(
+        "--against", type=Path, metavar="FILE", help="YOLOv5n weights (SHARED/weights/...)"
+    )
+    return parser
+
+
+def _command(commands: _Commands, name: str, about: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=about, description=about)
+    parser.add_argument(
+        "--shared",
+        type=Path,
+        default=Path("../shared"),
+        help="folder with data/dev and weights (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--dev",
+        type=Path,
+        help="labelled photos: a folder with photos.jsonl, COCO JSON or VOC XML, or a COCO file "
+        "(default: SHARED/data/dev)",
+    )
+    parser.add_argument(
+        "--most-photos", type=int, metavar="N", help="only N photos, evenly spread over the set"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    return parser
+
+
+def _encoder_option(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    parser.add_argument(
+        "--encoder",
+        type=_named,
+        action="append",
+        required=required,
+        default=None if required else [],
+        metavar="NAME=FOLDER",
+        help="a CLIP checkpoint and what to call it; give it again for more, side by side",
+    )
+
+
+def _pack_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--models", default="mini", help="the pack: mini, standard or a folder (%(default)s)"
+    )
+    parser.add_argument(
+        "--detector", metavar="FILE", help="YOLOv5 weights instead of the pack's own"
+    )
+
+
+def _named(text: str) -> tuple[str, str]:
+    name, equals, folder = text.partition("=")
+    if not (name and equals and folder):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FOLDER")
+    return name, folder
+
+
+if __name__ == "__main__":
+    sys.exit(main())

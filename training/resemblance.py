@@ -1,0 +1,45 @@
+"""What a trained detector makes of a crop: which things look alike to one who knows many kinds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn import functional as F
+
+from worker.models.checkpoint import Checkpoint
+from worker.models.yolov5_network import build_network
+
+
+class Resemblance:
+    """Turns crops into directions: near each other where the teacher's deepest features are.
+
+    The features are averaged over the crop, centred, and projected on the `dim` axes along which
+    a sample of crops differs most.
+    """
+
+    def __init__(self, teacher: Checkpoint, sample: torch.Tensor, dim: int) -> None:
+        """Fit the axes to the `sample`, crops (N, 3, side, side) uint8, N at least `dim`."""
+        network, _ = build_network(teacher)
+        self._network = network.to(sample.device).to(memory_format=torch.channels_last)
+        self._deepest = torch.empty(0)
+        head: Any = self._network.model
+        head[-1].register_forward_pre_hook(self._keep)
+        parts = [sample[start : start + 256] for start in range(0, len(sample), 256)]
+        features = torch.cat([self._features(part) for part in parts])
+        self._mean = features.mean(0)
+        _, _, axes = torch.linalg.svd(features - self._mean, full_matrices=False)
+        self._axes = axes[:dim].T
+
+    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+        """Return (N, dim) float32 directions, L2 norm 1, of crops (N, 3, side, side) uint8."""
+        return F.normalize((self._features(crops) - self._mean) @ self._axes, dim=1)
+
+    def _features(self, crops: torch.Tensor) -> torch.Tensor:
+        pixels = crops.to(memory_format=torch.channels_last).float() / 255
+        with torch.no_grad(), torch.autocast(crops.device.type, dtype=torch.bfloat16):
+            self._network(pixels)
+        return self._deepest.float().mean((2, 3))
+
+    def _keep(self, _module: torch.nn.Module, inputs: tuple[list[torch.Tensor]]) -> None:
+        self._deepest = inputs[0][-1]

@@ -6,16 +6,25 @@ with Needle("http://127.0.0.1:8080") as needle:
     needle.wait(needle.index(["shelf.jpg", "street.jpg"]))
     for match in needle.search("logo.png").matches:
         print(match.filename, match.score, match.hits[0].box)
+        match.draw().save(f"found-{match.filename}")
+
+`AsyncNeedle` is the same for asyncio, `index_all` indexes very many photos.
 """
 
 from __future__ import annotations
 
-from client.api import Needle
+from client.api import AsyncNeedle, Needle
+from client.bulk import index_all
 from client.errors import JobFailed, NeedleApiError, NeedleClientError, NeedleUnreachable, TimedOut
-from client.results import Box, Hit, Image, Item, Job, Match, Progress, SearchResult
+from client.jobs import Item, Job, Progress
+from client.results import Box, Collection, Hit, Image, Match, SearchResult
+from client.tally import Failure, Outcome
 
 __all__ = [
+    "AsyncNeedle",
     "Box",
+    "Collection",
+    "Failure",
     "Hit",
     "Image",
     "Item",
@@ -26,7 +35,9 @@ __all__ = [
     "NeedleApiError",
     "NeedleClientError",
     "NeedleUnreachable",
+    "Outcome",
     "Progress",
     "SearchResult",
     "TimedOut",
+    "index_all",
 ]

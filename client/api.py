@@ -1,201 +1,139 @@
-"""`Needle`: every call of the HTTP interface as a method."""
+"""`Needle` and `AsyncNeedle`: every operation as a method, at once or awaited."""
 
 from __future__ import annotations
 
-import math
+import asyncio
+import inspect
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
+from functools import wraps
 from types import TracebackType
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from client import calls, uploads
-from client.errors import TimedOut
-from client.results import Box, Image, Item, Job, SearchResult
-from client.transport import PREFIX, Call, Transport
-from client.uploads import Source, Upload
+from client import listings, operations
+from client.exchange import Service
+from client.listings import Listing
+from client.steps import Steps
+from client.transport import AsyncTransport, Transport
 
-LONG_POLL_S, LEAST_PAUSE_S = 0.5, 0.1
-PAGE = 1000
+DEFAULT_URL = "http://127.0.0.1:8080"
+P = ParamSpec("P")
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _method(
+    operation: Callable[Concatenate[Service, P], Steps[T]],
+) -> Callable[Concatenate[Needle, P], T]:
+    @wraps(operation)
+    def call(self: Needle, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._transport.run(operation(self._service, *args, **kwargs))
+
+    return call
+
+
+def _awaited(
+    operation: Callable[Concatenate[Service, P], Steps[T]],
+) -> Callable[Concatenate[AsyncNeedle, P], Coroutine[Any, Any, T]]:
+    @wraps(operation)
+    async def call(self: AsyncNeedle, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._transport.run(operation(self._service, *args, **kwargs))
+
+    return call
+
+
+def _described(method: F, listed: Callable[..., Any]) -> F:
+    """Give a method the name, the docstring and, beside `self`, the parameters of `listed`."""
+    own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    wanted = [own, *inspect.signature(listed).parameters.values()]
+    method.__doc__, method.__name__ = listed.__doc__, listed.__name__
+    vars(method)["__signature__"] = inspect.Signature(wanted)
+    return method
+
+
+def _each(
+    listed: Callable[P, list[Listing[T]]],
+) -> Callable[Concatenate[Needle, P], Iterator[T]]:
+    def call(self: Needle, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
+        for listing in listed(*args, **kwargs):
+            offset: int | None = 0
+            while offset is not None:
+                rows, offset = self._transport.run(listings.page(self._service, listing, offset))
+                yield from rows
+
+    return _described(call, listed)
+
+
+def _each_awaited(
+    listed: Callable[P, list[Listing[T]]],
+) -> Callable[Concatenate[AsyncNeedle, P], AsyncIterator[T]]:
+    async def call(self: AsyncNeedle, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        for listing in listed(*args, **kwargs):
+            offset: int | None = 0
+            while offset is not None:
+                asked = listings.page(self._service, listing, offset)
+                rows, offset = await self._transport.run(asked)
+                for row in rows:
+                    yield row
+
+    return _described(call, listed)
 
 
 class Needle:
-    """A Needle service at `base_url`. Usable as a context manager; not for several threads.
+    """A Needle service at `base_url`. Usable as a context manager, and by several threads.
 
-    `timeout_s` bounds the wait for each answer. While the service says that it is busy, a call is
-    retried for `patience_s`. Every method raises NeedleApiError (the service refused),
-    NeedleUnreachable (no answer), and OSError (a file of one's own cannot be read).
+    `timeout_s` bounds the wait for each answer. While the service says that it is busy (429, 503),
+    a call is retried for `patience_s`, with growing pauses. Every method raises NeedleApiError
+    (the service refused), NeedleUnreachable (no answer), and OSError (a file of one's own cannot
+    be read). The methods are described in `client.operations` and `client.listings`.
     """
 
     def __init__(
         self,
-        base_url: str = "http://127.0.0.1:8080",
+        base_url: str = DEFAULT_URL,
         timeout_s: float = 60.0,
         *,
         patience_s: float = 60.0,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._http = Transport(
-            base_url, timeout_s=timeout_s, patience_s=patience_s, transport=transport, sleep=sleep
+        """Prepare a client; nothing is sent yet. Raises ValueError for a bad address."""
+        self._service = Service(base_url, patience_s=patience_s, fetch=self._photo)
+        self._transport = Transport(
+            self._service.url, timeout_s=timeout_s, transport=transport, sleep=sleep
         )
-        self._sleep = sleep
 
-    # ---- indexing
+    @property
+    def base_url(self) -> str:
+        """The service's address."""
+        return str(self._service.url)
 
-    def index(
-        self,
-        sources: Iterable[Source],
-        *,
-        collection: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-        confidence_threshold: float | None = None,
-        batch_size: int | None = None,
-    ) -> Job:
-        """Send photos (or zip and tar archives of them) to be indexed; return the job at once.
+    index = _method(operations.index)
+    index_batch = _method(operations.index_batch)
+    index_urls = _method(operations.index_urls)
 
-        They go in requests of at most 64 MiB and 100 files: see `client.bulk` for very many.
-        Raises ValueError when there is none.
-        """
-        form = calls.form(
-            collection=collection,
-            metadata=metadata,
-            confidence_threshold=confidence_threshold,
-            batch_size=batch_size,
-        )
-        jobs = [self._send(batch, form) for batch in uploads.requests(sources)]
-        if not jobs:
-            raise ValueError("there is nothing to index")
-        return Job.merged(jobs)
+    job = _method(operations.job)
+    jobs = _each(listings.jobs)
+    items = _each(listings.items)
+    wait = _method(operations.wait)
+    cancel = _method(operations.cancel)
 
-    def index_batch(self, batch: Sequence[Upload], *, collection: str | None = None) -> Job:
-        """Send these photos in one request, as `client.uploads.requests` divides them."""
-        return self._send(batch, calls.form(collection=collection))
+    search = _method(operations.search)
+    draw = _method(operations.draw)
 
-    def index_urls(
-        self,
-        urls: Sequence[str],
-        *,
-        collection: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> Job:
-        """Have the service download photos and index them; return the job at once."""
-        body = calls.given(urls=list(urls), collection=collection, metadata=metadata)
-        return self._job(Call("POST", f"{PREFIX}/images", body=body))
-
-    # ---- jobs
-
-    def job(self, job_id: str, *, wait: float = 0.0) -> Job:
-        """Return a job as it stands; with `wait`, as soon as it has ended, or after so many s."""
-        ends = time.monotonic() + wait
-        return Job.merged([self._poll(i, ends - time.monotonic()) for i in calls.ids(job_id)])
-
-    def wait(
-        self,
-        job: Job,
-        *,
-        on_progress: Callable[[Job], None] | None = None,
-        timeout_s: float | None = None,
-    ) -> Job:
-        """Wait until a job has ended and return it; `on_progress` gets every state on the way.
-
-        Raises TimedOut after `timeout_s` (None: never); the job itself goes on.
-        """
-        ends = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        states = {part: self._poll(part) for part in calls.ids(job)}
-        while True:
-            now = Job.merged(list(states.values()))
-            if on_progress:
-                on_progress(now)
-            if now.final:
-                return now
-            asked = time.monotonic()
-            if asked >= ends:
-                raise TimedOut(f"The job {now.job_id} has not ended after {timeout_s:g} s.")
-            part = next(name for name, state in states.items() if not state.final)
-            states[part] = self._poll(part, min(LONG_POLL_S, ends - asked))
-            if not states[part].final and time.monotonic() - asked < LEAST_PAUSE_S:
-                self._sleep(LEAST_PAUSE_S)  # the service does not hold answers back
-
-    def items(self, job: Job | str) -> Iterator[Item]:
-        """Yield how each photo of an index job ended, in the order in which they were sent."""
-        for part in calls.ids(job):
-            for raw in self._pages(f"{PREFIX}/jobs/{part}/items", "items"):
-                yield Item.from_json(raw)
-
-    def cancel(self, job: Job | str) -> Job:
-        """Cancel a job: photos not begun are left out, those indexed stay."""
-        return Job.merged([self._job(Call("DELETE", f"{PREFIX}/jobs/{i}")) for i in calls.ids(job)])
-
-    # ---- searching
-
-    def search(
-        self,
-        image: Source | None = None,
-        *,
-        url: str | None = None,
-        text: str | None = None,
-        image_id: str | None = None,
-        box: Box | None = None,
-        limit: int | None = None,
-        hits_per_image: int | None = None,
-        min_score: float | None = None,
-        aggregate: str | None = None,
-        filter: Mapping[str, Any] | None = None,
-        collection: str | None = None,
-        timeout_s: float = 120.0,
-    ) -> SearchResult:
-        """Find the photos that contain a small image; waits for the answer.
-
-        One of `image`, `url`, `text` or `image_id` says what to look for, `box` which part of it.
-        Raises JobFailed when the service could not carry it out, TimedOut after `timeout_s`.
-        """
-        subject = calls.given(url=url, text=text, image_id=image_id)
-        if (image is not None) + len(subject) != 1:
-            raise TypeError("search needs exactly one of image, url, text, image_id")
-        options = calls.given(
-            box=box,
-            limit=limit,
-            hits_per_image=hits_per_image,
-            min_score=min_score,
-            aggregate=aggregate,
-            filter=filter,
-            collection=collection,
-            wait=min(10.0, timeout_s),
-        )
-        job = self._job(calls.search(image, {**subject, **options}))
-        done = job if job.final else self.wait(job, timeout_s=timeout_s)
-        return SearchResult.from_job(calls.check(done))
-
-    # ---- photos and the service
-
-    def images(self, *, collection: str | None = None) -> Iterator[Image]:
-        """Yield every indexed photo."""
-        for raw in self._pages(f"{PREFIX}/images", "images", calls.given(collection=collection)):
-            yield Image.from_json(raw)
-
-    def image(self, image_id: str, *, collection: str | None = None) -> Image:
-        """Return one indexed photo."""
-        return Image.from_json(self._http.json(calls.image("GET", image_id, collection)))
-
-    def delete(self, image_id: str, *, collection: str | None = None) -> None:
-        """Delete a photo (its file, its regions, everything) and wait until it is gone."""
-        job = self._job(calls.image("DELETE", image_id, collection))
-        calls.check(job if job.final else self.wait(job))
-
-    def file(self, image_id: str, *, collection: str | None = None) -> bytes:
-        """Return the bytes of a photo as it was sent."""
-        return self._http.send(calls.image("GET", image_id, collection, "/file")).content
-
-    def ready(self) -> dict[str, Any]:
-        """Return what the service says of itself: `status`, `redis`, `workers`, `models`."""
-        return self._http.state(Call("GET", "/readyz"))
+    images = _each(listings.images)
+    count = _method(operations.count)
+    image = _method(operations.image)
+    file = _method(operations.file)
+    delete = _method(operations.delete)
+    collections = _method(operations.collections)
+    ready = _method(operations.ready)
 
     def close(self) -> None:
         """Close the connections."""
-        self._http.close()
+        self._transport.close()
 
     def __enter__(self) -> Needle:
         """Return itself."""
@@ -210,28 +148,71 @@ class Needle:
         """Close the connections."""
         self.close()
 
-    # ---- helpers
+    def _photo(self, image_id: str, collection: str | None) -> bytes:
+        return self.file(image_id, collection=collection)
 
-    def _job(self, call: Call) -> Job:
-        return Job.from_json(self._http.json(call))
 
-    def _send(self, batch: Sequence[Upload], form: Mapping[str, str]) -> Job:
-        files = partial(uploads.parts, "files", batch)
-        return self._job(Call("POST", f"{PREFIX}/images", data=form, files=files))
+class AsyncNeedle:
+    """The same service, for asyncio: every method of `Needle`, awaited.
 
-    def _poll(self, job_id: str, wait_s: float = 0.0) -> Job:
-        params = {"wait": round(wait_s, 3)} if wait_s > 0 else None
-        return self._job(Call("GET", f"{PREFIX}/jobs/{job_id}", params=params, wait_s=wait_s))
+    `images`, `items` and `jobs` are iterated with `async for`. A match's `draw()` needs a
+    connection of its own to fetch the photo: use `await needle.draw(match)`.
+    """
 
-    def _pages(
-        self, path: str, key: str, params: Mapping[str, Any] | None = None
-    ) -> Iterator[Mapping[str, Any]]:
-        offset = 0
-        while True:
-            asked = {**(params or {}), "offset": offset, "limit": PAGE}
-            page = self._http.json(Call("GET", path, params=asked))
-            rows = page.get(key) or []
-            yield from rows
-            offset += len(rows)
-            if not rows or offset >= int(page.get("total") or 0):
-                return
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        timeout_s: float = 60.0,
+        *,
+        patience_s: float = 60.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """Prepare a client; nothing is sent yet. Raises ValueError for a bad address."""
+        self._service = Service(base_url, patience_s=patience_s)
+        self._transport = AsyncTransport(
+            self._service.url, timeout_s=timeout_s, transport=transport, sleep=sleep
+        )
+
+    @property
+    def base_url(self) -> str:
+        """The service's address."""
+        return str(self._service.url)
+
+    index = _awaited(operations.index)
+    index_batch = _awaited(operations.index_batch)
+    index_urls = _awaited(operations.index_urls)
+
+    job = _awaited(operations.job)
+    jobs = _each_awaited(listings.jobs)
+    items = _each_awaited(listings.items)
+    wait = _awaited(operations.wait)
+    cancel = _awaited(operations.cancel)
+
+    search = _awaited(operations.search)
+    draw = _awaited(operations.draw)
+
+    images = _each_awaited(listings.images)
+    count = _awaited(operations.count)
+    image = _awaited(operations.image)
+    file = _awaited(operations.file)
+    delete = _awaited(operations.delete)
+    collections = _awaited(operations.collections)
+    ready = _awaited(operations.ready)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._transport.close()
+
+    async def __aenter__(self) -> AsyncNeedle:
+        """Return itself."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self.close()

@@ -1,54 +1,36 @@
-"""Indexing very many photos: progress while they are sent, and no stop at a bad one."""
+"""Indexing very many photos: several uploads in flight, progress, and no stop at a bad one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
-from client import uploads
 from client.api import Needle
-from client.errors import NeedleApiError
-from client.results import Job
+from client.jobs import Item, Job
+from client.parcels import Address, Parcel, Receipt, parcels, send
+from client.sources import Sources
+from client.tally import Failure, OnProgress, OnTally, Outcome, Tally
 
-OnProgress = Callable[[int, int], None]
-"""(photos ended well, photos failed), of all that are to be indexed."""
+__all__ = ["Bulk", "Failure", "Notes", "OnProgress", "Outcome", "index_all"]
 
-
-@dataclass(frozen=True)
-class Failure:
-    """A photo that was not indexed, and why."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a bulk index ended. `image_ids` are the photos that are indexed now."""
-
-    indexed: int = 0
-    unchanged: int = 0
-    failures: tuple[Failure, ...] = ()
-    image_ids: frozenset[str] = frozenset()
+IN_FLIGHT = 4
+LANDING_S = 0.5
+OnStop = Callable[[int], None]
+"""Told, after Ctrl-C, how many uploads are waited for."""
+WELL = frozenset({"indexed", "unchanged"})
 
 
-@dataclass
-class _Run:
-    """The jobs sent so far, as they stood when last asked for, and the photos refused at once."""
+class Notes(Protocol):
+    """Who is told what the service has taken and what has ended: `Journal` is one."""
 
-    jobs: dict[str, Job] = field(default_factory=dict)
-    refused: list[Failure] = field(default_factory=list)
+    def sent(self, job_id: str, names: Iterable[str]) -> None:
+        """Note a job that the service has taken, by the image ids or the URLs in it."""
 
-    def tell(self, on_progress: OnProgress | None) -> None:
-        if on_progress:
-            parts = [job.progress for job in self.jobs.values()]
-            failed = sum(part.failed for part in parts) + len(self.refused)
-            on_progress(sum(part.done for part in parts), failed)
-
-    def open(self) -> Job | None:
-        """Return the first job that has not ended."""
-        return next((job for job in self.jobs.values() if not job.final), None)
+    def ended(self, job_id: str, images_of_urls: Mapping[str, str]) -> None:
+        """Note that a job's end was seen, and which images its URLs became."""
 
 
 def index_all(
@@ -56,53 +38,179 @@ def index_all(
     paths: Sequence[Path],
     *,
     collection: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
     on_progress: OnProgress | None = None,
+    in_flight: int = IN_FLIGHT,
 ) -> Outcome:
-    """Index photos and wait for the end.
+    """Index photos, and the archives among the files, and wait for the end.
 
-    A photo that the service refuses is a failure and the rest goes on. Raises NeedleClientError
-    when the service itself fails, OSError when a file cannot be read.
+    A photo that the service refuses, or a file that cannot be read, is a failure and the rest
+    goes on. Raises NeedleClientError when the service itself fails.
     """
-    run = _Run()
-    for batch in uploads.requests(paths):
-        _send(needle, batch, collection, run)
-        waiting = run.open()
-        if waiting:
-            run.jobs[waiting.job_id] = needle.job(waiting.job_id)
-        run.tell(on_progress)
-    while waiting := run.open():
 
-        def told(job: Job) -> None:
-            run.jobs[job.job_id] = job
-            run.tell(on_progress)
+    def told(tally: Tally) -> None:
+        if on_progress:
+            on_progress(tally.done, tally.failed)
 
-        needle.wait(waiting, on_progress=told)
-    return _outcome(needle, run)
+    bulk = Bulk(needle, Address(collection, metadata), in_flight=in_flight, on_tally=told)
+    sources = Sources(pictures=tuple(paths))
+    bulk.expect(sources.count())
+    return bulk.run(parcels(sources.uploads(bulk.fault)))
 
 
-def _send(
-    needle: Needle, batch: Sequence[uploads.Upload], collection: str | None, run: _Run
-) -> None:
-    try:
-        job = needle.index_batch(batch, collection=collection)
-    except NeedleApiError as exc:
-        faults = exc.details.get("items")
-        if not faults:
+class Bulk:
+    """One bulk index. Its methods belong to one thread; the uploads run in threads of their own."""
+
+    def __init__(
+        self,
+        needle: Needle,
+        address: Address,
+        *,
+        in_flight: int = IN_FLIGHT,
+        notes: Notes | None = None,
+        on_tally: OnTally | None = None,
+        on_stop: OnStop | None = None,
+    ) -> None:
+        """Prepare; `notes` are taken of what the service has accepted."""
+        self._needle, self._address = needle, address
+        self._in_flight = in_flight
+        self._notes, self._on_tally, self._on_stop = notes, on_tally, on_stop
+        self._flying: set[Future[list[Receipt]]] = set()
+        self._open: dict[str, Job] = {}
+        self._tally = Tally()
+        self._indexed = self._unchanged = 0
+        self._failures: list[Failure] = []
+        self._image_ids: set[str] = set()
+
+    def expect(self, photos: int) -> None:
+        """Count so many more photos into the total; fewer for a negative number."""
+        self._count(total=photos)
+
+    def skip(self) -> None:
+        """Leave out a photo that was expected: the service has it."""
+        self._count(total=-1, skipped=1)
+
+    def fault(self, name: str, reason: str) -> None:
+        """Note a photo that cannot be sent."""
+        self._fail(Failure(name, reason))
+
+    def adopt(self, job: Job) -> None:
+        """Wait for a job of an earlier run as well."""
+        self._open[job.job_id] = job
+        self._count(total=job.progress.total, sent=job.progress.total)
+
+    def run(self, load: Iterable[Parcel]) -> Outcome:
+        """Send everything and wait until all of it has ended.
+
+        On KeyboardInterrupt, or when the service itself fails (NeedleClientError), nothing new is
+        sent, what is in flight lands and is noted, and the exception is raised again.
+        """
+        self._tell()
+        pool = ThreadPoolExecutor(self._in_flight, thread_name_prefix="upload")
+        try:
+            for parcel in load:
+                self._flying.add(pool.submit(send, self._needle, parcel, self._address))
+                while len(self._flying) >= self._in_flight:
+                    self._land()
+                self._look()
+            while self._flying:
+                self._land()
+        except BaseException:
+            self._finish_flying()
             raise
-        # Every photo of this request is bad. The service lists the first reasons only.
-        reasons = {str(fault["name"]): str(fault["message"]) for fault in faults}
-        run.refused += [Failure(f.name, reasons.get(f.name, exc.message)) for f in batch]
-    else:
-        run.jobs[job.job_id] = job
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        while self._open:
+            self._needle.wait(next(iter(self._open.values())), on_progress=self._update)
+        self._tell()
+        return Outcome(
+            indexed=self._indexed,
+            unchanged=self._unchanged,
+            failures=tuple(self._failures),
+            image_ids=frozenset(self._image_ids),
+            skipped=self._tally.skipped,
+        )
+
+    def _land(self) -> None:
+        """Wait a moment for uploads to end, and look after the jobs."""
+        done, _ = wait(self._flying, timeout=LANDING_S, return_when=FIRST_COMPLETED)
+        self._take(done)
+        if not done:
+            self._look()
+
+    def _take(self, landed: set[Future[list[Receipt]]]) -> None:
+        self._flying -= landed
+        for future in landed:
+            for receipt in future.result():
+                self._receive(receipt)
+
+    def _receive(self, receipt: Receipt) -> None:
+        for failure in receipt.refused:
+            self._fail(failure)
+        if receipt.job:
+            if self._notes:
+                self._notes.sent(receipt.job.job_id, receipt.parcel.keys)
+            self._open[receipt.job.job_id] = receipt.job
+            # An archive without an archive's name holds more photos than were counted.
+            more = receipt.job.progress.total - len(receipt.parcel)
+            self._count(total=more, sent=receipt.job.progress.total)
+
+    def _finish_flying(self) -> None:
+        if self._on_stop and self._flying:
+            self._on_stop(len(self._flying))
+        done, _ = wait(self._flying)
+        for future in done:
+            if not future.cancelled() and future.exception() is None:
+                self._take({future})
+
+    def _look(self) -> None:
+        """Ask how the oldest job is doing."""
+        oldest = next(iter(self._open.values()), None)
+        if oldest:
+            self._update(self._needle.job(oldest.job_id))
+
+    def _update(self, job: Job) -> None:
+        self._open[job.job_id] = job
+        if job.final:
+            del self._open[job.job_id]
+            self._close(job)
+        self._tell()
+
+    def _close(self, job: Job) -> None:
+        items = list(self._needle.items(job))
+        well = [item for item in items if item.status in WELL]
+        for item in items:
+            if item.status not in WELL:
+                self._fail(Failure(item.name, item.reason or item.status))
+        self._count(done=len(well))
+        self._indexed += sum(item.status == "indexed" for item in well)
+        self._unchanged += sum(item.status == "unchanged" for item in well)
+        self._image_ids |= {item.image_id for item in well if item.image_id}
+        if self._notes:
+            self._notes.ended(job.job_id, images_of_urls(well))
+
+    def _fail(self, failure: Failure) -> None:
+        self._failures.append(failure)
+        self._count(failed=1)
+
+    def _count(self, **more: int) -> None:
+        changed = {name: getattr(self._tally, name) + by for name, by in more.items()}
+        self._tally = replace(self._tally, **changed)
+
+    def _tell(self) -> None:
+        """Tell the tally, with what the jobs that still run have done so far."""
+        if self._on_tally:
+            parts = [job.progress for job in self._open.values()]
+            self._on_tally(
+                replace(
+                    self._tally,
+                    done=self._tally.done + sum(part.done for part in parts),
+                    failed=self._tally.failed + sum(part.failed for part in parts),
+                )
+            )
 
 
-def _outcome(needle: Needle, run: _Run) -> Outcome:
-    items = [item for job in run.jobs for item in needle.items(job)]
-    well = [item for item in items if item.status in ("indexed", "unchanged")]
-    bad = [item for item in items if item.status not in ("indexed", "unchanged")]
-    return Outcome(
-        indexed=sum(item.status == "indexed" for item in well),
-        unchanged=sum(item.status == "unchanged" for item in well),
-        failures=(*run.refused, *(Failure(i.name, i.reason or i.status) for i in bad)),
-        image_ids=frozenset(item.image_id for item in well if item.image_id),
-    )
+def images_of_urls(items: Iterable[Item]) -> dict[str, str]:
+    """Return the image that each item's URL became, for those that are URLs."""
+    web = ("http://", "https://")
+    return {i.name: i.image_id for i in items if i.image_id and i.name.startswith(web)}

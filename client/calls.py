@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from client import uploads
 from client.errors import JobFailed
-from client.results import Job
-from client.transport import PREFIX, Call
-from client.uploads import Source
+from client.jobs import Job
+from client.steps import PREFIX, Call
+from client.uploads import Source, Upload
 
 
 def given(**options: Any) -> dict[str, Any]:
@@ -38,6 +38,12 @@ def image(method: str, image_id: str, collection: str | None, what: str = "") ->
     """Return a call about one photo."""
     path = f"{PREFIX}/images/{quote(image_id, safe='')}{what}"
     return Call(method, path, params=given(collection=collection))
+
+
+def index(batch: Sequence[Upload], form: Mapping[str, str], *, repeatable: bool = False) -> Call:
+    """Return the request that sends these photos."""
+    files = partial(uploads.parts, "files", batch)
+    return Call("POST", f"{PREFIX}/images", data=form, files=files, repeatable=repeatable)
 
 
 def search(source: Source | None, options: Mapping[str, Any]) -> Call:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from os import PathLike
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
-from client.results import Box
+from client.results import Box, Hit
 
 FOUND = (16, 160, 90)
 DOUBTFUL = (222, 138, 12)
@@ -60,6 +61,29 @@ def draw_box(
         )
     if label:
         _label(pen, label, around, photo.size, unit, colour)
+    return marked
+
+
+def draw_match(photo: bytes, hits: Sequence[Hit]) -> Image.Image:
+    """Return a photo upright with its hits outlined: the first on top, bright, with its score.
+
+    The others are drawn thinner and in another colour, and where a hit is verified its corners
+    are joined. Raises OSError when it is no picture.
+    """
+    marked = open_upright(photo)
+    if not hits:
+        return marked
+    unit = max(marked.size) / 300
+    marked = draw_box(marked, hits[0].box, f"{hits[0].score:.2f}", unit_px=unit)
+    pen = ImageDraw.Draw(marked)
+    for hit in hits[1:]:
+        around = outline(hit.box, marked.size, least_px=12 * unit)
+        edge = (around[0], around[1], around[2] - 1, around[3] - 1)
+        pen.rectangle(edge, outline=DOUBTFUL, width=max(1, round(unit)))
+    for place, hit in enumerate(hits):
+        if hit.quad:
+            colour = DOUBTFUL if place else FOUND
+            pen.line([*hit.quad, hit.quad[0]], fill=colour, width=max(1, round(unit)))
     return marked
 
 

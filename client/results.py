@@ -2,141 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from client import frames
+from client.jobs import Job
+
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    from PIL.Image import Image as Picture
 
 Box = tuple[int, int, int, int]
 """(x1, y1, x2, y2) in pixels of the upright image, half open."""
 
-FINAL = frozenset({"succeeded", "partial", "failed", "cancelled"})
+Quad = tuple[tuple[float, float], ...]
+"""Four corners (x, y) in pixels of the upright image."""
+
+FetchPhoto = Callable[[str, str | None], bytes]
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far a job is: `done` items ended well, `failed` items did not."""
+class Origin:
+    """Where a match's photo can be had: its collection, and the client that found it.
 
-    total: int = 0
-    done: int = 0
-    failed: int = 0
-    rate_per_s: float | None = None
-    eta_s: float | None = None
-
-    @property
-    def ended(self) -> int:
-        """Items that have ended, well or not."""
-        return self.done + self.failed
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Progress:
-        """Read the JSON form."""
-        counts = {name: int(raw.get(name) or 0) for name in ("total", "done", "failed")}
-        return cls(**counts, rate_per_s=raw.get("rate_per_s"), eta_s=raw.get("eta_s"))
-
-
-@dataclass(frozen=True)
-class Job:
-    """A job as it stood when it was asked for.
-
-    Photos too many for one request become several jobs of the service; they are one `Job` here,
-    whose `job_id` holds all their ids, joined by commas, and which every method of `Needle` takes.
+    Copies and pickles of a result keep the collection and leave the connection behind.
     """
 
-    job_id: str
-    kind: str
-    status: str
-    progress: Progress = field(default_factory=Progress)
-    result: Mapping[str, Any] | None = None
-    error: Mapping[str, Any] | None = None
-    created_at: float | None = None
-    started_at: float | None = None
-    finished_at: float | None = None
+    def __init__(self, collection: str | None = None, fetch: FetchPhoto | None = None) -> None:
+        """`fetch` returns a photo's bytes by its image id and its collection."""
+        self.collection = collection
+        self.fetch = fetch
 
-    @property
-    def final(self) -> bool:
-        """Tell whether nothing can change any more."""
-        return self.status in FINAL
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Job:
-        """Read the JSON form."""
-        return cls(
-            job_id=str(raw["job_id"]),
-            kind=str(raw.get("kind", "")),
-            status=str(raw["status"]),
-            progress=Progress.from_json(raw.get("progress") or {}),
-            result=raw.get("result"),
-            error=raw.get("error"),
-            created_at=raw.get("created_at"),
-            started_at=raw.get("started_at"),
-            finished_at=raw.get("finished_at"),
-        )
-
-    @classmethod
-    def merged(cls, jobs: Sequence[Job]) -> Job:
-        """Return several jobs as one. Rates are those of the jobs that run now, added up."""
-        if len(jobs) == 1:
-            return jobs[0]
-        parts = [job.progress for job in jobs]
-        total, ended = sum(p.total for p in parts), sum(p.ended for p in parts)
-        rate = sum(job.progress.rate_per_s or 0.0 for job in jobs if not job.final) or None
-        return cls(
-            job_id=",".join(job.job_id for job in jobs),
-            kind=jobs[0].kind,
-            status=_merged_status([job.status for job in jobs]),
-            progress=Progress(
-                total=total,
-                done=sum(p.done for p in parts),
-                failed=sum(p.failed for p in parts),
-                rate_per_s=rate,
-                eta_s=(total - ended) / rate if rate else None,
-            ),
-            error=next((job.error for job in jobs if job.error), None),
-            created_at=jobs[0].created_at,
-            started_at=jobs[0].started_at,
-            finished_at=jobs[-1].finished_at,
-        )
-
-
-def _merged_status(statuses: Sequence[str]) -> str:
-    """Return the one status of jobs that belong together."""
-    if len(set(statuses)) == 1:
-        return statuses[0]
-    if any(status not in FINAL for status in statuses):
-        return "started"
-    return "cancelled" if "cancelled" in statuses else "partial"
-
-
-@dataclass(frozen=True)
-class Item:
-    """One photo of an index job: `indexed`, `unchanged`, `failed`, `cancelled` or `queued`."""
-
-    index: int
-    name: str
-    status: str
-    image_id: str | None = None
-    error: Mapping[str, Any] | None = None
-
-    @property
-    def reason(self) -> str | None:
-        """Why it failed, in one sentence; None when it did not."""
-        return str(self.error.get("message", "unknown")) if self.error else None
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Item:
-        """Read the JSON form."""
-        return cls(
-            index=int(raw["index"]),
-            name=str(raw["name"]),
-            status=str(raw["status"]),
-            image_id=raw.get("image_id"),
-            error=raw.get("error"),
-        )
+    def __reduce__(self) -> tuple[type[Origin], tuple[str | None]]:
+        """Leave the connection behind."""
+        return Origin, (self.collection,)
 
 
 @dataclass(frozen=True)
 class Hit:
-    """A place in a photo. `score` is the cosine similarity, -1..1; `confidence` the detector's."""
+    """A place in a photo. `score` is the cosine similarity, -1..1; `confidence` the detector's.
+
+    A `verified` hit was found again by local features: `quad` are the query's corners in the
+    photo, from its top left, clockwise; `rotation` is in degrees clockwise; chance would find so
+    many `inliers` once in 10^`evidence` photos.
+    """
 
     box: Box
     score: float
@@ -144,6 +53,12 @@ class Hit:
     label: str | None = None
     confidence: float | None = None
     urls: Mapping[str, str] = field(default_factory=dict)
+    verified: bool = False
+    quad: Quad | None = None
+    rotation: float | None = None
+    mirrored: bool | None = None
+    inliers: int | None = None
+    evidence: float | None = None
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Hit:
@@ -156,12 +71,18 @@ class Hit:
             label=raw.get("label"),
             confidence=raw.get("confidence"),
             urls=raw.get("urls") or {},
+            verified=bool(raw.get("verified")),
+            quad=tuple((x, y) for x, y in raw["quad"]) if raw.get("quad") else None,
+            **{name: raw.get(name) for name in ("rotation", "mirrored", "inliers", "evidence")},
         )
 
 
 @dataclass(frozen=True)
 class Match:
-    """A photo that contains what was searched for, with its hits, best first."""
+    """A photo that contains what was searched for, with its hits, best first.
+
+    `verified` tells whether local features found it again; the opposite is no disproof.
+    """
 
     image_id: str
     score: float
@@ -172,6 +93,24 @@ class Match:
     hits: tuple[Hit, ...]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
+    verified: bool = False
+    origin: Origin = field(default_factory=Origin, repr=False, compare=False)
+
+    def draw(self, photo: bytes | None = None, *, hits: int | None = None) -> Picture:
+        """Return the photo with its hits drawn: the best one bright, its surroundings darkened.
+
+        `photo` is its file's bytes; without them they are fetched. `hits` draws only the best so
+        many. Raises ValueError where it cannot be fetched from here (a result of AsyncNeedle: use
+        `await needle.draw(match)`; a copy that has lost its connection), and what `Needle.file`
+        raises.
+        """
+        from client.draw import draw_match
+
+        if photo is None:
+            if self.origin.fetch is None:
+                raise ValueError("this match has no connection: use needle.draw(match)")
+            photo = self.origin.fetch(self.image_id, self.origin.collection)
+        return draw_match(photo, self.hits[:hits])
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Match:
@@ -186,32 +125,51 @@ class Match:
             hits=tuple(Hit.from_json(hit) for hit in raw.get("hits") or ()),
             metadata=raw.get("metadata") or {},
             urls=raw.get("urls") or {},
+            verified=bool(raw.get("verified")),
         )
 
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The photos found, best first. `index` says how many images and regions were searched."""
+    """The photos found, best first. `index` says how many images and regions were searched.
+
+    `verification` tells how many photos were `checked` by local features, and whether the time for
+    it sufficed (`complete`). `raw` is the result as the service gave it, with all that a newer one
+    adds.
+    """
 
     job_id: str
     matches: tuple[Match, ...]
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     index: Mapping[str, int] = field(default_factory=dict)
+    verification: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def best(self) -> Match | None:
         """The first match, None when nothing was found."""
         return self.matches[0] if self.matches else None
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a flat row for each hit: see `frames.match_rows` for its columns."""
+        return frames.match_rows(self.matches)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return `rows` as a DataFrame. Raises ImportError where pandas is not installed."""
+        return frames.to_pandas(self.rows(), frames.MATCH_COLUMNS)
+
     @classmethod
-    def from_job(cls, job: Job) -> SearchResult:
-        """Read a finished search job."""
+    def from_job(cls, job: Job, origin: Origin | None = None) -> SearchResult:
+        """Read a finished search job; its photos are at `origin`."""
         raw = job.result or {}
+        found = (Match.from_json(match) for match in raw.get("matches") or ())
         return cls(
             job_id=job.job_id,
-            matches=tuple(Match.from_json(match) for match in raw.get("matches") or ()),
+            matches=tuple(replace(match, origin=origin or Origin()) for match in found),
             timings_ms=raw.get("timings_ms") or {},
             index=raw.get("index") or {},
+            verification=raw.get("verification") or {},
+            raw=raw,
         )
 
 
@@ -243,4 +201,24 @@ class Image:
             metadata=raw.get("metadata") or {},
             indexed_at=raw.get("indexed_at"),
             urls=raw.get("urls") or {},
+        )
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection, the encoder that it is bound to and how many photos it holds."""
+
+    name: str
+    encoder: str
+    dim: int
+    images: int
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Collection:
+        """Read the JSON form."""
+        return cls(
+            name=str(raw["name"]),
+            encoder=str(raw.get("encoder") or ""),
+            dim=int(raw.get("dim") or 0),
+            images=int(raw.get("images") or 0),
         )

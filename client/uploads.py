@@ -25,11 +25,15 @@ Part = tuple[str, bytes | BinaryIO]
 
 @dataclass(frozen=True)
 class Upload:
-    """One file to send: its name, its size, and where its bytes are."""
+    """One file to send: its name, its size in bytes, and where they are.
+
+    `image_id` is the id that it will have, where that is known before it is sent.
+    """
 
     name: str
     size: int
     content: bytes | Path
+    image_id: str | None = None
 
     def part(self) -> Part:
         """Return the part; whoever asked closes its file."""
@@ -50,8 +54,17 @@ def upload(source: Source, number: int = 0) -> Upload:
 
 
 def parts(field: str, files: Sequence[Upload]) -> list[tuple[str, Part]]:
-    """Open the files as parts of a multipart request, all under one field name."""
-    return [(field, file.part()) for file in files]
+    """Open the files as parts of a multipart request, all under one field name. Raises OSError."""
+    made: list[tuple[str, Part]] = []
+    try:
+        for file in files:
+            made.append((field, file.part()))
+    except OSError:
+        for _, (_, content) in made:
+            if not isinstance(content, bytes):
+                content.close()
+        raise
+    return made
 
 
 def requests(
@@ -61,10 +74,15 @@ def requests(
     max_files: int = REQUEST_FILES,
 ) -> Iterator[list[Upload]]:
     """Yield the files of each request, in order; a file above `max_bytes` goes alone."""
+    files = (upload(source, number) for number, source in enumerate(sources))
+    yield from batches(files, max_bytes=max_bytes, max_files=max_files)
+
+
+def batches(files: Iterable[Upload], *, max_bytes: int, max_files: int) -> Iterator[list[Upload]]:
+    """Yield the files of each request, in order; a file above `max_bytes` goes alone."""
     batch: list[Upload] = []
     held = 0
-    for number, source in enumerate(sources):
-        file = upload(source, number)
+    for file in files:
         if batch and (held + file.size > max_bytes or len(batch) >= max_files):
             yield batch
             batch, held = [], 0
@@ -74,15 +92,16 @@ def requests(
         yield batch
 
 
-def find_pictures(paths: Sequence[Path]) -> list[Path]:
+def find_pictures(paths: Sequence[Path], *, recursive: bool = True) -> list[Path]:
     """Return the files named, and every picture in the folders named, however deep, sorted.
 
-    Hidden files and folders are left out. Raises FileNotFoundError for a path that is not there.
+    Hidden files and folders are left out, folders in folders where it is not `recursive`. Raises
+    FileNotFoundError for a path that is not there.
     """
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(_pictures_below(path))
+            found += sorted(_pictures_below(path, recursive))
         elif path.exists():
             found.append(path)
         else:
@@ -90,9 +109,16 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
     return found
 
 
-def _pictures_below(folder: Path) -> Iterator[Path]:
+def is_picture(name: str) -> bool:
+    """Tell by its name whether a file found in a folder or an archive is a picture to index."""
+    path = Path(name)
+    return path.suffix.lower() in PICTURES and not path.name.startswith(".")
+
+
+def _pictures_below(folder: Path, recursive: bool) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        wanted = [name for name in folders if not name.startswith(".")]
+        folders[:] = wanted if recursive else []
         for name in names:
-            if Path(name).suffix.lower() in PICTURES and not name.startswith("."):
+            if is_picture(name):
                 yield Path(parent, name)

@@ -20,6 +20,11 @@ def point_id(image: str, box: Box, source: str, encoder_id: str) -> str:
     return str(uuid.uuid5(NAMESPACE, f"{image}:{box.as_list()}:{source}:{encoder_id}"))
 
 
+def words_id(image: str) -> str:
+    """Return the id of the point of an image's visual words."""
+    return str(uuid.uuid5(NAMESPACE, f"{image}:words"))
+
+
 def new_job_id() -> str:
     """Return a random id for a job."""
     return uuid.uuid4().hex

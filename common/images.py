@@ -54,6 +54,11 @@ def regions_key(collection: str, image_id: str) -> str:
     return f"{photo_folder(collection, image_id)}/regions.json"
 
 
+def local_key(collection: str, image_id: str) -> str:
+    """Return the key of the photo's local features."""
+    return f"{photo_folder(collection, image_id)}/local.bin"
+
+
 def query_key(job_id: str) -> str:
     """Return the key of a search's query image, kept until its job ends."""
     return f"queries/{job_id}"

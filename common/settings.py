@@ -58,17 +58,27 @@ class Settings(BaseModel):
     chunk_size: Annotated[int, Field(ge=1, le=64)] = Field(
         8, description="Photos of one task on the queue `index`"
     )
-    tile_scales: str = Field(
-        "1,2,3,4,6,9,12",
+    profile: Literal["fast", "balanced", "thorough"] = Field(
+        "balanced",
+        description="How finely photos are cut into regions: `fast`, `balanced` or `thorough`",
+    )
+    regions_per_image: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
+        None, description="Most regions of a photo; unset: the profile's"
+    )
+    tile_scales: str | None = Field(
+        None,
         pattern=r"^(\d+(,\d+)*)?$",
-        description="Square tiles of 1/N of a photo's shorter side, for each N",
+        description="Square tiles of 1/N of a photo's shorter side, for each N (`1,2,4`); "
+        "unset: the profile's",
     )
     tile_overlap: Annotated[float, Field(ge=0, le=0.9)] | None = Field(
         None,
         description="Least overlap of neighbouring tiles, as a share of a tile's side; "
-        "unset: 0 beside a detector, 0.5 where tiles are all there is",
+        "unset: the profile's, 0.5 at least where tiles are all there is",
     )
-    tile_min_px: Positive = Field(112, description="Tiles smaller than this are left out (pixels)")
+    tile_min_px: Positive | None = Field(
+        None, description="Tiles smaller than this are left out (pixels); unset: the profile's"
+    )
     tiles_per_image: Positive = Field(
         2000, description="Scales that would make more tiles of one photo are left out"
     )
@@ -98,6 +108,15 @@ class Settings(BaseModel):
     zoom_budget_ms: Positive = Field(
         2000, description="Longest time that fitting may take in a search (milliseconds)"
     )
+    local_features: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        2500, description="Most local features kept of a photo; 0 for none"
+    )
+    verify_images: Annotated[int, Field(ge=0, le=200)] = Field(
+        30, description="Photos that a search verifies by their local features; 0 for none"
+    )
+    verify_budget_ms: Annotated[int, Field(ge=1, le=60_000)] = Field(
+        600, description="Longest time that verifying may take in a search (milliseconds)"
+    )
     search_threads: Positive = Field(4, description="Tasks that the search worker runs at once")
     host: str = Field("127.0.0.1", description="Address that the web server listens on")
     port: Annotated[int, Field(ge=1, le=65_535)] = Field(8080, description="Its port")
@@ -110,8 +129,10 @@ class Settings(BaseModel):
         return value.expanduser().absolute()
 
     @property
-    def scales(self) -> tuple[int, ...]:
-        """`tile_scales` as numbers."""
+    def scales(self) -> tuple[int, ...] | None:
+        """`tile_scales` as numbers, None where it is unset."""
+        if self.tile_scales is None:
+            return None
         return tuple(int(part) for part in self.tile_scales.split(",") if part)
 
     @property

@@ -14,16 +14,14 @@ from common.settings import Settings
 from evaluation.bootstrap import Estimate, mean_interval
 from evaluation.boxes import iou
 from evaluation.photos import Photo
-
-# The service's own choice on purpose: a copy would go stale without anybody's notice.
-from worker.context import _overlap
-from worker.models.base import Detection, Detector
-from worker.regions import Proposal, Tiling, propose
+from worker import proposer
+from worker.models.base import Detector
+from worker.regions import Proposal
 
 
 @dataclass
 class Proposer:
-    """Proposes regions with the settings' tiling and threshold; `seconds` spent detecting."""
+    """Proposes regions as the index worker does; `seconds` spent doing so."""
 
     detector: Detector | None
     settings: Settings
@@ -31,18 +29,12 @@ class Proposer:
 
     def propose(self, images: Sequence[Image.Image]) -> list[list[Proposal]]:
         """Return each RGB image's regions."""
-        s = self.settings
-        overlap = _overlap(s, self.detector)
-        tiling = Tiling(s.scales, overlap, s.tile_min_px, s.tiles_per_image)
-        found = self._detect(images)
-        return [propose(*i.size, hits, tiling) for i, hits in zip(images, found, strict=True)]
-
-    def _detect(self, images: Sequence[Image.Image]) -> list[list[Detection]]:
-        if self.detector is None:
-            return [[] for _ in images]
-        threshold = self.settings.confidence_threshold
         started = time.perf_counter()
-        found = self.detector.detect(images, confidence_threshold=threshold)
+        found = proposer.Proposer(self.detector, self.settings).propose(
+            images,
+            profile=self.settings.profile,
+            confidence_threshold=self.settings.confidence_threshold,
+        )
         self.seconds += time.perf_counter() - started
         return found
 

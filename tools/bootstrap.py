@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import os
 import platform
 import re
 import shutil
@@ -99,6 +100,16 @@ def bring_up(root: Path, locks: list[str]) -> None:
             make_venv(root)
             install(root, lock)
             stamp_of(venv, lock).write_text(digest(root / lock))
+    link_command(root)
+
+
+def link_command(root: Path) -> None:
+    """Make `.venv/bin/needle` a link to the command in the checkout, if it is none yet."""
+    link, target = root / ".venv" / "bin" / "needle", os.path.join("..", "..", "needle")
+    if not link.is_symlink() or os.readlink(str(link)) != target:
+        if link.is_symlink() or link.exists():
+            link.unlink()
+        link.symlink_to(target)
 
 
 def stamp_of(venv: Path, lock: str) -> Path:

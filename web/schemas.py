@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -67,6 +67,8 @@ class IndexRequest(Request):
     metadata: Metadata | None = None
     confidence_threshold: Annotated[float, Field(ge=0, le=1)] | None = None
     batch_size: Annotated[int, Field(ge=1, le=256)] | None = None
+    profile: Literal["fast", "balanced", "thorough"] | None = None
+    local_features: Annotated[int, Field(ge=0, le=10_000)] | None = None
 
 
 class UrlsRequest(IndexRequest):
@@ -89,6 +91,8 @@ class SearchRequest(Request):
     aggregate: Aggregate = Aggregate.MAX
     filter: Filter = Field(default_factory=dict)
     zoom: Annotated[int, Field(ge=0, le=50)] | None = None
+    verify: bool | None = None
+    verify_budget_ms: Annotated[int, Field(ge=1, le=60_000)] | None = None
     wait: Annotated[float, Field(ge=0, le=60)] = 10.0
 
     @model_validator(mode="after")

@@ -14,11 +14,12 @@ from typing import Protocol
 
 from common.catalogue import Catalogue
 from common.errors import EncoderMismatch, NeedleError, NotFound, Transient, Unforeseen
-from common.images import ImageStore, photo_folder, regions_key
+from common.images import ImageStore, local_key, photo_folder, regions_key
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
 from common.queue import COMMIT_TASK, STORE, TaskQueue
 from common.vectors.base import VectorStore
+from common.vectors.words import WordStore
 from worker.handover import Batch, IndexedImage, handover_key
 
 log = logging.getLogger(__name__)
@@ -34,9 +35,10 @@ class Committer(Protocol):
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes batches to the vector store that this process has open."""
+    """Writes batches to the vector stores that this process has open."""
 
     store: VectorStore
+    words: WordStore
     images: ImageStore
     catalogue: Catalogue
     jobs: JobStore
@@ -55,6 +57,7 @@ class Writer:
         self.store.replace_images(
             batch.collection, {image.record.image_id: points for image, points in batch.points()}
         )
+        self._write_words(batch)
         for image in batch.images:
             self._write_regions(batch.collection, image)
         kept = self._list(batch)
@@ -96,6 +99,7 @@ class Writer:
         """Remove an image's points and files, unless it was posted again meanwhile."""
         if image_id not in self.catalogue.find(collection, [image_id]):
             self.store.delete_image(collection, image_id)
+            self.words.delete_image(collection, image_id)
             self.images.delete(photo_folder(collection, image_id))
 
     def _wanted(self, job_id: str) -> bool:
@@ -104,6 +108,16 @@ class Writer:
             return not self.jobs.get(job_id).status.final
         except NotFound:
             return False
+
+    def _write_words(self, batch: Batch) -> None:
+        """Write the photos' words; a photo indexed without local features keeps none of old."""
+        points = list(batch.words_points())
+        self.words.put(batch.collection, [point for _, point in points if point is not None])
+        for image, point in points:
+            if point is None:
+                name = image.record.image_id
+                self.words.delete_image(batch.collection, name)
+                self.images.delete(local_key(batch.collection, name))
 
     def _write_regions(self, collection: str, image: IndexedImage) -> None:
         shown = ("box", "source", "label", "confidence")

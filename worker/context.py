@@ -10,13 +10,16 @@ from common.attempts import Attempts
 from common.fetch import Fetcher
 from common.services import Services
 from common.settings import Settings
-from common.vectors.opening import open_store
+from common.vectors.opening import open_store, open_words
 from worker.commit import Committer, Forwarder, Writer
+from worker.describe import Describer
 from worker.index import Indexer
 from worker.loading import Loader
-from worker.models.base import Detector
-from worker.regions import Tiling
+from worker.local.match import NearestMatcher
+from worker.local.vocabulary import Vocabulary
+from worker.proposer import Proposer
 from worker.search import Searcher
+from worker.verify import Verifier
 from worker.zoom import Zoom
 
 INDEX_ROLE, SEARCH_ROLE = "index", "search"
@@ -47,7 +50,10 @@ class Base(Services):
 
     def writer(self) -> Writer:
         """Open the vector store and return what writes batches to it."""
-        return Writer(open_store(self.settings), self.images, self.catalogue, self.jobs)
+        settings = self.settings
+        return Writer(
+            open_store(settings), open_words(settings), self.images, self.catalogue, self.jobs
+        )
 
 
 def build_indexer(base: Base) -> Indexer:
@@ -62,25 +68,13 @@ def build_indexer(base: Base) -> Indexer:
     )
     base.beacons.light(INDEX_ROLE, pack.describe())
     return Indexer(
-        detector=pack.detector,
+        proposer=Proposer(pack.detector, settings),
         encoder=pack.encoder,
         loader=Loader(base.images, base.catalogue, base.fetcher, settings.max_image_pixels),
         committer=committer,
         jobs=base.jobs,
-        tiling=Tiling(
-            settings.scales,
-            _overlap(settings, pack.detector),
-            settings.tile_min_px,
-            settings.tiles_per_image,
-        ),
+        describer=Describer(Vocabulary.load(), base.images),
     )
-
-
-def _overlap(settings: Settings, detector: Detector | None) -> float:
-    """Where nothing is detected, tiles alone must meet every object somewhere near its middle."""
-    if settings.tile_overlap is not None:
-        return settings.tile_overlap
-    return 0.5 if detector is None else 0.0
 
 
 def build_searcher(base: Base, writer: Writer) -> Searcher:
@@ -105,4 +99,12 @@ def build_searcher(base: Base, writer: Writer) -> Searcher:
             pack.encoder, base.images, settings.max_image_pixels, settings.zoom_budget_ms / 1000
         ),
         zoom_images=settings.zoom_images,
+        verifier=Verifier(
+            Vocabulary.load(),
+            NearestMatcher(),
+            base.images,
+            writer.words,
+            settings.verify_images,
+            settings.verify_budget_ms / 1000,
+        ),
     )

@@ -22,16 +22,19 @@ from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
 from common.vectors.base import Region
 from worker.commit import Committer
+from worker.describe import Describer
 from worker.handover import Batch, IndexedImage
 from worker.loading import Loaded, Loader, Unchanged, Unloadable
-from worker.models.base import Detection, Detector, Encoder
+from worker.models.base import Encoder
 from worker.options import IndexOptions
-from worker.regions import Proposal, Tiling, propose
+from worker.proposer import Proposer
+from worker.regions import Proposal
 
 log = logging.getLogger(__name__)
 
 MAX_BATCH_PIXELS = 64_000_000
 """Decoded photos held at once: 192 MB of RGB."""
+_NONE = np.zeros(0, np.int64)
 CROPS_AT_ONCE = 256
 """Crops cut before they are embedded: the tiles of a photo hold its pixels once a grid."""
 
@@ -40,21 +43,18 @@ CROPS_AT_ONCE = 256
 class Indexer:
     """Runs the index pipeline with one set of models."""
 
-    detector: Detector | None
+    proposer: Proposer
     encoder: Encoder
     loader: Loader
     committer: Committer
     jobs: JobStore
-    tiling: Tiling
+    describer: Describer
 
     def recipe(self, options: IndexOptions) -> str:
         """Name everything that decides an image's regions and embeddings."""
-        detector = self.detector.id if self.detector else "none"
-        t = self.tiling
-        return (
-            f"{self.encoder.id}|{detector}@{options.confidence_threshold}"
-            f"|{t.scales}/{t.overlap}/{t.min_px}/{t.most}"
-        )
+        regions = self.proposer.recipe(options.profile, options.confidence_threshold)
+        local = self.describer.recipe(options.local_features)
+        return f"{self.encoder.id}|{regions}{'|' + local if local else ''}"
 
     def run(self, job_id: str, items: Sequence[Item], options: IndexOptions) -> None:
         """Index the items, batch by batch. Raises transient errors; every other fault fails items.
@@ -113,9 +113,22 @@ class Indexer:
     def _embed(
         self, job_id: str, loaded: Sequence[Loaded], options: IndexOptions, recipe: str
     ) -> None:
+        words = self.describer.describe(
+            [(photo.record, photo.image) for photo in loaded], options.local_features
+        )
+        proposed = self.proposer.propose(
+            [photo.image for photo in loaded],
+            profile=options.profile,
+            confidence_threshold=options.confidence_threshold,
+        )
         images = [
-            IndexedImage(photo.item, photo.record, tuple(self._regions(photo, found)))
-            for photo, found in zip(loaded, self._detect(loaded, options), strict=True)
+            IndexedImage(
+                photo.item,
+                photo.record,
+                tuple(_region(photo, proposal) for proposal in proposals),
+                None if own is None else len(own),
+            )
+            for photo, proposals, own in zip(loaded, proposed, words, strict=True)
         ]
         crops = (
             pictures.crop(photo.image, region.box)
@@ -130,20 +143,10 @@ class Indexer:
             recipe=recipe,
             images=tuple(images),
             embeddings=np.concatenate(embeddings),
+            words=np.concatenate([_NONE, *(own for own in words if own is not None)]),
+            vocabulary=self.describer.vocabulary.id,
         )
         self.committer.commit(batch)
-
-    def _detect(self, loaded: Sequence[Loaded], options: IndexOptions) -> list[list[Detection]]:
-        if self.detector is None:
-            return [[] for _ in loaded]
-        return self.detector.detect(
-            [photo.image for photo in loaded], confidence_threshold=options.confidence_threshold
-        )
-
-    def _regions(self, photo: Loaded, detections: Sequence[Detection]) -> Iterator[Region]:
-        width, height = photo.image.size
-        for proposal in propose(width, height, detections, self.tiling):
-            yield _region(photo, proposal)
 
 
 def _region(photo: Loaded, proposal: Proposal) -> Region:

@@ -16,7 +16,9 @@ class IndexOptions:
     collection: str
     confidence_threshold: float
     batch_size: int
+    profile: str
     metadata: Mapping[str, Any] | None
+    local_features: int
 
     @classmethod
     def of(cls, details: Mapping[str, Any], settings: Settings) -> IndexOptions:
@@ -30,5 +32,7 @@ class IndexOptions:
             collection=details["collection"],
             confidence_threshold=chosen("confidence_threshold"),
             batch_size=chosen("batch_size"),
+            profile=chosen("profile"),
             metadata=details.get("metadata"),
+            local_features=chosen("local_features"),
         )

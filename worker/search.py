@@ -1,17 +1,17 @@
-"""A search: the query's embedding, the nearest regions, the best photos."""
+"""A search: nearest regions and shared words, the best photos, and their proof."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from PIL import Image
 
 from common import pictures
-from common.catalogue import Catalogue, ImageRecord, check_encoder
+from common.catalogue import Catalogue, check_encoder
 from common.errors import NotFound
 from common.fetch import Fetcher
 from common.geometry import Box
@@ -20,8 +20,10 @@ from common.jobs import Job
 from common.vectors import filters
 from common.vectors.aggregate import Aggregate
 from common.vectors.base import Hit, Vector, VectorStore
-from common.vectors.grouping import Grouping, Match, best_images
+from common.vectors.grouping import Fetch, Grouping, Match, best_images, best_of_image
+from worker.answer import match_json
 from worker.models.base import Encoder
+from worker.verify import Queries, Verification, Verifier, fused, standing
 from worker.zoom import Zoom
 
 log = logging.getLogger(__name__)
@@ -62,6 +64,7 @@ class Searcher:
     exact_below: int
     zoom: Zoom
     zoom_images: int
+    verifier: Verifier
 
     def run(self, job: Job) -> dict[str, Any]:
         """Return a search job's result, as clients see it (URLs aside). Raises NeedleError."""
@@ -74,11 +77,20 @@ class Searcher:
         watch.lap("load")
         vector = self._embed(query, details)
         watch.lap("encode")
+        queries = self._describe(query, details)
+        watch.lap("describe")
         points = self.store.count(collection)
         asked, photos = _grouping(details), self._photos_to_zoom(query, details)
-        matches = self._search(collection, vector, details, asked.at_least(photos), points)
+        fetch = self._fetch(collection, vector, details, exact=points < self.exact_below)
+        wide = self.verifier.most_images if queries else photos
+        matches = best_images(fetch, asked.at_least(wide))
         watch.lap("search")
-        if query is not None and photos:
+        proof = Verification()
+        if queries is not None:
+            matches, proof = self._verified(collection, matches, queries, details, fetch)
+        watch.lap("verify")
+        # Fitting boxes by the encoder is for what has no texture to verify.
+        if query is not None and photos and not proof.places:
             aspect = query.width / query.height
             matches = self.zoom.refine(collection, matches, vector, aspect, photos)
         matches = asked.trimmed(matches)
@@ -86,13 +98,53 @@ class Searcher:
         records = self.catalogue.find(collection, [match.image_id for match in matches])
         return {
             "matches": [
-                _match(match, records[match.image_id])
+                match_json(
+                    match,
+                    records[match.image_id],
+                    proof.places.get(match.image_id, ()),
+                    asked.hits_per_image,
+                )
                 for match in matches
                 if match.image_id in records
             ],
+            "verification": proof.as_dict(),
             "timings_ms": watch.total(queued_ms),
             "index": {"images": self.catalogue.count(collection), "regions": points},
         }
+
+    def _describe(self, query: Image.Image | None, details: Mapping[str, Any]) -> Queries | None:
+        """Return the query's local features; None for a text, or where nothing is verified."""
+        asked: bool | None = details.get("verify")
+        plain = query is None or details["aggregate"] != Aggregate.MAX.value
+        if query is None or plain or asked is False or not self.verifier.most_images:
+            return None
+        return self.verifier.describe(query)
+
+    def _verified(
+        self,
+        collection: str,
+        matches: Sequence[Match],
+        queries: Queries,
+        details: Mapping[str, Any],
+        fetch: Fetch,
+    ) -> tuple[list[Match], Verification]:
+        """Return the matches of both channels in their order after verifying, and the proof."""
+        where = filters.from_json(details["filter"])
+        by_words = self.verifier.candidates(collection, queries, where)
+        budget_ms: int | None = details.get("verify_budget_ms")
+        proof = self.verifier.verify(
+            collection,
+            queries,
+            fused([match.image_id for match in matches], by_words),
+            places=details["hits_per_image"],
+            budget_s=None if budget_ms is None else budget_ms / 1000,
+        )
+        known = {match.image_id for match in matches}
+        grouping = _grouping(details)
+        new = (best_of_image(name, fetch, grouping) for name in proof.places if name not in known)
+        every = [*matches, *(match for match in new if match is not None)]
+        every.sort(key=lambda m: (-standing(m.score, proof.places, m.image_id), m.image_id))
+        return every, proof
 
     def _embed(self, query: Image.Image | None, details: Mapping[str, Any]) -> Vector:
         """Return the query's embedding, float32 (dim,)."""
@@ -127,27 +179,18 @@ class Searcher:
         asked: int | None = details.get("zoom")
         return self.zoom_images if asked is None else asked
 
-    def _search(
-        self,
-        collection: str,
-        vector: Vector,
-        details: Mapping[str, Any],
-        grouping: Grouping,
-        points: int,
-    ) -> list[Match]:
+    def _fetch(
+        self, collection: str, vector: Vector, details: Mapping[str, Any], *, exact: bool
+    ) -> Fetch:
+        """Return what asks the vector store for the points nearest to the query."""
         where = filters.from_json(details["filter"])
 
         def fetch(limit: int, image_id: str | None = None) -> list[Hit]:
             return self.store.search(
-                collection,
-                vector,
-                limit=limit,
-                where=where,
-                image_id=image_id,
-                exact=points < self.exact_below,
+                collection, vector, limit=limit, where=where, image_id=image_id, exact=exact
             )
 
-        return best_images(fetch, grouping)
+        return fetch
 
 
 def _grouping(details: Mapping[str, Any]) -> Grouping:
@@ -157,25 +200,3 @@ def _grouping(details: Mapping[str, Any]) -> Grouping:
         min_score=details["min_score"],
         aggregate=Aggregate(details["aggregate"]),
     )
-
-
-def _match(match: Match, record: ImageRecord) -> dict[str, Any]:
-    return {
-        "image_id": match.image_id,
-        "score": round(match.score, 6),
-        "distance": round(1 - match.score, 6),
-        "filename": record.filename,
-        "width": record.width,
-        "height": record.height,
-        "metadata": dict(record.metadata),
-        "hits": [
-            {
-                "box": hit.region.box.as_list(),
-                "score": round(hit.score, 6),
-                "source": hit.region.source.value,
-                "label": hit.region.label,
-                "confidence": hit.region.confidence,
-            }
-            for hit in match.hits
-        ],
-    }

@@ -23,6 +23,7 @@ class Source(str, Enum):
     TILE = "tile"
     WHOLE = "whole"
     ZOOM = "zoom"  # fitted at search time; never indexed
+    LOCAL = "local"  # found by local features at search time; never indexed
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,8 @@ from common.vectors.base import Hit, Point, Region, Vector
 from common.vectors.conditions import FilterFactory
 from common.vectors.filters import Condition
 
-_BATCH = 256
-_FILTERS = FilterFactory(
+BATCH = 256
+FILTERS = FilterFactory(
     filter=qe.Filter,
     field=qe.FieldCondition,
     value=qe.MatchValue,
@@ -29,7 +29,7 @@ _FILTERS = FilterFactory(
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn the engine's errors (it raises bare Exception) into StoreUnavailable."""
     try:
         yield
@@ -54,12 +54,12 @@ class EdgeVectorStore:
         self._lock = threading.Lock()
         root.mkdir(parents=True, exist_ok=True)
         for folder in sorted(p for p in root.iterdir() if p.is_dir()):
-            with _translated():
+            with translated():
                 self._shards[folder.name] = qe.EdgeShard.load(str(folder))
 
     def ensure_collection(self, name: str, dim: int) -> None:
         """See VectorStore."""
-        with self._lock, _translated():
+        with self._lock, translated():
             if name in self._shards:
                 return
             folder = self._root / name
@@ -74,11 +74,11 @@ class EdgeVectorStore:
         """See VectorStore."""
         shard = self._shards[collection]
         every = [point for group in points.values() for point in group]
-        with _translated():
-            for start in range(0, len(every), _BATCH):
-                batch = [_point(point) for point in every[start : start + _BATCH]]
+        with translated():
+            for start in range(0, len(every), BATCH):
+                batch = [_point(point) for point in every[start : start + BATCH]]
                 shard.update(qe.UpdateOperation.upsert_points(batch))
-            stale = _FILTERS.of_images_except(list(points), [point.id for point in every])
+            stale = FILTERS.of_images_except(list(points), [point.id for point in every])
             shard.update(qe.UpdateOperation.delete_points_by_filter(stale))
             shard.flush()
 
@@ -87,8 +87,8 @@ class EdgeVectorStore:
         shard = self._shards.get(collection)
         if shard is None:
             return
-        with _translated():
-            one = _FILTERS.of_images_except([image_id], [])
+        with translated():
+            one = FILTERS.of_images_except([image_id], [])
             shard.update(qe.UpdateOperation.delete_points_by_filter(one))
             shard.flush()
 
@@ -109,11 +109,11 @@ class EdgeVectorStore:
         request = qe.QueryRequest(
             limit=limit,
             query=qe.Query.Nearest(vector.tolist()),
-            filter=_FILTERS.build([_askable(c) for c in where], image_id),
+            filter=FILTERS.build([askable(c) for c in where], image_id),
             params=qe.SearchParams(exact=exact),
             with_payload=True,
         )
-        with _translated():
+        with translated():
             found = shard.query(request)
         return [Hit(str(p.id), p.score, _region(p.payload)) for p in found]
 
@@ -125,11 +125,11 @@ class EdgeVectorStore:
         while shard is not None:
             request = qe.ScrollRequest(
                 offset=offset,
-                limit=_BATCH,
-                filter=_FILTERS.build((), image_id),
+                limit=BATCH,
+                filter=FILTERS.build((), image_id),
                 with_payload=True,
             )
-            with _translated():
+            with translated():
                 page, offset = shard.scroll(request)
             found |= {str(p.id): _region(p.payload) for p in page}
             if offset is None:
@@ -141,12 +141,12 @@ class EdgeVectorStore:
         shard = self._shards.get(collection)
         if shard is None:
             return 0
-        with _translated():
+        with translated():
             return shard.count(qe.CountRequest(exact=True))
 
     def delete_collection(self, name: str) -> None:
         """See VectorStore."""
-        with self._lock, _translated():
+        with self._lock, translated():
             shard = self._shards.pop(name, None)
             if shard is not None:
                 shard.close()
@@ -154,7 +154,7 @@ class EdgeVectorStore:
 
     def close(self) -> None:
         """See VectorStore."""
-        with self._lock, _translated():
+        with self._lock, translated():
             for shard in self._shards.values():
                 shard.close()
             self._shards.clear()
@@ -169,12 +169,15 @@ def _flag(key: str, value: bool) -> str:
     return f"{key}={value}"
 
 
-def _point(point: Point) -> qe.Point:
-    payload = point.region.payload()
+def with_flags(payload: dict[str, Any]) -> dict[str, Any]:
+    """Return a payload whose metadata has its truth values as words too."""
     metadata = payload["metadata"]
     flags = [_flag(key, value) for key, value in metadata.items() if isinstance(value, bool)]
-    payload["metadata"] = {**metadata, _FLAGS: flags} if flags else metadata
-    return qe.Point(point.id, point.vector.tolist(), payload)
+    return {**payload, "metadata": {**metadata, _FLAGS: flags}} if flags else payload
+
+
+def _point(point: Point) -> qe.Point:
+    return qe.Point(point.id, point.vector.tolist(), with_flags(point.region.payload()))
 
 
 def _region(payload: dict[str, Any] | None) -> Region:
@@ -183,7 +186,8 @@ def _region(payload: dict[str, Any] | None) -> Region:
     return replace(region, metadata=metadata)
 
 
-def _askable(condition: Condition) -> Condition:
+def askable(condition: Condition) -> Condition:
+    """Return a condition that Edge can compare: truth values by their words."""
     if condition.values and isinstance(condition.values[0], bool):
         return Condition(_FLAGS, values=(_flag(condition.key, condition.values[0]),))
     return condition

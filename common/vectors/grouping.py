@@ -109,6 +109,12 @@ def best_images(fetch: Fetch, grouping: Grouping) -> list[Match]:
         limit *= 4
 
 
+def best_of_image(image_id: str, fetch: Fetch, grouping: Grouping) -> Match | None:
+    """Return one image's match; None when none of its points reaches `min_score`."""
+    hits = _top_of_image(image_id, fetch, grouping)
+    return Match(image_id, grouping.score(hits), tuple(hits)) if hits else None
+
+
 def _by_image(found: Sequence[Hit], grouping: Grouping) -> dict[str, list[Hit]]:
     """Collect each image's best hits, at most as many as are returned."""
     groups: dict[str, list[Hit]] = {}
@@ -166,6 +172,10 @@ def _top_of_image(image_id: str, fetch: Fetch, grouping: Grouping) -> list[Hit]:
     while True:
         found = fetch(limit, image_id)
         best = _by_image(found, grouping).get(image_id, [])
-        if len(found) < limit or found[-1].score < max(best[-1].score, grouping.min_score):
+        if (
+            len(found) < limit
+            or not best
+            or found[-1].score < max(best[-1].score, grouping.min_score)
+        ):
             return best
         limit *= 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from common.settings import Settings
 from common.vectors.base import VectorStore
+from common.vectors.words import WordStore
 
 
 def open_store(settings: Settings) -> VectorStore:
@@ -18,3 +19,14 @@ def open_store(settings: Settings) -> VectorStore:
     from common.vectors.edge import EdgeVectorStore
 
     return EdgeVectorStore(settings.data_dir / "vectors")
+
+
+def open_words(settings: Settings) -> WordStore:
+    """Open the visual words beside the embeddings, in the same form. Raises StoreUnavailable."""
+    if settings.qdrant_url:
+        from common.vectors.server_words import ServerWordStore
+
+        return ServerWordStore.connect(settings.qdrant_url, api_key=settings.qdrant_api_key)
+    from common.vectors.edge_words import EdgeWordStore
+
+    return EdgeWordStore(settings.data_dir / "words")

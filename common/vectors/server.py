@@ -15,10 +15,10 @@ from common.vectors.base import Hit, Point, Region, Vector
 from common.vectors.conditions import FilterFactory
 from common.vectors.filters import Condition
 
-_BATCH = 256
+BATCH = 256
 _TIMEOUT_S = 30
 _PREFIX = "needle_"
-_FILTERS = FilterFactory(
+FILTERS = FilterFactory(
     filter=models.Filter,
     field=models.FieldCondition,
     value=lambda value: models.MatchValue(value=value),
@@ -29,7 +29,8 @@ _FILTERS = FilterFactory(
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Turn the client's errors into StoreRefused and StoreUnavailable."""
     try:
         yield
     except UnexpectedResponse as exc:
@@ -38,6 +39,16 @@ def _translated() -> Iterator[None]:
         raise StoreUnavailable(f"The Qdrant server failed: {exc}") from exc
     except (ApiException, httpx.HTTPError, OSError) as exc:
         raise StoreUnavailable(f"The Qdrant server does not answer as it should: {exc}") from exc
+
+
+def connect(url: str, *, api_key: str | None = None) -> QdrantClient:
+    """Return a client of the server at `url`. Raises StoreUnavailable when it does not answer."""
+    with translated():
+        client = QdrantClient(
+            url=url, api_key=api_key, timeout=_TIMEOUT_S, check_compatibility=False
+        )
+        client.get_collections()
+    return client
 
 
 class ServerVectorStore:
@@ -50,16 +61,11 @@ class ServerVectorStore:
     @classmethod
     def connect(cls, url: str, *, api_key: str | None = None) -> ServerVectorStore:
         """Connect to the server at `url`. Raises StoreUnavailable when it does not answer."""
-        with _translated():
-            client = QdrantClient(
-                url=url, api_key=api_key, timeout=_TIMEOUT_S, check_compatibility=False
-            )
-            client.get_collections()
-        return cls(client)
+        return cls(connect(url, api_key=api_key))
 
     def ensure_collection(self, name: str, dim: int) -> None:
         """See VectorStore."""
-        with _translated():
+        with translated():
             if self._exists(name):
                 return
             try:
@@ -78,18 +84,18 @@ class ServerVectorStore:
         """See VectorStore."""
         every = [point for group in points.values() for point in group]
         name = _PREFIX + collection
-        with _translated():
-            for start in range(0, len(every), _BATCH):
-                batch = [_point(point) for point in every[start : start + _BATCH]]
+        with translated():
+            for start in range(0, len(every), BATCH):
+                batch = [_point(point) for point in every[start : start + BATCH]]
                 self._client.upsert(name, batch, wait=True)
-            stale = _FILTERS.of_images_except(list(points), [point.id for point in every])
+            stale = FILTERS.of_images_except(list(points), [point.id for point in every])
             self._client.delete(name, models.FilterSelector(filter=stale), wait=True)
 
     def delete_image(self, collection: str, image_id: str) -> None:
         """See VectorStore."""
-        with _translated():
+        with translated():
             if self._exists(collection):
-                one = models.FilterSelector(filter=_FILTERS.of_images_except([image_id], []))
+                one = models.FilterSelector(filter=FILTERS.of_images_except([image_id], []))
                 self._client.delete(_PREFIX + collection, one, wait=True)
 
     def search(
@@ -103,14 +109,14 @@ class ServerVectorStore:
         exact: bool = True,
     ) -> list[Hit]:
         """See VectorStore."""
-        with _translated():
+        with translated():
             if not self._exists(collection):
                 return []
             answer = self._client.query_points(
                 _PREFIX + collection,
                 query=vector.tolist(),
                 limit=limit,
-                query_filter=_FILTERS.build(where, image_id),
+                query_filter=FILTERS.build(where, image_id),
                 search_params=models.SearchParams(exact=exact),
                 with_payload=True,
             )
@@ -121,12 +127,12 @@ class ServerVectorStore:
         """See VectorStore."""
         found: dict[str, Region] = {}
         offset: Any = None
-        with _translated():
+        with translated():
             while self._exists(collection):
                 page, offset = self._client.scroll(
                     _PREFIX + collection,
-                    scroll_filter=_FILTERS.build((), image_id),
-                    limit=_BATCH,
+                    scroll_filter=FILTERS.build((), image_id),
+                    limit=BATCH,
                     offset=offset,
                     with_payload=True,
                 )
@@ -137,7 +143,7 @@ class ServerVectorStore:
 
     def count(self, collection: str) -> int:
         """See VectorStore."""
-        with _translated():
+        with translated():
             if not self._exists(collection):
                 return 0
             return self._client.count(_PREFIX + collection, exact=True).count
@@ -145,7 +151,7 @@ class ServerVectorStore:
     def delete_collection(self, name: str) -> None:
         """See VectorStore."""
         self._known.discard(name)
-        with _translated():
+        with translated():
             self._client.delete_collection(_PREFIX + name)
 
     def close(self) -> None:

@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from client import JobFailed, NeedleApiError, TimedOut, uploads
-from client.bulk import index_all
-from tests.unit.helpers_client import Service, fields, job, ok, refused
+from client import JobFailed, TimedOut, uploads
+from tests.unit.helpers_client import Service, fields, job, ok
 
 FOUND = {
     "matches": [
@@ -196,64 +195,3 @@ def test_a_search_without_a_result_is_an_error(
 def test_a_search_takes_exactly_one_query(query: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="exactly one"):
         Service().needle().search(**query)
-
-
-# ---- very many photos
-
-
-def photos(folder: Path, *names: str) -> list[Path]:
-    for name in names:
-        (folder / name).write_bytes(name.encode())
-    return [folder / name for name in names]
-
-
-def test_a_bulk_index_counts_and_names_failures(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(uploads.requests, "__kwdefaults__", {"max_bytes": 10**9, "max_files": 2})
-    fault = {"name": "c.jpg", "code": "invalid_image", "message": "c is no image."}
-    bad = {"error": {"code": "invalid_image", "message": "c.jpg: no", "items": [fault]}}
-    items = [
-        {"index": 0, "name": "a.jpg", "status": "indexed", "image_id": "A"},
-        {"index": 1, "name": "b.jpg", "status": "failed", "error": {"message": "torn"}},
-    ]
-    last = {"index": 0, "name": "d.jpg", "status": "unchanged", "image_id": "D"}
-    service = Service(
-        ok(job("one", "queued"), 202),
-        ok(job("one", "started")),
-        ok(bad, 415),
-        ok(job("one", "started")),
-        ok(job("one", "partial", progress={"total": 2, "done": 1, "failed": 1})),
-        ok({"items": items, "total": 2}),
-    )
-    seen: list[tuple[int, int]] = []
-    paths = photos(tmp_path, "a.jpg", "b.jpg", "c.jpg")
-    outcome = index_all(service.needle(), paths, on_progress=lambda d, f: seen.append((d, f)))
-    assert (outcome.indexed, outcome.unchanged, outcome.image_ids) == (1, 0, {"A"})
-    assert {(f.name, f.reason) for f in outcome.failures} == {
-        ("b.jpg", "torn"),
-        ("c.jpg", "c is no image."),
-    }
-    assert seen[-1] == (1, 2)
-
-    again = Service(ok(job("two")), ok({"items": [last], "total": 1}))
-    outcome = index_all(again.needle(), photos(tmp_path, "d.jpg"))
-    assert (outcome.indexed, outcome.unchanged) == (0, 1)
-
-
-def test_a_bulk_index_stops_when_the_service_itself_refuses(tmp_path: Path) -> None:
-    service = Service(refused(409, "encoder_mismatch"))
-    with pytest.raises(NeedleApiError, match="encoder_mismatch"):
-        index_all(service.needle(), photos(tmp_path, "a.jpg"))
-
-
-def test_folders_are_searched_for_pictures(tmp_path: Path) -> None:
-    (tmp_path / "deep" / "er").mkdir(parents=True)
-    (tmp_path / ".hidden").mkdir()
-    wanted = photos(tmp_path, "b.JPG") + photos(tmp_path / "deep" / "er", "a.png")
-    photos(tmp_path, "notes.txt", ".c.jpg")
-    photos(tmp_path / ".hidden", "d.jpg")
-    assert uploads.find_pictures([tmp_path]) == sorted(wanted)
-    assert uploads.find_pictures([tmp_path / "notes.txt"]) == [tmp_path / "notes.txt"]
-    with pytest.raises(FileNotFoundError, match="no file or folder"):
-        uploads.find_pictures([tmp_path / "nowhere"])

@@ -187,7 +187,6 @@ def test_a_pack_is_measured_on_the_regions_that_the_settings_make(photos: list[P
     measured = pack.measure(photos, questions, proposer, encoders, Console(quiet=True))
     # The whole, two tiles of 70 px and four by three of 35 px, half over each other.
     assert measured.regions == [1 + 2 + 15] * 4
-    assert measured.detecting_s == 0
     exact = {row.band: row for row in measured.rows if row.what == "exact"}
     assert len(exact[">= 4 %"].outcomes) == 8
     assert exact["> 16 %"].figures["recall@1"].value == 1

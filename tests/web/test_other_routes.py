@@ -74,6 +74,8 @@ def test_a_search_is_recorded_then_enqueued(
         ({"data": query(limit="0")}, 400, "bad_request"),
         ({"data": query(aggregate="median")}, 400, "bad_request"),
         ({"data": query(min_score="2")}, 400, "bad_request"),
+        ({"data": query(verify="perhaps")}, 400, "bad_request"),
+        ({"data": query(verify_budget_ms="0")}, 400, "bad_request"),
         ({"data": query(box="1,2,3")}, 400, "bad_request"),
         ({"data": query(box="5,5,5,9")}, 400, "invalid_box"),
         ({"data": query(box="0,0,41,10")}, 400, "invalid_box"),

@@ -147,6 +147,7 @@ def test_bad_input_is_a_4xx_and_changes_nothing(
         ("confidence_threshold", "nan"),
         ("batch_size", "0"),
         ("batch_size", "many"),
+        ("local_features", "-1"),
         ("collection", "../etc"),
         ("metadata", "{"),
         ("metadata", "[1]"),
@@ -165,9 +166,11 @@ def test_a_bad_field_is_named(client: FlaskClient, redis: Client, field: str, va
 
 def test_options_travel_with_the_job(client: FlaskClient, app: Any) -> None:
     data = files(photo()) | {"confidence_threshold": "0.4", "batch_size": "2"}
+    data |= {"local_features": "0"}
     job = client.post(URL, data=data | {"metadata": '{"shop": "Basel", "tags": ["a"]}'}).json
     details = app.extensions["needle"].jobs.get(job["job_id"]).details
     assert (details["confidence_threshold"], details["batch_size"]) == (0.4, 2)
+    assert details["local_features"] == 0
     assert details["metadata"] == {"shop": "Basel", "tags": ["a"]}
 
 

@@ -22,13 +22,19 @@ from common.settings import Settings
 from tests.fakes import FixedDetector, PixelEncoder
 from worker.commit import Writer
 from worker.context import Base
+from worker.describe import Describer
 from worker.index import Indexer
 from worker.loading import Loader
-from worker.models.base import Detection
-from worker.regions import Tiling
+from worker.local.match import NearestMatcher
+from worker.local.vocabulary import Vocabulary
+from worker.models.base import Detection, Detector
+from worker.proposer import Proposer
 from worker.search import Searcher
 from worker.tasks import _index, _search
+from worker.verify import Verifier
 from worker.zoom import Zoom
+
+VOCABULARY = Vocabulary.load()
 
 
 def noise(seed: int, size: tuple[int, int] = (160, 120)) -> Image.Image:
@@ -101,23 +107,30 @@ class World:
 
     def with_detections(self, *detections: Detection) -> World:
         """Return the same worker with a detector that finds these in every photo."""
-        return replace(self, indexer=replace(self.indexer, detector=FixedDetector(detections)))
+        return self.detecting_with(FixedDetector(detections))
+
+    def detecting_with(self, detector: Detector) -> World:
+        """Return the same worker with another detector."""
+        proposer = replace(self.indexer.proposer, detector=detector)
+        return replace(self, indexer=replace(self.indexer, proposer=proposer))
 
 
 @pytest.fixture
 def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
     """Return a worker with nothing indexed."""
-    settings = Settings(data_dir=tmp_path, redis_url=redis_url)
+    settings = Settings(
+        data_dir=tmp_path, redis_url=redis_url, tile_scales="2", tile_overlap=0, tile_min_px=16
+    )
     base = Base.build(settings)
     writer = base.writer()
     encoder = PixelEncoder()
     indexer = Indexer(
-        detector=FixedDetector(),
+        proposer=Proposer(FixedDetector(), settings),
         encoder=encoder,
         loader=Loader(base.images, base.catalogue, base.fetcher, 10**8),
         committer=writer,
         jobs=base.jobs,
-        tiling=Tiling((2,), 0.0, 16),
+        describer=Describer(VOCABULARY, base.images),
     )
     searcher = Searcher(
         encoder,
@@ -129,9 +142,11 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         50_000,
         Zoom(encoder, base.images, 10**8, budget_s=30),
         zoom_images=0,
+        verifier=Verifier(VOCABULARY, NearestMatcher(), base.images, writer.words, 0, 30),
     )
     yield World(base, writer, indexer, searcher)
     writer.store.close()
+    writer.words.close()
 
 
 def sources(hits: Sequence[dict[str, Any]]) -> list[str]:

@@ -91,7 +91,7 @@ class Moody(FixedDetector):
 
 
 def test_a_photo_that_breaks_its_batch_fails_alone(world: World) -> None:
-    world = replace(world, indexer=replace(world.indexer, detector=Moody()))
+    world = world.detecting_with(Moody())
     world.post(png(noise(1)), png(noise(2, (99, 99))), png(noise(3)))
     world.index()
     assert world.statuses() == ["indexed", "failed", "indexed"]
@@ -177,7 +177,7 @@ class Endless(FixedDetector):
 
 
 def test_a_photo_that_takes_for_ever_is_singled_out(world: World) -> None:
-    world = replace(world, indexer=replace(world.indexer, detector=Endless()))
+    world = world.detecting_with(Endless())
     world.post(png(noise(1)), png(noise(2, (99, 99))), png(noise(3)))
     for _ in range(TRUSTED_ATTEMPTS + ATTEMPTS_PER_ITEM):
         with pytest.raises(SoftTimeLimitExceeded):
@@ -187,7 +187,7 @@ def test_a_photo_that_takes_for_ever_is_singled_out(world: World) -> None:
 
 
 def test_a_photo_that_kills_the_process_is_singled_out(world: World) -> None:
-    world = replace(world, indexer=replace(world.indexer, detector=Deadly()))
+    world = world.detecting_with(Deadly())
     world.post(png(noise(1)), png(noise(2, (99, 99))), png(noise(3)))
     for _ in range(TRUSTED_ATTEMPTS + ATTEMPTS_PER_ITEM):
         with pytest.raises(KeyboardInterrupt):

@@ -76,7 +76,9 @@ def test_a_result_tells_what_was_searched_and_how_long_each_step_took(
     world, _ = filled
     result = world.search(noise(1)).result
     assert result["index"] == {"images": 6, "regions": 6 * 8}
-    assert set(result["timings_ms"]) == {"queued", "load", "encode", "search", "zoom", "total"}
+    assert set(result["timings_ms"]) == {
+        "queued", "load", "encode", "describe", "search", "verify", "zoom", "total",
+    }  # fmt: skip
 
 
 def test_a_photo_without_detections_is_found(world: World) -> None:

@@ -1,0 +1,47 @@
+"""What a bulk index counts, and what it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How far a bulk index is, in photos. `total` leaves out those `skipped`.
+
+    `sent` photos were taken by the service, now or by an earlier run whose jobs this one awaits.
+    """
+
+    total: int = 0
+    sent: int = 0
+    done: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+OnTally = Callable[[Tally], None]
+OnProgress = Callable[[int, int], None]
+"""(photos ended well, photos failed), of all that are to be indexed."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A photo that was not indexed, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a bulk index ended. `image_ids` are the photos that this run has had indexed.
+
+    `skipped` were not sent: the service had them. `unchanged` were sent although it had them.
+    """
+
+    indexed: int = 0
+    unchanged: int = 0
+    failures: tuple[Failure, ...] = ()
+    image_ids: frozenset[str] = frozenset()
+    skipped: int = 0

@@ -1,0 +1,113 @@
+"""One suite over every word store: Edge, the server adapter, a real server if there is one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common.ids import words_id
+from common.vectors import filters
+from common.vectors.edge_words import EdgeWordStore
+from common.vectors.words import SparseVector, WordsPoint, WordStore
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Payload indexes have no effect"),
+    pytest.mark.filterwarnings("ignore:Local mode performs exact"),
+]
+NAME = "contract"
+
+
+@pytest.fixture(params=["edge", "local", "server"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WordStore]:
+    """Return an empty word store of each kind."""
+    from qdrant_client import QdrantClient
+
+    from common.vectors.server_words import ServerWordStore
+
+    opened: WordStore
+    if request.param == "edge":
+        opened = EdgeWordStore(tmp_path / "words")
+    elif request.param == "local":
+        opened = ServerWordStore(QdrantClient(":memory:"))
+    else:
+        url = os.environ.get("NEEDLE_TEST_QDRANT_URL")
+        if not url:
+            pytest.skip("NEEDLE_TEST_QDRANT_URL names no Qdrant server")
+        opened = ServerWordStore.connect(url)
+        opened.delete_collection(NAME)
+    yield opened
+    opened.close()
+
+
+def point(name: str, *words: int, vocabulary: str = "v1", **metadata: object) -> WordsPoint:
+    vector = SparseVector(words, [1.0] * len(words))
+    return WordsPoint(words_id(name), name, vocabulary, vector, metadata)
+
+
+def found(store: WordStore, *words: int, vocabulary: str = "v1", **where: object) -> list[str]:
+    hits = store.search(
+        NAME,
+        SparseVector(words, [1.0] * len(words)),
+        vocabulary=vocabulary,
+        limit=10,
+        where=filters.parse(where),
+    )
+    assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+    return [hit.image_id for hit in hits]
+
+
+def test_photos_come_by_how_many_words_they_share(store: WordStore) -> None:
+    store.put(NAME, [point("a", 1, 2, 3, 2**20), point("b", 3, 4, 2**20), point("c", 7, 8)])
+    assert found(store, 1, 2, 2**20) == ["a", "b"]
+    assert found(store, 99) == []
+
+
+def test_a_rare_word_counts_for_more_than_one_that_all_have(store: WordStore) -> None:
+    store.put(NAME, [point(f"photo{n}", 1, 2) for n in range(9)] + [point("rare", 2, 5)])
+    assert found(store, 1, 5)[0] == "rare"
+
+
+def test_words_written_again_replace_the_old_ones(store: WordStore) -> None:
+    for _ in range(2):
+        store.put(NAME, [point("a", 1, 2), point("b", 3)])
+    assert store.count(NAME) == 2
+    store.put(NAME, [point("a", 5)])
+    assert (found(store, 1), found(store, 5), store.count(NAME)) == ([], ["a"], 2)
+
+
+def test_a_deleted_photo_has_no_words(store: WordStore) -> None:
+    store.put(NAME, [point("a", 1), point("b", 1)])
+    store.delete_image(NAME, "a")
+    store.delete_image(NAME, "a")
+    assert found(store, 1) == ["b"]
+
+
+def test_words_of_another_vocabulary_are_not_compared(store: WordStore) -> None:
+    store.put(NAME, [point("old", 1, vocabulary="v0"), point("new", 1)])
+    assert found(store, 1) == ["new"]
+
+
+def test_filters_hold_truth_values_too(store: WordStore) -> None:
+    store.put(NAME, [point("a", 1, year=2000, even=True), point("b", 1, year=2001, even=False)])
+    assert found(store, 1, year={"gte": 2001}) == ["b"]
+    assert found(store, 1, even=True) == ["a"]
+
+
+def test_a_collection_that_does_not_exist_has_no_words(store: WordStore) -> None:
+    store.delete_image("nothing", "a")
+    assert store.count("nothing") == 0
+    vector = SparseVector([1], [1.0])
+    assert store.search("nothing", vector, vocabulary="v1", limit=3) == []
+    store.delete_collection("nothing")
+
+
+def test_an_edge_store_keeps_its_words_when_it_is_opened_again(tmp_path: Path) -> None:
+    first = EdgeWordStore(tmp_path)
+    first.put(NAME, [point("a", 1)])
+    first.close()
+    again = EdgeWordStore(tmp_path)
+    assert found(again, 1) == ["a"]
+    again.close()

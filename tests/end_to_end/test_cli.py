@@ -1,0 +1,146 @@
+"""The command line and the client against the real processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from client import AsyncNeedle, Needle
+from stack import Stack
+from tests.conftest import REPO
+from tests.end_to_end.conftest import scene, write_scenes
+
+TIMEOUT_S = 240
+
+
+class Command:
+    """Runs `needle` in a process of its own."""
+
+    def __init__(self, url: str, state: Path) -> None:
+        self._env = {**os.environ, "NEEDLE_URL": url, "XDG_STATE_HOME": str(state)}
+        self._env["PYTHONPATH"] = str(REPO)
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "client", *words],
+            env=self._env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=TIMEOUT_S)
+        return process.returncode, out, err
+
+
+@pytest.fixture
+def needle_command(stack: Stack, tmp_path: Path) -> Command:
+    return Command(stack.base_url, tmp_path / "state")
+
+
+def test_photos_are_indexed_found_exported_and_deleted(
+    needle_command: Command, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    paths = write_scenes(photos, range(100, 103))
+    packed = tmp_path / "more.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.write(paths[0], "same.jpg")
+    status, out, err = needle_command("index", str(photos), "-c", "cli", "-m", "year=2024")
+    assert status == 0 and "3 indexed" in out, err
+    again = needle_command("index", str(photos), str(packed), "-c", "cli", "--json")
+    assert again[0] == 0 and json.loads(again[1])["skipped"] == 4
+
+    query, drawn = tmp_path / "query.png", tmp_path / "drawn.png"
+    scene(101).crop((320, 240, 640, 480)).save(query)
+    status, out, err = needle_command(
+        "search", str(query), "-c", "cli", "-f", "year>=2024", "--json", "-o", str(drawn)
+    )
+    assert status == 0, err
+    found = json.loads(out)
+    assert found["matches"][0]["filename"] == "scene101.jpg"
+    with Image.open(drawn) as sheet:
+        assert sheet.width == 1600
+    assert needle_command("search", str(query), "-c", "cli", "-f", "year<2024")[0] == 1
+    assert needle_command("search", str(query), "-c", "no-such")[0] == 3
+
+    status, out, _ = needle_command("export", found["job_id"])
+    assert status == 0 and out.splitlines()[1].split(",")[2] == "scene101.jpg"
+    status, out, _ = needle_command("delete", "--all", "-y", "-c", "cli")
+    assert (status, out) == (0, "3 deleted\n")
+    assert json.loads(needle_command("images", "-c", "cli", "--json")[1])["total"] == 0
+
+
+def test_after_ctrl_c_nothing_is_uploaded_twice(
+    needle_command: Command, needle: Needle, tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    paths = write_scenes(photos, range(200, 206))
+    words = ("index", str(photos), "-c", "interrupted")
+    first = needle_command.start(*words)
+    deadline = time.monotonic() + TIMEOUT_S
+    while not list((tmp_path / "state").rglob("*.sqlite")) or not sent(tmp_path):
+        assert time.monotonic() < deadline and first.poll() is None
+        time.sleep(0.02)
+    first.send_signal(signal.SIGINT)
+    _, err = first.communicate(timeout=TIMEOUT_S)
+    assert first.returncode == 130 and "the same command goes on" in err
+    status, out, err = needle_command(*words)
+    assert status == 0 and "0 failed" in out, err
+    assert len(list(needle.images(collection="interrupted"))) == len(paths)
+    assert len(sent(tmp_path)) == 1, "one request held them all, and it was sent once"
+
+
+def sent(folder: Path) -> list[str]:
+    """Return the jobs in the journal."""
+    import sqlite3
+    from contextlib import closing
+
+    found = next((folder / "state").rglob("*.sqlite"))
+    with closing(sqlite3.connect(found)) as db:
+        try:
+            return [row[0] for row in db.execute("SELECT job_id FROM jobs")]
+        except sqlite3.OperationalError:  # its tables are being made
+            return []
+
+
+def test_status_and_what_silence_ends_with(needle_command: Command, tmp_path: Path) -> None:
+    status, out, _ = needle_command("status", "--json")
+    assert status == 0 and json.loads(out)["status"] == "ready"
+    assert "mini" in needle_command("models")[1]
+    assert Command("http://127.0.0.1:9", tmp_path)("status")[0] == 4
+
+
+def test_the_awaited_client_finds_the_same(stack: Stack, needle: Needle, tmp_path: Path) -> None:
+    import asyncio
+
+    paths = write_scenes(tmp_path, range(300, 302))
+
+    async def use() -> tuple[list[str], tuple[int, int]]:
+        async with AsyncNeedle(stack.base_url) as service:
+            done = await service.wait(await service.index(paths, collection="awaited"))
+            assert done.status == "succeeded"
+            searches = (service.search(path, collection="awaited") for path in paths)
+            found = await asyncio.gather(*searches)
+            assert found[0].best and found[1].best
+            drawn = await service.draw(found[0].best)
+            return [found[0].best.filename, found[1].best.filename], drawn.size
+
+    names, size = asyncio.run(use())
+    assert names == [path.name for path in paths] and size == (640, 480)
+    best = needle.search(paths[0], collection="awaited").best
+    assert best and best.draw().size == (640, 480)

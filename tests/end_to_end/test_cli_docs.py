@@ -1,0 +1,128 @@
+"""What the documents show works: docs/API.md and docs/needle.ipynb are run as they stand."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import types
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stack import Stack
+from tests.conftest import REPO
+from tests.end_to_end.conftest import scene, write_scenes
+
+ADDRESS = "http://127.0.0.1:8080"
+TIMEOUT_S = 300
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with the files that the documents name."""
+    made = tmp_path_factory.mktemp("documents")
+    shelf, street, beach = write_scenes(made, range(3))
+    shelf.rename(made / "shelf.jpg")
+    street.rename(made / "street.jpg")
+    with zipfile.ZipFile(made / "holiday.zip", "w") as archive:
+        archive.write(beach, "beach.jpg")
+    beach.unlink()
+    scene(0).crop((160, 120, 320, 240)).save(made / "small.jpg")
+    return made
+
+
+@pytest.fixture(autouse=True)
+def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run in that folder; what is imported and set there is forgotten afterwards."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [str(REPO), *sys.path])
+    monkeypatch.setenv("XDG_STATE_HOME", str(folder / "state"))
+    yield
+
+
+def blocks(language: str, base_url: str) -> str:
+    """Return all that docs/API.md shows in a language, as one program for that service."""
+    text = (REPO / "docs" / "API.md").read_text().replace(ADDRESS, base_url)
+    return "\n".join(re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
+
+
+def needs(*programs: str) -> None:
+    missing = [name for name in programs if shutil.which(name) is None]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
+
+
+def execute(*command: str) -> str:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_examples_for_the_shell(stack: Stack, folder: Path) -> None:
+    needs("bash", "curl", "jq")
+    own = f'needle() {{ "{sys.executable}" -m client "$@"; }}\nexport PYTHONPATH="{REPO}"\n'
+    said = execute("bash", "-euo", "pipefail", "-c", own + blocks("sh", stack.base_url))
+    assert said.count("indexed") >= 4 and "shelf.jpg" in said
+    assert (folder / "found.png").stat().st_size > 10_000
+    assert (folder / "photo.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+def test_the_examples_in_python(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
+    space: dict[str, Any] = {"__name__": "document"}
+    exec(compile(blocks("python", stack.base_url), "docs/API.md", "exec"), space)
+    space["needle"].close()
+    said = capsys.readouterr().out
+    assert "shelf.jpg" in said and "404 not_found" in said
+
+
+def test_the_examples_in_javascript(stack: Stack, folder: Path) -> None:
+    needs("node")
+    program = folder / "example.mjs"
+    program.write_text(blocks("js", stack.base_url))
+    said = execute("node", str(program))
+    assert "shelf.jpg indexed" in said or "shelf.jpg unchanged" in said
+    assert "/crop?box=" in said
+
+
+def test_the_notebook(stack: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = folder / "photos"
+    photos.mkdir()
+    write_scenes(photos, range(10, 13))
+    monkeypatch.setenv("NEEDLE_URL", stack.base_url)
+    monkeypatch.setenv("PHOTOS", str(photos))
+    notebook = json.loads((REPO / "docs" / "needle.ipynb").read_text())
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    space: dict[str, Any] = {"__name__": "notebook"}
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            assert cell["outputs"] == [] and cell["execution_count"] is None
+            run_cell("".join(cell["source"]), space)
+    assert space["best"].filename == "scene010.jpg"
+    assert space["iou"](space["best"].hits[0].box, space["box"]) > 0.5
+    assert [each.best.filename for each in space["found"]] == [
+        path.name for path in sorted(photos.iterdir())
+    ]
+    space["needle"].close()
+
+
+def run_cell(source: str, space: dict[str, Any]) -> None:
+    """Run a cell as Jupyter does: `await` may stand outside of a function."""
+    code = compile(source, "cell", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    made = types.FunctionType(code, space)()
+    if asyncio.iscoroutine(made):
+        asyncio.run(made)
+
+
+def test_what_is_shown_ends_and_starts_nothing_else() -> None:
+    """The shell examples hold no command that would not end: they are run by a test."""
+    assert "--watch" not in blocks("sh", "") and "needle up" not in blocks("sh", "")
+    assert os.environ["XDG_STATE_HOME"]

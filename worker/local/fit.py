@@ -1,0 +1,276 @@
+"""From alike keypoints to places: transforms that many pairs agree on, and how surely.
+
+Each pair alone proposes a similarity transform, from its two keypoints' places, sizes and angles
+(Philbin et al., 2007): trying them is RANSAC without chance. The best are refined to an affine
+transform, and to a homography where there are pairs enough.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.local.features import Floats
+from worker.local.keypoints import Keypoints
+from worker.local.match import Pairs, Query
+
+Matrix = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+PROPOSALS = 128
+"""Pairs, best first, whose transforms are tried."""
+REFINED = 4
+SAMPLED = 24
+"""Inliers around which the photo's keypoints are counted, to know how dense they are."""
+TURN_DEG = 30.0
+SIZE_FACTOR = 1.6
+"""How far a pair's own turn and scale may lie from the transform's."""
+TOLERANCE = 0.02
+"""How far a keypoint may lie from its place, as a share of the query's diagonal in the photo..."""
+LEAST_PX = 2.5
+"""...but at least so many pixels."""
+LEAST_INLIERS = 4
+PLANAR_FROM = 12
+"""Inliers from which a homography's eight numbers can be told."""
+MOST_SHEAR = 3.5
+"""Most that a transform may stretch one direction over the other."""
+SCALES = (1 / 40, 12.0)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A transform of query pixels into photo pixels, float64 (3, 3), and who agrees with it.
+
+    `evidence` is the negated logarithm to base 10 of how many such agreements chance would give;
+    `scale` is photo pixels a query pixel, at the query's centre.
+    """
+
+    matrix: Matrix
+    inliers: Mask
+    count: int
+    evidence: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class Field:
+    """The pairs of a query and a photo as arrays: what `fit` works on."""
+
+    source: Floats
+    target: Floats
+    turn: Floats
+    growth: Floats
+    every: Floats
+    size: tuple[int, int]
+
+    @classmethod
+    def of(cls, query: Query, photo: Keypoints, pairs: Pairs) -> Field:
+        """Gather the pairs' places, turns (degrees) and growths (factors)."""
+        mine = query.keypoints
+        return cls(
+            mine.points[pairs.query],
+            photo.points[pairs.photo],
+            photo.angles[pairs.photo] - mine.angles[pairs.query],
+            photo.sizes[pairs.photo] / mine.sizes[pairs.query],
+            photo.points,
+            (mine.width, mine.height),
+        )
+
+    @property
+    def diagonal(self) -> float:
+        """The query's diagonal in its pixels."""
+        return math.hypot(*self.size)
+
+
+def best_fit(field: Field) -> Fit | None:
+    """Return the transform with the most evidence; None when no few pairs agree."""
+    if len(field.source) < LEAST_INLIERS:
+        return None
+    best: Fit | None = None
+    for pair, voters in _proposals(field):
+        if best is not None and best.inliers[pair]:
+            continue  # the same transform again
+        found = _refined(field, voters)
+        if found is not None and (best is None or found.evidence > best.evidence):
+            best = found
+    return best
+
+
+def _proposals(field: Field) -> list[tuple[int, Mask]]:
+    """Return the single pairs whose transforms the most others roughly agree with, and those."""
+    first = slice(0, PROPOSALS)
+    turn = np.radians(field.turn[first])
+    a, b = field.growth[first] * np.cos(turn), field.growth[first] * np.sin(turn)
+    offset = field.source[None] - field.source[first, None]
+    x = a[:, None] * offset[..., 0] - b[:, None] * offset[..., 1]
+    y = b[:, None] * offset[..., 0] + a[:, None] * offset[..., 1]
+    moved = np.stack([x, y], axis=-1) + field.target[first, None]
+    error = np.linalg.norm(moved - field.target[None], axis=-1)
+    # One keypoint tells turn and scale roughly: who lies farther from it may be farther off.
+    allowed = 4.0 + 0.2 * np.hypot(x, y)
+    close = (error < allowed) & _alike(field, field.turn[first, None], field.growth[first, None])
+    order = np.argsort(-close.sum(axis=1), kind="stable")[:REFINED]
+    return [(int(i), close[i]) for i in order if close[i].sum() >= LEAST_INLIERS]
+
+
+def _alike(field: Field, turn: Floats | float, growth: Floats | float) -> Mask:
+    """Tell which pairs turn and grow about as a transform does."""
+    turned = np.abs((field.turn - turn + 180.0) % 360.0 - 180.0) < TURN_DEG
+    grown = np.abs(np.log(field.growth / growth)) < math.log(SIZE_FACTOR)
+    alike: Mask = turned & grown
+    return alike
+
+
+def _refined(field: Field, voters: Mask) -> Fit | None:
+    """Fit an affine transform to the voters, and again to who agrees with it."""
+    inliers = voters
+    matrix: Matrix | None = None
+    for share in (3 * TOLERANCE, 2 * TOLERANCE, TOLERANCE, TOLERANCE):
+        matrix = _affine(field.source[inliers], field.target[inliers])
+        if matrix is None or not sane(matrix, field.size):
+            return None
+        inliers = _agreeing(field, matrix, share)
+        if inliers.sum() < LEAST_INLIERS:
+            return None
+    if matrix is None:
+        return None
+    found = _judged(field, matrix, inliers)
+    return _planar(field, found) if found.count >= PLANAR_FROM else found
+
+
+def _planar(field: Field, affine: Fit) -> Fit:
+    """Return a homography in place of an affine transform, if more pairs agree with it."""
+    inliers = affine.inliers
+    matrix: Matrix = affine.matrix
+    for share in (2 * TOLERANCE, TOLERANCE):
+        found, _ = cv2.findHomography(field.source[inliers], field.target[inliers], 0)
+        if found is None:
+            return affine
+        matrix = found.astype(np.float64)
+        if not sane(matrix, field.size):
+            return affine
+        inliers = _agreeing(field, matrix, share)
+        if inliers.sum() < PLANAR_FROM:
+            return affine
+    planar = _judged(field, matrix, inliers)
+    return planar if planar.evidence > affine.evidence else affine
+
+
+def _affine(source: Floats, target: Floats) -> Matrix | None:
+    """Return the least-squares affine transform; a similarity where the pairs are few."""
+    if len(source) < 6:
+        found, _ = cv2.estimateAffinePartial2D(source, target, method=cv2.LMEDS)
+        if found is None:
+            return None
+        return np.vstack([found, [0.0, 0.0, 1.0]])
+    centre = source.mean(axis=0)
+    ones = np.ones((len(source), 1))
+    design = np.hstack([(source - centre).astype(np.float64), ones])
+    solved, _, rank, _ = np.linalg.lstsq(design, target.astype(np.float64), rcond=1e-6)
+    if rank < 3:
+        return None
+    matrix = np.eye(3)
+    matrix[:2, :2] = solved[:2].T
+    matrix[:2, 2] = solved[2] - solved[:2].T @ centre
+    return matrix
+
+
+def _agreeing(field: Field, matrix: Matrix, share: float) -> Mask:
+    """Tell which pairs a transform carries to their place, turn and scale."""
+    error = np.linalg.norm(carried(matrix, field.source) - field.target, axis=1)
+    growth, turn = _growth_and_turn(matrix, field.size)
+    close: Mask = error < max(LEAST_PX, share * field.diagonal * growth)
+    return close & _alike(field, turn, growth)
+
+
+def _judged(field: Field, matrix: Matrix, inliers: Mask) -> Fit:
+    growth, _ = _growth_and_turn(matrix, field.size)
+    tolerance = max(LEAST_PX, TOLERANCE * field.diagonal * growth)
+    count = _distinct(field, inliers)
+    evidence = _evidence(field, matrix, inliers, count, tolerance)
+    return Fit(matrix, inliers, count, evidence, growth)
+
+
+def _distinct(field: Field, inliers: Mask) -> int:
+    """Count the inliers at places of their own, in the query and in the photo: to 2 pixels."""
+    return min(_spots(field.source[inliers]), _spots(field.target[inliers]))
+
+
+def _spots(points: Floats) -> int:
+    """Count the different cells of 2 x 2 pixels in which points lie."""
+    cells = (points // 2).astype(np.int64)
+    return len(np.unique(cells[:, 0] * 1_000_003 + cells[:, 1]))
+
+
+def _evidence(field: Field, matrix: Matrix, inliers: Mask, count: int, tolerance: float) -> float:
+    """Return -log10 of the expected number of such agreements by chance (Moisan and Stival, 2004).
+
+    By chance a pair ends anywhere among the photo's keypoints, turned and grown anyhow.
+    """
+    tried = _spots(field.source)
+    places = carried(matrix, field.source[inliers][:SAMPLED]).astype(np.float32)
+    x, y = places[:, None, 0] - field.every[:, 0], places[:, None, 1] - field.every[:, 1]
+    near = x * x + y * y < tolerance * tolerance
+    among = (near.sum(axis=1).mean() + 1) / (len(field.every) + 1)
+    alike = (TURN_DEG / 180) * 0.4
+    chance = min(0.9, among * alike * max(1.0, len(field.source) / tried))
+    free = 3
+    return _log_tail(count - free, max(tried - free, 1), chance) - free * math.log10(tried)
+
+
+def _log_tail(count: int, tried: int, chance: float) -> float:
+    """Return -log10 of a bound of P(at least `count` of `tried`), by Chernoff and Hoeffding."""
+    share = count / tried
+    if share <= chance:
+        return 0.0
+    if share >= 1:
+        return -tried * math.log10(chance)
+    gain = share * math.log(share / chance) + (1 - share) * math.log((1 - share) / (1 - chance))
+    return tried * gain / math.log(10)
+
+
+def carried(matrix: Matrix, points: Floats | Matrix) -> Matrix:
+    """Return points (N, 2) carried by a transform (3, 3)."""
+    homogeneous = np.hstack([points, np.ones((len(points), 1))]) @ matrix.T
+    moved: Matrix = homogeneous[:, :2] / homogeneous[:, 2:]
+    return moved
+
+
+def corners(size: tuple[int, int]) -> Matrix:
+    """Return a picture's corners (4, 2): top left, top right, bottom right, bottom left."""
+    width, height = size
+    return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
+
+
+def _growth_and_turn(matrix: Matrix, size: tuple[int, int]) -> tuple[float, float]:
+    """Return a transform's scale and turn (degrees) at the query's centre."""
+    linear = _linear(matrix, size)
+    turn = math.degrees(math.atan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))
+    return math.sqrt(abs(np.linalg.det(linear))), turn
+
+
+def _linear(matrix: Matrix, size: tuple[int, int]) -> Matrix:
+    """Return the transform's derivative (2, 2) at the query's centre."""
+    x, y, w = matrix @ np.array([size[0] / 2, size[1] / 2, 1.0])
+    top = matrix[:2, :2] * w - np.outer([x, y], matrix[2, :2])
+    linear: Matrix = top / (w * w)
+    return linear
+
+
+def sane(matrix: Matrix, size: tuple[int, int]) -> bool:
+    """Tell whether a transform could be a thing seen from elsewhere: not folded, not flattened."""
+    if not np.isfinite(matrix).all():
+        return False
+    depth = np.hstack([corners(size), np.ones((4, 1))]) @ matrix[2]
+    if (depth <= 1e-9).any() or depth.max() > 4 * depth.min():
+        return False
+    linear = _linear(matrix, size)
+    if np.linalg.det(linear) <= 0:
+        return False
+    large, small = np.linalg.svd(linear, compute_uv=False)
+    growth = math.sqrt(large * small)
+    return bool(large <= MOST_SHEAR * small and SCALES[0] < growth < SCALES[1])

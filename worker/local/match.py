@@ -1,0 +1,92 @@
+"""Which keypoints of a query and of a photo look alike: the seam for another matcher."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from worker.local.features import Floats, LocalFeatures
+from worker.local.keypoints import Keypoints
+from worker.local.vocabulary import Vocabulary
+
+Indices = NDArray[np.intp]
+
+RATIO = 0.85
+"""A pair is nearer than this share of the distance to the nearest descriptor of other photos."""
+EACH = 4
+"""Most pairs of one keypoint: a photo may show the same thing so many times."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What is searched for: keypoints, and how near a match of each must come, float32 (N,)."""
+
+    keypoints: Keypoints
+    reach: Floats
+    mirrored: bool
+
+    @classmethod
+    def both(cls, features: LocalFeatures, vocabulary: Vocabulary) -> tuple[Query, Query]:
+        """Return the query as it is and mirrored."""
+        return cls._of(features, vocabulary, False), cls._of(features.mirrored(), vocabulary, True)
+
+    @classmethod
+    def _of(cls, features: LocalFeatures, vocabulary: Vocabulary, mirrored: bool) -> Query:
+        keypoints = Keypoints.of(features, vocabulary)
+        reach = RATIO**2 * vocabulary.nearest_background(keypoints.vectors)
+        return cls(keypoints, reach, mirrored)
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Keypoints that look alike, best first: indices into the query's and into the photo's."""
+
+    query: Indices
+    photo: Indices
+
+    def __len__(self) -> int:
+        return len(self.query)
+
+    def where(self, kept: NDArray[np.bool_]) -> Pairs:
+        """Return the pairs for which `kept`, bool (N,), is true."""
+        return Pairs(self.query[kept], self.photo[kept])
+
+
+class Matcher(Protocol):
+    """Pairs keypoints by what they look like; where they lie is judged afterwards."""
+
+    def pairs(self, query: Query, photo: Keypoints) -> Pairs:
+        """Return the likely pairs, best first; a keypoint may be in several."""
+        ...
+
+
+@dataclass(frozen=True)
+class NearestMatcher:
+    """Pairs every keypoint with the nearest of the photo that come within its reach.
+
+    Lowe's ratio test compares with the second nearest of the same photo, and so refuses whatever
+    the photo shows twice. Here the comparison is with a fixed sample of unrelated photos.
+    """
+
+    most: int = 512
+
+    def pairs(self, query: Query, photo: Keypoints) -> Pairs:
+        """See Matcher."""
+        if not len(query.keypoints) or not len(photo):
+            return Pairs(np.zeros(0, np.intp), np.zeros(0, np.intp))
+        q, p = query.keypoints.vectors, photo.vectors
+        # Squared distances, less what a row has in common: one product and one comparison.
+        beyond = q @ p.T - (p * p).sum(axis=1) / 2
+        limit = ((q * q).sum(axis=1) - query.reach) / 2
+        rows, columns = np.nonzero(beyond > limit[:, None])
+        nearness = (beyond[rows, columns] - limit[rows]) / np.maximum(query.reach[rows], 1e-6)
+        order = np.lexsort((-nearness, rows))
+        rows, columns, nearness = rows[order], columns[order], nearness[order]
+        starts = np.flatnonzero(np.r_[True, np.diff(rows) != 0]) if len(rows) else rows
+        place = np.arange(len(rows)) - np.repeat(starts, np.diff(np.r_[starts, len(rows)]))
+        first = np.flatnonzero(place < EACH)
+        best = first[np.argsort(-nearness[first], kind="stable")][: self.most]
+        return Pairs(rows[best], columns[best])

@@ -1,0 +1,106 @@
+"""Every place of a photo where a query is found: box, corners, turn, and how surely."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from common.geometry import Box
+from worker.local.fit import Field, Fit, Matrix, best_fit, carried, corners
+from worker.local.keypoints import Keypoints
+from worker.local.match import Matcher, Query
+
+Corner = tuple[float, float]
+
+ALONE = 30.0
+"""So many matches missing around those found: then only a part of the query is in the photo."""
+FOUND = 2.0
+"""Evidence from which a place counts as found: chance would do it once in a hundred photos."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a photo shows the query.
+
+    `quad`: the query's corners in the photo's pixels: top left, top right, bottom right, bottom
+    left of the query as it was posted. They may lie outside; `box` does not. Where the photo shows
+    a part of the query alone (both are photos of scenes), they are that part's. `rotation`: degrees
+    clockwise, of the query's upright (after mirroring, where `mirrored`). `inliers` of `matches`
+    keypoint pairs agree; `evidence` is -log10 of how often chance would do the same.
+    """
+
+    box: Box
+    quad: tuple[Corner, Corner, Corner, Corner]
+    rotation: float
+    scale: float
+    mirrored: bool
+    inliers: int
+    matches: int
+    evidence: float
+
+
+def placements(
+    matcher: Matcher, query: Query, photo: Keypoints, most: int, least: float = FOUND
+) -> list[Placement]:
+    """Return at most `most` places with evidence of at least `least`, surest first."""
+    pairs = matcher.pairs(query, photo)
+    found: list[Placement] = []
+    while len(found) < most:
+        field = Field.of(query, photo, pairs)
+        fit = best_fit(field)
+        if fit is None or fit.evidence < least:
+            break
+        place = _placement(query, photo, field, fit)
+        if place is not None and all(place.box.iou(other.box) < 0.5 for other in found):
+            found.append(place)
+        taken = np.isin(pairs.photo, pairs.photo[fit.inliers])
+        pairs = pairs.where(~taken)
+    return found
+
+
+def _placement(query: Query, photo: Keypoints, field: Field, fit: Fit) -> Placement | None:
+    quad = carried(fit.matrix, _shown_part(query, photo, field, fit))
+    low, high = quad.min(axis=0), quad.max(axis=0)
+    box = Box.covering((*low.tolist(), *high.tolist()), photo.width, photo.height)
+    if not box.inside(photo.width, photo.height):
+        return None
+    top = quad[1] - quad[0] + quad[2] - quad[3]
+    shown = quad[[1, 0, 3, 2]] if query.mirrored else quad
+    return Placement(
+        box=box,
+        quad=_rounded(shown),
+        rotation=round(math.degrees(math.atan2(top[1], top[0])), 1),
+        scale=round(fit.scale, 4),
+        mirrored=query.mirrored,
+        inliers=fit.count,
+        matches=len(field.source),
+        evidence=round(fit.evidence, 2),
+    )
+
+
+def _shown_part(query: Query, photo: Keypoints, field: Field, fit: Fit) -> Matrix:
+    """Return the corners (4, 2) of what the photo shows of the query: all of it, as a rule.
+
+    A photo of a street may share no more than a sign with another. If the keypoints around those
+    that match were there too, as many of them would match as among those.
+    """
+    inliers = field.source[fit.inliers]
+    low, high = inliers.min(axis=0), inliers.max(axis=0)
+    margin = 0.05 * (high - low).max()
+    low, high = low - margin, high + margin
+    points = query.keypoints.points
+    within = ((points >= low) & (points <= high)).all(axis=1)
+    moved = carried(fit.matrix, points)
+    visible = ((moved >= 0) & (moved < [photo.width, photo.height])).all(axis=1)
+    missing = (visible & ~within).sum() * fit.count / max(within.sum(), 1)
+    if missing < ALONE:
+        return corners(field.size)
+    (x1, y1), (x2, y2) = np.maximum(low, 0), np.minimum(high, field.size)
+    return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float64)
+
+
+def _rounded(quad: Matrix) -> tuple[Corner, Corner, Corner, Corner]:
+    a, b, c, d = ((round(float(x), 1), round(float(y), 1)) for x, y in quad)
+    return a, b, c, d

@@ -1,0 +1,93 @@
+"""The committed vocabulary: how descriptors are shortened, and which visual words they are.
+
+A word is a pair of cells, one in each half of the shortened descriptor: an inverted multi-index
+(Babenko and Lempitsky, 2012). A thousand centres a half make a million words from a small file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from common.errors import InvalidSettings
+from worker.local.features import DESCRIPTOR_SCALE, DIM, Bytes, Floats
+
+SHORT = 64
+"""Dimensions of a shortened descriptor: they hold 95 % of the variance."""
+DEFAULT_PATH = Path(__file__).parents[2] / "models" / "local" / "vocabulary.npz"
+Words = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What `training/words.py` made of many photos' descriptors.
+
+    `mean` float32 (128,), `basis` float32 (128, 64): principal components. `spread` float32 (64,):
+    their standard deviations. `centres` float32 (2, cells, 32): the cells of the even and of the
+    odd components. `background` float32 (B, 64): shortened descriptors of unrelated photos.
+    """
+
+    id: str
+    mean: Floats
+    basis: Floats
+    spread: Floats
+    centres: Floats
+    background: Floats = field(repr=False)
+
+    @classmethod
+    def load(cls, path: Path = DEFAULT_PATH) -> Vocabulary:
+        """Read the file. Raises InvalidSettings when it is not there or not one."""
+        try:
+            content = path.read_bytes()
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
+                parts = {name: arrays[name].astype(np.float32) for name in arrays.files}
+            return cls(id=hashlib.sha256(content).hexdigest()[:8], **parts)
+        except (OSError, ValueError, TypeError) as exc:
+            raise InvalidSettings(f"{path} is no vocabulary of local features.") from exc
+
+    def shorten(self, descriptors: Bytes) -> Floats:
+        """Return shortened descriptors, float32 (N, 64), of uint8 (N, 128)."""
+        if not len(descriptors):
+            return np.zeros((0, SHORT), np.float32)
+        scaled = descriptors.reshape(-1, DIM).astype(np.float32) / np.float32(DESCRIPTOR_SCALE)
+        short: Floats = (scaled - self.mean) @ self.basis
+        return short
+
+    def words(self, short: Floats, each: int) -> tuple[Words, Floats]:
+        """Return each descriptor's `each` nearest words, nearest first, and squared distances.
+
+        Shapes (N, each): int64 below cells squared, and float32.
+        """
+        if not len(short):
+            return np.zeros((0, each), np.int64), np.zeros((0, each), np.float32)
+        near = min(each, self.centres.shape[1])
+        (first, d_first), (second, d_second) = (
+            _nearest(short[:, half::2], centres, near) for half, centres in enumerate(self.centres)
+        )
+        cells = self.centres.shape[1]
+        words = (first[:, :, None] * cells + second[:, None, :]).reshape(len(short), -1)
+        distances = (d_first[:, :, None] + d_second[:, None, :]).reshape(len(short), -1)
+        order = np.argsort(distances, axis=1, kind="stable")[:, :each]
+        return np.take_along_axis(words, order, 1), np.take_along_axis(distances, order, 1)
+
+    def nearest_background(self, short: Floats) -> Floats:
+        """Return each descriptor's squared distance to the nearest of unrelated photos, (N,)."""
+        return _nearest(short, self.background, 1)[1][:, 0]
+
+
+def _nearest(short: Floats, centres: Floats, count: int) -> tuple[Words, Floats]:
+    """Return the `count` nearest centres, nearest first, and their squared distances."""
+    squares = (short * short).sum(axis=1)[:, None]
+    distances = squares + (centres * centres).sum(axis=1) - 2 * (short @ centres.T)
+    if count == 1:
+        found = distances.argmin(axis=1)[:, None]
+    else:
+        part = np.argpartition(distances, count - 1, axis=1)[:, :count]
+        order = np.take_along_axis(distances, part, 1).argsort(axis=1, kind="stable")
+        found = np.take_along_axis(part, order, 1)
+    return found, np.maximum(np.take_along_axis(distances, found, 1), 0.0)

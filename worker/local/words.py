@@ -1,0 +1,42 @@
+"""Visual words: a photo as the set of its words, a query as weights on words.
+
+Both become sparse vectors of the vector engine, which weighs rare words up (IDF) and keeps the
+inverted index; their product counts how many of the query's details a photo has.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from common.vectors.words import SparseVector
+from worker.local.features import Floats
+from worker.local.keypoints import Keypoints
+from worker.local.vocabulary import Vocabulary, Words
+
+CELLS_A_QUERY = 4
+"""Words that each of a query's descriptors may fall into, with less weight the farther."""
+SOFTNESS = 0.1
+"""The distance at which a word's weight has fallen to 0.6 of the nearest one's."""
+BUSY = 0.25
+"""A photo of many words shares some with any query: its words weigh (their number)^-0.25."""
+
+
+def photo_words(keypoints: Keypoints, vocabulary: Vocabulary) -> Words:
+    """Return the words of a photo, int64, ascending and without doubles."""
+    return np.unique(vocabulary.words(keypoints.vectors, 1)[0])
+
+
+def weighted(words: Words) -> SparseVector:
+    """Return a photo's words as its sparse vector."""
+    weight = float(max(len(words), 1) ** -BUSY)
+    return SparseVector(words.tolist(), [weight] * len(words))
+
+
+def query_words(keypoints: Keypoints, vocabulary: Vocabulary) -> SparseVector:
+    """Return the words near a query's descriptors; a word named twice keeps its larger weight."""
+    found, distances = vocabulary.words(keypoints.vectors, CELLS_A_QUERY)
+    words = found.ravel()
+    weights: Floats = np.exp(-(distances - distances[:, :1]) / (2 * SOFTNESS**2)).ravel()
+    order = np.lexsort((-weights, words))
+    first = order[np.flatnonzero(np.diff(words[order], prepend=-1))]
+    return SparseVector(words[first].tolist(), weights[first].tolist())

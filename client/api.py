@@ -14,7 +14,7 @@ import httpx
 
 from client import listings, operations
 from client.exchange import Service
-from client.listings import Listing
+from client.listings import Listing, Place
 from client.steps import Steps
 from client.transport import AsyncTransport, Transport
 
@@ -58,9 +58,9 @@ def _each(
 ) -> Callable[Concatenate[Needle, P], Iterator[T]]:
     def call(self: Needle, /, *args: P.args, **kwargs: P.kwargs) -> Iterator[T]:
         for listing in listed(*args, **kwargs):
-            offset: int | None = 0
-            while offset is not None:
-                rows, offset = self._transport.run(listings.page(self._service, listing, offset))
+            place: Place | None = Place()
+            while place is not None:
+                rows, place = self._transport.run(listings.page(self._service, listing, place))
                 yield from rows
 
     return _described(call, listed)
@@ -71,10 +71,10 @@ def _each_awaited(
 ) -> Callable[Concatenate[AsyncNeedle, P], AsyncIterator[T]]:
     async def call(self: AsyncNeedle, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
         for listing in listed(*args, **kwargs):
-            offset: int | None = 0
-            while offset is not None:
-                asked = listings.page(self._service, listing, offset)
-                rows, offset = await self._transport.run(asked)
+            place: Place | None = Place()
+            while place is not None:
+                asked = listings.page(self._service, listing, place)
+                rows, place = await self._transport.run(asked)
                 for row in rows:
                     yield row
 
@@ -129,6 +129,8 @@ class Needle:
     file = _method(operations.file)
     delete = _method(operations.delete)
     collections = _method(operations.collections)
+    create_collection = _method(operations.create_collection)
+    delete_collection = _method(operations.delete_collection)
     ready = _method(operations.ready)
 
     def close(self) -> None:
@@ -198,6 +200,8 @@ class AsyncNeedle:
     file = _awaited(operations.file)
     delete = _awaited(operations.delete)
     collections = _awaited(operations.collections)
+    create_collection = _awaited(operations.create_collection)
+    delete_collection = _awaited(operations.delete_collection)
     ready = _awaited(operations.ready)
 
     async def close(self) -> None:

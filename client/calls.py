@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -11,7 +12,7 @@ from urllib.parse import quote
 from client import uploads
 from client.errors import JobFailed
 from client.jobs import Job
-from client.steps import PREFIX, Call
+from client.steps import KEY_HEADER, PREFIX, Call
 from client.uploads import Source, Upload
 
 
@@ -40,19 +41,29 @@ def image(method: str, image_id: str, collection: str | None, what: str = "") ->
     return Call(method, path, params=given(collection=collection))
 
 
-def index(batch: Sequence[Upload], form: Mapping[str, str], *, repeatable: bool = False) -> Call:
+def index(batch: Sequence[Upload], form: Mapping[str, str]) -> Call:
     """Return the request that sends these photos."""
     files = partial(uploads.parts, "files", batch)
-    return Call("POST", f"{PREFIX}/images", data=form, files=files, repeatable=repeatable)
+    return Call("POST", f"{PREFIX}/images", data=form, files=files, headers=once())
 
 
 def search(source: Source | None, options: Mapping[str, Any]) -> Call:
     """Return a search: a form with a file where there is one, else JSON. Raises OSError."""
     path, wait_s = f"{PREFIX}/search", float(options.get("wait", 0))
     if source is None:
-        return Call("POST", path, body=dict(options), wait_s=wait_s)
+        return Call("POST", path, body=dict(options), wait_s=wait_s, headers=once())
     files = partial(uploads.parts, "file", [uploads.upload(source)])
-    return Call("POST", path, data=form(**options), files=files, wait_s=wait_s)
+    return Call("POST", path, data=form(**options), files=files, wait_s=wait_s, headers=once())
+
+
+def collection(method: str, name: str) -> Call:
+    """Return a call about one collection."""
+    return Call(method, f"{PREFIX}/collections/{quote(name, safe='')}")
+
+
+def once() -> dict[str, str]:
+    """Return the header by which the service makes one job of a request that is sent again."""
+    return {KEY_HEADER: uuid.uuid4().hex}
 
 
 def check(job: Job) -> Job:

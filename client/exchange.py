@@ -81,10 +81,10 @@ class Service:
         """Tell whether to try again after a broken connection.
 
         Not when nothing has ever answered here: that is a wrong address or a service that is
-        down, and its user should hear so at once. Not when a POST may have arrived.
+        down, and its user should hear so at once. Not when what changes something may have
+        arrived, unless the service knows it again.
         """
-        safe = call.method == "GET" or call.repeatable or isinstance(exc, httpx.ConnectError)
-        return self._answered and safe
+        return self._answered and (call.repeatable or isinstance(exc, httpx.ConnectError))
 
     def _object(self, answer: httpx.Response) -> dict[str, Any]:
         try:

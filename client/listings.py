@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+import httpx
+
 from client import calls
 from client.exchange import Service
 from client.jobs import Item, Job
@@ -27,16 +29,35 @@ class Listing(Generic[T]):
     limit: int | None = None
 
 
-def page(service: Service, listing: Listing[T], offset: int) -> Steps[tuple[list[T], int | None]]:
-    """Return the rows from `offset` on, and the offset of the next page, None after the last."""
-    left = PAGE if listing.limit is None else min(PAGE, listing.limit - offset)
+@dataclass(frozen=True)
+class Place:
+    """Where a page begins: after so many rows, at the cursor that the page before has named."""
+
+    after: int = 0
+    cursor: str | None = None
+
+
+def page(
+    service: Service, listing: Listing[T], place: Place
+) -> Steps[tuple[list[T], Place | None]]:
+    """Return a page's rows, and the place of the next one, None after the last.
+
+    An answer names its `next` page by a URL with a cursor, since with an offset what is added
+    meanwhile moves the pages; where it does not, the pages end with its `total`.
+    """
+    left = PAGE if listing.limit is None else min(PAGE, listing.limit - place.after)
     if left <= 0:
         return [], None
-    asked = {**listing.params, "offset": offset, "limit": left}
+    where = {"cursor": place.cursor} if place.cursor else {"offset": place.after}
+    asked = {**listing.params, **where, "limit": left}
     body = yield from service.json(Call("GET", listing.path, params=asked))
     rows = [listing.read(raw) for raw in body.get(listing.key) or ()]
-    after = offset + len(rows)
-    return rows, after if rows and after < int(body.get("total") or 0) else None
+    after = place.after + len(rows)
+    if "next" in body:
+        cursor = httpx.URL(str(body["next"] or "")).params.get("cursor")
+        return rows, Place(after, cursor) if cursor else None
+    more = bool(rows) and after < int(body.get("total") or 0)
+    return rows, Place(after) if more else None
 
 
 def items(job: Job | str) -> list[Listing[Item]]:
@@ -46,12 +67,24 @@ def items(job: Job | str) -> list[Listing[Item]]:
     ]
 
 
-def images(*, collection: str | None = None, limit: int | None = None) -> list[Listing[Image]]:
-    """Yield every indexed photo, newest first; with `limit`, at most so many."""
-    params = calls.given(collection=collection)
+def images(
+    *,
+    collection: str | None = None,
+    name: str | None = None,
+    filter: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+) -> list[Listing[Image]]:
+    """Yield the indexed photos, newest first; with `limit`, at most so many.
+
+    `name` is a part of the file's name, `filter` is for metadata, as a search's is.
+    """
+    params = calls.form(collection=collection, name=name, filter=filter)
     return [Listing(f"{PREFIX}/images", "images", Image.from_json, params, limit)]
 
 
-def jobs(*, limit: int | None = None) -> list[Listing[Job]]:
-    """Yield the jobs, newest first; NeedleApiError 404 or 405 from a service that lists none."""
-    return [Listing(f"{PREFIX}/jobs", "jobs", Job.from_json, limit=limit)]
+def jobs(
+    *, kind: str | None = None, status: str | None = None, limit: int | None = None
+) -> list[Listing[Job]]:
+    """Yield the jobs without their results, newest first; with `limit`, at most so many."""
+    params = calls.given(kind=kind, status=status)
+    return [Listing(f"{PREFIX}/jobs", "jobs", Job.from_json, params, limit)]

@@ -36,6 +36,7 @@ def index(
     metadata: Mapping[str, Any] | None = None,
     confidence_threshold: float | None = None,
     batch_size: int | None = None,
+    profile: str | None = None,
     local_features: int | None = None,
     on_progress: OnJob | None = None,
 ) -> Steps[Job]:
@@ -49,6 +50,7 @@ def index(
         metadata=metadata,
         confidence_threshold=confidence_threshold,
         batch_size=batch_size,
+        profile=profile,
         local_features=local_features,
     )
     jobs = []
@@ -67,13 +69,11 @@ def index_batch(
     *,
     collection: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    profile: str | None = None,
 ) -> Steps[Job]:
-    """Send these photos in one request, as `client.uploads.requests` divides them.
-
-    A connection that breaks is tried again: a photo that arrives twice is indexed once.
-    """
-    form = calls.form(collection=collection, metadata=metadata)
-    return (yield from _job(service, calls.index(batch, form, repeatable=True)))
+    """Send these photos in one request, as `client.uploads.requests` divides them."""
+    form = calls.form(collection=collection, metadata=metadata, profile=profile)
+    return (yield from _job(service, calls.index(batch, form)))
 
 
 def index_urls(
@@ -82,10 +82,14 @@ def index_urls(
     *,
     collection: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    profile: str | None = None,
 ) -> Steps[Job]:
     """Have the service download photos and index them; return the job at once."""
-    body = calls.given(urls=list(urls), collection=collection, metadata=metadata)
-    return (yield from _job(service, Call("POST", f"{PREFIX}/images", body=body)))
+    more = calls.given(collection=collection, metadata=metadata, profile=profile)
+    body = {"urls": list(urls), **more}
+    return (
+        yield from _job(service, Call("POST", f"{PREFIX}/images", body=body, headers=calls.once()))
+    )
 
 
 # ---- jobs
@@ -225,6 +229,23 @@ def collections(service: Service) -> Steps[list[Collection]]:
     """Return the collections; one begins with its first photo."""
     body = yield from service.json(Call("GET", f"{PREFIX}/collections"))
     return [Collection.from_json(raw) for raw in body.get("collections") or ()]
+
+
+def create_collection(service: Service, name: str) -> Steps[Collection]:
+    """Create a collection, bound to the encoder in use, and return it; it may be there already.
+
+    Not needed before photos are indexed: a collection begins with its first one.
+    """
+    call = Call("POST", f"{PREFIX}/collections", body={"name": name})
+    return Collection.from_json((yield from service.json(call)))
+
+
+def delete_collection(
+    service: Service, name: str, *, on_progress: OnJob | None = None
+) -> Steps[None]:
+    """Delete a collection with all its photos and wait until it is gone."""
+    done = yield from _job(service, calls.collection("DELETE", name))
+    calls.check((yield from wait(service, done, on_progress=on_progress)))
 
 
 def ready(service: Service) -> Steps[dict[str, Any]]:

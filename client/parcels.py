@@ -50,10 +50,11 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Address:
-    """Where photos go and what is noted with each."""
+    """Where photos go, what is noted with each, how thoroughly they are indexed."""
 
     collection: str | None = None
     metadata: Mapping[str, Any] | None = None
+    profile: str | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ def send(needle: Needle, parcel: Parcel, address: Address) -> list[Receipt]:
 
 
 def _job(needle: Needle, parcel: Parcel, address: Address) -> Job:
-    more: dict[str, Any] = {"collection": address.collection, "metadata": address.metadata}
+    more: dict[str, Any] = vars(address)
     if parcel.urls:
         return needle.index_urls(parcel.urls, **more)
     return needle.index_batch(parcel.files, **more)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
 PREFIX = "/api/v1"
+KEY_HEADER = "Idempotency-Key"
 
 Files = Sequence[tuple[str, tuple[str, bytes | BinaryIO]]]
 MakeFiles = Callable[[], Files]
@@ -21,8 +22,7 @@ MakeFiles = Callable[[], Files]
 @dataclass(frozen=True)
 class Call:
     """A request. `body` is sent as JSON, or `data` and `files` as a form; the service may hold
-    its answer back for `wait_s`. `repeatable`: sending it twice does no harm, although it is a
-    POST."""
+    its answer back for `wait_s`. By a key in the `headers` it knows a POST that is sent again."""
 
     method: str
     path: str
@@ -31,7 +31,12 @@ class Call:
     data: Mapping[str, str] | None = None
     files: MakeFiles | None = None
     wait_s: float = 0.0
-    repeatable: bool = False
+    headers: Mapping[str, str] | None = None
+
+    @property
+    def repeatable(self) -> bool:
+        """Tell whether sending it twice does no harm."""
+        return self.method == "GET" or KEY_HEADER in (self.headers or ())
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,7 @@ def _arguments(call: Call, timeout_s: float) -> Iterator[dict[str, Any]]:
     try:
         yield {
             "params": call.params,
+            "headers": call.headers,
             "json": call.body,
             "data": call.data,
             "files": parts,

@@ -8,27 +8,17 @@ are written. Deleting the record first makes a running index task drop the image
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from common import catalogue_scripts as scripts
 from common.errors import EncoderMismatch, NotFound
+from common.paging import Page, Place, read
 from common.redis import Client, translated
 
 _COLLECTIONS = "needle:collections"
-
-# KEYS: records, listing. ARGV: then for each image: id, record, time. Only known images are listed.
-_MARK_INDEXED = """
-local kept = {}
-for i = 1, #ARGV, 3 do
-  if redis.call('HEXISTS', KEYS[1], ARGV[i]) == 1 then
-    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
-    redis.call('ZADD', KEYS[2], 'NX', ARGV[i + 2], ARGV[i])
-    kept[#kept + 1] = ARGV[i]
-  end
-end
-return kept
-"""
+_DELETING = "needle:deleting"
 
 
 @dataclass(frozen=True)
@@ -73,7 +63,9 @@ class Catalogue:
 
     def __init__(self, redis: Client) -> None:
         self._redis = redis
-        self._mark = redis.register_script(_MARK_INDEXED)
+        self._mark = redis.register_script(scripts.MARK_INDEXED)
+        self._remove = redis.register_script(scripts.REMOVE)
+        self._regions = redis.register_script(scripts.COUNT_REGIONS)
 
     def add(self, records: Sequence[ImageRecord]) -> None:
         """Record images whose bytes are stored; a known image keeps its record."""
@@ -107,28 +99,45 @@ class Catalogue:
         if not args:
             return set()
         with translated():
-            keys = [_records(collection), _listing(collection)]
-            return set(self._mark(keys=keys, args=args))
+            return set(self._mark(keys=_keys(collection), args=args))
 
-    def page(self, collection: str, *, offset: int, limit: int) -> list[ImageRecord]:
-        """Return indexed images, newest first."""
+    def page(
+        self,
+        collection: str,
+        place: Place,
+        limit: int,
+        *,
+        keep: Callable[[ImageRecord], bool] | None = None,
+    ) -> Page[ImageRecord]:
+        """Return indexed images that `keep` wants, newest first."""
+
+        def load(image_ids: Sequence[str]) -> dict[str, ImageRecord]:
+            return self.find(collection, image_ids)
+
         with translated():
-            ids = self._redis.zrevrange(_listing(collection), offset, offset + limit - 1)
-        found = self.find(collection, ids)
-        return [found[i] for i in ids if i in found]
+            key = _listing(collection)
+            return read(self._redis, key, load, place=place, limit=limit, keep=keep)
+
+    def every(self, collection: str) -> Iterator[ImageRecord]:
+        """Yield every image that has a record, indexed or not, in no order."""
+        with translated():
+            for _, text in self._redis.hscan_iter(_records(collection), count=1000):
+                yield _load(text)
 
     def count(self, collection: str) -> int:
         """Return how many images are indexed."""
         with translated():
             return int(self._redis.zcard(_listing(collection)))
 
+    def count_regions(self, collection: str) -> int:
+        """Return how many regions its indexed images have."""
+        with translated():
+            return int(self._regions(keys=_keys(collection)))
+
     def remove(self, collection: str, image_id: str) -> None:
         """Forget an image; its points and files are the caller's."""
         with translated():
-            pipe = self._redis.pipeline(transaction=True)
-            pipe.hdel(_records(collection), image_id)
-            pipe.zrem(_listing(collection), image_id)
-            pipe.execute()
+            self._remove(keys=_keys(collection), args=[image_id])
 
     def collections(self) -> list[Collection]:
         """Return every collection, by name."""
@@ -151,6 +160,39 @@ class Catalogue:
         check_encoder(bound, encoder)
         return bound
 
+    def holds(self, name: str) -> bool:
+        """Tell whether a collection is bound, or has images that are not indexed yet."""
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.hexists(_COLLECTIONS, name)
+            pipe.exists(_records(name))
+            return any(pipe.execute())
+
+    def begin_deleting(self, name: str, job_id: str) -> str:
+        """Mark a collection as being deleted and return the job that does, the first one named."""
+        with translated():
+            self._redis.hsetnx(_DELETING, name, job_id)
+            return str(self._redis.hget(_DELETING, name) or job_id)
+
+    def deleting(self, name: str) -> str | None:
+        """Return the job that deletes a collection, None when none does."""
+        with translated():
+            found: str | None = self._redis.hget(_DELETING, name)
+        return found
+
+    def stop_deleting(self, name: str) -> None:
+        """Take the mark away; the collection takes images again."""
+        with translated():
+            self._redis.hdel(_DELETING, name)
+
+    def forget_collection(self, name: str) -> None:
+        """Forget a collection, what it is bound to, and every image of it."""
+        with translated():
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.hdel(_COLLECTIONS, name)
+            pipe.delete(*_keys(name))
+            pipe.execute()
+
 
 def check_encoder(collection: Collection | None, encoder: str) -> None:
     """Raise EncoderMismatch when the collection was built with another encoder."""
@@ -168,6 +210,10 @@ def _records(collection: str) -> str:
 
 def _listing(collection: str) -> str:
     return f"needle:listing:{collection}"
+
+
+def _keys(collection: str) -> list[str]:
+    return [_records(collection), _listing(collection), f"needle:regions:{collection}"]
 
 
 def _dump(record: ImageRecord) -> str:

@@ -85,6 +85,24 @@ class EncoderMismatch(Permanent):
     code = "encoder_mismatch"
 
 
+class BeingDeleted(Permanent):
+    """A collection is being deleted; until that has ended it takes no images."""
+
+    code = "being_deleted"
+
+
+class KeyReused(Permanent):
+    """An idempotency key came with another request before."""
+
+    code = "idempotency_key_reused"
+
+
+class UnsupportedMediaType(Permanent):
+    """A request's body is of a type that the call does not take."""
+
+    code = "unsupported_media_type"
+
+
 class TextNotSupported(Permanent):
     """The model pack in use has no text side."""
 
@@ -141,6 +159,12 @@ class BrokerUnavailable(Transient):
     """Redis does not answer, so that no job can be recorded or enqueued."""
 
     code = "broker_unavailable"
+
+
+class InProgress(Transient):
+    """The first request with the same idempotency key has not been answered yet."""
+
+    code = "in_progress"
 
 
 class Overloaded(Transient):

@@ -34,9 +34,14 @@ class ImageStore(Protocol):
         ...
 
 
+def collection_folder(collection: str) -> str:
+    """Return the folder of keys that belong to a collection's images."""
+    return f"images/{collection}"
+
+
 def photo_folder(collection: str, image_id: str) -> str:
     """Return the folder of keys that belong to one image."""
-    return f"images/{collection}/{image_id[:2]}/{image_id}"
+    return f"{collection_folder(collection)}/{image_id[:2]}/{image_id}"
 
 
 def photo_key(collection: str, image_id: str) -> str:

@@ -1,6 +1,7 @@
 """The Lua scripts behind JobStore. Each runs atomically inside Redis.
 
-KEYS: 1 the job's hash, 2 its items' hash, 3 the list that wakes waiters when the job ends.
+KEYS: 1 the job's hash, 2 its items' hash, 3 the list that wakes waiters when the job ends,
+4 the sorted set of ended jobs by the time at which they fade.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ local function finish(status, now, ttl)
   redis.call('HSET', KEYS[1], 'status', status, 'finished_at', now)
   redis.call('RPUSH', KEYS[3], status)
   for i = 1, 3 do redis.call('EXPIRE', KEYS[i], ttl) end
+  redis.call('ZADD', KEYS[4], now + ttl, string.sub(KEYS[1], #'needle:job:' + 1))
 end
 local function open()
   local status = redis.call('HGET', KEYS[1], 'status')

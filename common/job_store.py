@@ -9,7 +9,8 @@ from typing import Any
 
 from common import job_scripts as scripts
 from common.errors import NotFound
-from common.jobs import Item, ItemStatus, Job, Kind, Status
+from common.job_list import ENDED, JobList
+from common.jobs import Item, ItemStatus, Job, Kind, Status, parse
 from common.redis import ANSWER_TIMEOUT_S, Client, connect, translated
 
 
@@ -20,6 +21,7 @@ class JobStore:
         self._redis = redis
         self._url = url
         self._ttl_s = ttl_s
+        self.list = JobList(redis)
         self._start = redis.register_script(scripts.START)
         self._finish_items = redis.register_script(scripts.FINISH_ITEMS)
         self._end = redis.register_script(scripts.END)
@@ -38,7 +40,7 @@ class JobStore:
             "total": len(items),
             "done": 0,
             "failed": failed,
-            "created_at": time.time(),
+            "created_at": (now := time.time()),
             "details": json.dumps(details),
         }
         with translated():
@@ -47,7 +49,9 @@ class JobStore:
                 batch = {i.index: json.dumps(i.as_dict()) for i in items[start : start + 1000]}
                 pipe.hset(_items(job_id), mapping=batch)
             pipe.hset(_job(job_id), mapping=record)
+            self.list.add(pipe, job_id, kind, now)
             pipe.execute()
+            self.list.forget_faded()
 
     def get(self, job_id: str) -> Job:
         """Return a job, by one read. Raises NotFound or BrokerUnavailable."""
@@ -55,7 +59,7 @@ class JobStore:
             raw: dict[str, str] = self._redis.hgetall(_job(job_id))
         if not raw:
             raise NotFound(f"There is no job '{job_id}'; finished jobs are forgotten after a time.")
-        return _parse(job_id, raw)
+        return parse(job_id, raw)
 
     def items(self, job_id: str, *, offset: int, limit: int) -> list[Item]:
         """Return a page of the items, in the order in which they were posted."""
@@ -111,7 +115,10 @@ class JobStore:
     def discard(self, job_id: str) -> None:
         """Remove a job that could not be enqueued, so that no half job stays."""
         with translated():
-            self._redis.delete(*_keys(job_id))
+            pipe = self._redis.pipeline(transaction=True)
+            pipe.delete(_job(job_id), _items(job_id), _ended_key(job_id))
+            self.list.remove(pipe, [job_id])
+            pipe.execute()
 
     def wait(self, job_id: str, timeout_s: float) -> Job:
         """Return the job once it has ended, or as it stands after `timeout_s` seconds."""
@@ -142,24 +149,4 @@ def _ended_key(job_id: str) -> str:
 
 
 def _keys(job_id: str) -> list[str]:
-    return [_job(job_id), _items(job_id), _ended_key(job_id)]
-
-
-def _parse(job_id: str, raw: Mapping[str, str]) -> Job:
-    def moment(name: str) -> float | None:
-        return float(raw[name]) if name in raw else None
-
-    return Job(
-        job_id=job_id,
-        kind=Kind(raw["kind"]),
-        status=Status(raw["status"]),
-        total=int(raw["total"]),
-        done=int(raw["done"]),
-        failed=int(raw["failed"]),
-        created_at=float(raw["created_at"]),
-        started_at=moment("started_at"),
-        finished_at=moment("finished_at"),
-        result=json.loads(raw.get("result", "null")),
-        error=json.loads(raw.get("error", "null")),
-        details=json.loads(raw["details"]),
-    )
+    return [_job(job_id), _items(job_id), _ended_key(job_id), ENDED]

@@ -41,6 +41,7 @@ class ItemStatus(str, Enum):
 
     QUEUED = "queued"
     INDEXED = "indexed"  # its regions were written by this job
+    DELETED = "deleted"  # it and all that belongs to it are gone
     UNCHANGED = "unchanged"  # they were there already, made with the same models and options
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -66,7 +67,7 @@ class Item:
             return replace(self, status=ItemStatus.CANCELLED)
         return self
 
-    def ended(self, status: ItemStatus, image_id: str) -> Item:
+    def ended(self, status: ItemStatus, image_id: str | None) -> Item:
         """Return this item, ended well."""
         return Item(self.index, self.name, image_id, status)
 
@@ -104,6 +105,11 @@ class Job:
     error: Mapping[str, object] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def has_items(self) -> bool:
+        """Tell whether the items end one by one; the job of a search or of one photo has none."""
+        return self.kind is Kind.INDEX or bool(self.details.get("whole"))
+
     def rate_per_s(self, now: float) -> float | None:
         """Return items ended per second since the first task began, None before that."""
         ended = self.done + self.failed
@@ -139,3 +145,25 @@ class Job:
             "started_at": self.started_at,
             "finished_at": self.finished_at,
         }
+
+
+def parse(job_id: str, raw: Mapping[str, str]) -> Job:
+    """Read the record of a job, as Redis holds it."""
+
+    def moment(name: str) -> float | None:
+        return float(raw[name]) if name in raw else None
+
+    return Job(
+        job_id=job_id,
+        kind=Kind(raw["kind"]),
+        status=Status(raw["status"]),
+        total=int(raw["total"]),
+        done=int(raw["done"]),
+        failed=int(raw["failed"]),
+        created_at=float(raw["created_at"]),
+        started_at=moment("started_at"),
+        finished_at=moment("finished_at"),
+        result=json.loads(raw.get("result", "null")),
+        error=json.loads(raw.get("error", "null")),
+        details=json.loads(raw["details"]),
+    )

@@ -20,6 +20,7 @@ INDEX_TASK = "needle.index"
 SEARCH_TASK = "needle.search"
 COMMIT_TASK = "needle.commit"
 DELETE_TASK = "needle.delete"
+DELETE_COLLECTION_TASK = "needle.delete_collection"
 RETRY_AFTER_S = 10
 
 

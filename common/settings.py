@@ -112,10 +112,10 @@ class Settings(BaseModel):
         2500, description="Most local features kept of a photo; 0 for none"
     )
     verify_images: Annotated[int, Field(ge=0, le=200)] = Field(
-        30, description="Photos that a search verifies by their local features; 0 for none"
+        60, description="Photos that a search verifies by their local features; 0 for none"
     )
     verify_budget_ms: Annotated[int, Field(ge=1, le=60_000)] = Field(
-        600, description="Longest time that verifying may take in a search (milliseconds)"
+        500, description="Longest time that verifying may take in a search (milliseconds)"
     )
     search_threads: Positive = Field(4, description="Tasks that the search worker runs at once")
     host: str = Field("127.0.0.1", description="Address that the web server listens on")

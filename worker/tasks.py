@@ -18,11 +18,19 @@ from common.errors import BrokerUnavailable, NeedleError, Transient
 from common.images import query_key
 from common.jobs import Item, ItemStatus
 from common.log import log_context
-from common.queue import COMMIT_TASK, DELETE_TASK, INDEX_TASK, SEARCH_TASK
+from common.queue import (
+    COMMIT_TASK,
+    DELETE_COLLECTION_TASK,
+    DELETE_TASK,
+    INDEX_TASK,
+    SEARCH_TASK,
+    STORE,
+)
 from worker.commit import Writer
 from worker.context import Base
 from worker.index import Indexer
 from worker.options import IndexOptions
+from worker.removal import delete_some
 from worker.search import Searcher
 
 log = logging.getLogger(__name__)
@@ -140,6 +148,18 @@ def register_search(
             try:
                 writer().discard(collection, image_id)
                 base.jobs.succeed(job_id, {"image_id": image_id, "collection": collection})
+            except Transient as error:
+                raise requeue(error) from error
+
+    @app.task(name=DELETE_COLLECTION_TASK, shared=False)  # type: ignore[untyped-decorator]
+    def delete_collection(job_id: str, collection: str, first: int = 0) -> None:
+        with log_context(job_id=job_id):
+            try:
+                after = delete_some(writer(), job_id, collection, first)
+                if after is not None:
+                    # In pieces, each shorter than the time after which Redis delivers it again.
+                    payload = {"job_id": job_id, "collection": collection, "first": after}
+                    base.queue.submit(DELETE_COLLECTION_TASK, STORE, payload)
             except Transient as error:
                 raise requeue(error) from error
 

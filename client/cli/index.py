@@ -24,6 +24,7 @@ from client.sources import Sources
 from client.tally import Outcome
 
 SHOWN_FAILURES = 10
+PROFILES = ("fast", "balanced", "thorough")
 
 EXAMPLES = """
 needle index ~/photos                        # a folder and all folders in it
@@ -48,6 +49,7 @@ needle index ~/incoming --watch              # and whatever comes later
     "sends everything, for instance after the models or the tiles have changed.",
 )
 @click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", callback=metadata)
+@click.option("--profile", type=click.Choice(PROFILES), help="How thoroughly to index.")
 @click.option(
     "--in-flight",
     type=click.IntRange(1, 64),
@@ -65,6 +67,7 @@ def index(
     watched: bool,
     resume: bool,
     metadata: dict[str, Any] | None,
+    profile: str | None,
     in_flight: int,
     collection: str | None,
     as_json: bool,
@@ -86,7 +89,7 @@ def index(
     journal = _journal(shell, collection)
     try:
         with shell.connect() as needle:
-            target = Address(collection, metadata)
+            target = Address(collection, metadata, profile)
             one = ResumableIndex(needle, journal, target, resume=resume, in_flight=in_flight)
             run = _Run(shell, one, as_json)
             run(found)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import islice
 from typing import Any
 
 import click
@@ -20,6 +19,8 @@ from client.journal import Journal, state_file
 SHOWN_ITEMS = 100
 UNLISTED = frozenset({404, 405})
 """What a service answers that has no list of its jobs."""
+KINDS = ("index", "search", "delete")
+STATUSES = ("queued", "started", "succeeded", "partial", "failed", "cancelled")
 BAD = frozenset({"failed", "cancelled"})
 
 EXAMPLES = """
@@ -33,6 +34,8 @@ needle jobs JOB_ID --cancel
 @click.command(cls=Command, short_help="Show, await or cancel jobs.", examples=EXAMPLES)
 @click.argument("job_ids", nargs=-1, metavar="[JOB_ID...]")
 @click.option("-n", "--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), help="Only these of the last ones.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only these of the last ones.")
 @click.option("--wait", "waits", is_flag=True, help="Wait until they have ended.")
 @click.option("--items", is_flag=True, help="Show how each photo ended, failures first.")
 @click.option("--cancel", is_flag=True, help="End them; photos that are indexed stay.")
@@ -42,6 +45,8 @@ def jobs(
     shell: Shell,
     job_ids: Sequence[str],
     limit: int,
+    kind: str | None,
+    status: str | None,
     waits: bool,
     items: bool,
     cancel: bool,
@@ -57,7 +62,7 @@ def jobs(
     with shell.connect() as needle:
         found = [_one(needle, job_id, waits, cancel) for job_id in job_ids]
         if not job_ids:
-            found = _last(shell, needle, limit)
+            found = _last(shell, needle, limit, kind, status)
         details = {job.job_id: _items(needle, job) for job in found} if items else {}
     if as_json:
         rows = [asdict(job) for job in found]
@@ -76,9 +81,11 @@ def _one(needle: Needle, job_id: str, waits: bool, cancel: bool) -> Job:
     return needle.wait(job) if waits else job
 
 
-def _last(shell: Shell, needle: Needle, limit: int) -> list[Job]:
+def _last(
+    shell: Shell, needle: Needle, limit: int, kind: str | None, status: str | None
+) -> list[Job]:
     try:
-        return list(islice(needle.jobs(limit=limit), limit))
+        return list(needle.jobs(kind=kind, status=status, limit=limit))
     except NeedleApiError as exc:
         if exc.status not in UNLISTED:
             raise
@@ -87,7 +94,8 @@ def _last(shell: Shell, needle: Needle, limit: int) -> list[Job]:
         known = journal.recent_jobs(limit)
     finally:
         journal.close()
-    return [job for job_id in known if (job := _if_known(needle, job_id))]
+    found = [job for job_id in known if (job := _if_known(needle, job_id))]
+    return [job for job in found if kind in (None, job.kind) and status in (None, job.status)]
 
 
 def _if_known(needle: Needle, job_id: str) -> Job | None:

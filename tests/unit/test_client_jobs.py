@@ -108,6 +108,22 @@ def test_items_are_paged_through() -> None:
     assert [r.url.params["offset"] for r in service.requests] == ["0", "1"]
 
 
+def test_cursors_are_followed_where_the_service_gives_them() -> None:
+    def images(*names: str, **more: Any) -> Any:
+        rows = [{"image_id": name, "filename": name} for name in names]
+        return ok({"images": rows, "total": 9, **more})
+
+    service = Service(
+        images("a", "b", next_cursor="X"),
+        images(next_cursor="Y"),  # nothing here, and yet there is more
+        images("c", next_cursor=None),
+    )
+    assert [image.image_id for image in service.needle().images()] == ["a", "b", "c"]
+    asked = [dict(request.url.params) for request in service.requests]
+    assert [one.get("cursor") for one in asked] == [None, "X", "Y"]
+    assert "offset" not in asked[1]
+
+
 # ---- waiting
 
 

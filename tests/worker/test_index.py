@@ -12,6 +12,7 @@ from PIL import Image
 from common.errors import StoreUnavailable
 from common.images import photo_key, regions_key, thumbnail_key
 from common.jobs import Status
+from common.paging import Place
 from tests.fakes import FixedDetector, PixelEncoder
 from tests.worker.conftest import World, noise, png
 from worker.handover import Batch
@@ -29,7 +30,7 @@ def test_a_photo_gets_its_regions_its_thumbnail_and_its_place_in_the_list(world:
     assert len(regions) == 1 + 1 + 6
     cat = next(region for region in regions.values() if region.label == "cat")
     assert (cat.confidence, dict(cat.metadata)) == (0.9, {"shop": "Basel"})
-    record = world.base.catalogue.page("default", offset=0, limit=9)[0]
+    record = world.base.catalogue.page("default", Place(), 9).rows[0]
     assert (record.image_id, record.regions) == (name, 8)
     assert world.base.images.exists(thumbnail_key("default", name))
     assert world.base.images.exists(regions_key("default", name))

@@ -33,7 +33,9 @@ TOLERANCE = 0.02
 """How far a keypoint may lie from its place, as a share of the query's diagonal in the photo..."""
 LEAST_PX = 2.5
 """...but at least so many pixels."""
-LEAST_INLIERS = 4
+LEAST_INLIERS = 3
+AFFINE_FROM = 6
+"""Inliers from which six numbers can be told; fewer fit a similarity."""
 PLANAR_FROM = 12
 """Inliers from which a homography's eight numbers can be told."""
 MOST_SHEAR = 3.5
@@ -139,6 +141,8 @@ def _refined(field: Field, voters: Mask) -> Fit | None:
     if matrix is None:
         return None
     found = _judged(field, matrix, inliers)
+    if found.count < LEAST_INLIERS:
+        return None
     return _planar(field, found) if found.count >= PLANAR_FROM else found
 
 
@@ -162,7 +166,7 @@ def _planar(field: Field, affine: Fit) -> Fit:
 
 def _affine(source: Floats, target: Floats) -> Matrix | None:
     """Return the least-squares affine transform; a similarity where the pairs are few."""
-    if len(source) < 6:
+    if len(source) < AFFINE_FROM:
         found, _ = cv2.estimateAffinePartial2D(source, target, method=cv2.LMEDS)
         if found is None:
             return None
@@ -218,7 +222,8 @@ def _evidence(field: Field, matrix: Matrix, inliers: Mask, count: int, tolerance
     among = (near.sum(axis=1).mean() + 1) / (len(field.every) + 1)
     alike = (TURN_DEG / 180) * 0.4
     chance = min(0.9, among * alike * max(1.0, len(field.source) / tried))
-    free = 3
+    # As many pairs as fix the transform agree with it by themselves, and could be any.
+    free = 3 if inliers.sum() >= AFFINE_FROM else 2
     return _log_tail(count - free, max(tried - free, 1), chance) - free * math.log10(tried)
 
 

@@ -78,11 +78,14 @@ class NearestMatcher:
         if not len(query.keypoints) or not len(photo):
             return Pairs(np.zeros(0, np.intp), np.zeros(0, np.intp))
         q, p = query.keypoints.vectors, photo.vectors
-        # Squared distances, less what a row has in common: one product and one comparison.
-        beyond = q @ p.T - (p * p).sum(axis=1) / 2
-        limit = ((q * q).sum(axis=1) - query.reach) / 2
-        rows, columns = np.nonzero(beyond > limit[:, None])
-        nearness = (beyond[rows, columns] - limit[rows]) / np.maximum(query.reach[rows], 1e-6)
+        # Half of what squared distances fall short of the reach, all in one product.
+        limit, norm = ((q * q).sum(axis=1) - query.reach) / 2, (p * p).sum(axis=1) / 2
+        left = np.hstack([q, np.ones((len(q), 1), np.float32), -limit[:, None]])
+        right = np.hstack([p, -norm[:, None], np.ones((len(p), 1), np.float32)])
+        margin = (left @ right.T).ravel()
+        near = np.flatnonzero(margin > 0)
+        rows, columns = np.divmod(near, len(p))
+        nearness = margin[near] / np.maximum(query.reach[rows], 1e-6)
         order = np.lexsort((-nearness, rows))
         rows, columns, nearness = rows[order], columns[order], nearness[order]
         starts = np.flatnonzero(np.r_[True, np.diff(rows) != 0]) if len(rows) else rows

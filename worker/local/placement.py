@@ -16,8 +16,9 @@ Corner = tuple[float, float]
 
 ALONE = 30.0
 """So many matches missing around those found: then only a part of the query is in the photo."""
-FOUND = 2.0
-"""Evidence from which a place counts as found: chance would do it once in a hundred photos."""
+FOUND = 3.0
+"""Evidence from which a place counts as found. Of 5,000 wrong photos that share words with a query
+one came to 3.1; right photos of crops with four keypoints begin at about 2."""
 
 
 @dataclass(frozen=True)

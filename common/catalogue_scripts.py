@@ -1,0 +1,59 @@
+"""The Lua scripts behind Catalogue. Each runs atomically inside Redis.
+
+KEYS: 1 a collection's records, 2 its listing, 3 how many regions it has. The count is made when it
+is first asked for, and kept from then on.
+"""
+
+from __future__ import annotations
+
+_COUNT = """
+local function regions(text) return text and cjson.decode(text).regions or 0 end
+local function add(number)
+  if number ~= 0 and redis.call('EXISTS', KEYS[3]) == 1 then
+    redis.call('INCRBY', KEYS[3], number)
+  end
+end
+"""
+
+# ARGV: for each image: id, record, time. Only known images are listed.
+MARK_INDEXED = (
+    _COUNT
+    + """
+local kept, more = {}, 0
+for i = 1, #ARGV, 3 do
+  local old = redis.call('HGET', KEYS[1], ARGV[i])
+  if old then
+    more = more + regions(ARGV[i + 1]) - regions(old)
+    redis.call('HSET', KEYS[1], ARGV[i], ARGV[i + 1])
+    redis.call('ZADD', KEYS[2], 'NX', ARGV[i + 2], ARGV[i])
+    kept[#kept + 1] = ARGV[i]
+  end
+end
+add(more)
+return kept
+"""
+)
+
+# ARGV: id
+REMOVE = (
+    _COUNT
+    + """
+add(-regions(redis.call('HGET', KEYS[1], ARGV[1])))
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+"""
+)
+
+COUNT_REGIONS = (
+    _COUNT
+    + """
+local known = redis.call('GET', KEYS[3])
+if known then return tonumber(known) end
+local all = redis.call('HVALS', KEYS[1])
+if #all == 0 then return 0 end
+local sum = 0
+for _, text in ipairs(all) do sum = sum + regions(text) end
+redis.call('SET', KEYS[3], sum)
+return sum
+"""
+)

@@ -1,0 +1,81 @@
+"""The list of jobs, newest first: one sorted set of all, and one of each kind.
+
+Jobs fade by themselves some time after they end; the list follows, a few entries with each new job.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from common.jobs import Job, Kind, Status, parse
+from common.paging import Page, Place, read
+from common.redis import Client, translated
+
+ENDED = "needle:jobs:ended"
+"""Sorted set of job ids by the time at which they fade; the scripts in `job_scripts` fill it."""
+_FORGOTTEN_AT_ONCE = 20
+# All of a record but its result, which may be large, and which `GET /jobs/{id}` has.
+_FIELDS = (
+    "kind", "status", "total", "done", "failed", "created_at", "started_at", "finished_at",
+    "error", "details",
+)  # fmt: skip
+
+
+class JobList:
+    """Lists jobs; `JobStore` adds and removes them."""
+
+    def __init__(self, redis: Client) -> None:
+        self._redis = redis
+
+    def add(self, pipe: Client, job_id: str, kind: Kind, created_at: float) -> None:
+        """Add a job, as part of the pipeline that records it."""
+        for key in (_key(None), _key(kind)):
+            pipe.zadd(key, {job_id: created_at})
+
+    def remove(self, pipe: Client, job_ids: Sequence[str]) -> None:
+        """Remove jobs, as part of a pipeline."""
+        for key in (_key(None), ENDED, *(_key(kind) for kind in Kind)):
+            pipe.zrem(key, *job_ids)
+
+    def forget_faded(self) -> None:
+        """Remove some of the jobs whose records have faded, more than one new job adds."""
+        faded = self._redis.zrangebyscore(ENDED, 0, time.time(), start=0, num=_FORGOTTEN_AT_ONCE)
+        if faded:
+            pipe = self._redis.pipeline(transaction=True)
+            self.remove(pipe, faded)
+            pipe.execute()
+
+    def page(
+        self, place: Place, limit: int, *, kind: Kind | None = None, status: Status | None = None
+    ) -> Page[Job]:
+        """Return jobs without their results, newest first."""
+        with translated():
+            return read(
+                self._redis,
+                _key(kind),
+                self._load,
+                place=place,
+                limit=limit,
+                keep=None if status is None else lambda job: job.status is status,
+            )
+
+    def count(self, kind: Kind | None = None) -> int:
+        """Return how many jobs are listed."""
+        with translated():
+            return int(self._redis.zcard(_key(kind)))
+
+    def _load(self, job_ids: Sequence[str]) -> Mapping[str, Job]:
+        pipe = self._redis.pipeline(transaction=False)
+        for job_id in job_ids:
+            pipe.hmget(f"needle:job:{job_id}", _FIELDS)
+        found = zip(job_ids, pipe.execute(), strict=True)
+        raw = {
+            job_id: {name: value for name, value in zip(_FIELDS, row, strict=True) if value}
+            for job_id, row in found
+        }
+        return {job_id: parse(job_id, fields) for job_id, fields in raw.items() if fields}
+
+
+def _key(kind: Kind | None) -> str:
+    return "needle:jobs" if kind is None else f"needle:jobs:{kind.value}"

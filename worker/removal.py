@@ -1,0 +1,74 @@
+"""Deleting a collection: its images one by one, as they are deleted alone, then what held them.
+
+The job's items say what is left: one for each image, and a last one for the collection itself. An
+item ends when all of its image is gone, so that a task that runs again goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from common.errors import NeedleError, Transient, Unforeseen
+from common.images import collection_folder
+from common.jobs import Item, ItemStatus
+from worker.commit import Writer
+
+log = logging.getLogger(__name__)
+
+ITEMS_PER_TASK = 100
+
+
+def delete_some(writer: Writer, job_id: str, collection: str, first: int) -> int | None:
+    """Delete the images of some items, from the `first` on; return where to go on, None at the end.
+
+    A job that was cancelled ends here: what is left of the collection stays. Raises transient
+    errors only.
+    """
+    if not writer.jobs.start(job_id):
+        _let_go(writer, job_id, collection)
+        return None
+    last = min(first + ITEMS_PER_TASK, writer.jobs.get(job_id).total) - 1
+    for item in writer.jobs.pick(job_id, range(first, last + 1)):
+        if item.status is ItemStatus.QUEUED:
+            writer.jobs.finish_items(job_id, [_delete(writer, collection, item)])
+    if writer.jobs.get(job_id).status.final:
+        _let_go(writer, job_id, collection)
+        return None
+    return last + 1
+
+
+def _delete(writer: Writer, collection: str, item: Item) -> Item:
+    """Return how the item has ended."""
+    try:
+        if item.image_id is None:
+            _delete_rest(writer, collection)
+        else:
+            _delete_image(writer, collection, item.image_id)
+    except Transient:
+        raise
+    except Exception as exc:
+        log.exception("item %d was not deleted", item.index)
+        error = exc if isinstance(exc, NeedleError) else Unforeseen("Deleting it failed.")
+        return item.failed(error)
+    return item.ended(ItemStatus.DELETED, item.image_id)
+
+
+def _delete_image(writer: Writer, collection: str, image_id: str) -> None:
+    writer.catalogue.remove(collection, image_id)
+    writer.discard(collection, image_id)
+
+
+def _delete_rest(writer: Writer, collection: str) -> None:
+    """Delete what a job that has been cancelled since may have left, and the collection itself."""
+    for record in list(writer.catalogue.every(collection)):
+        _delete_image(writer, collection, record.image_id)
+    writer.store.delete_collection(collection)
+    writer.words.delete_collection(collection)
+    writer.images.delete(collection_folder(collection))
+    writer.catalogue.forget_collection(collection)
+
+
+def _let_go(writer: Writer, job_id: str, collection: str) -> None:
+    """Let the collection take images again, unless another job deletes it by now."""
+    if writer.catalogue.deleting(collection) == job_id:
+        writer.catalogue.stop_deleting(collection)

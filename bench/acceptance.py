@@ -198,12 +198,11 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8099)
     parser.add_argument("--json", type=Path, default=Path("data/acceptance.json"))
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NEEDLE_X=Y", help="a setting of the service"
+        "--set", action="append", default=[], metavar="NEEDLE_X=Y", help="a setting of the service, as NEEDLE_MODELS=folder"
     )
     arguments = parser.parse_args()
     console = Console()
-    env = {"NEEDLE_DETECTOR": str((arguments.shared / "weights" / "yolov5n.safetensors").resolve())}
-    env |= dict(setting.split("=", 1) for setting in arguments.set)
+    env = dict(setting.split("=", 1) for setting in arguments.set)
     with tempfile.TemporaryDirectory() as folder:
         stack = Stack(env, data_dir=Path(folder), port=arguments.port)
         rows = Bench(arguments.shared, stack, console).run()

@@ -106,7 +106,7 @@ class Settings(BaseModel):
         4, description="Photos whose boxes a search fits at full resolution; 0 for none"
     )
     zoom_budget_ms: Positive = Field(
-        2000, description="Longest time that fitting may take in a search (milliseconds)"
+        400, description="Longest time that fitting may take in a search (milliseconds)"
     )
     local_features: Annotated[int, Field(ge=0, le=10_000)] = Field(
         2500, description="Most local features kept of a photo; 0 for none"

@@ -39,6 +39,7 @@ class FixedDetector:
     """Finds the detections it was given, in every image."""
 
     id = "fixed"
+    side_px = 640
 
     def __init__(self, detections: Sequence[Detection] = ()) -> None:
         self._detections = sorted(detections, key=lambda found: -found.confidence)

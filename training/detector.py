@@ -23,6 +23,7 @@ from worker.models.checkpoint import ARCHITECTURE_KEYS, Checkpoint
 from worker.models.yolov5_import import import_yolov5
 from worker.models.yolov5_network import STRIDES, RawHead, build_network
 
+CERTAIN_LOGIT = 12.0
 OBJECT = "object"
 """The class of what has no other."""
 REPORT_EVERY = 25
@@ -129,6 +130,13 @@ class DetectorTraining:
         self.optimiser.load_state_dict(state["optimiser"])
 
 
+def one_class(values: torch.Tensor, anchors: int) -> torch.Tensor:
+    """Return a head's weights or biases with one class in place of all, which is always certain."""
+    each = values.view(anchors, -1, *values.shape[1:])
+    certain = torch.full_like(each[:, :1], CERTAIN_LOGIT if values.dim() == 1 else 0.0)
+    return torch.cat((each[:, :5], certain), 1).flatten(0, 1)
+
+
 def untrained(anchors_px: torch.Tensor, names: tuple[str, ...]) -> nn.Module:
     """Return YOLOv5n with fresh weights, its head giving the raw maps."""
     package = import_yolov5()
@@ -154,9 +162,11 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 
 def export_detector(training: DetectorTraining, path: Path) -> None:
-    """Write the averaged weights as `load_checkpoint` reads them.
+    """Write the averaged weights as `load_checkpoint` reads them, with one class: "object".
 
-    That is `path`, float16 safetensors, and a `.json` of the architecture and names beside it.
+    That is `path`, float16 safetensors, and a `.json` of the architecture beside it. Classes help
+    the features to form, but a run of hours does not learn to name things: the objectness alone
+    is the confidence.
     """
     head = training.head
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -167,6 +177,11 @@ def export_detector(training: DetectorTraining, path: Path) -> None:
     last = max(int(name.split(".")[1]) for name in tensors)
     strides = torch.tensor(head.strides, device=head.anchors_px.device).view(-1, 1, 1)
     tensors[f"model.{last}.anchors"] = (head.anchors_px / strides).half()
+    for level in range(len(head.strides)):
+        for part in ("weight", "bias"):
+            name = f"model.{last}.m.{level}.{part}"
+            tensors[name] = one_class(tensors[name], head.anchors_px.shape[1])
     save_file(tensors, path)
-    facts = {"cfg": training.architecture, "names": list(training.names)}
+    side = training.recipe.side_px
+    facts = {"cfg": training.architecture, "names": [OBJECT], "side_px": side}
     path.with_suffix(".json").write_text(json.dumps(facts) + "\n", encoding="utf-8")

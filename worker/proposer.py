@@ -19,21 +19,21 @@ class Profile:
     """How thoroughly photos are cut up. More regions find smaller things and cost more."""
 
     tiling: Tiling
-    slicing: Slicing | None
+    slicing: float | None
+    """Side of the slices that are detected in on their own, in sides of the detector's square."""
     budget: int
     """Most regions of a photo."""
 
     def describe(self) -> str:
         """Name everything that decides the regions of given detections."""
-        t, s = self.tiling, self.slicing
-        slicing = f"{s.side_px}/{s.overlap}/{s.most}" if s else "none"
-        return f"{t.scales}/{t.overlap}/{t.min_px}/{t.most}|{slicing}|{self.budget}"
+        t = self.tiling
+        return f"{t.scales}/{t.overlap}/{t.min_px}/{t.most}|{self.slicing}|{self.budget}"
 
 
 PROFILES = {
     "fast": Profile(Tiling((1, 2, 3), 0.0, 112), None, 64),
-    "balanced": Profile(Tiling((1, 2, 3, 4, 6, 9, 12), 0.25, 80), Slicing(960), 400),
-    "thorough": Profile(Tiling((1, 2, 3, 4, 6, 9, 12, 16), 0.5, 48), Slicing(480), 1000),
+    "balanced": Profile(Tiling((1, 2, 3, 4, 6, 9, 12), 0.25, 80), 1.5, 400),
+    "thorough": Profile(Tiling((1, 2, 3, 4, 6, 9, 12, 16), 0.5, 48), 0.75, 1000),
 }
 ALONE_OVERLAP = 0.5
 """Where nothing is detected, tiles alone must meet every object somewhere near its middle."""
@@ -88,7 +88,8 @@ class Proposer:
         """Detect in photos and in their slices, all in the same full batches."""
         if self.detector is None:
             return [[] for _ in images]
-        slices = [profile.slicing.boxes(*i.size) if profile.slicing else [] for i in images]
+        slicing = Slicing(round((profile.slicing or 0) * self.detector.side_px))
+        slices = [slicing.boxes(*i.size) if profile.slicing else [] for i in images]
         views = list(images) + [
             image.crop(box.as_tuple())
             for image, boxes in zip(images, slices, strict=True)

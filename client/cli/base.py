@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 from rich.console import Console
 
 from client.api import Needle
+from client.cli.values import conditions
 from client.errors import NeedleClientError
 
 PATIENCE_S = 600.0
@@ -113,6 +114,15 @@ collection_option = click.option(
     metavar="NAME",
     shell_complete=complete_collection,
     help="Another collection than the default one.",
+)
+filter_option = click.option(
+    "-f",
+    "--filter",
+    "wanted",
+    multiple=True,
+    metavar="COND",
+    callback=conditions,
+    help="shop=Basel, tag=red,blue (any of), year>=2020, or JSON; all must hold.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 file_type = click.Path(dir_okay=False, path_type=Path)

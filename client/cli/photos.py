@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -14,6 +15,7 @@ from client.cli.base import (
     Shell,
     collection_option,
     file_type,
+    filter_option,
     json_option,
     pass_shell,
 )
@@ -22,11 +24,16 @@ from client.results import Image
 
 IMAGES_EXAMPLES = """
 needle images                     # the newest twenty
+needle images --name shelf --filter shop=Basel
 needle images -n 1000 --json | jq -r '.images[].filename'
 """
 SHOW_EXAMPLES = """
 needle show IMAGE_ID
 needle show IMAGE_ID --save photo.jpg   # the photo itself, byte for byte
+"""
+COLLECTIONS_EXAMPLES = """
+needle collections --json | jq -r '.[].name'
+needle collections --delete trial
 """
 DELETE_EXAMPLES = """
 needle delete IMAGE_ID ANOTHER_ID
@@ -36,14 +43,24 @@ needle delete --all --collection trial --yes
 
 @click.command(cls=Command, examples=IMAGES_EXAMPLES)
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True)
+@click.option("--name", metavar="PART", help="Only those with this in their file's name.")
+@filter_option
 @collection_option
 @json_option
 @pass_shell
-def images(shell: Shell, limit: int, collection: str | None, as_json: bool) -> int:
+def images(
+    shell: Shell,
+    limit: int,
+    name: str | None,
+    wanted: dict[str, Any] | None,
+    collection: str | None,
+    as_json: bool,
+) -> int:
     """List the indexed photos, newest first."""
     with shell.connect() as needle:
         total = needle.count(collection=collection)
-        found = list(needle.images(collection=collection, limit=limit))
+        listed = needle.images(collection=collection, name=name, filter=wanted, limit=limit)
+        found = list(listed)
     if as_json:
         shell.json({"images": [asdict(image) for image in found], "total": total})
         return ExitCode.OK
@@ -111,15 +128,23 @@ def delete(
 
 
 @click.command(
-    cls=Command,
-    short_help="List the collections.",
-    examples="needle collections --json | jq -r '.[].name'",
+    cls=Command, short_help="List, create or delete collections.", examples=COLLECTIONS_EXAMPLES
 )
+@click.option("--create", metavar="NAME", help="Create one, bound to the encoder in use.")
+@click.option("--delete", "deleted", metavar="NAME", help="Delete one, with all its photos.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
 @pass_shell
-def collections(shell: Shell, as_json: bool) -> int:
+def collections(
+    shell: Shell, create: str | None, deleted: str | None, yes: bool, as_json: bool
+) -> int:
     """List the collections. One begins with the first photo that is indexed into it."""
     with shell.connect() as needle:
+        if create:
+            needle.create_collection(create)
+        question = f"Delete the collection '{deleted}' with all its photos?"
+        if deleted and (yes or click.confirm(question, err=True)):
+            needle.delete_collection(deleted)
         found = needle.collections()
     if as_json:
         shell.json([asdict(each) for each in found])

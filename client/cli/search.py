@@ -18,10 +18,11 @@ from client.cli.base import (
     Shell,
     collection_option,
     file_type,
+    filter_option,
     json_option,
     pass_shell,
 )
-from client.cli.values import BoxType, conditions
+from client.cli.values import BoxType
 from client.results import Box, SearchResult
 
 DRAWN = 10
@@ -58,15 +59,7 @@ class Subject:
 @click.option("--hits", type=click.IntRange(1, 100), help="The most places in a photo.")
 @click.option("--min-score", type=click.FloatRange(-1, 1), help="Cut off below this score.")
 @click.option("--aggregate", type=click.Choice(AGGREGATES), help="A photo's score from its hits.")
-@click.option(
-    "-f",
-    "--filter",
-    "wanted",
-    multiple=True,
-    metavar="COND",
-    callback=conditions,
-    help="shop=Basel, tag=red,blue (any of), year>=2020, or JSON; all must hold.",
-)
+@filter_option
 @click.option("--verify/--no-verify", default=None, help="Look again, by local features.")
 @click.option("--verified", is_flag=True, help="Only photos in which that found it again.")
 @click.option("--zoom", type=click.IntRange(0, 50), help="Photos whose boxes are fitted.")

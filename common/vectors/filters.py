@@ -6,6 +6,7 @@ within the range, any of.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +43,7 @@ def from_json(raw: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
 
 
 def _condition(key: str, value: Any) -> Condition:
-    if isinstance(value, float):  # Qdrant compares floats by range only
+    if isinstance(value, float) and math.isfinite(value):  # Qdrant compares floats by range only
         return Condition(key, bounds=(("gte", value), ("lte", value)))
     if isinstance(value, str) or (isinstance(value, int) and _fits(value)):
         return Condition(key, values=(value,))
@@ -63,9 +64,17 @@ def _fits(value: int) -> bool:
     return -(2**63) <= value < 2**63
 
 
+def _finite(value: float) -> bool:
+    """Tell whether a float can hold the number: 1e999 is infinite, 10**400 is too large."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _bounds(key: str, value: Mapping[str, Any]) -> tuple[tuple[str, float], ...]:
     right = value and all(
-        name in BOUNDS and isinstance(v, (int, float)) and not isinstance(v, bool)
+        name in BOUNDS and isinstance(v, (int, float)) and not isinstance(v, bool) and _finite(v)
         for name, v in value.items()
     )
     if not right:

@@ -69,7 +69,13 @@ class FakeService:
             return self._search()
         if path == "/readyz":
             return httpx.Response(200 if self.ready["status"] == "ready" else 503, json=self.ready)
+        if kind == "collections" and rest and method == "DELETE":
+            self.images.clear()
+            return httpx.Response(202, json=self._new_job("delete", []))
         if path == "/collections":
+            if method == "POST":
+                name = json.loads(request.content)["name"]
+                return httpx.Response(201, json={"name": name, "encoder": "e", "dim": 8})
             rows = [{"name": "default", "encoder": "e", "dim": 8, "images": len(self.images)}]
             return httpx.Response(200, json={"collections": rows})
         if path == "/jobs" and self.lists_jobs:

@@ -42,7 +42,8 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
         assert inspect.signature(own) == inspect.signature(other) and own.__doc__
     parameters = inspect.signature(Needle().search).parameters
     assert list(parameters)[:3] == ["image", "url", "text"], "self is none of them"
-    assert list(inspect.signature(Needle().images).parameters) == ["collection", "limit"]
+    listed = inspect.signature(Needle().images).parameters
+    assert list(listed) == ["collection", "name", "filter", "limit"]
 
 
 def test_photos_are_indexed_awaited_listed_and_found(tmp_path: Path) -> None:

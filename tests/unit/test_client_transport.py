@@ -92,15 +92,26 @@ def test_a_service_that_never_answered_is_reported_at_once() -> None:
 
 
 def test_a_connection_that_breaks_is_tried_again_where_that_does_no_harm() -> None:
-    lost = httpx.ReadError("lost")
-    service = Service(ok(job()), lost, ok(job()), httpx.ConnectError("down"), ok(job(), 202), lost)
+    lost, down = httpx.ReadError("lost"), httpx.ConnectError("down")
+    service = Service(ok(job()), lost, ok(job()), down, ok(job(), 202), lost, ok(job(), 202), lost)
     needle = service.needle()
     needle.job("j1")
     needle.job("j1")
     needle.index([b"x"])
+    needle.search(text="x")
     with pytest.raises(NeedleUnreachable, match="did not answer: lost"):
-        needle.index([b"x"])
-    assert len(service.pauses) == 2
+        needle.cancel("j1")
+    assert len(service.pauses) == 3
+
+
+def test_a_request_that_is_sent_again_carries_the_same_key() -> None:
+    service = Service(ok(job()), httpx.ReadError("lost"), ok(job(), 202), ok(job(), 202))
+    needle = service.needle()
+    needle.job("j1")
+    needle.index([b"x"])
+    needle.index([b"x"])
+    keys = [request.headers.get("Idempotency-Key") for request in service.requests]
+    assert keys[0] is None and keys[1] and keys[1] == keys[2] != keys[3]
 
 
 # ---- the law

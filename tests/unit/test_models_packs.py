@@ -43,7 +43,9 @@ def write_pack(folder: Path, **facts: object) -> Path:
 
 
 def test_mini_ships_with_the_project(tmp_path: Path) -> None:
-    assert resolve_pack(settings(tmp_path)) == Pack("mini", None, str(MINI_ENCODER))
+    assert resolve_pack(settings(tmp_path)) == Pack(
+        "mini", str(MINI_ENCODER.parent / "detector.safetensors"), str(MINI_ENCODER)
+    )
 
 
 def test_standard_comes_from_the_hub(tmp_path: Path) -> None:
@@ -108,12 +110,12 @@ def test_a_pack_that_is_no_json_is_refused(tmp_path: Path) -> None:
 
 def test_mini_loads_and_describes_itself(tmp_path: Path) -> None:
     pack = load_pack(settings(tmp_path))
-    assert pack.detector is None
+    assert pack.detector is not None
     assert json.loads(json.dumps(pack.describe())) == {
         "name": "mini",
-        "detector": None,
-        "encoder": "mini-encoder:c7c7447765e6",
-        "dim": 192,
+        "detector": pack.detector.id,
+        "encoder": "mini-encoder:0254c64d0269",
+        "dim": 256,
         "has_text": False,
         "device": "cpu",
     }

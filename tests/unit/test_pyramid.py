@@ -114,6 +114,7 @@ class Listening:
     """A detector that notes the sizes it is shown, and finds one thing in the middle of each."""
 
     id = "listening"
+    side_px = 640
 
     def __init__(self) -> None:
         self.seen: list[tuple[int, int]] = []

@@ -30,6 +30,8 @@ class Detector(Protocol):
 
     id: str
     """Names the weights: equal ids give equal detections."""
+    side_px: int
+    """The side of the square that an image is scaled into: what gets lost there is not found."""
 
     def detect(
         self, images: Sequence[Image.Image], *, confidence_threshold: float

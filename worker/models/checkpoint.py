@@ -12,7 +12,7 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,30 @@ from worker.models.pickled import read_pickled
 
 ARCHITECTURE_KEYS = ("depth_multiple", "width_multiple", "backbone", "head")
 
+SIDE_PX = 640
+"""What YOLOv5 is trained for unless the weights say otherwise."""
+
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A YOLOv5 network's tensors by name, its architecture (YOLOv5's yaml), its class names."""
+    """A YOLOv5 network's tensors by name, its architecture (YOLOv5's yaml), its class names.
+
+    `side_px` is the side of the square pictures that it was trained for.
+    """
 
     tensors: Mapping[str, torch.Tensor]
     architecture: Mapping[str, Any]
     names: tuple[str, ...]
+    side_px: int = SIDE_PX
 
     @property
     def sha256(self) -> str:
-        """Hash of tensors and class names: the same from a `.pt` and from its conversion."""
+        """Hash of all that decides detections: the same from a `.pt` and from its conversion."""
         digest = hashlib.sha256(json.dumps(self.names).encode())
+        if self.side_px != SIDE_PX:
+            digest.update(f"side {self.side_px}".encode())
         for name, tensor in sorted(self.tensors.items()):
             digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
             digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
@@ -79,11 +88,20 @@ def _read(path: Path) -> Checkpoint:
         names = facts["names"]
         if isinstance(names, dict):
             names = [names[str(index)] for index in range(len(names))]
-        return _checked(tensors, facts["cfg"], names)
+        return replace(
+            _checked(tensors, facts["cfg"], names), side_px=_side(facts.get("side_px", SIDE_PX))
+        )
     except FileNotFoundError as exc:
         raise InvalidModel(f"{path} needs {facts_path.name} beside it") from exc
     except Exception as exc:  # broken bytes raise anything
         raise InvalidModel(f"{path} or {facts_path.name} is broken: {exc}") from exc
+
+
+def _side(value: object) -> int:
+    """Return the side in pixels, which the network's strides must divide."""
+    if not isinstance(value, int) or value % 32 or not 32 <= value <= 4096:
+        raise ValueError(f"side_px is {value!r}, and must be a multiple of 32 up to 4096")
+    return value
 
 
 def _convert(path: Path) -> Checkpoint:

@@ -23,9 +23,10 @@ from worker.models.yolov5_network import SIZES, STRIDES, build_network
 class YoloV5Detector:
     """Finds objects with a YOLOv5 network of release 6.0 or later; a `Detector`.
 
-    Each image is scaled into a square of 640 x 640 pixels of its own, so that its detections do
-    not depend on its neighbours in a batch. Suppression is within a class, at an overlap of 0.6;
-    an image has at most 300 detections. Safe to use from several threads, which take turns.
+    Each image is scaled into a square of its own, of 640 pixels or what the weights ask for, so
+    that its detections do not depend on its neighbours in a batch. Suppression is within a class,
+    at an overlap of 0.6; an image has at most 300 detections. Safe to use from several threads,
+    which take turns.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class YoloV5Detector:
         Raises InvalidModel where the checkpoint is of an unsupported architecture.
         """
         self.id = f"yolov5:{checkpoint.sha256[:12]}"
+        self.side_px = checkpoint.side_px
         self._device = device
         self._dtype = dtype or fast_dtype(device)
         self._batch_size = batch_size
@@ -64,7 +66,7 @@ class YoloV5Detector:
     def _detect_batch(
         self, images: Sequence[Image.Image], confidence_threshold: float
     ) -> list[list[Detection]]:
-        pixels, boxes = letterboxed(images)
+        pixels, boxes = letterboxed(images, self.side_px)
         with self._lock, torch.inference_mode(), autocast(self._device, self._dtype):
             maps = self._network(pixels.to(self._device).float().div_(255))
         found = decode(maps, self._anchors_px, STRIDES, confidence_threshold)

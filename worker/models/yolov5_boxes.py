@@ -10,9 +10,9 @@ from PIL import Image
 from torchvision.ops import batched_nms
 
 from worker.models.base import Detection
+from worker.models.checkpoint import SIDE_PX
 from worker.models.pixels import resize, to_tensor
 
-SIDE_PX = 640
 GREY = 114
 MAX_CANDIDATES = 4096
 """Most boxes of an image that enter suppression, whose time grows with their square."""
@@ -32,12 +32,12 @@ class Letterbox:
     inner_height: int
 
     @classmethod
-    def of(cls, width: int, height: int) -> Letterbox:
+    def of(cls, width: int, height: int, side_px: int = SIDE_PX) -> Letterbox:
         """Scale the longer side to the square's, keep the aspect, and centre the rest."""
-        gain = SIDE_PX / max(width, height)
+        gain = side_px / max(width, height)
         inner_width = max(1, round(width * gain))
         inner_height = max(1, round(height * gain))
-        left, top = (SIDE_PX - inner_width) // 2, (SIDE_PX - inner_height) // 2
+        left, top = (side_px - inner_width) // 2, (side_px - inner_height) // 2
         return cls(width, height, left, top, inner_width, inner_height)
 
     def to_image(self, boxes: torch.Tensor) -> torch.Tensor:
@@ -50,11 +50,13 @@ class Letterbox:
         return ((boxes - offset) * scale).clamp(min=0).minimum(limit)
 
 
-def letterboxed(images: Sequence[Image.Image]) -> tuple[torch.Tensor, list[Letterbox]]:
-    """Return RGB images as (N, 3, 640, 640) uint8 on grey, and where each lies in its square."""
-    boxes = [Letterbox.of(*image.size) for image in images]
+def letterboxed(
+    images: Sequence[Image.Image], side_px: int = SIDE_PX
+) -> tuple[torch.Tensor, list[Letterbox]]:
+    """Return RGB images as (N, 3, side, side) uint8 on grey, and where each lies in its square."""
+    boxes = [Letterbox.of(*image.size, side_px) for image in images]
     # Channels last: the layout that Pillow's pixels have and that convolutions are fastest in.
-    batch = torch.full((len(images), SIDE_PX, SIDE_PX, 3), GREY, dtype=torch.uint8)
+    batch = torch.full((len(images), side_px, side_px, 3), GREY, dtype=torch.uint8)
     batch = batch.permute(0, 3, 1, 2)
     for square, image, box in zip(batch, images, boxes, strict=True):
         inner = resize(

@@ -98,5 +98,7 @@ def _entries(
     # Entries of the same time are in the order of their names, the greatest first.
     tied: list[str] = redis.zrangebyscore(key, after.at, after.at)
     passed = sum(name >= after.name for name in tied)
-    found = redis.zrevrangebyscore(key, after.at, "-inf", start=passed + offset, num=count, withscores=True)
+    found = redis.zrevrangebyscore(
+        key, after.at, "-inf", start=passed + offset, num=count, withscores=True
+    )
     return found

@@ -24,6 +24,8 @@ from worker.models.yolov5_import import import_yolov5
 from worker.models.yolov5_network import STRIDES, RawHead, build_network
 
 CERTAIN_LOGIT = 12.0
+OBJECTNESS_SHIFT = 2.86
+"""Added to the objectness: a short run says 0.003 where the service's threshold asks for 0.05."""
 OBJECT = "object"
 """The class of what has no other."""
 REPORT_EVERY = 25
@@ -166,7 +168,7 @@ def export_detector(training: DetectorTraining, path: Path) -> None:
 
     That is `path`, float16 safetensors, and a `.json` of the architecture beside it. Classes help
     the features to form, but a run of hours does not learn to name things: the objectness alone
-    is the confidence.
+    is the confidence, on a scale that suits the service's default threshold.
     """
     head = training.head
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -181,6 +183,8 @@ def export_detector(training: DetectorTraining, path: Path) -> None:
         for part in ("weight", "bias"):
             name = f"model.{last}.m.{level}.{part}"
             tensors[name] = one_class(tensors[name], head.anchors_px.shape[1])
+            if part == "bias":
+                tensors[name].view(head.anchors_px.shape[1], -1)[:, 4] += OBJECTNESS_SHIFT
     save_file(tensors, path)
     side = training.recipe.side_px
     facts = {"cfg": training.architecture, "names": [OBJECT], "side_px": side}

@@ -32,7 +32,7 @@ class Profile:
 
 PROFILES = {
     "fast": Profile(Tiling((1, 2, 3), 0.0, 112), None, 64),
-    "balanced": Profile(Tiling((1, 2, 3, 4, 6, 9, 12), 0.25, 80), 1.5, 400),
+    "balanced": Profile(Tiling((1, 2, 3, 4, 6, 9, 12), 0.5, 64), 1.5, 500),
     "thorough": Profile(Tiling((1, 2, 3, 4, 6, 9, 12, 16), 0.5, 48), 0.75, 1000),
 }
 ALONE_OVERLAP = 0.5

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from common.errors import InvalidModel
-from tests.assets import shared_file
+from tests.assets import REPO, shared_file
 from worker.models.checkpoint import load_checkpoint
 
 
@@ -183,3 +183,26 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     (tmp_path / "n.onnx").write_text(json.dumps({}))
     with pytest.raises(InvalidModel, match=r"neither \.pt nor \.safetensors"):
         load_checkpoint(tmp_path / "n.onnx", tmp_path)
+
+
+def mini_with(tmp_path: Path, **facts: object) -> Path:
+    """Return the shipped detector with other facts beside its weights."""
+    shipped = REPO / "models" / "mini" / "detector.safetensors"
+    weights = tmp_path / "d.safetensors"
+    shutil.copy(shipped, weights)
+    known = json.loads(shipped.with_suffix(".json").read_text())
+    weights.with_suffix(".json").write_text(json.dumps(known | facts))
+    return weights
+
+
+def test_weights_say_in_which_square_they_see(tmp_path: Path) -> None:
+    small = load_checkpoint(mini_with(tmp_path), tmp_path)
+    large = load_checkpoint(mini_with(tmp_path, side_px=640), tmp_path)
+    assert (small.side_px, large.side_px) == (320, 640)
+    assert small.sha256 != large.sha256
+
+
+@pytest.mark.parametrize("side", [0, 100, "320", 32_000, None])
+def test_a_square_that_no_network_sees_is_refused(tmp_path: Path, side: object) -> None:
+    with pytest.raises(InvalidModel, match="side_px"):
+        load_checkpoint(mini_with(tmp_path, side_px=side), tmp_path)

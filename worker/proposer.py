@@ -78,7 +78,7 @@ class Proposer:
         chosen = profile_of(profile, self.settings, self.detector)
         found = self._detect(images, chosen, confidence_threshold)
         return [
-            choose(propose(*image.size, hits, chosen.tiling), chosen.budget, image)
+            choose(propose(*image.size, hits[: chosen.budget], chosen.tiling), chosen.budget, image)
             for image, hits in zip(images, found, strict=True)
         ]
 

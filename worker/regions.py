@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from common.geometry import Box
 from common.vectors.base import Source
@@ -77,10 +80,20 @@ def propose(
         if min(box.width, box.height) >= MIN_SIDE_PX:
             detected.setdefault(box, Proposal(box, Source.DETECTOR, found.label, found.confidence))
     proposals = [Proposal(Box(0, 0, width, height), Source.WHOLE), *detected.values()]
-    known = [proposal.box for proposal in proposals]
+    tiles = list(tiling.boxes(width, height))
+    fresh = _overlaps(tiles, [proposal.box for proposal in proposals]) < SAME_IOU
     proposals += [
-        Proposal(tile, Source.TILE)
-        for tile in tiling.boxes(width, height)
-        if all(tile.iou(box) < SAME_IOU for box in known)
+        Proposal(tile, Source.TILE) for tile, new in zip(tiles, fresh, strict=True) if new
     ]
     return proposals
+
+
+def _overlaps(boxes: Sequence[Box], known: Sequence[Box]) -> np.ndarray[tuple[int], Any]:
+    """Return each box's largest IoU with any of the known ones, of which there is at least one."""
+    a = np.array([box.as_tuple() for box in boxes], float).reshape(-1, 1, 4)
+    b = np.array([box.as_tuple() for box in known], float).reshape(1, -1, 4)
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.clip(sides, 0, None).prod(-1)
+    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - shared
+    largest: np.ndarray[tuple[int], Any] = (shared / union).max(axis=1)
+    return largest

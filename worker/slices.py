@@ -10,6 +10,8 @@ import numpy as np
 from common.geometry import Box
 from worker.models.base import Detection
 
+MOST = 1000
+"""Detections that are compared with each other: the time grows with the square."""
 CUT_PX = 2.0
 """A detection this near to a slice's inner edge is taken for a thing that the edge cuts."""
 SAME_IOU = 0.7
@@ -67,7 +69,7 @@ def joined(
     for box, hits in slices:
         moved = (_moved(hit, box) for hit in hits)
         found += [hit for hit in moved if not _cut(hit, box, width, height)]
-    found.sort(key=lambda hit: -hit.confidence)
+    found = sorted(found, key=lambda hit: -hit.confidence)[:MOST]
     corners = np.array([(d.x1, d.y1, d.x2, d.y2) for d in found]).reshape(-1, 4)
     return [found[n] for n in apart(corners, SAME_IOU)]
 

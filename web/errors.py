@@ -19,17 +19,25 @@ STATUS: dict[type[NeedleError], int] = {
     errors.InvalidBox: 400,
     errors.NotFound: 404,
     errors.EncoderMismatch: 409,
+    errors.BeingDeleted: 409,
+    errors.InProgress: 409,
     errors.ImageTooLarge: 413,
     errors.TooLarge: 413,
     errors.InvalidImage: 415,
+    errors.UnsupportedMediaType: 415,
+    errors.KeyReused: 422,
     errors.TextNotSupported: 422,
     errors.StoreRefused: 422,
     errors.FetchFailed: 422,
     errors.Overloaded: 429,
     errors.BrokerUnavailable: 503,
+    errors.ModelUnavailable: 503,
     errors.StoreUnavailable: 503,
 }
 RETRY_AFTER_S = {429: 10, 503: 2}
+_OWN_CODES = {413: errors.TooLarge.code, 415: errors.UnsupportedMediaType.code}
+"""Codes where Flask's name for a status is not Needle's."""
+_KEPT_HEADERS = ("Allow", "WWW-Authenticate", "Content-Range")
 
 
 def answer(error: NeedleError) -> Response:
@@ -73,10 +81,11 @@ def install(app: Flask) -> None:
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
-        code = (error.name or "error").lower().replace(" ", "_")
-        response = _shaped(error.code or 500, {"code": code, "message": error.description or code})
+        status = error.code or 500
+        code = _OWN_CODES.get(status, (error.name or "error").lower().replace(" ", "_"))
+        response = _shaped(status, {"code": code, "message": error.description or code})
         for name, value in error.get_headers():
-            if name in ("Allow", "WWW-Authenticate"):
+            if name in _KEPT_HEADERS:
                 response.headers[name] = value
         return response
 

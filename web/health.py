@@ -7,20 +7,24 @@ from flask import Blueprint, Response, jsonify
 from common.errors import BrokerUnavailable
 from common.queue import INDEX, SEARCH, STORE
 from common.redis import translated
+from web import answers
+from web.contract import Answer, operation
 from web.services import services
 
 routes = Blueprint("health", __name__)
 
 
 @routes.get("/livez")
+@operation("service", {200: Answer(answers.Alive)})
 def livez() -> Response:
-    """Answer as long as the process can."""
+    """Tell that the process answers."""
     return jsonify(status="alive")
 
 
 @routes.get("/readyz")
+@operation("service", {200: Answer(answers.Readiness), 503: Answer(answers.Readiness)})
 def readyz() -> Response:
-    """Answer 200 when Redis and at least one worker of each role are there, else 503."""
+    """Tell whether Redis and a worker of each kind are there (else 503), and which models run."""
     s = services()
     try:
         workers = {role: s.beacons.count(role) for role in ("index", "search")}
@@ -41,14 +45,3 @@ def readyz() -> Response:
     )
     response.status_code = 200 if ready else 503
     return response
-
-
-@routes.get("/api/v1/collections")
-def collections() -> Response:
-    """Return every collection with the encoder that it is bound to."""
-    catalogue = services().catalogue
-    found = [
-        {"name": c.name, "encoder": c.encoder, "dim": c.dim, "images": catalogue.count(c.name)}
-        for c in catalogue.collections()
-    ]
-    return jsonify(collections=found)

@@ -9,10 +9,10 @@ from contextlib import suppress
 from werkzeug.datastructures import FileStorage
 
 from common.catalogue import ImageRecord, check_encoder
-from common.errors import BadRequest, FetchFailed, NeedleError, TooLarge
-from common.ids import image_id, new_job_id
+from common.errors import BadRequest, BeingDeleted, FetchFailed, NeedleError, TooLarge
+from common.ids import image_id
 from common.images import photo_folder, photo_key
-from common.jobs import Item, Job, Kind
+from common.jobs import Item, Kind
 from common.queue import INDEX, INDEX_TASK
 from common.services import Services
 from common.urls import check_form, resolve
@@ -24,8 +24,10 @@ RESOLVED_HOSTS = 20
 LISTED_FAULTS = 20
 
 
-def ingest_files(services: Services, files: Iterable[FileStorage], options: IndexRequest) -> Job:
-    """Store the pictures and enqueue their job.
+def ingest_files(
+    services: Services, files: Iterable[FileStorage], options: IndexRequest, job_id: str
+) -> None:
+    """Store the pictures and enqueue their job under that id.
 
     A file that is no picture becomes a failed item; a request without any picture is refused with
     the first one's fault. Whatever is raised, the request changes nothing.
@@ -50,13 +52,13 @@ def ingest_files(services: Services, files: Iterable[FileStorage], options: Inde
             items.append(Item(len(items), found.name, record.image_id))
         if len(refused) == len(items):
             raise _nothing_to_index(refused)
-        return _enqueue(services, items, options, source="files")
+        _enqueue(services, items, options, job_id, source="files")
     except BaseException:
         _undo(services, stored)
         raise
 
 
-def ingest_urls(services: Services, options: UrlsRequest) -> Job:
+def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
     """Enqueue the job that downloads and indexes the URLs. Raises InvalidUrl for a bad one."""
     settings = services.settings
     if len(options.urls) > settings.max_items_per_job:
@@ -67,14 +69,25 @@ def ingest_urls(services: Services, options: UrlsRequest) -> Job:
         with suppress(FetchFailed):  # a host that is down now is the item's fault, later
             resolve(url, allowed_hosts=settings.allowed_hosts)
     items = [Item(n, url) for n, url in enumerate(options.urls)]
-    return _enqueue(services, items, options, source="urls")
+    _enqueue(services, items, options, job_id, source="urls")
 
 
 def _check_collection(services: Services, collection: str) -> None:
-    """Refuse at once what the worker would refuse later: a collection of another encoder."""
+    """Refuse at once what could not be kept: a collection of another encoder, or about to go."""
+    check_not_deleting(services, collection)
     models = services.beacons.models()
     if models is not None:
         check_encoder(services.catalogue.collection(collection), models["encoder"])
+
+
+def check_not_deleting(services: Services, collection: str) -> None:
+    """Raise BeingDeleted, with the job that does it."""
+    job_id = services.catalogue.deleting(collection)
+    if job_id is not None:
+        raise BeingDeleted(
+            f"The collection '{collection}' is being deleted; try again when that has ended.",
+            job_id=job_id,
+        )
 
 
 def _record(picture: Picture, options: IndexRequest) -> ImageRecord:
@@ -99,11 +112,12 @@ def _nothing_to_index(refused: Sequence[Refused]) -> NeedleError:
     return type(first.error)(f"{first.name}: {first.error.message}", items=faults)
 
 
-def _enqueue(services: Services, items: Sequence[Item], options: IndexRequest, source: str) -> Job:
+def _enqueue(
+    services: Services, items: Sequence[Item], options: IndexRequest, job_id: str, *, source: str
+) -> None:
     """Record the job, then hand its chunks to the queue; if that fails, no half job stays."""
     chunk = services.settings.chunk_size
     services.queue.check_room(INDEX, math.ceil(len(items) / chunk))
-    job_id = new_job_id()
     details = {**options.model_dump(exclude={"urls"}), "source": source}
     services.jobs.create(job_id, Kind.INDEX, items, details)
     try:
@@ -115,7 +129,6 @@ def _enqueue(services: Services, items: Sequence[Item], options: IndexRequest, s
         with suppress(NeedleError):
             services.jobs.discard(job_id)
         raise
-    return services.jobs.get(job_id)
 
 
 def _undo(services: Services, stored: Sequence[ImageRecord]) -> None:

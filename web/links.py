@@ -6,6 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from flask import Response, jsonify, request
+
+from common.paging import Cursor
 from web.schemas import DEFAULT_COLLECTION
 
 PREFIX = "/api/v1"
@@ -14,6 +17,11 @@ PREFIX = "/api/v1"
 def job_url(job_id: str) -> str:
     """Return where to poll a job."""
     return f"{PREFIX}/jobs/{job_id}"
+
+
+def collection_url(name: str) -> str:
+    """Return where a collection is."""
+    return f"{PREFIX}/collections/{name}"
 
 
 def image_urls(image_id: str, collection: str) -> dict[str, str]:
@@ -53,3 +61,17 @@ def _match(match: Mapping[str, Any], collection: str) -> dict[str, Any]:
     ]
     urls = {**image_urls(image_id, collection), "crop": hits[0]["urls"]["crop"]}
     return {**match, "urls": urls, "hits": hits}
+
+
+def next_page(
+    name: str, rows: Sequence[Mapping[str, Any]], after: Cursor | None, total: int | None
+) -> Response:
+    """Answer with a page of a list and where the next one is: in the body and as a Link header."""
+    url = None
+    if after is not None:
+        fields = {k: v for k, v in request.args.items() if k not in ("offset", "cursor")}
+        url = f"{request.path}?{urlencode({**fields, 'cursor': after.text()}, safe=',')}"
+    response = jsonify({name: rows, "total": total, "next": url})
+    if url is not None:
+        response.headers["Link"] = f'<{url}>; rel="next"'
+    return response

@@ -1,12 +1,13 @@
-"""Deleting an image: forgotten at once, its points and files removed by whoever owns them."""
+"""Deleting: forgotten at once, points and files removed by whoever owns them, as a job."""
 
 from __future__ import annotations
 
 from common.catalogue import ImageRecord
-from common.errors import NeedleError
+from common.errors import NeedleError, NotFound
 from common.ids import new_job_id
-from common.jobs import Item, Job, Kind
-from common.queue import DELETE_TASK, STORE
+from common.jobs import Item, Job, Kind, Status
+from common.paging import Place
+from common.queue import DELETE_COLLECTION_TASK, DELETE_TASK, STORE
 from common.services import Services
 
 
@@ -26,3 +27,62 @@ def remove(services: Services, record: ImageRecord, *, wait_s: float) -> Job:
         services.jobs.discard(job_id)
         raise
     return services.jobs.wait(job_id, wait_s)
+
+
+def remove_collection(services: Services, name: str) -> str:
+    """Enqueue the removal of a collection with all its images and return the job's id.
+
+    The collection is marked first, and the mark names the job: whatever dies from here on, asking
+    again goes on with the same job, and its task may run as often as it likes.
+    Raises NotFound, Overloaded or BrokerUnavailable.
+    """
+    if not services.catalogue.holds(name):
+        raise NotFound(f"There is no collection '{name}'.")
+    services.queue.check_room(STORE, 1)
+    job_id = _claim(services, name)
+    _end_indexing(services, name)
+    if not _exists(services, job_id):
+        _create(services, job_id, name)
+    services.queue.submit(DELETE_COLLECTION_TASK, STORE, {"job_id": job_id, "collection": name})
+    return job_id
+
+
+def _claim(services: Services, name: str) -> str:
+    """Return the id of the job that deletes the collection: the one under way, or a new one."""
+    job_id = services.catalogue.begin_deleting(name, new_job_id())
+    if _exists(services, job_id) and services.jobs.get(job_id).status.final:  # it was cancelled
+        services.catalogue.stop_deleting(name)
+        job_id = services.catalogue.begin_deleting(name, new_job_id())
+    return job_id
+
+
+def _exists(services: Services, job_id: str) -> bool:
+    try:
+        services.jobs.get(job_id)
+    except NotFound:
+        return False
+    return True
+
+
+def _create(services: Services, job_id: str, name: str) -> None:
+    """Record the job: an item for each image, and a last one for the collection itself."""
+    images = [
+        Item(n, record.filename, record.image_id)
+        for n, record in enumerate(services.catalogue.every(name))
+    ]
+    items = [*images, Item(len(images), name)]
+    services.jobs.create(job_id, Kind.DELETE, items, {"collection": name, "whole": True})
+
+
+def _end_indexing(services: Services, name: str) -> None:
+    """Cancel the jobs that still index into the collection: they would fill it again."""
+    for status in (Status.QUEUED, Status.STARTED):
+        place = Place()
+        while True:
+            page = services.jobs.list.page(place, 1000, kind=Kind.INDEX, status=status)
+            for job in page.rows:
+                if job.details.get("collection") == name:
+                    services.jobs.cancel(job.job_id)
+            if page.next is None:
+                break
+            place = Place(page.next)

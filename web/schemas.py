@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictFloat,
+    model_validator,
+)
 
 from common.errors import BadRequest
 from common.vectors.aggregate import Aggregate
@@ -21,9 +28,13 @@ def _parsed(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except ValueError as exc:
+        return json.loads(value, parse_constant=_refuse)
+    except (ValueError, RecursionError) as exc:
         raise ValueError("must be JSON") from exc
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _corners(value: object) -> object:
@@ -31,14 +42,17 @@ def _corners(value: object) -> object:
     if isinstance(value, str):
         parts = value.strip().removeprefix("[").removesuffix("]").split(",")
         return [part.strip() for part in parts]
-    return value
+    return tuple(value) if isinstance(value, list) else value
 
 
 Collection = Annotated[str, Field(pattern=COLLECTION_PATTERN)]
 MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
 Word = Annotated[str, Field(max_length=1000)]
-Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]  # what Qdrant can hold
-MetadataValue = bool | Whole | float | Word | Annotated[list[Word], Field(max_length=64)]
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63, strict=True)]  # what Qdrant can hold
+# Strict: a word that is too long must not pass as a number.
+MetadataValue = (
+    StrictBool | Whole | StrictFloat | Word | Annotated[list[Word], Field(max_length=64)]
+)
 Metadata = Annotated[
     dict[MetadataKey, MetadataValue], BeforeValidator(_parsed), Field(max_length=64)
 ]
@@ -113,18 +127,10 @@ class SearchRequest(Request):
             )
 
 
-class Page(Request):
-    """A page of a list."""
-
-    collection: Collection = DEFAULT_COLLECTION
-    offset: Annotated[int, Field(ge=0)] = 0
-    limit: Annotated[int, Field(ge=1, le=1000)] = 100
-
-
 class ItemsPage(Request):
     """A page of a job's items."""
 
-    offset: Annotated[int, Field(ge=0)] = 0
+    offset: Annotated[int, Field(ge=0, le=1_000_000_000)] = 0
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
 
 
@@ -134,18 +140,7 @@ class InCollection(Request):
     collection: Collection = DEFAULT_COLLECTION
 
 
-class CropQuery(InCollection):
-    """`GET /images/{id}/crop`."""
-
-    box: Corners
-
-
 class Wait(Request):
     """How long an answer may wait for a job to end, in seconds."""
 
     wait: Annotated[float, Field(ge=0, le=60)] = 0.0
-
-
-def form_fields(form: Mapping[str, str]) -> dict[str, str]:
-    """Return a form's fields; an empty one counts as not given."""
-    return {name: value for name, value in form.items() if value != ""}

@@ -2,42 +2,53 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
 from common.catalogue import check_encoder
-from common.errors import BadRequest, InvalidBox, NeedleError, NotFound, TextNotSupported
+from common.errors import InvalidBox, NeedleError, NotFound, TextNotSupported
 from common.geometry import Box
-from common.ids import new_job_id
 from common.images import query_key
 from common.jobs import Item, Kind
 from common.queue import SEARCH, SEARCH_TASK
 from common.services import Services
 from common.urls import resolve
 from common.vectors import filters
-from web.jobs import job_answer
-from web.schemas import DEFAULT_COLLECTION, SearchRequest, form_fields
+from web import idempotency
+from web.contract import Body, operation
+from web.jobs import POSTED, job_answer
+from web.schemas import DEFAULT_COLLECTION, SearchRequest
 from web.services import services
 from web.uploads import Picture, read_file
 
 routes = Blueprint("search", __name__)
+BODY = Body(json=SearchRequest, form=SearchRequest, file="file", one_of=("url", "image_id", "text"))
 
 
 @routes.post("/search")
+@operation(
+    "search",
+    POSTED,
+    body=BODY,
+    errors=(404, 409, 413, 415, 422, 429),
+    headers=(idempotency.HEADER,),
+)
 def post() -> Response:
-    """Search by file, URL, indexed image or text; 200 with the result within `wait`, else 202."""
-    services().queue.check_room(SEARCH, 1)
-    picture = None
-    if request.is_json:
-        options = SearchRequest.model_validate(request.get_json())
-    else:
-        if set(request.files) - {"file"}:
-            raise BadRequest("The query goes into the multipart field 'file'.")
-        options = SearchRequest.model_validate(form_fields(request.form.to_dict()))
-        if "file" in request.files:
-            picture = read_file(request.files["file"], services().settings)
+    """Find the photos that contain a small picture.
+
+    By a file, or by one of `url`, `image_id` and `text`; `box` says which part of it. Answered
+    with 200 and the result if it is there within `wait` seconds, else with 202 and the job.
+    """
+    if not idempotency.given():
+        services().queue.check_room(SEARCH, 1)
+    options, files = BODY.read()
+    picture = read_file(files[0], services().settings) if files else None
     options.check_one_query(has_file=picture is not None)
-    _check(services(), options, picture)
-    job_id = _enqueue(services(), options, picture)
+
+    def make(job_id: str) -> None:
+        _check(services(), options, picture)
+        _enqueue(services(), options, picture, job_id)
+
+    job_id = idempotency.once(services(), make)
     return job_answer(services().jobs.wait(job_id, options.wait), created=True)
 
 
@@ -74,9 +85,11 @@ def _check_models(services: Services, options: SearchRequest) -> None:
         )
 
 
-def _enqueue(services: Services, options: SearchRequest, picture: Picture | None) -> str:
+def _enqueue(
+    services: Services, options: SearchRequest, picture: Picture | None, job_id: str
+) -> None:
     """Store the query, record the job, then hand it to the queue; a failure leaves nothing."""
-    job_id = new_job_id()
+    services.queue.check_room(SEARCH, 1)
     details = options.model_dump(mode="json", exclude={"wait", "filter"})
     details["filter"] = filters.as_json(filters.parse(options.filter))
     if picture is not None:
@@ -88,4 +101,3 @@ def _enqueue(services: Services, options: SearchRequest, picture: Picture | None
         services.images.delete(query_key(job_id))
         services.jobs.discard(job_id)
         raise
-    return job_id

@@ -13,7 +13,10 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
+from common.catalogue import ImageRecord
+from common.images import photo_key, regions_key, thumbnail_key
 from common.redis import Client
+from common.services import Services
 from common.settings import Settings
 from web.app import create_app
 
@@ -56,6 +59,28 @@ def tasks(redis: Client) -> Callable[[str], list[dict[str, Any]]]:
         return [json.loads(base64.b64decode(m["body"]))[1] for m in messages]
 
     return read
+
+
+@pytest.fixture
+def services(app: Flask) -> Services:
+    """Return the application's services."""
+    found: Services = app.extensions["needle"]
+    return found
+
+
+@pytest.fixture
+def indexed(services: Services) -> ImageRecord:
+    """Return an image as an index worker leaves it."""
+    content = photo(5, size=(60, 40), kind="JPEG")
+    record = ImageRecord("image-1", "default", "a.jpg", "image/jpeg", 60, 40, len(content))
+    services.images.put(photo_key("default", "image-1"), content)
+    services.images.put(thumbnail_key("default", "image-1"), photo(kind="JPEG"))
+    region = {"box": [0, 0, 30, 20], "source": "tile", "label": None, "confidence": None}
+    services.images.put(regions_key("default", "image-1"), json.dumps([region]).encode())
+    services.catalogue.add([record])
+    done = record.indexed(regions=1, at=1.0, recipe="r")
+    services.catalogue.mark_indexed("default", [done])
+    return done
 
 
 def photo(colour: int = 0, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> bytes:

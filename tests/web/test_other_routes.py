@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
 from flask.testing import FlaskClient
 
 from common.catalogue import ImageRecord
 from common.errors import NotFound
-from common.images import photo_key, query_key, regions_key, thumbnail_key
+from common.images import query_key
 from common.redis import Client
 from common.services import Services
 from tests.conftest import REPO
@@ -24,28 +23,6 @@ from tests.web.conftest import files, photo
 
 Tasks = Callable[[str], list[dict[str, Any]]]
 SEARCH = "/api/v1/search"
-
-
-@pytest.fixture
-def services(app: Flask) -> Services:
-    """Return the application's services."""
-    found: Services = app.extensions["needle"]
-    return found
-
-
-@pytest.fixture
-def indexed(services: Services) -> ImageRecord:
-    """Return an image as an index worker leaves it."""
-    content = photo(5, size=(60, 40), kind="JPEG")
-    record = ImageRecord("image-1", "default", "a.jpg", "image/jpeg", 60, 40, len(content))
-    services.images.put(photo_key("default", "image-1"), content)
-    services.images.put(thumbnail_key("default", "image-1"), photo(kind="JPEG"))
-    region = {"box": [0, 0, 30, 20], "source": "tile", "label": None, "confidence": None}
-    services.images.put(regions_key("default", "image-1"), json.dumps([region]).encode())
-    services.catalogue.add([record])
-    done = record.indexed(regions=1, at=1.0, recipe="r")
-    services.catalogue.mark_indexed("default", [done])
-    return done
 
 
 def query(**fields: Any) -> dict[str, Any]:

@@ -1,0 +1,45 @@
+"""What a person does on the page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+
+def look_for(page: Page, picture: Path) -> None:
+    """Choose a picture to look for and wait for what was found."""
+    page.set_input_files("#find-input", picture)
+    wait_for_result(page)
+
+
+def wait_for_result(page: Page) -> None:
+    """Wait until a search has ended with a result."""
+    expect(page.locator("#groups .open").first).to_be_visible(timeout=60_000)
+
+
+def pick(page: Page, filename: str) -> None:
+    """Pick an indexed photo as the query."""
+    page.click("#view-photos")
+    page.get_by_role("button", name=f"Search with {filename}").click()
+    expect(page.locator("#asked")).to_be_visible()
+    page.wait_for_function("document.querySelector('#ask-stage img').naturalWidth > 0")
+
+
+def drag(page: Page, stage: str, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Drag on a picture, from and to places given as shares of its width and height."""
+    area = page.locator(f"{stage} .sheet").bounding_box()
+    assert area is not None
+
+    def place(share: tuple[float, float]) -> tuple[float, float]:
+        return area["x"] + share[0] * area["width"], area["y"] + share[1] * area["height"]
+
+    page.mouse.move(*place(start))
+    page.mouse.down()
+    page.mouse.move(*place(end), steps=8)
+    page.mouse.up()
+
+
+def box(page: Page) -> list[int]:
+    """Return the box as the number fields show it."""
+    return [int(page.input_value(f"#box-{name}") or -1) for name in ("x1", "y1", "x2", "y2")]

@@ -1,0 +1,81 @@
+"""The service and the sample photos, both made by the project's own environment."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+REPO = Path(__file__).resolve().parents[2]
+PYTHON = REPO / ".venv" / "bin" / "python"
+READY_S = 600.0
+_DRAW = (
+    "import sys; from pathlib import Path; from samples import generate; "
+    "generate(Path(sys.argv[1]), scenes=int(sys.argv[2]), "
+    "size=(int(sys.argv[3]), int(sys.argv[4])))"
+)
+
+
+def draw(folder: Path, scenes: int, size: tuple[int, int]) -> Path:
+    """Draw sample photos and queries into a folder, unless they are there, and return it."""
+    command = [str(PYTHON), "-c", _DRAW, str(folder), str(scenes), *map(str, size)]
+    subprocess.run(command, cwd=REPO, check=True, timeout=600)
+    return folder
+
+
+@contextmanager
+def running(data_dir: Path) -> Iterator[str]:
+    """Run the service on a free port and yield its address."""
+    port = _free_port()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLE_")}
+    env |= {"NEEDLE_PORT": str(port), "NEEDLE_DATA_DIR": str(data_dir)}
+    command = [str(PYTHON), "-m", "stack", "up"]
+    with open(data_dir / "stack.log", "wb") as log:
+        process = subprocess.Popen(command, cwd=REPO, env=env, stdout=log, stderr=log)
+    try:
+        base_url = f"http://127.0.0.1:{port}"
+        _wait_ready(base_url, process, data_dir)
+        yield base_url
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+def index(base_url: str, photos: list[Path], **fields: str) -> None:
+    """Index photos and wait until they are."""
+    with httpx.Client(base_url=base_url, timeout=600) as client:
+        files = [("files", (photo.name, photo.read_bytes())) for photo in photos]
+        answer = client.post("/api/v1/images", files=files, data=fields).raise_for_status()
+        job = answer.json()
+        while job["status"] in ("queued", "started"):
+            job = client.get(f"/api/v1/jobs/{job['job_id']}", params={"wait": 10}).json()
+        assert job["status"] == "succeeded", job
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _wait_ready(base_url: str, process: subprocess.Popen[bytes], data_dir: Path) -> None:
+    deadline = time.monotonic() + READY_S
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(f"{base_url}/readyz", timeout=5).status_code == 200:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    raise RuntimeError(f"the service did not start:\n{(data_dir / 'stack.log').read_text()}")

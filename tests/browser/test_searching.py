@@ -1,0 +1,181 @@
+"""Searches: by picture, by box, by link; what the page says of what was found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="requirements/browser.txt is needed")
+
+from playwright.sync_api import Route, expect
+
+from tests.browser import deeds
+
+
+def test_a_small_picture_is_found_and_its_link_shows_the_same(
+    opened: Callable, samples: Path
+) -> None:
+    page, _ = opened()
+    deeds.look_for(page, samples / "queries" / "box.jpg")
+    best = page.locator("#groups .open").first
+    expect(best).to_have_attribute("aria-label", re.compile("01-grocery.jpg"))
+    assert re.search(r"\?job=\w+$", page.url)
+    labels = [open.get_attribute("aria-label") for open in page.locator("#groups .open").all()]
+
+    other, _ = opened(page.url)
+    deeds.wait_for_result(other)
+    assert labels == [
+        open.get_attribute("aria-label") for open in other.locator("#groups .open").all()
+    ]
+    page.reload()
+    deeds.wait_for_result(page)
+    expect(page.locator("#ask-name")).to_have_text("box.jpg")
+
+
+def test_a_dropped_picture_is_looked_for_and_dropped_photos_are_added(
+    opened: Callable, samples: Path
+) -> None:
+    page, _ = opened("/?collection=dropped")
+    content = list(min((samples / "photos").iterdir()).read_bytes())
+    transfer = page.evaluate_handle(
+        """bytes => {
+          const transfer = new DataTransfer();
+          const content = [new Uint8Array(bytes)];
+          transfer.items.add(new File(content, "dropped.jpg", {type: "image/jpeg"}));
+          return transfer;
+        }""",
+        content,
+    )
+    page.dispatch_event("#work", "drop", {"dataTransfer": transfer})
+    expect(page.locator(".job .line")).to_have_text("1 photo indexed.", timeout=300_000)
+    page.dispatch_event("#find", "drop", {"dataTransfer": transfer})
+    deeds.wait_for_result(page)
+    expect(page.locator("#ask-name")).to_have_text("dropped.jpg")
+
+
+def test_a_link_to_a_photo_with_a_box_draws_it_and_searches(opened: Callable) -> None:
+    page, _ = opened()
+    image_id = page.request.get("/api/v1/images?limit=1").json()["images"][0]["image_id"]
+    page.goto(f"/?image={image_id}&box=100,120,400,380&limit=2")
+    deeds.wait_for_result(page)
+    assert deeds.box(page) == [100, 120, 400, 380]
+    assert page.locator("#groups .open").count() == 2
+    expect(page.locator("#limit")).to_have_value("2")
+
+
+def test_back_and_forth_go_through_the_searches(opened: Callable, samples: Path) -> None:
+    page, _ = opened()
+    deeds.look_for(page, samples / "queries" / "box.jpg")
+    first = page.url
+    deeds.pick(page, "02-meadow.jpg")
+    page.click("#search")
+    page.wait_for_url(re.compile("image="))
+    page.go_back()
+    assert page.url == first
+    expect(page.locator("#ask-name")).to_have_text("box.jpg")
+    page.go_back()
+    expect(page.locator("#photos")).to_be_visible()
+    expect(page.locator("#find")).to_be_visible()
+
+
+def test_a_link_that_has_expired_says_so(opened: Callable) -> None:
+    page, watch = opened()
+    watch.allow("status of 404 .*/api/v1/jobs/")
+    page.goto("/?job=00000000000000000000000000000000")
+    expect(page.get_by_role("alert")).to_contain_text("This link has expired")
+
+
+def test_a_box_is_drawn_moved_and_resized_by_keys(opened: Callable) -> None:
+    page, _ = opened()
+    deeds.pick(page, "01-grocery.jpg")
+    sheet = page.locator("#ask-stage .sheet")
+    sheet.focus()
+    page.keyboard.press("ArrowRight")
+    assert deeds.box(page) == [400, 267, 800, 533]
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Alt+ArrowDown")
+    assert deeds.box(page) == [412, 268, 812, 534]
+    page.keyboard.press("Shift+ArrowLeft")
+    assert deeds.box(page) == [412, 268, 800, 534]
+    page.keyboard.press("Escape")
+    assert deeds.box(page) == [-1, -1, -1, -1]
+    page.click("#box-row summary")
+    for name, value in (("x1", 10), ("y1", 20), ("x2", 300), ("y2", 9999)):
+        page.fill(f"#box-{name}", str(value))
+    page.press("#box-y2", "Tab")
+    assert deeds.box(page) == [10, 20, 300, 800]
+    sheet.focus()
+    page.keyboard.press("Enter")
+    deeds.wait_for_result(page)
+    assert "box=10,20,300,800" in page.url
+
+
+def test_a_box_drawn_in_the_full_view_is_searched_with(opened: Callable, samples: Path) -> None:
+    page, _ = opened()
+    deeds.look_for(page, samples / "queries" / "box.jpg")
+    page.locator("#groups .open").first.click()
+    expect(page.locator("#view-places .place").first).to_be_visible()
+    page.click("#view-in")
+    page.click("#view-fit")
+    page.click("#tool-draw")
+    deeds.drag(page, "#view-stage", (0.1, 0.1), (0.3, 0.4))
+    page.get_by_role("button", name="Search with this box").click()
+    page.wait_for_url(re.compile(r"image=.*box="))
+    deeds.wait_for_result(page)
+    expect(page.locator("#viewer")).to_be_hidden()
+    left, top, right, bottom = deeds.box(page)
+    assert abs(left - 120) < 8 and abs(top - 80) < 8
+    assert abs(right - 360) < 8 and abs(bottom - 320) < 8
+
+
+def test_a_detected_region_is_picked_by_a_click_or_from_the_list(opened: Callable) -> None:
+    page, _ = opened()
+
+    def detected(route: Route) -> None:
+        record = route.fetch().json()
+        boxes = [("crate", [100, 100, 700, 600]), ("tin", [300, 200, 500, 400])]
+        record["regions"] = [
+            {"box": box, "source": "detector", "label": label, "confidence": 0.8, "urls": {}}
+            for label, box in boxes
+        ]
+        route.fulfill(json=record)
+
+    page.route(re.compile(r"/api/v1/images/[0-9a-f-]+$"), detected)
+    deeds.pick(page, "01-grocery.jpg")
+    expect(page.locator("#ask-hint")).to_contain_text("outlined regions")
+    area = page.locator("#ask-stage .sheet").bounding_box()
+    assert area is not None
+    page.mouse.click(area["x"] + area["width"] / 3, area["y"] + area["height"] * 3 / 8)
+    assert deeds.box(page) == [300, 200, 500, 400]
+    page.select_option("#region-list", label="1. crate 80 %")
+    assert deeds.box(page) == [100, 100, 700, 600]
+
+
+def test_a_filter_that_nothing_meets_says_so(opened: Callable, samples: Path) -> None:
+    page, _ = opened()
+    page.click("#options summary")
+    page.get_by_role("button", name="Add a condition").click()
+    page.fill("#filter [name=key]", "shop")
+    page.fill("#filter [name=value]", "Bern")
+    page.set_input_files("#find-input", samples / "queries" / "box.jpg")
+    expect(page.locator("#groups .empty")).to_contain_text("No photo meets the filter")
+    page.fill("#filter [name=value]", "Basel")
+    page.click("#search")
+    deeds.wait_for_result(page)
+
+
+def test_words_are_refused_in_words_by_models_that_know_none(opened: Callable) -> None:
+    page, _ = opened()
+    expect(page.locator("#mini")).to_be_visible()
+    page.get_by_role("tab", name="Words").click()
+    expect(page.locator("#words-why")).to_contain_text("NEEDLE_MODELS=standard")
+    expect(page.locator("#search")).to_be_disabled()
+
+
+def test_what_is_not_there_is_not_called_found(opened: Callable, samples: Path) -> None:
+    page, _ = opened()
+    deeds.look_for(page, samples / "queries" / "absent.jpg")
+    expect(page.locator("#results-title")).to_contain_text(re.compile("[Nn]ot found"))

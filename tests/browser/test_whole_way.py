@@ -1,0 +1,139 @@
+"""From the first photo to its deletion, and the ways that go wrong."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("playwright.sync_api", reason="requirements/browser.txt is needed")
+
+from playwright.sync_api import expect
+
+from tests.browser import deeds
+
+
+def test_upload_progress_box_results_delete(opened: Callable, samples: Path) -> None:
+    page, _ = opened("/?collection=way")
+    expect(page.locator("#library-empty")).to_be_visible()
+    expect(page.locator("#status-words")).to_have_text(re.compile("ready"))
+
+    photos = sorted((samples / "photos").iterdir())[:2]
+    page.set_input_files("#add-input", photos)
+    card = page.locator(".job")
+    expect(card.locator("progress")).to_be_visible()
+    expect(card.locator(".line")).to_have_text("2 photos indexed.", timeout=300_000)
+    expect(page.locator("#library .tile")).to_have_count(2)
+    card.get_by_role("button", name="Dismiss").click()
+    expect(card).to_have_count(0)
+
+    deeds.pick(page, photos[0].name)
+    deeds.drag(page, "#ask-stage", (0.3, 0.3), (0.55, 0.7))
+    left, top, right, bottom = deeds.box(page)
+    assert abs(left - 360) < 12 and abs(top - 240) < 12
+    assert abs(right - 660) < 12 and abs(bottom - 560) < 12
+    page.get_by_role("button", name="Search for this box").click()
+    deeds.wait_for_result(page)
+    assert f"box={left},{top},{right},{bottom}" in page.url
+    best = page.locator("#groups .open").first
+    expect(best).to_have_attribute("aria-label", re.compile(re.escape(photos[0].name)))
+    assert page.locator("#groups .open").count() == 2
+
+    best.click()
+    expect(page.locator("#viewer")).to_be_visible()
+    page.locator("#viewer").get_by_role("button", name="Delete").click()
+    page.locator("#confirm-yes").click()
+    expect(page.locator("#library .tile")).to_have_count(1)
+    expect(page.locator("#live")).to_have_text("Deleted 1 photo.")
+
+
+def test_a_file_that_is_no_photo_fails_with_its_reason_beside_one_that_is(
+    opened: Callable, samples: Path, tmp_path: Path
+) -> None:
+    page, _ = opened("/?collection=faults")
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no photo")
+    page.set_input_files("#add-input", [notes, min((samples / "photos").iterdir())])
+    card = page.locator(".job")
+    expect(card.locator(".line")).to_have_text("1 of 2 photos indexed, 1 failed.", timeout=300_000)
+    expect(card.locator(".failures li")).to_have_text(re.compile(r"^notes\.txt \S+"))
+
+
+def test_an_upload_that_is_refused_says_why(
+    opened: Callable, tmp_path: Path
+) -> None:
+    page, watch = opened()
+    watch.allow(r"status of 415 .*/api/v1/images")
+    notes = tmp_path / "notes.txt"
+    notes.write_text("no photo")
+    page.set_input_files("#add-input", notes)
+    expect(page.locator(".job .line")).to_have_text("0 of 1 photo indexed, 1 failed.")
+    expect(page.locator(".job .failures")).to_contain_text("notes.txt")
+
+
+def test_an_archive_and_a_folder_are_taken(
+    opened: Callable, samples: Path, tmp_path: Path
+) -> None:
+    page, _ = opened("/?collection=archives")
+    photos = sorted((samples / "photos").iterdir())
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.write(photos[0], photos[0].name)
+    page.set_input_files("#add-input", tmp_path / "photos.zip")
+    expect(page.locator(".job .line")).to_have_text("1 photo indexed.", timeout=300_000)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "inside.jpg").write_bytes(photos[1].read_bytes())
+    (folder / ".hidden").write_text("left by a file manager")
+    page.set_input_files("#folder-input", folder)
+    expect(page.locator(".job .line").first).to_have_text("1 photo indexed.", timeout=300_000)
+    expect(page.locator("#library")).to_contain_text("inside.jpg")
+
+
+def test_an_upload_can_be_cancelled(opened: Callable, samples: Path) -> None:
+    page, _ = opened("/?collection=cancelled")
+    page.set_input_files("#add-input", sorted((samples / "photos").iterdir()))
+    page.locator(".job").get_by_role("button", name="Cancel").click()
+    expect(page.locator(".job .line")).to_have_text(re.compile("^Cancelled; "), timeout=300_000)
+
+
+def test_a_service_that_is_away_is_said_in_words(opened: Callable, samples: Path) -> None:
+    page, watch = opened()
+    expect(page.locator("#library .tile").first).to_be_visible()
+    watch.allow(r"ERR_INTERNET_DISCONNECTED|Failed to load resource")
+    page.context.set_offline(True)
+    page.set_input_files("#find-input", min((samples / "queries").iterdir()))
+    expect(page.get_by_role("alert")).to_have_text("Needle does not answer. Is it running?")
+    page.context.set_offline(False)
+    page.click("#search")
+    deeds.wait_for_result(page)
+
+
+def test_a_collection_is_made_used_and_deleted(opened: Callable) -> None:
+    page, _ = opened()
+    page.click("#manage")
+    page.fill("#collection-name", "Not a name")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("#collection-text")).to_contain_text("1 to 63 of a-z")
+    page.fill("#collection-name", "made-here")
+    page.get_by_role("button", name="Create").click()
+    expect(page.locator("#collection")).to_have_value("made-here")
+    assert "collection=made-here" in page.url
+    page.get_by_role("button", name="Delete the collection made-here").click()
+    page.click("#confirm-yes")
+    expect(page.locator("#collection-text")).to_have_text("“made-here” is deleted.")
+    expect(page.locator("#collection")).to_have_value("default")
+
+
+def test_photos_are_selected_and_deleted_together(opened: Callable, samples: Path) -> None:
+    page, _ = opened("/?collection=several")
+    page.set_input_files("#add-input", sorted((samples / "photos").iterdir())[:3])
+    expect(page.locator("#library .tile")).to_have_count(3, timeout=300_000)
+    page.click("#select")
+    for tile in page.locator("#library .open").all()[:2]:
+        tile.click()
+    page.get_by_role("button", name="Delete 2 photos").click()
+    page.click("#confirm-yes")
+    expect(page.locator("#library .tile")).to_have_count(1)

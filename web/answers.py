@@ -1,0 +1,244 @@
+"""The answers, field by field: what `/openapi.json` says of them, and what the tests hold them to.
+
+The routes build plain dictionaries; nothing is validated on the way out. Fields may be added to
+an answer, so that a client should pass over those that it does not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from common.jobs import ItemStatus, Kind, Status
+
+Corners = tuple[int, int, int, int]
+Time = float
+
+
+class Problem(BaseModel):
+    """What went wrong: `code` for programs, `message`, one sentence, for people; and details."""
+
+    model_config = ConfigDict(extra="allow")
+
+    code: str
+    message: str
+
+
+class Error(BaseModel):
+    """Every answer of a status from 400 on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    error: Problem
+
+
+class Progress(BaseModel):
+    """How far a job is: items ended well, items failed; items per second, seconds left."""
+
+    total: int
+    done: int
+    failed: int
+    rate_per_s: float | None
+    eta_s: float | None
+
+
+class ImageUrls(BaseModel):
+    """Paths on this service."""
+
+    image: str
+    file: str
+    thumbnail: str
+
+
+class MatchUrls(ImageUrls):
+    """Paths on this service; `crop` is the best hit."""
+
+    crop: str
+
+
+class CropUrls(BaseModel):
+    """Path of the pixels of a box."""
+
+    crop: str
+
+
+class Hit(BaseModel):
+    """A place in a photo. What follows `verified` is there where it is true."""
+
+    box: Corners
+    score: float
+    source: Literal["detector", "tile", "whole", "zoom", "local"]
+    label: str | None
+    confidence: float | None
+    urls: CropUrls
+    verified: bool = False
+    quad: list[list[float]] | None = None
+    rotation: float | None = None
+    mirrored: bool | None = None
+    inliers: int | None = None
+    evidence: float | None = None
+
+
+class Match(BaseModel):
+    """A photo that a search found, with its hits, the best first."""
+
+    image_id: str
+    score: float
+    distance: float
+    filename: str
+    width: int
+    height: int
+    metadata: dict[str, Any]
+    hits: list[Hit]
+    urls: MatchUrls
+    verified: bool = False
+
+
+class SearchResult(BaseModel):
+    """What a search found, the best first, and what it took."""
+
+    matches: list[Match]
+    timings_ms: dict[str, float]
+    index: dict[str, int]
+    verification: dict[str, Any] = Field(default_factory=dict)
+
+
+class DeletionResult(BaseModel):
+    """The photo that was deleted."""
+
+    collection: str
+    image_id: str
+
+
+class ListedJob(BaseModel):
+    """A job without its result. Times are Unix seconds."""
+
+    job_id: str
+    kind: Kind
+    status: Status
+    progress: Progress
+    error: Problem | None
+    created_at: Time
+    started_at: Time | None
+    finished_at: Time | None
+
+
+class Job(ListedJob):
+    """A job. A search that succeeded has a result, as has the deletion of a photo."""
+
+    result: SearchResult | DeletionResult | None
+
+
+class Jobs(BaseModel):
+    """A page of the jobs, newest first; `total` is null where a status is asked for."""
+
+    jobs: list[ListedJob]
+    total: int | None
+    next: str | None
+
+
+class Item(BaseModel):
+    """One photo of a job: a file, an archive's member or a URL."""
+
+    index: int
+    name: str
+    image_id: str | None
+    status: ItemStatus
+    error: Problem | None
+
+
+class Items(BaseModel):
+    """A page of a job's items, in the order in which they were posted."""
+
+    items: list[Item]
+    total: int
+
+
+class Image(BaseModel):
+    """A photo: upright size in pixels, size of its file, how many regions of it are indexed."""
+
+    image_id: str
+    collection: str
+    filename: str
+    media_type: str
+    width: int
+    height: int
+    bytes: int
+    metadata: dict[str, Any]
+    regions: int
+    indexed_at: Time | None
+    urls: ImageUrls
+
+
+class Region(BaseModel):
+    """An indexed box of a photo, with the detector's word for it where it is a detection."""
+
+    box: Corners
+    source: Literal["detector", "tile", "whole"]
+    label: str | None
+    confidence: float | None
+    urls: CropUrls
+
+
+class ImageWithRegions(BaseModel):
+    """A photo with the regions themselves."""
+
+    image_id: str
+    collection: str
+    filename: str
+    media_type: str
+    width: int
+    height: int
+    bytes: int
+    metadata: dict[str, Any]
+    regions: list[Region]
+    indexed_at: Time | None
+    urls: ImageUrls
+
+
+class Images(BaseModel):
+    """A page of the photos, newest first; `total` is null where some are looked for."""
+
+    images: list[Image]
+    total: int | None
+    next: str | None
+
+
+class Collection(BaseModel):
+    """A collection, the encoder that it is bound to, and how many photos it has."""
+
+    name: str
+    encoder: str
+    dim: int
+    images: int
+
+
+class CollectionWithRegions(Collection):
+    """A collection; `deleting` is the job that deletes it, null when none does."""
+
+    regions: int
+    deleting: str | None
+
+
+class Collections(BaseModel):
+    """Every collection, by name."""
+
+    collections: list[Collection]
+
+
+class Alive(BaseModel):
+    """The process answers."""
+
+    status: Literal["alive"]
+
+
+class Readiness(BaseModel):
+    """Whether everything is there; 503 until it is."""
+
+    status: Literal["ready", "starting", "unavailable"]
+    redis: bool
+    workers: dict[str, int] = Field(default_factory=dict)
+    queues: dict[str, int] = Field(default_factory=dict)
+    models: dict[str, Any] | None = None
+    error: Problem | None = None

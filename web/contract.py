@@ -1,0 +1,137 @@
+"""What a route takes and answers: declared beside it, enforced by it, shown by `/openapi.json`.
+
+The document is made from these declarations (`web/openapi.py`), so what it says of a request is
+what the route checks.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import Response, request
+from pydantic import BaseModel
+from werkzeug.datastructures import FileStorage, MultiDict
+
+from common.errors import BadRequest, UnsupportedMediaType
+from web.schemas import Request
+
+JSON = "application/json"
+FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
+ANYWHERE = (400, 503)
+"""Statuses of every call: a parameter that is not documented, Redis away."""
+View = Callable[..., Response]
+Model = TypeVar("Model", bound=Request)
+
+
+class Nothing(Request):
+    """A call that takes no parameters: any that comes is refused."""
+
+
+@dataclass(frozen=True)
+class Body:
+    """A request's body: JSON of one model, or a form of another, with files in one field of it."""
+
+    json: type[Request]
+    form: type[Request] | None = None
+    file: str = ""
+    many: bool = False
+    one_of: tuple[str, ...] = ()
+    """Exactly one of these fields, or the file, must be given; the view checks it."""
+
+    def read(self) -> tuple[Any, list[FileStorage]]:
+        """Return the checked model and the files.
+
+        Raises BadRequest, UnsupportedMediaType or pydantic's ValidationError.
+        """
+        if request.is_json:
+            content = request.get_data()
+            _check_json(content)
+            # Strict: in JSON a number is a number, as the document says; in a form all is text.
+            return self.json.model_validate_json(content, strict=True), []
+        if self.form is None or request.mimetype not in (*FORMS, ""):
+            wanted = [JSON, *(FORMS[:1] if self.form else ())]
+            raise UnsupportedMediaType(f"The body must be of the type {' or '.join(wanted)}.")
+        strange = set(request.files) - {self.file}
+        if strange:
+            raise BadRequest(f"Files go into the multipart field '{self.file}'.")
+        return self.form.model_validate(_plain(request.form)), request.files.getlist(self.file)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A successful answer: a JSON model, or bytes of some type; headers that come with it."""
+
+    model: type[BaseModel] | None = None
+    media_types: tuple[str, ...] = (JSON,)
+    headers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One call of the interface. Its words are the docstring of the view."""
+
+    answers: Mapping[int, Answer]
+    errors: Sequence[int]
+    query: type[Request] = Nothing
+    body: Body | None = None
+    headers: tuple[str, ...] = ()
+    tag: str = ""
+    words: str = field(default="", compare=False)
+
+
+def operation(
+    tag: str,
+    answers: Mapping[int, Answer],
+    *,
+    query: type[Request] = Nothing,
+    body: Body | None = None,
+    errors: Sequence[int] = (),
+    headers: tuple[str, ...] = (),
+) -> Callable[[View], View]:
+    """Declare a view: its query string is checked before it runs.
+
+    A view with a `query` gets the checked model as its first argument; a `body` it reads itself.
+    """
+
+    def declare(view: View) -> View:
+        @wraps(view)
+        def checked(**path: Any) -> Response:
+            asked = query.model_validate(_plain(request.args))
+            return view(**path) if query is Nothing else view(asked, **path)
+
+        words = (view.__doc__ or "").strip()
+        every = sorted({*ANYWHERE, *errors})
+        declared = Operation(answers, every, query, body, headers, tag, words)
+        checked.operation = declared  # type: ignore[attr-defined]
+        return checked
+
+    return declare
+
+
+def declared(view: Callable[..., Any]) -> Operation | None:
+    """Return what a view was declared to be, None for one that is no part of the interface."""
+    found: Operation | None = getattr(view, "operation", None)
+    return found
+
+
+def _plain(fields: MultiDict[str, str]) -> dict[str, Any]:
+    """Return fields by name; one that comes twice is a list, which few take."""
+    return {
+        name: values[0] if len(values) == 1 else list(values) for name, values in fields.lists()
+    }
+
+
+def _check_json(content: bytes) -> None:
+    """Raise BadRequest for what is no JSON: pydantic would let NaN pass."""
+    try:
+        json.loads(content, parse_constant=_refuse)
+    except (ValueError, RecursionError) as exc:
+        raise BadRequest("The body is not JSON that can be read.") from exc
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")

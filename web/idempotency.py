@@ -1,0 +1,118 @@
+"""`Idempotency-Key`: a request that is sent again with its key gets the job that the first made.
+
+A key is claimed in Redis before anything is stored, with the id that the job will have, and marked
+as done once the job's tasks are enqueued. A claim whose process died is taken over by the next
+request, which makes the same job again: job and image ids are given, so that nothing doubles.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+
+from flask import request
+
+from common.errors import BadRequest, InProgress, KeyReused, NeedleError
+from common.ids import new_job_id
+from common.redis import Client, translated
+from common.services import Services
+
+HEADER = "Idempotency-Key"
+KEPT_S = 24 * 3600
+ABANDONED_S = 300
+"""A claim that is not done after this long was left by a process that died."""
+PATIENCE_S = 10.0
+_FORM = re.compile(r"[\x21-\x7e]{1,255}\Z")
+_NOT_OF_THE_WORK = {"wait"}
+
+# KEYS: the key. ARGV: fingerprint, a new job id, now, abandoned_s, kept_s. Returns state, job id.
+_CLAIM = """
+local text = redis.call('GET', KEYS[1])
+local claim = text and cjson.decode(text)
+if claim and claim.fingerprint ~= ARGV[1] then return {'reused', ''} end
+if claim and claim.done then return {'done', claim.job_id} end
+if claim and ARGV[3] - claim.at < tonumber(ARGV[4]) then return {'busy', claim.job_id} end
+local job_id = claim and claim.job_id or ARGV[2]
+claim = {fingerprint = ARGV[1], job_id = job_id, at = tonumber(ARGV[3]), done = false}
+redis.call('SET', KEYS[1], cjson.encode(claim), 'EX', ARGV[5])
+return {'claimed', job_id}
+"""
+
+
+def once(services: Services, make: Callable[[str], None]) -> str:
+    """Have `make` make the job of that id, unless the request's key made one; return the job's id.
+
+    Raises what `make` raises (the key is free again then), BadRequest for a malformed key,
+    KeyReused when it came with another request, InProgress when the first one takes long.
+    """
+    key = request.headers.get(HEADER)
+    if key is None:
+        job_id = new_job_id()
+        make(job_id)
+        return job_id
+    if not _FORM.match(key):
+        raise BadRequest(f"{HEADER} must be 1 to 255 visible ASCII characters.")
+    name = f"needle:once:{hashlib.sha256(f'{request.path} {key}'.encode()).hexdigest()}"
+    state, job_id = _claim(services.redis, name)
+    if state == "claimed":
+        _make(services.redis, name, job_id, make)
+    return job_id
+
+
+def given() -> bool:
+    """Tell whether the request carries a key."""
+    return HEADER in request.headers
+
+
+def _claim(redis: Client, name: str) -> tuple[str, str]:
+    """Return `claimed` or `done`, and the job's id; waits while the first request is busy."""
+    fingerprint, deadline = _fingerprint(), time.monotonic() + PATIENCE_S
+    while True:
+        args = [fingerprint, new_job_id(), time.time(), ABANDONED_S, KEPT_S]
+        with translated():
+            state, job_id = redis.eval(_CLAIM, 1, name, *args)
+        if state == "reused":
+            raise KeyReused(f"This {HEADER} came with another request before; use a new one.")
+        if state != "busy":
+            return state, job_id
+        if time.monotonic() > deadline:
+            raise InProgress(f"The first request with this {HEADER} is still being handled.")
+        time.sleep(0.05)
+
+
+def _make(redis: Client, name: str, job_id: str, make: Callable[[str], None]) -> None:
+    try:
+        make(job_id)
+    except BaseException:
+        with suppress(NeedleError), translated():
+            redis.delete(name)
+        raise
+    with translated():
+        claim = json.loads(redis.get(name) or "{}")
+        redis.set(name, json.dumps({**claim, "done": True}), xx=True, keepttl=True)
+
+
+def _fingerprint() -> str:
+    """Return a hash of what the request asks for: its fields and files, whatever their framing."""
+    if request.is_json:
+        body = dict(request.get_json())
+        return _hash({"json": {k: v for k, v in body.items() if k not in _NOT_OF_THE_WORK}})
+    fields = {name: values for name, values in request.form.lists() if name not in _NOT_OF_THE_WORK}
+    return _hash({"form": fields, "files": [_of_file(*pair) for pair in request.files.items(True)]})
+
+
+def _of_file(field: str, file: object) -> list[str]:
+    digest = hashlib.sha256()
+    stream = file.stream  # type: ignore[attr-defined]
+    while chunk := stream.read(1 << 20):
+        digest.update(chunk)
+    stream.seek(0)
+    return [field, str(file.filename), digest.hexdigest()]  # type: ignore[attr-defined]
+
+
+def _hash(parts: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

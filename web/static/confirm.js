@@ -1,0 +1,18 @@
+// A question that has to be answered before something is lost.
+import { $ } from "./dom.js";
+
+/** Ask and return whether the answer was yes. */
+export function ask(title, words, yes) {
+  const dialog = $("confirm");
+  $("confirm-title").textContent = title;
+  $("confirm-text").textContent = words;
+  $("confirm-yes").textContent = yes;
+  dialog.returnValue = "";
+  dialog.showModal();
+  $("confirm-no").focus();
+  $("confirm-no").onclick = () => dialog.close();
+  $("confirm-yes").onclick = () => dialog.close("yes");
+  return new Promise((answer) => {
+    dialog.onclose = () => answer(dialog.returnValue === "yes");
+  });
+}

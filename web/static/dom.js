@@ -1,0 +1,80 @@
+// Elements, words and numbers: what every part of the page builds itself from.
+
+export const $ = (id) => document.getElementById(id);
+
+const SVG = "http://www.w3.org/2000/svg";
+
+function fill(element, properties, children) {
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null) continue;
+    if (name in element && !name.includes("-") && element.namespaceURI !== SVG) {
+      element[name] = value;
+    } else {
+      element.setAttribute(name, value);
+    }
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** Return an element with those properties (or attributes) and children. */
+export function make(tag, properties = {}, ...children) {
+  return fill(document.createElement(tag), properties, children);
+}
+
+/** The same for a shape of an SVG picture. */
+export function shape(tag, attributes = {}, ...children) {
+  return fill(document.createElementNS(SVG, tag), attributes, children);
+}
+
+/** Return one of the icons that index.html defines. */
+export function icon(name) {
+  const use = shape("use", { href: `#icon-${name}` });
+  return shape("svg", { class: "icon", "aria-hidden": "true" }, use);
+}
+
+/** Return a button with an icon and words; `words` alone are spoken when it is `bare`. */
+export function button(words, { name, bare = false, ...properties } = {}, className = "button") {
+  const inside = [name ? icon(name) : null, bare ? null : words];
+  const label = bare ? { "aria-label": words, title: words } : {};
+  return make("button", { type: "button", className, ...label, ...properties }, ...inside);
+}
+
+/** Write a line; `bad` marks it as an error. */
+export function say(element, text, bad = false) {
+  element.textContent = text;
+  element.classList.toggle("bad", bad);
+}
+
+/** Have screen readers read a sentence. */
+export function announce(sentence) {
+  const live = $("live");
+  live.textContent = "";
+  requestAnimationFrame(() => { live.textContent = sentence; });
+}
+
+export const plain = (number) => number.toLocaleString("en");
+export const count = (n, what) => `${plain(n)} ${what}${n === 1 ? "" : "s"}`;
+export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+
+/** Return seconds in words. */
+export function duration(seconds) {
+  if (seconds < 90) return `${Math.ceil(seconds)} s`;
+  if (seconds < 5400) return `${Math.ceil(seconds / 60)} min`;
+  return `${(seconds / 3600).toFixed(1)} h`;
+}
+
+/** Return a picture that shows no broken sign: what cannot be shown falls back, then hides. */
+export function picture(sources, properties = {}) {
+  const [first, ...others] = sources.filter(Boolean);
+  const image = make("img", { decoding: "async", ...properties });
+  image.onerror = () => {
+    const next = others.shift();
+    if (next) image.src = next;
+    else image.classList.add("broken");
+  };
+  if (first) image.src = first;
+  else image.classList.add("broken");
+  return image;
+}

@@ -1,0 +1,37 @@
+// Drops and pastes: a small picture on the query panel, photos anywhere else.
+import { $ } from "./dom.js";
+import { dropped } from "./files.js";
+
+/** `find` gets a picture to look for, `add` gets files to index. */
+export function begin({ find, add }) {
+  const panel = $("ask");
+  const bringsFiles = (event) => event.dataTransfer?.types.includes("Files");
+  document.addEventListener("dragover", (event) => {
+    if (!bringsFiles(event) || document.querySelector("dialog[open]")) return;
+    event.preventDefault();
+    mark(panel.contains(event.target) ? "find" : "add");
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) mark("");
+  });
+  document.addEventListener("drop", async (event) => {
+    if (!bringsFiles(event)) return;
+    event.preventDefault();
+    mark("");
+    if (document.querySelector("dialog[open]")) return;
+    const looksFor = panel.contains(event.target);
+    const files = await dropped(event.dataTransfer);
+    if (looksFor) find(files[0]);
+    else add(files);
+  });
+  document.addEventListener("paste", (event) => {
+    const [file] = event.clipboardData.files;
+    if (!file) return;
+    event.preventDefault();
+    find(file);
+  });
+}
+
+function mark(where) {
+  if (document.body.dataset.over !== where) document.body.dataset.over = where;
+}

@@ -1,0 +1,48 @@
+// Boxes and outlines drawn over a photo, in the photo's own pixels.
+import { shape } from "./dom.js";
+
+const corners = ([x1, y1, x2, y2]) => [[x1, y1], [x2, y1], [x2, y2], [x1, y2]];
+
+/** Return the outline of a hit: its verified quadrilateral, else its box. */
+export function outline(hit) {
+  return hit.quad?.length === 4 ? hit.quad : corners(hit.box);
+}
+
+const path = (points) => `M${points.map((point) => point.join(" ")).join("L")}Z`;
+
+/** Return the shapes: all but the chosen hit dimmed, every hit framed, the chosen one strongest.
+ * Beside verified hits those that only look alike are dashed. */
+export function frames(hits, width, height, chosen = 0) {
+  const hole = hits[chosen] ? path(outline(hits[chosen])) : "";
+  const dim = shape("path", {
+    class: "dim", "fill-rule": "evenodd", d: `M0 0H${width}V${height}H0Z${hole}` });
+  const proven = hits.some((hit) => hit.verified);
+  const framed = hits.map((hit, n) => {
+    const guess = proven && !hit.verified ? " guess" : "";
+    const kind = (n === chosen ? "best" : "other") + guess;
+    const d = path(outline(hit));
+    return [shape("path", { class: `halo ${kind}`, d }), shape("path", { class: kind, d })];
+  });
+  const [strongest = []] = framed.splice(chosen, 1);
+  return [dim, ...framed.flat(), ...strongest];
+}
+
+/** Return a whole overlay for a photo that fills its frame: its verified hits, else its best. */
+export function overlay(match) {
+  const { width, height } = match;
+  const viewBox = `0 0 ${width} ${height}`;
+  return shape("svg", { class: "layer", viewBox, "aria-hidden": "true" },
+    ...frames(places(match), width, height));
+}
+
+/** Return the hits of a match that count: the verified ones where there are any, else a few. */
+export function places({ hits }) {
+  const proven = hits.filter((hit) => hit.verified);
+  return proven.length ? proven : hits.slice(0, 3);
+}
+
+/** Say what a hit is: its label where the detector had one, its score, whether it is verified. */
+export function words(hit) {
+  const parts = [hit.label, hit.score.toFixed(2), hit.verified ? "verified" : null];
+  return parts.filter(Boolean).join(" · ");
+}

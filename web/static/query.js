@@ -1,0 +1,156 @@
+// What is looked for: a picture or an indexed photo, a box on it, or words; and the options.
+import { DEFAULTS } from "./address.js";
+import { photoSources } from "./api.js";
+import { BoxEditor } from "./box.js";
+import { $, announce, say } from "./dom.js";
+import * as regions from "./regions.js";
+import { Rows } from "./rows.js";
+import { Stage } from "./stage.js";
+
+const stage = new Stage($("ask-stage"));
+const filter = new Rows($("filter"), { tests: true, add: "Add a condition" });
+const corners = ["x1", "y1", "x2", "y2"].map((name) => $(`box-${name}`));
+const box = new BoxEditor(stage, { change: showBox, tap: pickRegion, enter: () => search() });
+let asked = null; // {file, url, name} or {image, name}
+let found = []; // the detections of an indexed photo
+let search = () => {};
+let spoken;
+
+/** Show the panel's ways in; `start` runs when a search is asked for. */
+export function begin(start) {
+  search = start;
+  $("ask-form").onsubmit = (event) => {
+    event.preventDefault();
+    search();
+  };
+  $("ask-clear").onclick = () => {
+    choose(null);
+    $("find-input").focus();
+  };
+  $("box-clear").onclick = () => {
+    box.set(null);
+    stage.sheet.focus();
+  };
+  $("region-list").onchange = ({ target }) => {
+    if (target.value !== "") box.set(found[target.value].box);
+  };
+  for (const field of corners) {
+    field.onchange = () => {
+      const given = corners.map((each) => Number(each.value));
+      if (corners.every((each) => each.value !== "")) box.set(given);
+    };
+  }
+  for (const kind of ["picture", "words"]) $(`tab-${kind}`).onclick = () => turnTo(kind);
+  document.querySelector(".segments").onkeydown = ({ key }) => {
+    if (key !== "ArrowLeft" && key !== "ArrowRight") return;
+    turnTo(kindNow() === "picture" ? "words" : "picture");
+    $(`tab-${kindNow()}`).focus();
+  };
+}
+
+const kindNow = () => ($("ask-words").hidden ? "picture" : "words");
+
+/** Turn to pictures or to words. */
+export function turnTo(kind) {
+  for (const each of ["picture", "words"]) {
+    $(`ask-${each}`).hidden = each !== kind;
+    $(`tab-${each}`).setAttribute("aria-selected", each === kind);
+    $(`tab-${each}`).tabIndex = each === kind ? 0 : -1;
+  }
+  showReady();
+}
+
+/** Say whether the models understand words. */
+export function allowWords(allowed, models) {
+  $("words").disabled = !allowed;
+  $("words-why").hidden = allowed;
+  say($("words-why"), `The models in use (${models}) understand pictures, no words. `
+    + "Start Needle with NEEDLE_MODELS=standard to search by words.");
+  showReady();
+}
+
+/** Take a picture to look for: {file, url, name}, {image, name}, {url, name, job} or null. */
+export async function choose(picture, given = null) {
+  if (asked?.file && asked.url !== picture?.url) URL.revokeObjectURL(asked.url);
+  asked = picture;
+  found = [];
+  box.set(null);
+  regions.draw(stage, []);
+  $("find").hidden = Boolean(picture);
+  $("asked").hidden = !picture;
+  $("region-row").hidden = true;
+  showReady();
+  if (!picture) return;
+  turnTo("picture");
+  say($("ask-name"), picture.name);
+  $("ask-hint").textContent = "Draw a box around a part of it, or search for all.";
+  const { image } = picture;
+  const shown = await stage.show({
+    sources: image ? photoSources(image) : [picture.url],
+    width: image?.width, height: image?.height, alt: `Looked for: ${picture.name}`,
+  });
+  if (asked !== picture) return;
+  box.enabled = shown;
+  if (!shown) $("ask-hint").textContent = "This browser cannot show the picture; Needle may read it.";
+  if (given) box.set(given);
+  if (image) await showRegions(picture);
+}
+
+async function showRegions(picture) {
+  const detected = await regions.detections(picture.image);
+  if (asked !== picture || !detected.length) return;
+  found = detected;
+  regions.draw(stage, found);
+  regions.list($("region-list"), found);
+  $("region-row").hidden = false;
+  $("ask-hint").textContent = "Draw a box, or click one of the outlined regions.";
+}
+
+function pickRegion(place) {
+  const region = regions.regionAt(found, place);
+  if (!region) return;
+  $("region-list").value = found.indexOf(region);
+  box.set(region.box);
+}
+
+function showBox(now) {
+  corners.forEach((field, n) => {
+    field.value = now ? now[n] : "";
+    field.max = stage.size[n % 2];
+  });
+  $("box-clear").disabled = !now;
+  $("box-row").hidden = !asked;
+  showReady();
+  clearTimeout(spoken);
+  if (now) {
+    spoken = setTimeout(() => announce(
+      `Box from ${now[0]}, ${now[1]} to ${now[2]}, ${now[3]}`), 400);
+  }
+}
+
+function showReady() {
+  const words = kindNow() === "words";
+  $("search").disabled = words ? $("words").disabled : !asked;
+  $("search-words").textContent = !words && box.box ? "Search for this box" : "Search";
+}
+
+/** Set the options to those of a search. */
+export function showOptions(given) {
+  for (const name of Object.keys(DEFAULTS)) $(name).value = given[name];
+  $("verify").checked = given.verify !== false;
+  filter.show(given.filter);
+  if (given.text) $("words").value = given.text;
+}
+
+/** Return what is asked now: the search, and the picture with its box where there is one. */
+export function current() {
+  const options = { filter: filter.read(), verify: $("verify").checked };
+  for (const name of Object.keys(DEFAULTS)) {
+    const given = $(name).valueAsNumber;
+    options[name] = Number.isFinite(given) ? given : DEFAULTS[name];
+  }
+  if (kindNow() === "words") return { search: { ...options, text: $("words").value.trim() } };
+  const where = box.box ? { box: box.box } : {};
+  const image = asked?.image?.image_id;
+  return { search: { ...options, ...where, ...(image && { image }) }, picture: asked };
+}

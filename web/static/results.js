@@ -1,0 +1,183 @@
+// What a search found: the found photos first, look-alikes below, each with its boxes.
+import { photoSources } from "./api.js";
+import { $, announce, button, count, icon, make, picture, plain, say } from "./dom.js";
+import { overlay, places, words } from "./overlay.js";
+import * as tabs from "./tabs.js";
+import * as viewer from "./viewer.js";
+
+/** Say that a search runs. */
+export function wait(name, preview) {
+  tabs.turnTo("results", { found: true });
+  head(`Looking for ${name} …`, "", preview);
+  $("results").setAttribute("aria-busy", "true");
+  $("search-cancel").hidden = false;
+  $("search-error").hidden = true;
+  $("share").hidden = true;
+  $("groups").replaceChildren(make("div", { className: "skeletons", "aria-hidden": "true" },
+    ...Array.from({ length: 6 }, () => make("span"))));
+  announce(`Looking for ${name}`);
+}
+
+/** Say why there is no result. */
+export function fail(message) {
+  tabs.turnTo("results", { found: true });
+  done();
+  head("Nothing to show", "");
+  $("search-error").hidden = false;
+  say($("search-error-text"), message);
+  $("groups").replaceChildren();
+  announce(message);
+}
+
+/** Take a photo that was deleted out of the result. */
+export function forget(id) {
+  document.querySelector(`#groups [data-image="${CSS.escape(id)}"]`)?.remove();
+}
+
+/** Forget the result. */
+export function clear() {
+  done();
+  $("groups").replaceChildren();
+  tabs.turnTo("photos", { found: false });
+}
+
+/** Show a result; `asked` says what was asked, by its name, a small picture, and its options. */
+export function show(result, asked) {
+  done();
+  const { collection } = asked;
+  const matches = result.matches.map((match) => ({ ...match, collection }));
+  const proven = matches.filter((match) => match.verified);
+  const others = matches.filter((match) => !match.verified);
+  const sentence = verdict(result, proven.length);
+  head(sentence, facts(result), asked.preview, asked.name);
+  $("share").hidden = false;
+  const open = (match) => viewer.open(matches, matches.indexOf(match), asked);
+  $("groups").replaceChildren(...[
+    group("Found again", proven, asked, open),
+    group(proven.length ? "Look-alikes, not verified" : "Most alike", others, asked, open),
+  ].filter(Boolean));
+  if (!matches.length) $("groups").append(empty(result, asked));
+  announce(`${sentence} ${count(matches.length, "photo")} shown.`);
+  const { top } = $("views").getBoundingClientRect();
+  if (top < 0 || top > innerHeight * 0.4) $("views").scrollIntoView({ block: "start" });
+}
+
+function done() {
+  $("results").removeAttribute("aria-busy");
+  $("search-cancel").hidden = true;
+  $("search-error").hidden = true;
+}
+
+function head(title, line, preview = "", name = "") {
+  $("results-title").textContent = title;
+  say($("results-text"), line);
+  const alt = name ? `Looked for: ${name}` : "";
+  $("results-query").replaceChildren(...(preview ? [picture([preview], { alt })] : [icon("search")]));
+}
+
+/** Say in one sentence what was found, no more than is known. */
+function verdict(result, proven) {
+  if (!result.index.images) return "There is nothing to look through yet.";
+  if (proven) return `Found in ${count(proven, "photo")}.`;
+  if (result.found) return "Found. The surest first:";
+  if (result.found === false) return "Not found. These look most alike:";
+  if (!result.matches.length) return "Nothing is alike enough.";
+  if (result.verification?.checked) return "Not found for certain. These look most alike:";
+  return `The ${result.matches.length === 1 ? "best" : `${result.matches.length} best`}:`;
+}
+
+function facts({ index, timings_ms: timings, verification }) {
+  const seconds = (timings.total / 1000).toFixed(2);
+  const parts = [`${count(index.images, "photo")} with ${count(index.regions, "region")} in ${seconds} s`];
+  if (verification?.checked) {
+    const rest = verification.complete ? "" : ", then the time was up";
+    parts.push(`${plain(verification.checked)} looked at closely${rest}`);
+  }
+  return parts.join(" · ");
+}
+
+function empty(result, { search }) {
+  const narrow = search.min_score > -1 || Object.keys(search.filter ?? {}).length;
+  const why = !result.index.images ? "Add some large photos first, then search again."
+    : narrow ? "No photo meets the filter and the lowest score. Loosen them in the options."
+      : "No photo came back.";
+  return make("p", { className: "empty small" }, why);
+}
+
+function group(title, matches, asked, open) {
+  if (!matches.length) return null;
+  const first = matches[0].verified || title === "Most alike" ? [hero(matches[0], asked, open)] : [];
+  const list = make("ul", { className: "photos" },
+    ...matches.slice(first.length).map((match) => card(match, open)));
+  return make("section", { className: "group" }, make("h3", {}, title), ...first,
+    matches.length > first.length ? list : null);
+}
+
+const ratio = ({ width, height }) => Math.min(2.4, Math.max(0.55, width / height));
+const mark = () => make("span", { className: "mark", title: "Found again by local features" },
+  icon("check"), "verified");
+
+function photo(match, sources, eager) {
+  const { width, height, hits } = match;
+  const image = picture(sources, { alt: "", loading: eager ? "eager" : "lazy" });
+  const [x1, y1] = hits[0].box;
+  const tag = make("span", { className: "tag", "aria-hidden": "true" }, words(hits[0]));
+  const [across, down] = [x1 / width, y1 / height];
+  tag.style[across > 0.6 ? "right" : "left"] = `${(across > 0.6 ? 1 - hits[0].box[2] / width : across) * 100}%`;
+  if (down > 0.12) tag.style.bottom = `${(1 - down) * 100}%`;
+  else tag.style.top = `${hits[0].box[3] / height * 100}%`;
+  return make("span", { className: "photo" }, image, overlay(match), tag);
+}
+
+function label(match) {
+  const many = places(match).length;
+  const sure = match.verified ? ", verified" : "";
+  return `Open ${match.filename}, score ${match.score.toFixed(2)}${sure}${many > 1 ? `, ${many} places` : ""}`;
+}
+
+function card(match, open) {
+  const inside = photo(match, [match.urls.thumbnail, match.urls.file]);
+  const item = make("li", { className: "tile", "data-image": match.image_id },
+    make("button", { type: "button", className: "open", "aria-label": label(match),
+      onclick: () => open(match) }, inside),
+    make("div", { className: "caption" },
+      make("span", { className: "name", title: match.filename }, match.filename),
+      match.verified ? mark() : null,
+      score(match)));
+  item.style.setProperty("--ratio", ratio(match));
+  return item;
+}
+
+/** The best match: large, with what was asked beside what was found. */
+function hero(match, asked, open) {
+  const view = make("button", { type: "button", className: "open", "aria-label": label(match),
+    onclick: () => open(match) }, photo(match, photoSources(match), true));
+  view.style.setProperty("--ratio", match.width / match.height);
+  const pair = make("div", { className: "pair" },
+    figure(asked.preview, "Looked for"),
+    figure(match.urls.crop, match.verified ? "Found here" : "Looks alike"));
+  const side = make("div", { className: "side" }, pair,
+    make("strong", { className: "name", title: match.filename }, match.filename),
+    make("p", { className: "facts" }, match.verified ? mark() : null,
+      score(match), make("span", { className: "muted" }, where(match))),
+    button("Full view", { name: "expand", onclick: () => open(match) }));
+  return make("article",
+    { className: "hero", "aria-label": "Best match", "data-image": match.image_id }, view, side);
+}
+
+function score({ score: value, probability }) {
+  const sure = probability === undefined || probability === null ? ""
+    : ` · ${Math.round(probability * 100)} %`;
+  const title = "Cosine similarity: it ranks, it is no probability"
+    + (sure ? "; then the probability that it is the same thing" : "");
+  return make("span", { className: "score", title }, value.toFixed(2) + sure);
+}
+
+function where(match) {
+  return match.verified ? count(places(match).length, "place") : "looks alike";
+}
+
+function figure(src, caption) {
+  if (!src) return null;
+  return make("figure", {}, picture([src], { alt: caption }), make("figcaption", {}, caption));
+}

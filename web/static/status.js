@@ -1,0 +1,54 @@
+// Whether the service is ready, which models it uses, what waits in its queues.
+import { call } from "./api.js";
+import { $, make, pause, plain, say } from "./dom.js";
+
+const PAUSE_MS = { ready: 10000, other: 3000 };
+const WORDS = {
+  ready: "ready", starting: "starting", unavailable: "not available", away: "does not answer" };
+let indexed = () => null;
+let wake = () => {};
+
+/** Watch the service; `models` sees the models whenever they change, `facts` tells the index. */
+export async function watch(models, facts) {
+  indexed = facts;
+  let last = null;
+  for (;;) {
+    const state = await call("GET", "/readyz").catch((error) => error.body);
+    show(state?.status ? state : { ...state, status: "away" });
+    const now = JSON.stringify(state?.models ?? null);
+    if (state?.models && now !== last) models(state.models);
+    last = now;
+    await Promise.race([new Promise((done) => { wake = done; }),
+      pause(state?.status === "ready" ? PAUSE_MS.ready : PAUSE_MS.other)]);
+  }
+}
+
+/** Ask now. */
+export const again = () => wake();
+
+function show({ status, models, workers = {}, queues = {}, error }) {
+  const word = WORDS[status] ?? status;
+  $("status").dataset.status = status;
+  $("status-words").textContent = models ? `${word} · ${models.name}` : word;
+  $("status").setAttribute("aria-label", `Service: ${word}. Show details`);
+  $("mini").hidden = models?.name !== "mini";
+  const waiting = Object.values(queues).reduce((sum, each) => sum + each, 0);
+  const rows = [
+    ["Service", error?.message ?? word],
+    ["Index", indexed()],
+    ["Queue", waiting ? `${plain(waiting)} tasks wait` : "empty"],
+    ["Workers", Object.entries(workers).map(([role, n]) => `${n} ${role}`).join(", ")],
+    ["Model pack", models?.name],
+    ["Detector", models && (models.detector ?? "none: tiles and the whole photo")],
+    ["Encoder", models?.encoder],
+    ["Text", models && (models.has_text ? "understood" : "not understood by these models")],
+    ["Runs on", models?.device],
+  ];
+  $("state").replaceChildren(...rows.filter(([, value]) => value).flatMap(([name, value]) =>
+    [make("dt", {}, name), make("dd", {}, value)]));
+  say($("starting"), status === "ready" ? "" : {
+    starting: "Needle is starting: its workers load their models. Searches wait for them.",
+    unavailable: "Needle has lost its queue (Redis). It goes on by itself when that is back.",
+  }[status] ?? "Needle does not answer. Is it running?");
+  $("starting").hidden = status === "ready";
+}

@@ -1,0 +1,26 @@
+// The two halves of the working area: the indexed photos, and what a search found.
+import { $ } from "./dom.js";
+
+const NAMES = ["photos", "results"];
+
+/** Turn to one half; `found` tells whether there is a result to turn to. */
+export function turnTo(name, { found = !$("view-results").disabled } = {}) {
+  $("view-results").disabled = !found;
+  for (const each of NAMES) {
+    $(each).hidden = each !== name;
+    $(`view-${each}`).setAttribute("aria-selected", each === name);
+    $(`view-${each}`).tabIndex = each === name ? 0 : -1;
+  }
+}
+
+/** Let the tabs be clicked and stepped through. */
+export function begin() {
+  for (const name of NAMES) $(`view-${name}`).onclick = () => turnTo(name);
+  $("views").onkeydown = ({ key }) => {
+    if (key !== "ArrowLeft" && key !== "ArrowRight") return;
+    const other = NAMES.find((name) => $(name).hidden);
+    if ($(`view-${other}`).disabled) return;
+    turnTo(other);
+    $(`view-${other}`).focus();
+  };
+}

@@ -1,0 +1,145 @@
+// Adding photos: sent in requests of a sensible size, followed until every one has ended.
+import { call, ended, isFinal, upload } from "./api.js";
+import * as collections from "./collections.js";
+import { count, pause } from "./dom.js";
+import { batches } from "./files.js";
+import { ProgressCard } from "./progress.js";
+
+const ITEMS_PAGE = 1000;
+const RETRY_S = 5;
+let changed = () => {};
+
+/** `then` runs whenever photos have come to the index. */
+export function onIndexed(then) {
+  changed = then;
+}
+
+/** An upload, or a job that is found running: its jobs, their states, its card. */
+class Run {
+  constructor(title, { size = 0, waiting = 0 } = {}) {
+    Object.assign(this, { size, waiting, sent: 0, done: 0, jobs: new Map(), refused: 0 });
+    this.abort = new AbortController();
+    this.card = new ProgressCard(title, () => this.cancel());
+  }
+
+  cancel() {
+    this.abort.abort();
+    for (const job of this.jobs.values()) {
+      if (!isFinal(job)) call("DELETE", `/api/v1/jobs/${job.job_id}`).catch(() => {});
+    }
+  }
+
+  get sums() {
+    const sum = { total: this.waiting, done: 0, failed: 0 };
+    for (const { progress } of this.jobs.values()) {
+      for (const name of Object.keys(sum)) sum[name] += progress[name];
+    }
+    return { ...sum, ended: sum.done + sum.failed };
+  }
+
+  /** Show where it stands; the rate counts from the first photo that was seen to begin. */
+  show() {
+    const sums = this.sums;
+    if (!sums.ended && this.waiting && this.sent < this.size) {
+      return this.card.sending(this.sent, this.size);
+    }
+    const [only] = this.jobs.size === 1 && !this.waiting ? this.jobs.values() : [];
+    this.began ??= sums.ended ? { at: performance.now(), ended: sums.ended } : undefined;
+    const since = this.began && sums.ended > this.began.ended;
+    const rate = only ? only.progress.rate_per_s
+      : since && (sums.ended - this.began.ended) / (performance.now() - this.began.at) * 1000;
+    const left = only ? only.progress.eta_s : rate && (sums.total - sums.ended) / rate;
+    this.card.indexing({ ...sums, rate, left });
+    if (sums.done > this.done) changed();
+    this.done = sums.done;
+  }
+
+  async follow(job) {
+    this.jobs.set(job.job_id, job);
+    this.show();
+    const last = await ended(job.job_id, (state) => {
+      if (!state) return this.card.away();
+      this.jobs.set(state.job_id, state);
+      return this.show();
+    });
+    if (last.progress.failed) await this.#failures(last.job_id);
+    if (last.error) this.card.fail([["The whole job", last.error.message]]);
+  }
+
+  async #failures(id) {
+    for (let offset = 0; ; offset += ITEMS_PAGE) {
+      const page = `offset=${offset}&limit=${ITEMS_PAGE}`;
+      const { items, total } = await call("GET", `/api/v1/jobs/${id}/items?${page}`);
+      this.card.fail(items.filter((item) => item.status === "failed")
+        .map((item) => [item.name, item.error?.message ?? "failed"]));
+      if (offset + ITEMS_PAGE >= total) return;
+    }
+  }
+
+  end() {
+    const { total, done, failed } = this.sums;
+    const all = `${done} of ${count(total + this.refused, "photo")} indexed`;
+    const bad = failed + this.refused;
+    const sentence = this.abort.signal.aborted ? `Cancelled; ${all}.`
+      : bad ? `${all}, ${bad} failed.` : `${count(done, "photo")} indexed.`;
+    this.card.end(sentence, { bad: bad > 0 && !done });
+    changed();
+    collections.refresh();
+  }
+}
+
+/** Post files as photos and follow them. */
+export async function add(files, metadata = {}) {
+  if (!files.length) return;
+  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const run = new Run(`Adding ${count(files.length, "file")}`, { size, waiting: files.length });
+  const options = { collection: collections.current() };
+  if (Object.keys(metadata).length) options.metadata = JSON.stringify(metadata);
+  const followed = [];
+  for (const batch of batches(files)) {
+    const job = await send(batch, options, run);
+    run.waiting -= batch.length;
+    if (job) followed.push(run.follow(job).catch((error) => run.card.fail([["Progress", error.message]])));
+    if (run.abort.signal.aborted) break;
+  }
+  await Promise.all(followed);
+  run.end();
+}
+
+/** Post a batch and return its job; null when it was refused. A full queue is waited for. */
+async function send(batch, options, run) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(options)) form.append(name, value);
+  for (const file of batch) form.append("files", file, file.name);
+  const before = run.sent;
+  for (;;) {
+    try {
+      const job = await upload(form, (bytes) => {
+        run.sent = Math.min(run.size, before + bytes);
+        run.show();
+      }, run.abort.signal);
+      return job;
+    } catch (error) {
+      if (run.abort.signal.aborted) return null;
+      if (error.status === 429 || error.status === 503) {
+        run.card.away();
+        await pause(1000 * (error.retryAfter || RETRY_S));
+        continue;
+      }
+      const items = error.body.error?.items ?? [];
+      run.refused += batch.length;
+      run.card.fail(items.length ? items.map((item) => [item.name, item.message])
+        : batch.map((file) => [file.name, error.message]));
+      return null;
+    }
+  }
+}
+
+/** Show the index jobs that run already, whoever posted them, where the service lists jobs. */
+export async function resume() {
+  const { jobs } = await call("GET", "/api/v1/jobs?kind=index&limit=20");
+  for (const job of jobs.filter((each) => !isFinal(each))) {
+    const run = new Run(`Indexing ${count(job.progress.total, "photo")}`);
+    run.follow(job).then(() => run.end(), (error) => run.card.end(error.message, { bad: true }));
+  }
+}

@@ -1,0 +1,184 @@
+// The full view of a photo: zoom, every occurrence, the crop beside the query, a box to search with.
+import { call, cropUrl, fields, photoSources } from "./api.js";
+import { BoxEditor } from "./box.js";
+import { $, announce, button, icon, make, picture, plain, say } from "./dom.js";
+import { frames, words } from "./overlay.js";
+import * as regions from "./regions.js";
+import { Stage } from "./stage.js";
+
+const dialog = $("viewer");
+const stage = new Stage($("view-stage"));
+stage.zoomable = stage.wheelZooms = true;
+const box = new BoxEditor(stage, { change: boxChanged, tap: tapped, enter: () => searchHere() });
+let shown = null; // {photos, at, asked, hit}
+let detected = [];
+let actions = { search: () => {}, remove: () => {} };
+
+const photo = () => shown.photos[shown.at];
+const hits = () => photo().hits ?? [];
+
+/** Let the viewer's tools work; `searchWith` gets a photo and a box, `removed` a photo. */
+export function begin(given) {
+  actions = given;
+  $("view-close").onclick = () => dialog.close();
+  $("view-in").onclick = () => stage.enlarge(1.5);
+  $("view-out").onclick = () => stage.enlarge(1 / 1.5);
+  $("view-fit").onclick = () => stage.enlarge(0);
+  $("view-before").onclick = () => turn(-1);
+  $("view-after").onclick = () => turn(1);
+  $("view-search").onclick = () => searchHere();
+  $("view-delete").onclick = () => actions.remove(photo());
+  for (const tool of ["move", "draw"]) $(`tool-${tool}`).onclick = () => take(tool);
+  dialog.onkeydown = keys;
+  dialog.onclick = ({ target }) => { if (target === dialog) dialog.close(); };
+  panning();
+}
+
+/** Show a photo of a list; matches show what `asked` found in them. */
+export function open(photos, at, asked = null) {
+  shown = { photos, at, asked, hit: 0 };
+  if (!dialog.open) dialog.showModal();
+  return show();
+}
+
+export const close = () => dialog.close();
+
+async function show() {
+  const now = photo();
+  box.set(null);
+  detected = [];
+  regions.draw(stage, []);
+  shown.hit = 0;
+  take(now.hits ? "move" : "draw");
+  $("view-title").textContent = now.filename;
+  $("view-file").href = now.urls.file;
+  $("view-before").disabled = shown.at === 0;
+  $("view-after").disabled = shown.at === shown.photos.length - 1;
+  say($("view-facts"), `${shown.at + 1} of ${plain(shown.photos.length)} · `
+    + `${now.width} × ${now.height} pixels`);
+  showDetails(now);
+  showHits();
+  const { width, height, filename } = now;
+  await stage.show({ sources: photoSources(now), width, height, alt: filename });
+  if (!now.hits) showRegions(now);
+}
+
+async function showRegions(now) {
+  const found = await regions.detections(now);
+  if (!dialog.open || photo() !== now) return;
+  detected = found;
+  regions.draw(stage, detected);
+}
+
+function showDetails(now) {
+  const held = Object.entries(now.metadata ?? {});
+  $("view-details").replaceChildren(...held.flatMap(([name, value]) =>
+    [make("dt", {}, name), make("dd", {}, String(value))]));
+  $("view-details").hidden = !held.length;
+}
+
+function showHits() {
+  const now = photo();
+  $("view-hits").hidden = !hits().length;
+  if (!hits().length) {
+    stage.layer.replaceChildren();
+    $("view-pair").replaceChildren();
+    return boxChanged(box.box);
+  }
+  stage.layer.replaceChildren(...frames(hits(), now.width, now.height, shown.hit));
+  const pair = [[shown.asked?.preview, "Looked for"], [cropUrl(now, hits()[shown.hit].box),
+    hits()[shown.hit].verified ? "Found here" : "Looks alike"]];
+  $("view-pair").replaceChildren(...pair.filter(([src]) => src).map(([src, words]) => make(
+    "figure", {}, picture([src], { alt: words }), make("figcaption", {}, words))));
+  $("view-places").replaceChildren(...hits().map(place));
+  return boxChanged(box.box);
+}
+
+/** Return one occurrence of the list. */
+function place(hit, n) {
+  const about = [];
+  if (hit.rotation !== undefined && Math.abs(hit.rotation) >= 3) {
+    about.push(`turned by ${Math.round(hit.rotation)}°`);
+  }
+  if (hit.mirrored) about.push("mirrored");
+  if (hit.inliers) about.push(`${plain(hit.inliers)} points agree`);
+  const choice = make("button", { type: "button", className: "place",
+    "aria-pressed": n === shown.hit, onclick: () => choose(n) },
+  picture([hit.urls.crop], { alt: "", loading: "lazy" }),
+  make("span", {}, make("strong", {}, hit.verified ? icon("check") : null, words(hit)),
+    make("small", {}, about.join(" · ") || `${photo().verified ? "looks alike · " : ""}${hit.box[2] - hit.box[0]} × ${hit.box[3] - hit.box[1]} pixels`)));
+  return make("li", {}, choice);
+}
+
+function choose(n) {
+  shown.hit = n;
+  showHits();
+  stage.focus(hits()[n].box);
+  $("view-places").children[n].firstChild.focus();
+  announce(`Place ${n + 1} of ${hits().length}: ${words(hits()[n])}`);
+}
+
+function boxChanged(now) {
+  $("view-search-words").textContent = now ? "Search with this box"
+    : hits().length ? "Search with this region" : "Search with this photo";
+}
+
+function tapped(where) {
+  const region = regions.regionAt(detected, where);
+  if (region) box.set(region.box);
+}
+
+function searchHere() {
+  const now = photo();
+  const where = box.box ?? hits()[shown.hit]?.box ?? null;
+  dialog.close();
+  if (now.hits) { // a match: the record of its photo says more
+    const { image_id: id, collection } = now;
+    call("GET", `/api/v1/images/${id}?${fields({ collection })}`)
+      .then((image) => actions.search(image, where), () => actions.search(now, where));
+  } else {
+    actions.search(now, where);
+  }
+}
+
+function turn(step) {
+  const next = shown.at + step;
+  if (!shown.photos[next]) return;
+  shown.at = next;
+  show();
+  announce(photo().filename);
+}
+
+/** Take a tool: `move` drags the picture about, `draw` draws a box on it. */
+function take(tool) {
+  box.enabled = tool === "draw";
+  dialog.dataset.tool = tool;
+  for (const each of ["move", "draw"]) $(`tool-${each}`).setAttribute("aria-pressed", each === tool);
+}
+
+function keys(event) {
+  if (event.target.matches("input, select") || event.defaultPrevented) return;
+  const deeds = { "+": () => stage.enlarge(1.5), "-": () => stage.enlarge(1 / 1.5),
+    0: () => stage.enlarge(0), ArrowLeft: () => turn(-1), ArrowRight: () => turn(1),
+    d: () => take("draw"), m: () => take("move") };
+  if (event.ctrlKey || event.metaKey || event.altKey || !deeds[event.key]) return;
+  event.preventDefault();
+  deeds[event.key]();
+}
+
+function panning() {
+  let from = null;
+  const { frame } = stage;
+  frame.addEventListener("pointerdown", (event) => {
+    if (box.enabled || event.button !== 0 || event.pointerType === "touch") return;
+    from = { x: event.clientX + frame.scrollLeft, y: event.clientY + frame.scrollTop };
+    frame.setPointerCapture(event.pointerId);
+    event.preventDefault();
+  });
+  frame.addEventListener("pointermove", (event) => {
+    if (!from) return;
+    frame.scrollLeft = from.x - event.clientX;
+    frame.scrollTop = from.y - event.clientY;
+  });
+  for (const end of ["pointerup", "pointercancel"]) frame.addEventListener(end, () => { from = null; });
+}

@@ -198,7 +198,11 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8099)
     parser.add_argument("--json", type=Path, default=Path("data/acceptance.json"))
     parser.add_argument(
-        "--set", action="append", default=[], metavar="NEEDLE_X=Y", help="a setting of the service, as NEEDLE_MODELS=folder"
+        "--set",
+        action="append",
+        default=[],
+        metavar="NEEDLE_X=Y",
+        help="a setting of the service, as NEEDLE_MODELS=folder",
     )
     arguments = parser.parse_args()
     console = Console()

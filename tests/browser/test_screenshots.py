@@ -33,7 +33,8 @@ for share in (1, .9, .8, .7, .6, .5):
     common = sorted(small.getcolors(1 << 24), reverse=True)[:24]
     others = small.quantize(256 - len(common), method=0).getpalette()
     palette = Image.new("P", (1, 1))
-    palette.putpalette([part for _, colour in common for part in colour] + others)
+    whole = [part for _, colour in common for part in colour] + others
+    palette.putpalette(whole[:768])
     small.quantize(palette=palette, dither=Image.Dither.NONE).save(path, optimize=True)
     if os.path.getsize(path) < most:
         break

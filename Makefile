@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test e2e chaos lint type bench train evaluate lock clean
+.PHONY: help setup setup-dev demo up test e2e chaos lint type browser bench train evaluate lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -36,6 +36,11 @@ e2e: setup-dev ## only the tests that run the real processes
 chaos: setup-dev ## kill every kind of process in the middle of an ingest (minutes)
 	@exec $(PYTEST) tests/chaos $(ARGS)
 
+browser: setup-dev ## the page in a real Chromium (NEEDLE_SCREENSHOTS=1 writes docs/images too)
+	@test -d .venv-browser || $(PYTHON) -m venv .venv-browser
+	@.venv-browser/bin/python -m pip install -q --require-hashes -r requirements/browser.txt
+	@exec .venv-browser/bin/python -m pytest tests/browser --confcutdir=tests/browser $(ARGS)
+
 lint: setup-dev ## ruff
 	@$(PY) -m ruff check .
 
@@ -60,7 +65,8 @@ lock: ## resolve the requirements again (needs uv)
 	cd requirements && $(COMPILE) service.in --overrides overrides.txt -o ../requirements.txt
 	cd requirements && $(COMPILE) web.in --constraints ../requirements.txt -o web.txt
 	cd requirements && $(COMPILE) dev.in --constraints ../requirements.txt -o dev.txt
+	cd requirements && $(COMPILE) browser.in --constraints ../requirements.txt --constraints dev.txt -o browser.txt
 
 clean: ## remove the demo's data, caches and .venv
-	rm -rf .venv data/demo data/demo-* data/samples .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-browser data/demo data/demo-* data/samples .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -3,6 +3,7 @@ import { call } from "./api.js";
 import { make, shape } from "./dom.js";
 
 const DRAWN = ["detector"]; // tiles and slices cover everything; to click them would say nothing
+const OUTLINED = 30; // the surest; the others show themselves under the pointer
 const area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
 const holds = ([x1, y1, x2, y2], [x, y]) => x1 <= x && x < x2 && y1 <= y && y < y2;
 
@@ -22,8 +23,8 @@ export function regionAt(regions, place) {
 
 /** Draw regions on a stage, under what else is drawn there. */
 export function draw(stage, regions) {
-  stage.layer.replaceChildren(...regions.map(({ box: [x1, y1, x2, y2] }) => shape("rect", {
-    class: "region", x: x1, y: y1, width: x2 - x1, height: y2 - y1 })));
+  stage.layer.replaceChildren(...regions.map(({ box: [x1, y1, x2, y2] }, n) => shape("rect", {
+    class: n < OUTLINED ? "region" : "region faint", x: x1, y: y1, width: x2 - x1, height: y2 - y1 })));
   stage.sheet.onpointermove = (event) => {
     const under = regionAt(regions, stage.place(event));
     [...stage.layer.children].forEach((child, n) =>

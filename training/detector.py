@@ -36,7 +36,7 @@ SAVE_EVERY = 200
 class DetectorRecipe:
     """Everything that decides the weights, beside the photos and the teacher."""
 
-    steps: int = 1600
+    steps: int = 4000
     batch: int = 32
     side_px: int = 320
     learning_rate: float = 2e-3

@@ -22,13 +22,24 @@ CUTOUT_OBJECTNESS = 0.9
 class Targets:
     """What one stride's map should say, for (batch, anchors, rows, columns) cells.
 
-    `boxes` are (..., 4) corners in pixels, `classes` (..., classes) 0..1; the last class is
-    "object", for what has no other.
+    `boxes` are (..., 4) corners in pixels. Of most cells only the objectness is ever read, so the
+    classes stay what the teacher said, `said`, until `classes` of the cells that matter are asked
+    for; where `unnamed`, a cut-out took the cell.
     """
 
     objectness: torch.Tensor
     boxes: torch.Tensor
-    classes: torch.Tensor
+    said: torch.Tensor
+    unnamed: torch.Tensor
+
+    def classes(self, which: torch.Tensor) -> torch.Tensor:
+        """Return (cells, classes + 1) 0..1 of the cells in a mask; the last class is "object".
+
+        The teacher's doubt goes to it: what it half takes for a cat is half an object.
+        """
+        named = self.said[which][:, 5:].float().sigmoid()
+        named = named * ~self.unnamed[which][:, None]
+        return torch.cat((named, 1 - named.amax(-1, keepdim=True)), -1)
 
 
 @dataclass(frozen=True)
@@ -39,11 +50,11 @@ class Head:
     anchors_px: torch.Tensor
 
     def cells(self, raw: torch.Tensor) -> torch.Tensor:
-        """Return (batch, anchors, rows, columns, 5 + classes) logits of a raw map, float32."""
+        """Return (batch, anchors, rows, columns, 5 + classes) logits, a view of a raw map."""
         batch, channels, rows, columns = raw.shape
         anchors = self.anchors_px.shape[1]
         split = raw.view(batch, anchors, channels // anchors, rows, columns)
-        return split.permute(0, 1, 3, 4, 2).float()
+        return split.permute(0, 1, 3, 4, 2)
 
     def corners(self, cells: torch.Tensor, level: int) -> torch.Tensor:
         """Return each cell's box, (..., 4) corners in pixels (YOLOv5's formulas since 6.0)."""
@@ -51,29 +62,20 @@ class Head:
         stride, anchors = self.strides[level], self.anchors_px[level].to(cells.device)
         y, x = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
         grid = torch.stack((x, y), -1).to(cells.device)
-        values = cells[..., :4].sigmoid()
+        values = cells[..., :4].float().sigmoid()
         centre = (values[..., :2] * 2 - 0.5 + grid) * stride
         half = (values[..., 2:] * 2) ** 2 * anchors[:, None, None] / 2
         return torch.cat((centre - half, centre + half), -1)
 
 
 def teacher_targets(head: Head, maps: Sequence[torch.Tensor]) -> list[Targets]:
-    """Turn the teacher's raw maps into targets with one class more.
-
-    The teacher's doubt goes to the class "object": what it half takes for a cat is half an object.
-    """
+    """Turn the teacher's raw maps into targets with one class more."""
     targets = []
     for level, raw in enumerate(maps):
         cells = head.cells(raw)
-        classes = cells[..., 5:].sigmoid()
-        other = 1 - classes.amax(-1, keepdim=True)
-        targets.append(
-            Targets(
-                cells[..., 4].sigmoid(),
-                head.corners(cells, level),
-                torch.cat((classes, other), -1),
-            )
-        )
+        objectness = cells[..., 4].float().sigmoid()
+        nothing_laid = torch.zeros_like(objectness, dtype=torch.bool)
+        targets.append(Targets(objectness, head.corners(cells, level), cells, nothing_laid))
     return targets
 
 
@@ -97,9 +99,7 @@ def add_cutouts(head: Head, targets: Sequence[Targets], boxes: torch.Tensor) -> 
             at = (boxes[box, 0].long(), anchor, row[box], column[box])
             target.objectness[at] = target.objectness[at].clamp(min=CUTOUT_OBJECTNESS)
             target.boxes[at] = boxes[box, 1:5]
-            target.classes[at] = F.one_hot(
-                torch.full_like(box, target.classes.shape[-1] - 1), target.classes.shape[-1]
-            ).float()
+            target.unnamed[at] = True
 
 
 def detection_loss(
@@ -116,7 +116,7 @@ def detection_loss(
     weight = torch.zeros((), device=device)
     for level, (raw, target) in enumerate(zip(maps, targets, strict=True)):
         cells = head.cells(raw)
-        bce = F.binary_cross_entropy_with_logits(cells[..., 4], target.objectness)
+        bce = F.binary_cross_entropy_with_logits(cells[..., 4].float(), target.objectness)
         total["object"] = total["object"] + 5 * BALANCE[level] * bce
         matters = target.objectness > MATTERS
         share = target.objectness[matters]
@@ -125,7 +125,7 @@ def detection_loss(
         off = generalized_box_iou_loss(boxes, target.boxes[matters])
         total["box"] = total["box"] + (share * off).sum()
         classes = F.binary_cross_entropy_with_logits(
-            cells[matters][:, 5:], target.classes[matters], reduction="none"
+            cells[matters][:, 5:].float(), target.classes(matters), reduction="none"
         )
         total["class"] = total["class"] + 10 * (share * classes.mean(-1)).sum()
     weight = weight.clamp(min=1)

@@ -2,39 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 from common.catalogue import ImageRecord
 from common.vectors.base import Hit, Source
 from common.vectors.grouping import Match
+from worker.certainty import LIKELY
+from worker.finder import Found
 from worker.local.placement import Placement
+from worker.question import Thing
+from worker.together import Holding
 
+Json = dict[str, Any]
 SAME_IOU = 0.3
 """An indexed hit that overlaps a verified place this much says nothing new."""
 
 
-def match_json(
-    match: Match, record: ImageRecord, places: Sequence[Placement], most: int
-) -> dict[str, Any]:
-    """Return one match; its verified places come first, at most `most` hits in all."""
-    rest = [
-        hit
-        for hit in match.hits
-        if all(hit.region.box.iou(place.box) < SAME_IOU for place in places)
+def match_json(photo: Holding, record: ImageRecord, most: int, *, numbered: bool) -> Json:
+    """Return one match with at most `most` hits; where `numbered`, each says of which thing it is.
+
+    Of each thing the verified places come first, and the things take turns.
+    """
+    by_thing = [
+        [{**hit, "object": number} if numbered else hit for hit in _hits(found)]
+        for number, found in photo.found.items()
     ]
-    hits = [*(_place_json(place, match) for place in places), *(_hit_json(hit) for hit in rest)]
+    hits = [hit for row in zip_longest(*by_thing) for hit in row if hit is not None]
     return {
-        "image_id": match.image_id,
-        "score": round(match.score, 6),
-        "distance": round(1 - match.score, 6),
-        "verified": bool(places),
+        "image_id": photo.image_id,
+        "score": round(photo.score, 6),
+        "distance": round(1 - photo.score, 6),
+        "probability": round(photo.probability, 4),
+        "verified": any(found.places for found in photo.found.values()),
         "filename": record.filename,
         "width": record.width,
         "height": record.height,
         "metadata": dict(record.metadata),
-        "hits": hits[:most],
+        "hits": hits[: max(most, len(by_thing))],
     }
+
+
+def thing_json(thing: Thing, probability: float) -> Json:
+    """Return a thing of the query picture, and whether any photo holds it."""
+    said = thing.detection
+    return {
+        "box": [round(n) for n in (said.x1, said.y1, said.x2, said.y2)] if said else None,
+        "label": said.label if said else None,
+        "confidence": round(said.confidence, 4) if said else None,
+        "found": probability >= LIKELY,
+        "probability": round(probability, 4),
+    }
+
+
+def _hits(found: Found) -> list[Json]:
+    rest = [
+        hit
+        for hit in found.match.hits
+        if all(hit.region.box.iou(place.box) < SAME_IOU for place in found.places)
+    ]
+    return [*(_place_json(p, found.match) for p in found.places), *(_hit_json(h) for h in rest)]
 
 
 def _hit_json(hit: Hit) -> dict[str, Any]:

@@ -13,11 +13,13 @@ from common.settings import Settings
 from common.vectors.opening import open_store, open_words
 from worker.commit import Committer, Forwarder, Writer
 from worker.describe import Describer
+from worker.finder import Finder
 from worker.index import Indexer
 from worker.loading import Loader
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
 from worker.proposer import Proposer
+from worker.question import Asker
 from worker.search import Searcher
 from worker.verify import Verifier
 from worker.zoom import Zoom
@@ -79,7 +81,7 @@ def build_indexer(base: Base) -> Indexer:
 
 def build_searcher(base: Base, writer: Writer) -> Searcher:
     """Load the models of the search role and light its beacon. Raises NeedleError."""
-    from worker.models.packs import load_pack
+    from worker.models.packs import load_detector, load_pack
 
     settings = base.settings
     pack = load_pack(settings, with_detector=False)
@@ -87,24 +89,31 @@ def build_searcher(base: Base, writer: Writer) -> Searcher:
     for batch in (1, settings.encoder_batch_size):
         pack.encoder.encode_images([Image.new("RGB", (64, 64))] * batch)
     base.beacons.light(SEARCH_ROLE, pack.describe())
+    verifier = Verifier(
+        Vocabulary.load(),
+        NearestMatcher(),
+        base.images,
+        writer.words,
+        settings.verify_images,
+        settings.verify_budget_ms / 1000,
+    )
+    most_pixels = settings.max_image_pixels
     return Searcher(
-        encoder=pack.encoder,
-        store=writer.store,
-        images=base.images,
-        catalogue=base.catalogue,
-        fetcher=base.fetcher,
-        max_pixels=settings.max_image_pixels,
-        exact_below=settings.exact_below,
-        zoom=Zoom(
-            pack.encoder, base.images, settings.max_image_pixels, settings.zoom_budget_ms / 1000
-        ),
-        zoom_images=settings.zoom_images,
-        verifier=Verifier(
-            Vocabulary.load(),
-            NearestMatcher(),
+        asker=Asker(
+            pack.encoder,
             base.images,
-            writer.words,
-            settings.verify_images,
-            settings.verify_budget_ms / 1000,
+            base.catalogue,
+            base.fetcher,
+            most_pixels,
+            verifier,
+            load_detector=lambda: load_detector(settings),
         ),
+        finder=Finder(
+            writer.store,
+            settings.exact_below,
+            Zoom(pack.encoder, base.images, most_pixels, settings.zoom_budget_ms / 1000),
+            settings.zoom_images,
+            verifier,
+        ),
+        catalogue=base.catalogue,
     )

@@ -31,18 +31,19 @@ QUERY_FEATURES = 600
 """Keypoints of a query: matching costs time in proportion."""
 LEAST_FEATURES = 4
 """Fewer keypoints prove nothing."""
+SAME_PLACE_IOU = 0.5
+SURE = 12.0
+"""Evidence that outweighs any difference of scores."""
 RANK_OFFSET = 10
 """Reciprocal rank fusion (Cormack et al., 2009): how slowly a channel's later ranks lose weight."""
-
-Queries = tuple[Query, Query]
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A photo to be verified against the query as it is or mirrored."""
+    """A photo to be verified against the query with that number, as it is or mirrored."""
 
     image_id: str
-    mirrored: bool
+    query: int
 
 
 @dataclass
@@ -64,6 +65,24 @@ class Verification:
             "complete": self.complete,
         }
 
+    @staticmethod
+    def summed(proofs: Sequence[Verification]) -> dict[str, object]:
+        """Return the JSON form of several things' together."""
+        checked = set().union(*(proof.checked for proof in proofs))
+        places = {name: found for proof in proofs for name, found in proof.places.items()}
+        complete = all(proof.complete for proof in proofs)
+        return Verification(places, checked, complete).as_dict()
+
+    def without(self, other: Verification) -> None:
+        """Take away the places that `other` is surer of: they show what it looked for."""
+        for name, places in list(self.places.items()):
+            stronger = other.places.get(name, ())
+            kept = [place for place in places if not any(_outdoes(o, place) for o in stronger)]
+            if kept:
+                self.places[name] = kept
+            else:
+                del self.places[name]
+
 
 @dataclass(frozen=True)
 class Verifier:
@@ -76,18 +95,18 @@ class Verifier:
     most_images: int
     budget_s: float
 
-    def describe(self, image: Image.Image) -> Queries | None:
-        """Return the query's features as it is and mirrored; None when there are too few."""
+    def describe(self, image: Image.Image) -> tuple[Query, ...]:
+        """Return the query's features as it is and mirrored; nothing when there are too few."""
         features = extract(image, QUERY_FEATURES)
-        return Query.both(features, self.vocabulary) if len(features) >= LEAST_FEATURES else None
+        return Query.both(features, self.vocabulary) if len(features) >= LEAST_FEATURES else ()
 
     def candidates(
-        self, collection: str, queries: Queries, where: Sequence[Condition]
+        self, collection: str, queries: Sequence[Query], where: Sequence[Condition]
     ) -> list[Candidate]:
-        """Return the photos that share the most words, best first; a photo may come both ways."""
+        """Return the photos that share the most words, best first; a photo may come many ways."""
         scored = [
-            (hit.score, Candidate(hit.image_id, query.mirrored))
-            for query in queries
+            (hit.score, Candidate(hit.image_id, number))
+            for number, query in enumerate(queries)
             for hit in self.words.search(
                 collection,
                 query_words(query.keypoints, self.vocabulary),
@@ -96,20 +115,20 @@ class Verifier:
                 where=where,
             )
         ]
-        scored.sort(key=lambda pair: (-pair[0], pair[1].image_id, pair[1].mirrored))
+        scored.sort(key=lambda pair: (-pair[0], pair[1].image_id, pair[1].query))
         return [candidate for _, candidate in scored]
 
     def verify(
         self,
         collection: str,
-        queries: Queries,
+        queries: Sequence[Query],
         candidates: Sequence[Candidate],
         *,
         places: int,
-        budget_s: float | None = None,
+        budget_s: float,
     ) -> Verification:
-        """Look for at most `places` places of the query in each candidate, in their order."""
-        deadline = time.monotonic() + (self.budget_s if budget_s is None else budget_s)
+        """Look for at most `places` places of a query in each candidate, in their order."""
+        deadline = time.monotonic() + budget_s
         found = Verification()
         opened: dict[str, Keypoints | None] = {}
         for candidate in candidates:
@@ -124,7 +143,7 @@ class Verifier:
             photo = opened[name]
             if photo is not None:
                 found.checked.add(name)
-                query = queries[1] if candidate.mirrored else queries[0]
+                query = queries[candidate.query]
                 _add(found.places, name, placements(self.matcher, query, photo, places), places)
         return found
 
@@ -145,13 +164,19 @@ def _add(
     every = sorted([*found.get(name, []), *places], key=lambda place: -place.evidence)
     kept: list[Placement] = []
     for place in every:
-        if all(place.box.iou(other.box) < 0.5 for other in kept):
+        if all(place.box.iou(other.box) < SAME_PLACE_IOU for other in kept):
             kept.append(place)
     if kept:
         found[name] = kept[:most]
 
 
-def fused(by_embedding: Sequence[str], by_words: Sequence[Candidate]) -> list[Candidate]:
+def _outdoes(other: Placement, place: Placement) -> bool:
+    return other.evidence >= place.evidence and other.box.iou(place.box) >= SAME_PLACE_IOU
+
+
+def fused(
+    by_embedding: Sequence[str], by_words: Sequence[Candidate], queries: Sequence[Query]
+) -> list[Candidate]:
     """Return the candidates of both channels, best first, by reciprocal rank fusion.
 
     The embedding does not know which way round the query is: its photos are tried as it is first,
@@ -159,11 +184,12 @@ def fused(by_embedding: Sequence[str], by_words: Sequence[Candidate]) -> list[Ca
     """
     weights: dict[Candidate, float] = {}
     for rank, name in enumerate(by_embedding):
-        for mirrored in (False, True):
-            weights[Candidate(name, mirrored)] = (0.5 if mirrored else 1.0) / (RANK_OFFSET + rank)
+        for number, query in enumerate(queries):
+            weight = 0.5 if query.mirrored else 1.0
+            weights[Candidate(name, number)] = weight / (RANK_OFFSET + rank)
     for rank, candidate in enumerate(by_words):
         weights[candidate] = weights.get(candidate, 0.0) + 1.0 / (RANK_OFFSET + rank)
-    return sorted(weights, key=lambda c: (-weights[c], c.image_id, c.mirrored))
+    return sorted(weights, key=lambda c: (-weights[c], c.image_id, c.query))
 
 
 def standing(score: float, places: Mapping[str, Sequence[Placement]], name: str) -> float:
@@ -174,7 +200,3 @@ def standing(score: float, places: Mapping[str, Sequence[Placement]], name: str)
     """
     found = places.get(name)
     return score + (min(found[0].evidence, SURE) / SURE if found else 0.0)
-
-
-SURE = 12.0
-"""Evidence that outweighs any difference of scores."""

@@ -22,9 +22,9 @@ from common import pictures
 from common.errors import NeedleError
 from common.geometry import Box
 from common.images import ImageStore, photo_key
-from common.vectors.base import Hit, Source, Vector
+from common.vectors.base import Hit, Source
 from common.vectors.grouping import Match
-from worker.models.base import Encoder
+from worker.models.base import Embeddings, Encoder
 
 log = logging.getLogger(__name__)
 
@@ -80,17 +80,25 @@ class Zoom:
     budget_s: float
 
     def refine(
-        self, collection: str, matches: Sequence[Match], vector: Vector, aspect: float, photos: int
+        self,
+        collection: str,
+        matches: Sequence[Match],
+        embeddings: Embeddings,
+        aspect: float,
+        photos: int,
+        most_s: float = math.inf,
     ) -> list[Match]:
         """Return the matches, the first `photos` of them with their boxes fitted, best first.
 
-        `aspect` is the query's width over its height. Scores can only rise.
+        `embeddings` (E, dim) are the query's, any of which counts; `aspect` its width over its
+        height; `most_s` seconds it may take, where that is less than the budget. Scores can only
+        rise.
         """
-        deadline = time.monotonic() + self.budget_s
+        deadline = time.monotonic() + min(self.budget_s, most_s)
         views = self._open(collection, matches[:photos], aspect)
         for step in STEPS:
             views.sort(key=lambda view: -view.score)
-            if not self._round(views[: step.photos], vector, step, deadline):
+            if not self._round(views[: step.photos], embeddings, step, deadline):
                 break
         refined = {view.match.image_id: _with_best(view) for view in views}
         found = [refined.get(match.image_id, match) for match in matches]
@@ -114,7 +122,9 @@ class Zoom:
         with ThreadPoolExecutor(len(matches)) as pool:
             return [found for found in pool.map(view, matches) if found is not None]
 
-    def _round(self, views: Sequence[View], vector: Vector, step: Step, deadline: float) -> bool:
+    def _round(
+        self, views: Sequence[View], embeddings: Embeddings, step: Step, deadline: float
+    ) -> bool:
         """Try one step's boxes in every photo; False when the time is up."""
         first = step is STEPS[0]
         for view in views:
@@ -124,7 +134,7 @@ class Zoom:
             if not boxes:
                 continue
             crops = [pictures.crop(view.image, box) for box in boxes]
-            scores = self.encoder.encode_images(crops) @ vector
+            scores = (self.encoder.encode_images(crops) @ embeddings.T).max(axis=1)
             tried = list(zip(scores.tolist(), boxes, strict=True))
             # The first boxes were scored in another shape: they are where to look, no more.
             view.best = sorted(tried if first else tried + view.best, key=lambda t: -t[0])[:4]

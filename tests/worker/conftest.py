@@ -23,12 +23,14 @@ from tests.fakes import FixedDetector, PixelEncoder
 from worker.commit import Writer
 from worker.context import Base
 from worker.describe import Describer
+from worker.finder import Finder
 from worker.index import Indexer
 from worker.loading import Loader
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
 from worker.models.base import Detection, Detector
 from worker.proposer import Proposer
+from worker.question import Asker
 from worker.search import Searcher
 from worker.tasks import _index, _search
 from worker.verify import Verifier
@@ -96,6 +98,7 @@ class World:
         job_id = job_id or f"search-{np.random.default_rng().integers(10**9)}"
         if query is not None:
             self.base.images.put(query_key(job_id), png(query))
+            details = {"files": 1, **details}
         every = {
             "collection": "default", "limit": 10, "hits_per_image": 3, "min_score": -1.0,
             "aggregate": "max", "filter": [], **details,
@@ -108,6 +111,13 @@ class World:
     def with_detections(self, *detections: Detection) -> World:
         """Return the same worker with a detector that finds these in every photo."""
         return self.detecting_with(FixedDetector(detections))
+
+    def verifying(self, **changes: Any) -> World:
+        """Return the same worker with another verifier."""
+        verifier = replace(self.searcher.finder.verifier, **changes)
+        finder = replace(self.searcher.finder, verifier=verifier)
+        asker = replace(self.searcher.asker, verifier=verifier)
+        return replace(self, searcher=replace(self.searcher, asker=asker, finder=finder))
 
     def detecting_with(self, detector: Detector) -> World:
         """Return the same worker with another detector."""
@@ -132,17 +142,11 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         jobs=base.jobs,
         describer=Describer(VOCABULARY, base.images),
     )
+    verifier = Verifier(VOCABULARY, NearestMatcher(), base.images, writer.words, 0, 30)
     searcher = Searcher(
-        encoder,
-        writer.store,
-        base.images,
+        Asker(encoder, base.images, base.catalogue, base.fetcher, 10**8, verifier, lambda: None),
+        Finder(writer.store, 50_000, Zoom(encoder, base.images, 10**8, budget_s=30), 0, verifier),
         base.catalogue,
-        base.fetcher,
-        10**8,
-        50_000,
-        Zoom(encoder, base.images, 10**8, budget_s=30),
-        zoom_images=0,
-        verifier=Verifier(VOCABULARY, NearestMatcher(), base.images, writer.words, 0, 30),
     )
     yield World(base, writer, indexer, searcher)
     writer.store.close()

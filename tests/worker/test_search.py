@@ -112,7 +112,7 @@ def test_a_photo_posted_again_before_its_removal_stays(filled: tuple[World, list
     [
         ({"text": "a cat"}, "text_not_supported"),
         ({"image_id": "nothing"}, "not_found"),
-        ({}, "not_found"),
+        ({"files": 1}, "not_found"),
         ({"url": "http://127.0.0.1/"}, "invalid_url"),
     ],
 )
@@ -137,7 +137,9 @@ def test_a_search_whose_redis_goes_away_keeps_its_query_for_the_next_attempt(
     filled: tuple[World, list[str]],
 ) -> None:
     world, names = filled
-    broken = replace(world, searcher=replace(world.searcher, encoder=Away()))
+    broken = replace(
+        world, searcher=replace(world.searcher, asker=replace(world.searcher.asker, encoder=Away()))
+    )
     with pytest.raises(BrokerUnavailable):
         broken.search(noise(3), job_id="again")
     _search(world.base, world.searcher, "again")

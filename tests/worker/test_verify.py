@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -12,8 +10,10 @@ from common.errors import InvalidImage, NotFound
 from common.geometry import Box
 from common.images import local_key
 from tests.pictures_with_texture import texture
-from tests.worker.conftest import World, png
+from tests.worker.conftest import VOCABULARY, World, png
 from tests.worker.test_search import matches
+from worker.local.features import extract
+from worker.local.match import Query
 from worker.verify import Candidate, fused
 
 SIZE = (320, 240)
@@ -23,8 +23,7 @@ SPOT = (90, 60, 210, 150)
 @pytest.fixture
 def filled(world: World) -> tuple[World, list[str]]:
     """Return a worker with five photos indexed, and their ids; it verifies."""
-    verifier = replace(world.searcher.verifier, most_images=30)
-    world = replace(world, searcher=replace(world.searcher, verifier=verifier))
+    world = world.verifying(most_images=30)
     names = world.post(*[png(texture(n, SIZE)) for n in range(5)])
     world.index()
     return world, names
@@ -80,9 +79,7 @@ def test_without_time_nothing_is_verified_and_the_answer_says_so(
     filled: tuple[World, list[str]],
 ) -> None:
     world, _ = filled
-    hurried = replace(world.searcher.verifier, budget_s=-1.0)
-    world = replace(world, searcher=replace(world.searcher, verifier=hurried))
-    job = world.search(texture(1, SIZE).crop(SPOT))
+    job = world.verifying(budget_s=-1.0).search(texture(1, SIZE).crop(SPOT))
     assert job.result["verification"] == {"checked": 0, "verified": 0, "complete": False}
     assert len(matches(job)) == 5
 
@@ -133,10 +130,11 @@ def test_filters_hold_for_what_words_find(filled: tuple[World, list[str]]) -> No
 
 
 def test_a_photo_of_both_channels_is_verified_before_those_of_one() -> None:
-    order = fused(["a", "b", "c"], [Candidate("d", True), Candidate("b", False)])
-    assert order[0] == Candidate("b", False)
+    queries = Query.both(extract(texture(1, SIZE), 50), VOCABULARY)
+    order = fused(["a", "b", "c"], [Candidate("d", 1), Candidate("b", 0)], queries)
+    assert order[0] == Candidate("b", 0)
     assert {candidate.image_id for candidate in order[1:3]} == {"a", "d"}
-    assert order.index(Candidate("a", False)) < order.index(Candidate("a", True))
+    assert order.index(Candidate("a", 0)) < order.index(Candidate("a", 1))
     assert len(order) == len(set(order)) == 7
 
 
@@ -144,4 +142,6 @@ def test_old_keypoints_are_refused_with_a_reason(world: World) -> None:
     from worker.local.keypoints import Keypoints
 
     with pytest.raises(InvalidImage, match="version"):
-        Keypoints.from_bytes(b"something else altogether", world.searcher.verifier.vocabulary)
+        Keypoints.from_bytes(
+            b"something else altogether", world.searcher.finder.verifier.vocabulary
+        )

@@ -92,20 +92,30 @@ def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
 
     from worker.models.clip import ClipEncoder, find_clip
     from worker.models.device import resolve_device
-    from worker.models.yolov5 import load_yolov5
 
     pack = resolve_pack(settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device = resolve_device(settings.device)
-    detector = None
-    if pack.detector is not None and with_detector:
-        detector = load_yolov5(
-            pack.detector, device, data_dir=settings.data_dir, batch_size=settings.batch_size
-        )
+    detector = load_detector(settings) if with_detector else None
     folder, name = find_clip(pack.encoder)
     encoder = ClipEncoder(folder, device, name=name, batch_size=settings.encoder_batch_size)
     return LoadedPack(pack.name, detector, encoder, str(device))
+
+
+def load_detector(settings: Settings) -> Detector | None:
+    """Load the detector of the pack that the settings choose, None where it has none.
+
+    Raises what `load_pack` raises.
+    """
+    from worker.models.device import resolve_device
+    from worker.models.yolov5 import load_yolov5
+
+    path = resolve_pack(settings).detector
+    if path is None:
+        return None
+    device = resolve_device(settings.device)
+    return load_yolov5(path, device, data_dir=settings.data_dir, batch_size=settings.batch_size)
 
 
 def _read_pack(models: str) -> Pack:

@@ -1,0 +1,200 @@
+"""Finds one thing: nearest regions and shared words, the best photos, proof, a closer look."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from common.vectors import filters
+from common.vectors.aggregate import Aggregate
+from common.vectors.base import Hit, VectorStore
+from common.vectors.grouping import Fetch, Grouping, Match, best_images, best_of_image, order
+from worker.certainty import Background, certainty
+from worker.local.placement import Placement
+from worker.models.base import Embeddings
+from worker.question import Lap, Thing
+from worker.unlike import without_unlike
+from worker.verify import Verification, Verifier, fused, standing
+from worker.zoom import Zoom
+
+IN_ALL_S = 0.65
+"""Fitting boxes may use what finding and verifying leave of this: a search stays under 1 s."""
+LEAST_FIT_S = 0.15
+HITS_LEFT_OVER = 6
+"""Hits looked at of each photo where some may be left out as negatives."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """A photo that may hold the thing: its match, its verified places, and how sure that is.
+
+    `standing` is what photos are ordered by, `probability` 0..1 that the thing is in it.
+    """
+
+    match: Match
+    places: tuple[Placement, ...]
+    standing: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a request says of how to search. `share` is this thing's of the time there is."""
+
+    collection: str
+    grouping: Grouping
+    where: tuple[filters.Condition, ...]
+    zoom: int | None
+    verify_budget_ms: int | None
+    share: float
+
+    @classmethod
+    def of(cls, details: Mapping[str, Any], things: int) -> Options:
+        """Read a job's details."""
+        grouping = Grouping(
+            limit=details["limit"],
+            hits_per_image=details["hits_per_image"],
+            min_score=details["min_score"],
+            aggregate=Aggregate(details["aggregate"]),
+        )
+        return cls(
+            details["collection"],
+            grouping,
+            filters.from_json(details["filter"]),
+            details.get("zoom"),
+            details.get("verify_budget_ms"),
+            1 / things,
+        )
+
+
+@dataclass(frozen=True)
+class Finder:
+    """Searches one vector store."""
+
+    store: VectorStore
+    exact_below: int
+    zoom: Zoom
+    zoom_images: int
+    verifier: Verifier
+
+    def find(
+        self, thing: Thing, unlike: Thing | None, options: Options, lap: Lap
+    ) -> tuple[list[Found], Verification]:
+        """Return the photos, best first, more than were asked for; and what verifying did.
+
+        `lap` is told the name of each step as it ends.
+        """
+        started = time.monotonic()
+        photos = self._photos_to_zoom(thing, options)
+        fetch = self._fetch(thing.embeddings, options)
+        asked = options.grouping.at_least(self.verifier.most_images if thing.queries else photos)
+        if unlike is not None:
+            asked = replace(asked, hits_per_image=max(asked.hits_per_image, HITS_LEFT_OVER))
+        matches = best_images(fetch, asked)
+        background = Background.of(matches)
+        lap("search")
+        proof = Verification()
+        if thing.queries is not None:
+            matches, proof = self._verified(matches, thing, fetch, options)
+        if unlike is not None:
+            matches = self._without(unlike, matches, proof, background, options)
+        lap("verify")
+        # Fitting boxes by the encoder is for what has no texture to verify.
+        if photos and thing.aspect is not None and not proof.places:
+            budget_s = options.share * max(LEAST_FIT_S, IN_ALL_S - (time.monotonic() - started))
+            matches = self.zoom.refine(
+                options.collection, matches, thing.embeddings, thing.aspect, photos, budget_s
+            )
+        lap("zoom")
+        found = [_found(match, proof, background) for match in matches]
+        return found, proof
+
+    def _verified(
+        self, matches: Sequence[Match], thing: Thing, fetch: Fetch, options: Options
+    ) -> tuple[list[Match], Verification]:
+        """Return the matches of both channels in their order after verifying, and the proof."""
+        assert thing.queries is not None
+        by_words = self.verifier.candidates(options.collection, thing.queries, options.where)
+        asked_ms = options.verify_budget_ms
+        budget_s = self.verifier.budget_s if asked_ms is None else asked_ms / 1000
+        proof = self.verifier.verify(
+            options.collection,
+            thing.queries,
+            fused([match.image_id for match in matches], by_words, thing.queries),
+            places=options.grouping.hits_per_image,
+            budget_s=budget_s * options.share,
+        )
+        known = {match.image_id for match in matches}
+        more = (
+            best_of_image(name, fetch, options.grouping)
+            for name in proof.places
+            if name not in known
+        )
+        every = [*matches, *(match for match in more if match is not None)]
+        every.sort(key=lambda m: (-standing(m.score, proof.places, m.image_id), m.image_id))
+        return every, proof
+
+    def _without(
+        self,
+        unlike: Thing,
+        matches: Sequence[Match],
+        proof: Verification,
+        background: Background,
+        options: Options,
+    ) -> list[Match]:
+        """Return the matches without what is more like a negative than like the thing."""
+        if unlike.queries is not None:
+            candidates = fused(list(proof.places), (), unlike.queries)
+            most, budget_s = options.grouping.hits_per_image, self.verifier.budget_s
+            proof.without(
+                self.verifier.verify(
+                    options.collection, unlike.queries, candidates, places=most, budget_s=budget_s
+                )
+            )
+        fetch = self._fetch(unlike.embeddings, options)
+        kept = without_unlike(matches, fetch, proof.places, options.grouping, background)
+        kept.sort(key=lambda m: (-standing(m.score, proof.places, m.image_id), m.image_id))
+        return kept
+
+    def _photos_to_zoom(self, thing: Thing, options: Options) -> int:
+        """Return how many photos get a closer look; texts and other aggregates than `max` none."""
+        if thing.aspect is None or options.grouping.aggregate is not Aggregate.MAX:
+            return 0
+        return self.zoom_images if options.zoom is None else options.zoom
+
+    def _fetch(self, embeddings: Embeddings, options: Options) -> Fetch:
+        """Return what asks for the points nearest to any of the embeddings, best first.
+
+        A point's score is the best that any of them gives it, so that the first `limit` of the
+        union of all first `limit` are those of all points.
+        """
+        exact = self.store.count(options.collection) < self.exact_below
+
+        def fetch(limit: int, image_id: str | None = None) -> list[Hit]:
+            best: dict[str, Hit] = {}
+            for vector in embeddings:
+                for hit in self.store.search(
+                    options.collection,
+                    vector,
+                    limit=limit,
+                    where=options.where,
+                    image_id=image_id,
+                    exact=exact,
+                ):
+                    if hit.id not in best or best[hit.id].score < hit.score:
+                        best[hit.id] = hit
+            return sorted(best.values(), key=order)[:limit]
+
+        return fetch
+
+
+def _found(match: Match, proof: Verification, background: Background) -> Found:
+    places = tuple(proof.places.get(match.image_id, ()))
+    return Found(
+        match,
+        places,
+        standing(match.score, proof.places, match.image_id),
+        certainty(match.score, places, background),
+    )

@@ -47,13 +47,45 @@ def index(batch: Sequence[Upload], form: Mapping[str, str]) -> Call:
     return Call("POST", f"{PREFIX}/images", data=form, files=files, headers=once())
 
 
-def search(source: Source | None, options: Mapping[str, Any]) -> Call:
-    """Return a search: a form with a file where there is one, else JSON. Raises OSError."""
+Example = Source | Mapping[str, Any]
+"""A picture for a search: a file, or {"url": ...} or {"image_id": ...}, with its "box" if any."""
+_PICTURE = ("url", "image_id", "box")
+
+
+def search(
+    sources: Sequence[Source],
+    examples: Sequence[Example],
+    negatives: Sequence[Example],
+    options: Mapping[str, Any],
+) -> Call:
+    """Return a search: a form with files where there are any, else JSON. Raises OSError."""
     path, wait_s = f"{PREFIX}/search", float(options.get("wait", 0))
-    if source is None:
-        return Call("POST", path, body=dict(options), wait_s=wait_s, headers=once())
-    files = partial(uploads.parts, "file", [uploads.upload(source)])
-    return Call("POST", path, data=form(**options), files=files, wait_s=wait_s, headers=once())
+    files, named = _divided(examples)
+    not_files, not_named = _divided(negatives)
+    files = [*sources, *files]
+    subject = {name: options[name] for name in _PICTURE if name in options}
+    if files and not sources and subject:
+        # The service takes one kind of picture as the first; the others are its examples.
+        options = {name: value for name, value in options.items() if name not in subject}
+        named = [subject, *named]
+    options = {**options, **given(examples=named or None, negatives=not_named or None)}
+    if not files and not not_files:
+        return Call("POST", path, body=options, wait_s=wait_s, headers=once())
+    sent = [("file", uploads.uploads(files)), ("not_file", uploads.uploads(not_files))]
+    opened = partial(uploads.every_part, sent)
+    return Call("POST", path, data=form(**options), files=opened, wait_s=wait_s, headers=once())
+
+
+def _divided(pictures: Sequence[Example]) -> tuple[list[Source], list[dict[str, Any]]]:
+    """Return the files among the pictures, and those that the service can get by itself."""
+    files: list[Source] = []
+    named: list[dict[str, Any]] = []
+    for picture in pictures:
+        if isinstance(picture, Mapping):
+            named.append(dict(picture))
+        else:
+            files.append(picture)
+    return files, named
 
 
 def collection(method: str, name: str) -> Call:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from client import calls, uploads
+from client.calls import Example
 from client.errors import TimedOut
 from client.exchange import Service
 from client.jobs import Job
@@ -151,8 +152,13 @@ def search(
     *,
     url: str | None = None,
     text: str | None = None,
+    text_weight: float | None = None,
     image_id: str | None = None,
     box: Box | None = None,
+    examples: Sequence[Example] = (),
+    negatives: Sequence[Example] = (),
+    detect: bool | None = None,
+    rotate: bool | None = None,
     limit: int | None = None,
     hits_per_image: int | None = None,
     min_score: float | None = None,
@@ -166,15 +172,23 @@ def search(
 ) -> Steps[SearchResult]:
     """Find the photos that contain a small image; waits for the answer.
 
-    One of `image`, `url`, `text` or `image_id` says what to look for, `box` which part of it. What
-    is not given is left to the service, as the README describes it.
+    One of `image`, `url` and `image_id` says what to look for, `box` which part of it; or a `text`
+    does, or both mixed (`text_weight`). `examples` are more pictures of the same thing, any of
+    which will do; places like one of the `negatives` are left out; with `detect` every thing in
+    the picture is searched for, and photos that hold all of them come first; with `rotate` quarter
+    turns of it are tried. What is not given is left to the service, as docs/API.md describes it.
+    `found` of the result says whether the thing is probably there.
     Raises JobFailed when the service could not carry it out, TimedOut after `timeout_s`.
     """
     subject = calls.given(url=url, text=text, image_id=image_id)
-    if (image is not None) + len(subject) != 1:
-        raise TypeError("search needs exactly one of image, url, text, image_id")
+    pictures = (image is not None) + len(subject.keys() - {"text"})
+    if pictures > 1 or not (pictures or text is not None or examples):
+        raise TypeError("search needs one of image, url and image_id, or a text, or examples")
     options = calls.given(
         box=box,
+        text_weight=text_weight,
+        detect=detect,
+        rotate=rotate,
         limit=limit,
         hits_per_image=hits_per_image,
         min_score=min_score,
@@ -186,7 +200,10 @@ def search(
         collection=collection,
         wait=min(10.0, timeout_s),
     )
-    done = yield from _job(service, calls.search(image, {**subject, **options}))
+    sources = [] if image is None else [image]
+    done = yield from _job(
+        service, calls.search(sources, examples, negatives, {**subject, **options})
+    )
     if not done.final:
         done = yield from wait(service, done, timeout_s=timeout_s)
     return SearchResult.from_job(calls.check(done), Origin(collection, service.fetch))

@@ -19,6 +19,7 @@ Box = tuple[int, int, int, int]
 Quad = tuple[tuple[float, float], ...]
 """Four corners (x, y) in pixels of the upright image."""
 
+_PROOF = ("rotation", "mirrored", "inliers", "evidence", "object")
 FetchPhoto = Callable[[str, str | None], bytes]
 
 
@@ -59,6 +60,8 @@ class Hit:
     mirrored: bool | None = None
     inliers: int | None = None
     evidence: float | None = None
+    object: int | None = None
+    """With `detect`: the number of the thing in `SearchResult.objects` that was found here."""
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Hit:
@@ -73,7 +76,7 @@ class Hit:
             urls=raw.get("urls") or {},
             verified=bool(raw.get("verified")),
             quad=tuple((x, y) for x, y in raw["quad"]) if raw.get("quad") else None,
-            **{name: raw.get(name) for name in ("rotation", "mirrored", "inliers", "evidence")},
+            **{name: raw.get(name) for name in _PROOF},
         )
 
 
@@ -81,7 +84,9 @@ class Hit:
 class Match:
     """A photo that contains what was searched for, with its hits, best first.
 
-    `verified` tells whether local features found it again; the opposite is no disproof.
+    `probability`, 0..1, is how sure that is (None from a service that does not say): scores of
+    different searches cannot be compared, these can. `verified` tells whether local features found
+    it again; the opposite is no disproof.
     """
 
     image_id: str
@@ -94,6 +99,7 @@ class Match:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
     verified: bool = False
+    probability: float | None = None
     origin: Origin = field(default_factory=Origin, repr=False, compare=False)
 
     def draw(self, photo: bytes | None = None, *, hits: int | None = None) -> Picture:
@@ -126,12 +132,43 @@ class Match:
             metadata=raw.get("metadata") or {},
             urls=raw.get("urls") or {},
             verified=bool(raw.get("verified")),
+            probability=raw.get("probability"),
+        )
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing that was detected in the query picture: its `box` there, None for all of it.
+
+    `found` tells whether it is probably in a photo; `confidence` is the detector's.
+    """
+
+    box: Box | None
+    label: str | None
+    confidence: float | None
+    found: bool
+    probability: float
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Thing:
+        """Read the JSON form."""
+        corners = raw.get("box")
+        return cls(
+            box=(corners[0], corners[1], corners[2], corners[3]) if corners else None,
+            label=raw.get("label"),
+            confidence=raw.get("confidence"),
+            found=bool(raw.get("found")),
+            probability=float(raw.get("probability") or 0),
         )
 
 
 @dataclass(frozen=True)
 class SearchResult:
     """The photos found, best first. `index` says how many images and regions were searched.
+
+    `found` tells whether any of them probably shows what was searched for, `probability` how sure
+    that is of the first: a search returns the nearest there is, however far. `objects` are the
+    things of the query picture where they were to be detected.
 
     `verification` tells how many photos were `checked` by local features, and whether the time for
     it sufficed (`complete`). `raw` is the result as the service gave it, with all that a newer one
@@ -140,6 +177,9 @@ class SearchResult:
 
     job_id: str
     matches: tuple[Match, ...]
+    found: bool = True
+    probability: float | None = None
+    objects: tuple[Thing, ...] = ()
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     index: Mapping[str, int] = field(default_factory=dict)
     verification: Mapping[str, Any] = field(default_factory=dict)
@@ -166,6 +206,9 @@ class SearchResult:
         return cls(
             job_id=job.job_id,
             matches=tuple(replace(match, origin=origin or Origin()) for match in found),
+            found=bool(raw.get("found", raw.get("matches"))),
+            probability=raw.get("probability"),
+            objects=tuple(Thing.from_json(thing) for thing in raw.get("objects") or ()),
             timings_ms=raw.get("timings_ms") or {},
             index=raw.get("index") or {},
             verification=raw.get("verification") or {},

@@ -30,13 +30,14 @@ def matches_table(matches: Sequence[Match], *, ids: bool = False) -> Table:
 
     With `ids`, the image ids as well, and which were found again by local features.
     """
-    whole = ("score", "box", "source") + (("verified", "image id") if ids else ())
+    whole = ("sure", "score", "box", "source") + (("verified", "image id") if ids else ())
     table = Table("", "photo", *(Column(name, no_wrap=True) for name in whole))
     for place, match in enumerate(matches, start=1):
         hit = match.hits[0] if match.hits else None
         box = " ".join(map(str, hit.box)) if hit else ""
         source = (hit.label or hit.source) if hit else ""
-        cells = [str(place), match.filename, f"{match.score:.3f}", box, source]
+        sure = "" if match.probability is None else f"{match.probability:.0%}"
+        cells = [str(place), match.filename, sure, f"{match.score:.3f}", box, source]
         more = ["yes" if match.verified else "", match.image_id] if ids else []
         table.add_row(*cells, *more)
     return table

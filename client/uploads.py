@@ -53,6 +53,23 @@ def upload(source: Source, number: int = 0) -> Upload:
         return Upload(path.name, os.fstat(file.fileno()).st_size, path)
 
 
+def uploads(sources: Iterable[Source]) -> list[Upload]:
+    """Describe sources. Raises OSError."""
+    return [upload(source, number) for number, source in enumerate(sources)]
+
+
+def every_part(fields: Sequence[tuple[str, Sequence[Upload]]]) -> list[tuple[str, Part]]:
+    """Open the files of several fields as parts of one request. Raises OSError."""
+    made: list[tuple[str, Part]] = []
+    try:
+        for field, files in fields:
+            made += parts(field, files)
+    except OSError:
+        _close(made)
+        raise
+    return made
+
+
 def parts(field: str, files: Sequence[Upload]) -> list[tuple[str, Part]]:
     """Open the files as parts of a multipart request, all under one field name. Raises OSError."""
     made: list[tuple[str, Part]] = []
@@ -60,11 +77,15 @@ def parts(field: str, files: Sequence[Upload]) -> list[tuple[str, Part]]:
         for file in files:
             made.append((field, file.part()))
     except OSError:
-        for _, (_, content) in made:
-            if not isinstance(content, bytes):
-                content.close()
+        _close(made)
         raise
     return made
+
+
+def _close(made: Sequence[tuple[str, Part]]) -> None:
+    for _, (_, content) in made:
+        if not isinstance(content, bytes):
+            content.close()
 
 
 def requests(

@@ -6,7 +6,7 @@ Jobs fade by themselves some time after they end; the list follows, a few entrie
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from common.jobs import Job, Kind, Status, parse
 from common.paging import Page, Place, read
@@ -15,6 +15,8 @@ from common.redis import Client, translated
 ENDED = "needle:jobs:ended"
 """Sorted set of job ids by the time at which they fade; the scripts in `job_scripts` fill it."""
 _FORGOTTEN_AT_ONCE = 20
+Forget = Callable[[str], None]
+"""Removes what is kept of a job outside of Redis; may be called twice for one job."""
 # All of a record but its result, which may be large, and which `GET /jobs/{id}` has.
 _FIELDS = (
     "kind", "status", "total", "done", "failed", "created_at", "started_at", "finished_at",
@@ -25,8 +27,9 @@ _FIELDS = (
 class JobList:
     """Lists jobs; `JobStore` adds and removes them."""
 
-    def __init__(self, redis: Client) -> None:
+    def __init__(self, redis: Client, forget: Forget = lambda job_id: None) -> None:
         self._redis = redis
+        self._forget = forget
 
     def add(self, pipe: Client, job_id: str, kind: Kind, created_at: float) -> None:
         """Add a job, as part of the pipeline that records it."""
@@ -41,6 +44,8 @@ class JobList:
     def forget_faded(self) -> None:
         """Remove some of the jobs whose records have faded, more than one new job adds."""
         faded = self._redis.zrangebyscore(ENDED, 0, time.time(), start=0, num=_FORGOTTEN_AT_ONCE)
+        for job_id in faded:  # before the list does: what is cut off here is done again
+            self._forget(job_id)
         if faded:
             pipe = self._redis.pipeline(transaction=True)
             self.remove(pipe, faded)

@@ -9,7 +9,7 @@ from typing import Any
 
 from common import job_scripts as scripts
 from common.errors import NotFound
-from common.job_list import ENDED, JobList
+from common.job_list import ENDED, Forget, JobList
 from common.jobs import Item, ItemStatus, Job, Kind, Status, parse
 from common.redis import ANSWER_TIMEOUT_S, Client, connect, translated
 
@@ -17,11 +17,13 @@ from common.redis import ANSWER_TIMEOUT_S, Client, connect, translated
 class JobStore:
     """Jobs in Redis; each change is one atomic script."""
 
-    def __init__(self, redis: Client, *, url: str, ttl_s: int) -> None:
+    def __init__(
+        self, redis: Client, *, url: str, ttl_s: int, forget: Forget = lambda job_id: None
+    ) -> None:
         self._redis = redis
         self._url = url
         self._ttl_s = ttl_s
-        self.list = JobList(redis)
+        self.list = JobList(redis, forget)
         self._start = redis.register_script(scripts.START)
         self._finish_items = redis.register_script(scripts.FINISH_ITEMS)
         self._end = redis.register_script(scripts.END)

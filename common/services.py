@@ -8,7 +8,7 @@ from celery import Celery
 
 from common.beacons import Beacons
 from common.catalogue import Catalogue
-from common.images import FileImageStore, ImageStore
+from common.images import FileImageStore, ImageStore, asked_folder
 from common.job_store import JobStore
 from common.queue import CeleryTaskQueue, TaskQueue, make_celery
 from common.redis import ANSWER_TIMEOUT_S, Client, connect
@@ -33,13 +33,19 @@ class Services:
         """Connect everything; nothing is sent yet. Redis may take `answer_timeout_s` to answer."""
         redis = connect(settings.redis_url, answer_timeout_s=answer_timeout_s)
         celery = make_celery(settings)
+        images = FileImageStore(settings.data_dir)
         return Services(
             settings=settings,
             redis=redis,
             celery=celery,
-            images=FileImageStore(settings.data_dir),
+            images=images,
             catalogue=Catalogue(redis),
-            jobs=JobStore(redis, url=settings.redis_url, ttl_s=settings.job_ttl_s),
+            jobs=JobStore(
+                redis,
+                url=settings.redis_url,
+                ttl_s=settings.job_ttl_s,
+                forget=lambda job_id: images.delete(asked_folder(job_id)),
+            ),
             queue=CeleryTaskQueue(celery, redis, max_queued_tasks=settings.max_queued_tasks),
             beacons=Beacons(redis),
         )

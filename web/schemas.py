@@ -12,7 +12,6 @@ from pydantic import (
     Field,
     StrictBool,
     StrictFloat,
-    model_validator,
 )
 
 from common.errors import BadRequest
@@ -20,6 +19,8 @@ from common.vectors.aggregate import Aggregate
 
 DEFAULT_COLLECTION = "default"
 COLLECTION_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+MOST_EXAMPLES = 8
+"""Pictures of one kind in a search: each costs a query of its own."""
 METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
 
 
@@ -65,6 +66,8 @@ Corners = Annotated[
     ],
     BeforeValidator(_corners),
 ]
+Url = Annotated[str, Field(max_length=2048)]
+ImageId = Annotated[str, Field(max_length=64)]
 Filter = Annotated[dict[MetadataKey, Any], BeforeValidator(_parsed), Field(max_length=16)]
 
 
@@ -88,17 +91,41 @@ class IndexRequest(Request):
 class UrlsRequest(IndexRequest):
     """`POST /images` with a JSON body."""
 
-    urls: Annotated[list[Annotated[str, Field(max_length=2048)]], Field(min_length=1)]
+    urls: Annotated[list[Url], Field(min_length=1)]
+
+
+class UrlExample(Request):
+    """A picture to be downloaded, or the part of it in `box`."""
+
+    url: Url
+    box: Corners | None = None
+
+
+class ImageExample(Request):
+    """An indexed photo, or the part of it in `box`."""
+
+    image_id: ImageId
+    box: Corners | None = None
+
+
+Examples = Annotated[
+    list[UrlExample | ImageExample], BeforeValidator(_parsed), Field(max_length=MOST_EXAMPLES)
+]
 
 
 class SearchRequest(Request):
-    """`POST /search`: one query (an uploaded file, or one of url, image_id, text) and options."""
+    """`POST /search`: what to search for (pictures, a text, or both) and options."""
 
     collection: Collection = DEFAULT_COLLECTION
-    url: Annotated[str, Field(max_length=2048)] | None = None
-    image_id: Annotated[str, Field(max_length=64)] | None = None
+    url: Url | None = None
+    image_id: ImageId | None = None
     text: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    text_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
     box: Corners | None = None
+    examples: Examples = Field(default_factory=list)
+    negatives: Examples = Field(default_factory=list)
+    detect: bool = False
+    rotate: bool = False
     limit: Annotated[int, Field(ge=1, le=1000)] = 10
     hits_per_image: Annotated[int, Field(ge=1, le=100)] = 3
     min_score: Annotated[float, Field(ge=-1, le=1)] = -1.0
@@ -109,22 +136,26 @@ class SearchRequest(Request):
     verify_budget_ms: Annotated[int, Field(ge=1, le=60_000)] | None = None
     wait: Annotated[float, Field(ge=0, le=60)] = 10.0
 
-    @model_validator(mode="after")
-    def _box_needs_pixels(self) -> SearchRequest:
-        if self.text is not None and self.box is not None:
-            raise ValueError("a box belongs to an image, not to a text")
-        return self
-
-    def check_one_query(self, *, has_file: bool) -> None:
-        """Raise BadRequest unless the request holds exactly one query."""
-        given = [name for name in ("url", "image_id", "text") if getattr(self, name) is not None]
-        if has_file:
-            given.append("file")
-        if len(given) != 1:
+    def check_query(self, *, files: int, negative_files: int) -> None:
+        """Raise BadRequest unless the request says in one way what it searches for."""
+        given = [name for name in ("url", "image_id") if getattr(self, name) is not None]
+        if files:
+            given.insert(0, "file")
+        if len(given) > 1:
             raise BadRequest(
-                "A search takes exactly one of file, url, image_id and text; "
-                f"{' and '.join(given) or 'none'} was given."
+                f"A search takes one of file, url and image_id; {' and '.join(given)} were given. "
+                "More pictures of one thing go into 'examples'."
             )
+        if not given and self.text is None and not self.examples:
+            raise BadRequest(
+                "A search takes a picture (one of file, url and image_id), a text, or both; "
+                "none was given."
+            )
+        for name in ("box", "detect"):
+            if getattr(self, name) and not given:
+                raise BadRequest(f"'{name}' belongs to a picture: file, url or image_id.")
+        if max(files, negative_files) > MOST_EXAMPLES:
+            raise BadRequest(f"At most {MOST_EXAMPLES} files go into one field of a search.")
 
 
 class ItemsPage(Request):

@@ -31,8 +31,10 @@ FIELDS = {
     "collection": "Which collection.",
     "confidence_threshold": "Detections below it become no regions.",
     "cursor": "Where the page begins: from the `next` of the page before.",
+    "detect": "Search for each thing in the picture; photos that contain all of them come first.",
     "encoder": "The encoder to bind to; refused (409) if it is not the one in use.",
-    "file": "The small picture.",
+    "examples": "More pictures of what is searched for: any of them will do.",
+    "file": "The small picture; several are pictures of one thing, any of which will do.",
     "files": "A photo, or a zip or tar archive of photos.",
     "filter": (
         'What the metadata must be: equal `{"shop": "Basel"}`, any of `{"tag": ["a", "b"]}`, '
@@ -47,13 +49,19 @@ FIELDS = {
     "metadata": "Kept with each photo of the request, answered with it, and to be filtered by.",
     "min_score": "Leave out what scores less (cosine similarity).",
     "name": "A name. In a list: a part of the file's name, in upper or lower case.",
+    "negatives": "Not like these: places that are more like one of them are left out.",
+    "not_file": "Pictures of what it must not be like, as `negatives`.",
+    "negative": "Of those that it must not be like.",
+    "number": "Which of the pictures that were posted in that field, from 0.",
     "offset": (
         "Rows to pass over, from the newest or the cursor on. `cursor` is surer where rows come "
         "and go."
     ),
     "profile": "How thoroughly the photos are looked at: what it costs to index, and to find.",
+    "rotate": "Try quarter turns of the picture as well. (Its details are found at any angle.)",
     "status": "Only jobs that stand so.",
     "text": "What to look for, in words; not every model pack understands them (422).",
+    "text_weight": "With a picture and a text: how much of the search the text is.",
     "url": "Where the service downloads the small picture.",
     "urls": "Where the service downloads the photos.",
     "verify": "Look for the same details in the best photos.",

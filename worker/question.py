@@ -28,6 +28,11 @@ MOST_THINGS = 6
 """Things of a picture that are searched for with `detect`: each costs a search."""
 LEAST_CONFIDENCE = 0.25
 """A detection of less is as often nothing; regions are proposed from far less."""
+QUARTERS = (
+    Image.Transpose.ROTATE_90,
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.ROTATE_270,
+)
 WHOLE_SHARE = 0.9
 """A detection that covers this share of the picture is the picture itself."""
 
@@ -103,14 +108,19 @@ class Asker:
         return Thing(embeddings, queries, aspect, detection)
 
     def _embed(self, shown: Sequence[Image.Image], details: Mapping[str, Any]) -> Embeddings:
-        """Return embeddings (E, dim): the pictures', each mixed with a text's if there is one."""
+        """Return embeddings (E, dim): the pictures', also turned where the request says so.
+
+        Each is mixed with the text's where there is one.
+        """
         text: Vector | None = None
         if details.get("text") is not None:
             text = self.encoder.encode_texts([details["text"]])[0]
         if not shown:
             assert text is not None  # web lets no request pass that asks for nothing
             return text.reshape(1, -1)
-        embeddings = self.encoder.encode_images(shown)
+        turned = [one.transpose(turn) for one in shown for turn in QUARTERS]
+        every = [*shown, *turned] if details.get("rotate") else shown
+        embeddings = self.encoder.encode_images(every)
         if text is None:
             return embeddings
         weight: float = details["text_weight"]

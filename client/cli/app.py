@@ -31,7 +31,7 @@ Examples:
 \b
 Exit status:
   0    done; something was found
-  1    a search found nothing
+  1    what was searched for is probably not there
   2    a wrong option, or a file that is not there
   3    the service refused, a job or a photo failed, or it is not ready
   4    nothing answers at the address

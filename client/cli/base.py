@@ -29,7 +29,7 @@ class ExitCode(IntEnum):
     """How `needle` ends, for scripts."""
 
     OK = 0  # done; something was found
-    NOTHING = 1  # a search that found nothing
+    NOTHING = 1  # a search for what is probably not there
     USAGE = 2  # a wrong option, a file that is not there
     FAILED = 3  # the service refused, a job or a photo failed, the service is not ready
     UNREACHABLE = 4  # nothing answers at the address

@@ -36,6 +36,8 @@ needle search photo.jpg --box 30,260,375,600    # a part of a picture
 needle search IMAGE_ID --box 0,0,90,90          # a part of an indexed photo
 needle search --text 'a red kettle'             # packs with a text side
 needle search logo.png --filter shop=Basel --filter 'year>=2020' --json
+needle search front.png --example side.png --not other.png
+needle search desk.jpg --detect                 # photos with every thing in it
 curl -s https://example.org/a.png | needle search - || echo 'not there'
 """
 
@@ -55,6 +57,11 @@ class Subject:
 @click.argument("image", required=False)
 @click.option("-t", "--text", metavar="TEXT", help="Search for what words describe.")
 @click.option("-b", "--box", type=BoxType(), help="Only this part of the picture, in pixels.")
+@click.option("--example", "examples", multiple=True, metavar="IMAGE", help="The same, once more.")
+@click.option("--not", "negatives", multiple=True, metavar="IMAGE", help="Nothing like this.")
+@click.option("--text-weight", type=click.FloatRange(0, 1), help="With IMAGE and TEXT: its share.")
+@click.option("--detect", is_flag=True, default=None, help="Search for each thing in IMAGE.")
+@click.option("--rotate", is_flag=True, default=None, help="Try quarter turns of IMAGE as well.")
 @click.option("-n", "--limit", type=click.IntRange(1, 1000), default=10, show_default=True)
 @click.option("--hits", type=click.IntRange(1, 100), help="The most places in a photo.")
 @click.option("--min-score", type=click.FloatRange(-1, 1), help="Cut off below this score.")
@@ -73,6 +80,11 @@ def search(
     image: str | None,
     text: str | None,
     box: Box | None,
+    examples: tuple[str, ...],
+    negatives: tuple[str, ...],
+    text_weight: float | None,
+    detect: bool | None,
+    rotate: bool | None,
     limit: int,
     hits: int | None,
     min_score: float | None,
@@ -88,8 +100,8 @@ def search(
 ) -> int:
     """Find the photos that contain IMAGE, and where: a file, `-`, a URL or an image id.
 
-    Ends with 1 when nothing was found. A search returns the best there is, however bad: say
-    --verified, or --min-score, where nothing is an answer, too.
+    Ends with 1 when it is probably in none of them; the nearest look-alikes are shown all the
+    same, with how sure each is. --verified leaves only what was found again by its details.
     """
     subject = _subject(image, text, box)
     if out:
@@ -98,6 +110,11 @@ def search(
         result = needle.search(
             **subject.query,
             box=box,
+            examples=[_example(name) for name in examples],
+            negatives=[_example(name) for name in negatives],
+            text_weight=text_weight,
+            detect=detect,
+            rotate=rotate,
             limit=limit,
             hits_per_image=hits,
             min_score=min_score,
@@ -116,7 +133,7 @@ def search(
             shell.say(f"Drawn in {target}")
             if opened:
                 click.launch(str(target))
-    return ExitCode.OK if result.matches else ExitCode.NOTHING
+    return ExitCode.OK if result.found and result.matches else ExitCode.NOTHING
 
 
 def _check_drawable(target: Path) -> None:
@@ -130,13 +147,23 @@ def _check_drawable(target: Path) -> None:
 
 
 def _subject(image: str | None, text: str | None, box: Box | None) -> Subject:
-    if (image is None) == (text is None):
-        raise click.UsageError("A search takes an IMAGE or --text, one of them.")
-    if text is not None:
+    if image is None:
+        if text is None:
+            raise click.UsageError("A search takes an IMAGE, or --text, or both.")
         if box:
             raise click.UsageError("A box belongs to an image, not to a text.")
         return Subject({"text": text}, text)
-    assert image is not None
+    found = _picture(image)
+    return found if text is None else replace(found, query={**found.query, "text": text})
+
+
+def _example(name: str) -> Any:
+    """Return one more picture as `Needle.search` takes it."""
+    query = _picture(name).query
+    return query.get("image", query)
+
+
+def _picture(image: str) -> Subject:
     if image == "-":
         content = sys.stdin.buffer.read()
         return Subject({"image": ("query", content)}, "stdin", content)
@@ -170,7 +197,13 @@ def _print(shell: Shell, result: SearchResult, as_json: bool) -> None:
     if not result.matches:
         shell.say("Nothing was found.")
         return
+    if not result.found:
+        shell.say("Probably in none of the photos. The nearest look-alikes:")
     shell.out.print(matches_table(result.matches, ids=True))
+    for thing in result.objects:
+        where = "the whole picture" if thing.box is None else " ".join(map(str, thing.box))
+        verdict = "found" if thing.found else "probably not there"
+        shell.say(f"{thing.label or 'thing'} at {where}: {verdict} ({thing.probability:.0%})")
     took, index = result.timings_ms.get("total"), result.index
     if took is not None:
         regions, images = index.get("regions", 0), index.get("images", 0)

@@ -20,7 +20,9 @@ PHOTOS = 80
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run a service whose processes are started again when they die."""
     folder = tmp_path_factory.mktemp("chaos")
-    running = Stack({"NEEDLE_CHUNK_SIZE": "4", "NEEDLE_PROFILE": "fast"}, data_dir=folder, port=free_port())
+    # Kills are tested, not regions: `fast` makes few.
+    settings = {"NEEDLE_CHUNK_SIZE": "4", "NEEDLE_PROFILE": "fast"}
+    running = Stack(settings, data_dir=folder, port=free_port())
     with running:
         running.wait_ready(120)
         running.supervise()

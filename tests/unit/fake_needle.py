@@ -34,6 +34,7 @@ class FakeService:
         self.busy = False
         self.lists_jobs = False
         self.result: dict[str, Any] | None = None
+        self.says: dict[str, Any] = {}
         self.ready: dict[str, Any] = {
             "status": "ready",
             "redis": True,
@@ -162,7 +163,8 @@ class FakeService:
             {**image, "score": 0.91, "hits": [HIT, HIT | {"score": 0.5}]}
             for image in self.images.values()
         ]
-        result = self.result or {"matches": matches, "timings_ms": {"total": 5.0}, "index": {}}
+        plain = {"matches": matches, "timings_ms": {"total": 5.0}, "index": {}, **self.says}
+        result = self.result or plain
         job = self._new_job("search", [], result=result) | {"status": "succeeded"}
         self.jobs[job["job_id"]] = job
         return httpx.Response(200, json=job)

@@ -77,7 +77,7 @@ def test_errors_are_the_same() -> None:
         run(Service(httpx.ConnectError("down")), lambda needle: needle.ready())
     with pytest.raises(NeedleApiError, match="not_found"):
         run(Service(refused(404, "not_found")), lambda needle: needle.image("x"))
-    with pytest.raises(TypeError, match="exactly one"):
+    with pytest.raises(TypeError, match="one of image"):
         run(Service(), lambda needle: needle.search())
 
 

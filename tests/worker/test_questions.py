@@ -120,6 +120,16 @@ def test_photos_with_every_detected_thing_come_first(world: World) -> None:
     assert found[0]["probability"] > found[1]["probability"] > found[2]["probability"]
 
 
+def test_quarter_turns_are_tried_where_they_are_asked_for(
+    filled: tuple[World, list[str]],
+) -> None:
+    world, names = filled
+    turned = noise(2).crop(TILES[3]).rotate(90)
+    assert matches(world.search(turned))[0]["score"] < 0.9
+    found = matches(world.search(turned, rotate=True))[0]
+    assert (found["image_id"], found["score"]) == (names[2], pytest.approx(1, abs=1e-3))
+
+
 def test_a_picture_without_detections_is_one_thing(filled: tuple[World, list[str]]) -> None:
     world, names = filled
     job = world.search(noise(2).crop(TILES[2]), detect=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 import pytest
@@ -84,6 +85,28 @@ def test_search_options_reach_the_service(run: Run, service: FakeService) -> Non
         },
         "wait": 10.0,
     }
+
+
+@pytest.mark.usefixtures("indexed")
+def test_examples_negatives_and_words_reach_the_service(run: Run, service: FakeService) -> None:
+    image_id = "0" * 8 + "-0000" * 3 + "-" + "0" * 12
+    words = ["--example", image_id, "--not", "photos/1.jpg", "--not", "http://example.org/a.png"]
+    run("search", "photos/0.jpg", "-t", "red", "--text-weight", "0.3", "--detect", *words)
+    sent = [r for r in service.requests if r.method == "POST"][-1].content
+    for field, content in (("file", "photos/0.jpg"), ("not_file", "photos/1.jpg")):
+        assert f'name="{field}"; filename='.encode() in sent
+        assert Path(content).read_bytes() in sent
+    for text in (f'[{{"image_id": "{image_id}"}}]', '[{"url": "http://example.org/a.png"}]', "0.3"):
+        assert text.encode() in sent
+
+
+@pytest.mark.usefixtures("indexed")
+def test_what_is_probably_not_there_is_shown_and_ends_with_1(
+    run: Run, service: FakeService
+) -> None:
+    service.says = {"found": False, "probability": 0.02}
+    ran = run("search", "photos/0.jpg")
+    assert (ran.status, "Probably in none" in ran.err, "0.jpg" in ran.out) == (1, True, True)
 
 
 @pytest.mark.usefixtures("indexed")

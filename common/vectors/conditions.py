@@ -4,9 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from common.vectors.filters import Condition
+
+
+def field_of(condition: Condition) -> str:
+    """Return the field of a point's payload that a condition looks at."""
+    return f"metadata.{condition.key}"
+
+
+def kind_of(condition: Condition) -> Literal["keyword", "integer", "float"]:
+    """Return the kind of index that answers a condition.
+
+    An index of whole numbers must answer equality only: asked for a range, it would pass over
+    points that hold 1.5.
+    """
+    if condition.bounds:
+        return "float"
+    return "keyword" if isinstance(condition.values[0], str) else "integer"
 
 
 @dataclass(frozen=True)
@@ -35,7 +51,7 @@ class FilterFactory:
         )
 
     def _field(self, condition: Condition) -> Any:
-        key = f"metadata.{condition.key}"
+        key = field_of(condition)
         if condition.bounds:
             return self.field(key=key, range=self.range(**dict(condition.bounds)))
         if len(condition.values) == 1:

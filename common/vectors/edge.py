@@ -14,10 +14,15 @@ import qdrant_edge as qe
 
 from common.errors import StoreRefused, StoreUnavailable
 from common.vectors.base import Hit, Point, Region, Vector
-from common.vectors.conditions import FilterFactory
+from common.vectors.conditions import FilterFactory, field_of, kind_of
 from common.vectors.filters import Condition
 
 BATCH = 256
+INDEXES: dict[str, qe.PayloadSchemaType | qe.IntegerIndexParams] = {
+    "keyword": qe.PayloadSchemaType.Keyword,
+    "integer": qe.IntegerIndexParams(lookup=True, range=False),
+    "float": qe.PayloadSchemaType.Float,
+}
 FILTERS = FilterFactory(
     filter=qe.Filter,
     field=qe.FieldCondition,
@@ -51,6 +56,7 @@ class EdgeVectorStore:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._shards: dict[str, qe.EdgeShard] = {}
+        self._indexed: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
         root.mkdir(parents=True, exist_ok=True)
         for folder in sorted(p for p in root.iterdir() if p.is_dir()):
@@ -106,16 +112,32 @@ class EdgeVectorStore:
         shard = self._shards.get(collection)
         if shard is None:
             return []
+        conditions = [askable(c) for c in where]
+        self._index_fields(collection, shard, conditions)
         request = qe.QueryRequest(
             limit=limit,
             query=qe.Query.Nearest(vector.tolist()),
-            filter=FILTERS.build([askable(c) for c in where], image_id),
+            filter=FILTERS.build(conditions, image_id),
             params=qe.SearchParams(exact=exact),
             with_payload=True,
         )
         with translated():
             found = shard.query(request)
         return [Hit(str(p.id), p.score, _region(p.payload)) for p in found]
+
+    def _index_fields(
+        self, collection: str, shard: qe.EdgeShard, conditions: Sequence[Condition]
+    ) -> None:
+        """Index what is filtered by, the first time: without, each point's payload is read."""
+        for condition in conditions:
+            field = field_of(condition)
+            if (collection, field) in self._indexed:
+                continue
+            with self._lock, translated():
+                if field not in shard.info().payload_schema:
+                    kind = INDEXES[kind_of(condition)]
+                    shard.update(qe.UpdateOperation.create_field_index(field, kind))
+                self._indexed.add((collection, field))
 
     def regions(self, collection: str, image_id: str) -> dict[str, Region]:
         """See VectorStore."""
@@ -148,6 +170,7 @@ class EdgeVectorStore:
         """See VectorStore."""
         with self._lock, translated():
             shard = self._shards.pop(name, None)
+            self._indexed = {pair for pair in self._indexed if pair[0] != name}
             if shard is not None:
                 shard.close()
                 shutil.rmtree(self._root / name)

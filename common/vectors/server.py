@@ -12,12 +12,19 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
 from common.errors import StoreRefused, StoreUnavailable
 from common.vectors.base import Hit, Point, Region, Vector
-from common.vectors.conditions import FilterFactory
+from common.vectors.conditions import FilterFactory, field_of, kind_of
 from common.vectors.filters import Condition
 
 BATCH = 256
 _TIMEOUT_S = 30
 _PREFIX = "needle_"
+INDEXES: dict[str, models.PayloadSchemaType | models.IntegerIndexParams] = {
+    "keyword": models.PayloadSchemaType.KEYWORD,
+    "integer": models.IntegerIndexParams(
+        type=models.IntegerIndexType.INTEGER, lookup=True, range=False
+    ),
+    "float": models.PayloadSchemaType.FLOAT,
+}
 FILTERS = FilterFactory(
     filter=models.Filter,
     field=models.FieldCondition,
@@ -57,6 +64,7 @@ class ServerVectorStore:
     def __init__(self, client: QdrantClient) -> None:
         self._client = client
         self._known: set[str] = set()
+        self._indexed: set[tuple[str, str]] = set()
 
     @classmethod
     def connect(cls, url: str, *, api_key: str | None = None) -> ServerVectorStore:
@@ -112,6 +120,7 @@ class ServerVectorStore:
         with translated():
             if not self._exists(collection):
                 return []
+            self._index_fields(_PREFIX + collection, where)
             answer = self._client.query_points(
                 _PREFIX + collection,
                 query=vector.tolist(),
@@ -122,6 +131,16 @@ class ServerVectorStore:
             )
         found = answer.points
         return [Hit(str(p.id), p.score, Region.from_payload(p.payload or {})) for p in found]
+
+    def _index_fields(self, name: str, conditions: Sequence[Condition]) -> None:
+        """Index what is filtered by, the first time: without, each point's payload is read."""
+        for condition in conditions:
+            field = field_of(condition)
+            if (name, field) not in self._indexed:
+                if field not in self._client.get_collection(name).payload_schema:
+                    kind = INDEXES[kind_of(condition)]
+                    self._client.create_payload_index(name, field, kind, wait=True)
+                self._indexed.add((name, field))
 
     def regions(self, collection: str, image_id: str) -> dict[str, Region]:
         """See VectorStore."""
@@ -151,6 +170,7 @@ class ServerVectorStore:
     def delete_collection(self, name: str) -> None:
         """See VectorStore."""
         self._known.discard(name)
+        self._indexed = {pair for pair in self._indexed if pair[0] != _PREFIX + name}
         with translated():
             self._client.delete_collection(_PREFIX + name)
 

@@ -145,6 +145,21 @@ def test_filters_choose_by_metadata(
     assert {hit.region.image_id for hit in found} == {f"image{i}" for i in images}
 
 
+def test_a_key_may_hold_values_of_many_kinds_and_be_asked_for_all_of_them(
+    store: VectorStore,
+) -> None:
+    for number, value in enumerate([1, 1.5, "red", ["red", "blue"], 2, True]):
+        name = f"image{number}"
+        store.replace_images(NAME, {name: points(name, vectors(number, 1), key=value)})
+    asked = [1, {"gte": 1, "lte": 2}, "red", [1, 2], True, {"gt": 1.2, "lt": 1.8}, 1.5]
+    right = [{0}, {0, 1, 4}, {2, 3}, {0, 4}, {5}, {1}, {1}]
+    for order in (range(7), reversed(range(7))):  # the first filter decides on the key's index
+        for number in order:
+            where = filters.parse({"key": asked[number]})
+            found = store.search(NAME, vectors(4, 1)[0], limit=100, where=where)
+            assert {int(hit.region.image_id[5:]) for hit in found} == right[number]
+
+
 @pytest.mark.parametrize("aggregate", list(Aggregate))
 @pytest.mark.parametrize(("limit", "hits_per_image"), [(1, 1), (3, 2), (7, 5), (50, 50)])
 def test_grouping_equals_brute_force(

@@ -1,1 +1,1 @@
-"""Measures how well models find things, without the service. Nothing that runs imports this."""
+"""Measures how well models, and the service with them, find things; nothing imports it."""

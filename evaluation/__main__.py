@@ -1,4 +1,4 @@
-"""`python -m evaluation`: measures encoders, detectors and packs on labelled photos."""
+"""`python -m evaluation`: measures the service and its models on labelled photos."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from client.errors import NeedleClientError
 from common.errors import NeedleError
 
 _ABOUT = """\
@@ -19,8 +20,11 @@ measured in that run, on the same crops.
   python -m evaluation pack --models mini --detector F.safetensors
   python -m evaluation detector --weights F.safetensors --weights G.safetensors
   python -m evaluation speed --models mini
+  python -m evaluation service --dev FOLDER --profile balanced --most-photos 60
+  python -m evaluation compare data/eval/*/report.json
 
-NEEDLE_* settings apply to `pack` and `speed`: NEEDLE_TILE_SCALES=1,2 tries other regions.
+NEEDLE_* settings apply to `pack`, `speed` and `service`: NEEDLE_TILE_SCALES=1,2 tries other
+regions.
 OMP_NUM_THREADS=1 keeps torch to one core.
 """
 
@@ -39,7 +43,10 @@ def main(argv: list[str] | None = None) -> int:
         parser.error("two encoders have the same name")
     try:
         _run(arguments, console)
-    except (NeedleError, FileNotFoundError) as exc:
+    except KeyboardInterrupt:
+        console.print("\nStopped; what was indexed stays.")
+        return 130
+    except (NeedleError, NeedleClientError, FileNotFoundError) as exc:
         console.print(f"[red]needle:[/red] {getattr(exc, 'message', exc)}", highlight=False)
         return 1
     return 0
@@ -47,6 +54,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, console: Console) -> None:
     # Imported here: --help must not wait for torch.
+    if arguments.command == "compare":
+        from evaluation import service_report
+
+        reports, written = arguments.reports, (arguments.json, arguments.markdown)
+        service_report.compare(reports, *written, console)
+        return
     dev = arguments.dev or arguments.shared / "data" / "dev"
     most, json = arguments.most_photos, arguments.json
     if arguments.command == "encoders":
@@ -69,6 +82,24 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         from evaluation import detector
 
         detector.run(dev, arguments.weights, most, json, console)
+    elif arguments.command == "service":
+        from evaluation import service
+
+        service.run(
+            service.Options(
+                dev=dev,
+                models=arguments.models,
+                detector=arguments.detector,
+                profile=arguments.profile,
+                out=arguments.out,
+                most_photos=most,
+                most_queries=arguments.most_queries,
+                budget_ms=arguments.verify_budget_ms,
+                json=json,
+                markdown=arguments.markdown,
+            ),
+            console,
+        )
     else:
         from evaluation import pack, speed
 
@@ -105,7 +136,44 @@ def _parser() -> argparse.ArgumentParser:
     speed.add_argument(
         "--against", type=Path, metavar="FILE", help="YOLOv5n weights (SHARED/weights/...)"
     )
+    service = _command(commands, "service", "the running service, over HTTP, beside references")
+    _pack_options(service)
+    _service_options(service)
+    compare = commands.add_parser("compare", help="runs of the service, side by side")
+    compare.add_argument("reports", type=Path, nargs="+", metavar="REPORT", help="report.json")
+    _output_options(compare)
     return parser
+
+
+def _service_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--profile",
+        choices=("fast", "balanced", "thorough"),
+        default="balanced",
+        help="how finely photos are cut into regions (%(default)s)",
+    )
+    parser.add_argument(
+        "--most-queries", type=int, metavar="N", help="only N boxes and N second photographs"
+    )
+    parser.add_argument(
+        "--verify-budget-ms",
+        type=int,
+        metavar="MS",
+        help="longest time that verifying may take; unset: the service's own, 500",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("data/eval"),
+        metavar="FOLDER",
+        help="everything is kept there, the index too (default: %(default)s)",
+    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
+
+
+def _output_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
 
 
 def _command(commands: _Commands, name: str, about: str) -> argparse.ArgumentParser:

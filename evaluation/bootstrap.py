@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 RESAMPLES = 2000
+STATISTIC_RESAMPLES = 300
+"""Fewer, because each of them is computed on its own."""
 LEVEL = 0.95
 _AT_ONCE = 4_000_000
 """Values drawn at once, which bounds the memory."""
@@ -48,6 +51,24 @@ def difference_interval(
         raise ValueError(f"{len(first)} and {len(second)} values are no pairs")
     gain = np.asarray(first, np.float64) - np.asarray(second, np.float64)
     return mean_interval(gain, seed=seed)
+
+
+def statistic_interval(
+    statistic: Callable[[NDArray[np.int64]], float], of: int, *, seed: int = 0
+) -> Estimate:
+    """Return a statistic of `of` values that is no mean, with its interval.
+
+    `statistic` gets the places of the values that count, shape (of,), one of them perhaps twice.
+    Resamples of which it says NaN are left out.
+    """
+    if not of:
+        return Estimate(np.nan, np.nan, np.nan, 0)
+    rng = np.random.default_rng(seed)
+    drawn = np.array([statistic(rng.integers(0, of, of)) for _ in range(STATISTIC_RESAMPLES)])
+    drawn = drawn[~np.isnan(drawn)]
+    ends = (1 - LEVEL) / 2, (1 + LEVEL) / 2
+    low, high = np.quantile(drawn, ends) if len(drawn) else (np.nan, np.nan)
+    return Estimate(float(statistic(np.arange(of))), float(low), float(high), of)
 
 
 def _resampled_means(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

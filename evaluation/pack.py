@@ -70,10 +70,19 @@ class Measured:
 
 def settings(models: str, detector: str | None) -> Settings:
     """Return the settings of the environment with the pack and the detector chosen here."""
-    chosen = {PREFIX + "MODELS": models}
-    if detector is not None:
-        chosen[PREFIX + "DETECTOR"] = detector
-    return Settings.from_env({**os.environ, **chosen})
+    return Settings.from_env(environment(models, detector))
+
+
+def environment(models: str, detector: str | None, profile: str | None = None) -> dict[str, str]:
+    """Return the `NEEDLE_*` variables of this process with what is chosen here instead.
+
+    A detector's file is named in full: the service's processes run in another folder.
+    """
+    chosen = {"MODELS": models, "DETECTOR": detector, "PROFILE": profile}
+    if detector is not None and Path(detector).is_file():
+        chosen["DETECTOR"] = str(Path(detector).absolute())
+    given = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    return given | {PREFIX + name: value for name, value in chosen.items() if value is not None}
 
 
 def run(

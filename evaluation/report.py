@@ -176,15 +176,16 @@ def write_json(path: Path | None, facts: Mapping[str, Any], console: Console) ->
     if path is None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_nulled(facts), indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(nulled(facts), indent=1) + "\n", encoding="utf-8")
     console.print(f"written: {path}")
 
 
-def _nulled(value: Any) -> Any:
+def nulled(value: Any) -> Any:
+    """Return a value as JSON can carry it: NaN, which it cannot, as null."""
     if isinstance(value, Mapping):
-        return {key: _nulled(part) for key, part in value.items()}
+        return {key: nulled(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_nulled(part) for part in value]
+        return [nulled(part) for part in value]
     return None if isinstance(value, float) and np.isnan(value) else value
 
 

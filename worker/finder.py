@@ -10,7 +10,16 @@ from typing import Any
 from common.vectors import filters
 from common.vectors.aggregate import Aggregate
 from common.vectors.base import Hit, VectorStore
-from common.vectors.grouping import Fetch, Grouping, Match, best_images, best_of_image, order
+from common.vectors.grouping import (
+    Fetch,
+    Grouping,
+    Match,
+    best_images,
+    best_of_image,
+    order,
+    remembered,
+    with_runners_up,
+)
 from worker.certainty import Background, certainty
 from worker.local.placement import Placement
 from worker.models.base import Embeddings
@@ -22,6 +31,8 @@ from worker.zoom import Zoom
 IN_ALL_S = 0.65
 """Fitting boxes may use what finding and verifying leave of this: a search stays under 1 s."""
 LEAST_FIT_S = 0.15
+NEAREST = 1000
+"""Regions among whose photos those to be verified are chosen, and the background is taken from."""
 HITS_LEFT_OVER = 6
 """Hits looked at of each photo where some may be left out as negatives."""
 
@@ -89,10 +100,11 @@ class Finder:
         started = time.monotonic()
         photos = self._photos_to_zoom(thing, options)
         fetch = self._fetch(thing.embeddings, options)
-        asked = options.grouping.at_least(self.verifier.most_images if thing.queries else photos)
+        asked = options.grouping.at_least(photos)
         if unlike is not None:
             asked = replace(asked, hits_per_image=max(asked.hits_per_image, HITS_LEFT_OVER))
-        matches = best_images(fetch, asked)
+        nearest = fetch(NEAREST)
+        matches = with_runners_up(best_images(remembered(nearest, fetch), asked), nearest, asked)
         background = Background.of(matches)
         lap("search")
         proof = Verification()

@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 QUERY_FEATURES = 600
 """Keypoints of a query: matching costs time in proportion."""
+QUERY_PIXELS = 400_000
+"""A small picture has so many at most: more only cost time."""
 LEAST_FEATURES = 4
 """Fewer keypoints prove nothing."""
 SAME_PLACE_IOU = 0.5
@@ -97,7 +99,7 @@ class Verifier:
 
     def describe(self, image: Image.Image) -> tuple[Query, ...]:
         """Return the query's features as it is and mirrored; nothing when there are too few."""
-        features = extract(image, QUERY_FEATURES)
+        features = extract(image, QUERY_FEATURES, QUERY_PIXELS)
         return Query.both(features, self.vocabulary) if len(features) >= LEAST_FEATURES else ()
 
     def candidates(

@@ -109,6 +109,33 @@ def best_images(fetch: Fetch, grouping: Grouping) -> list[Match]:
         limit *= 4
 
 
+def remembered(nearest: Sequence[Hit], fetch: Fetch) -> Fetch:
+    """Return `fetch`, which need not ask again for what is among the `nearest` it gave before."""
+
+    def again(limit: int, image_id: str | None = None) -> list[Hit]:
+        if image_id is None and limit <= len(nearest):
+            return list(nearest[:limit])
+        return fetch(limit, image_id)
+
+    return again
+
+
+def with_runners_up(
+    matches: Sequence[Match], nearest: Sequence[Hit], grouping: Grouping
+) -> list[Match]:
+    """Return the matches, and after them the other photos among the nearest hits.
+
+    Those have their best hit, and of the others what is among the nearest.
+    """
+    known = {match.image_id for match in matches}
+    behind = [
+        Match(name, grouping.score(hits), tuple(hits))
+        for name, hits in _by_image(nearest, grouping).items()
+        if name not in known
+    ]
+    return [*matches, *sorted(behind, key=lambda match: (-match.score, match.image_id))]
+
+
 def best_of_image(image_id: str, fetch: Fetch, grouping: Grouping) -> Match | None:
     """Return one image's match; None when none of its points reaches `min_score`."""
     hits = _top_of_image(image_id, fetch, grouping)

@@ -58,6 +58,8 @@ def test_a_finding_is_held_against_the_truth() -> None:
         "best guess only",
         "nothing found",
     ]
+    told = Finding(absent.query, SearchResult("j", absent.result.matches, found=False))
+    assert told.verdict == "rightly not found"
     assert findings_table([right, wrong, absent, nothing]).row_count == 4
 
 
@@ -213,12 +215,16 @@ def test_ctrl_c_ends_everything_quietly(
 
 
 @pytest.mark.usefixtures("scene")
-def test_with_keep_it_stays_up_until_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_keep_it_stays_up_until_ctrl_c_and_gives_a_search_to_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     FakeNeedle.found = {"one.jpg": (match("a.jpg"),)}
     monkeypatch.setenv("KEEP", "1")
     monkeypatch.setattr("signal.pause", lambda: signal.raise_signal(signal.SIGINT))
-    demo = run.Demo(read_plan(os.environ), os.environ, Console(quiet=True))
+    console = Console(file=io.StringIO())
+    demo = run.Demo(read_plan(os.environ), os.environ, console)
     assert demo.run() and FakeStack.used[-1] == "stop"
+    assert "http://needle/?job=j\n" in console.file.getvalue()
 
 
 class DeadTerminal(io.StringIO):

@@ -67,9 +67,12 @@ class LocalFeatures:
         )
 
 
-def extract(image: Image.Image, most: int) -> LocalFeatures:
-    """Return at most `most` keypoints of an upright picture, spread over its area."""
-    grey, reduced = _working_copy(image)
+def extract(image: Image.Image, most: int, pixels: int = WORK_PIXELS) -> LocalFeatures:
+    """Return at most `most` keypoints of an upright picture, spread over its area.
+
+    A picture of more than so many `pixels` is reduced first.
+    """
+    grey, reduced = _working_copy(image, pixels)
     if min(grey.shape) < MIN_SIDE_PX:
         return _features(image, [], np.zeros((0, DIM), np.float32), reduced)
     sift = cv2.SIFT_create(  # type: ignore[attr-defined]
@@ -82,9 +85,9 @@ def extract(image: Image.Image, most: int) -> LocalFeatures:
     return _features(image, list(kept), raw, reduced)
 
 
-def _working_copy(image: Image.Image) -> tuple[Bytes, float]:
+def _working_copy(image: Image.Image, pixels: int) -> tuple[Bytes, float]:
     """Return the picture in grey, reduced if it is large, and the factor back to its pixels."""
-    reduced = max(1.0, math.sqrt(image.width * image.height / WORK_PIXELS))
+    reduced = max(1.0, math.sqrt(image.width * image.height / pixels))
     grey = image.convert("L")
     if reduced > 1:
         size = (max(1, round(image.width / reduced)), max(1, round(image.height / reduced)))

@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test e2e chaos lint type browser bench train evaluate lock clean
+.PHONY: help setup setup-dev demo up test e2e chaos lint type browser chromium bench train evaluate eval lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -27,7 +27,7 @@ demo: setup ## find small pictures in large photos; KEEP=0 ends by itself; PHOTO
 up: setup ## run the whole service until Ctrl-C (NEEDLE_PORT, NEEDLE_DATA_DIR, ...)
 	@exec $(PY) -m stack up
 
-test: setup-dev ## every test that needs no browser, GPU or network
+test: setup-dev chromium ## every test; those of the page need Chromium, which is installed if it can be
 	@exec $(PYTEST) $(ARGS)
 
 e2e: setup-dev ## only the tests that run the real processes
@@ -36,10 +36,11 @@ e2e: setup-dev ## only the tests that run the real processes
 chaos: setup-dev ## kill every kind of process in the middle of an ingest (minutes)
 	@exec $(PYTEST) tests/chaos $(ARGS)
 
-browser: setup-dev ## the page in a real Chromium (NEEDLE_SCREENSHOTS=1 writes docs/images too)
-	@test -d .venv-browser || $(PYTHON) -m venv .venv-browser
-	@.venv-browser/bin/python -m pip install -q --require-hashes -r requirements/browser.txt
-	@exec .venv-browser/bin/python -m pytest tests/browser --confcutdir=tests/browser $(ARGS)
+browser: setup-dev chromium ## only those of the page (NEEDLE_SCREENSHOTS=1 writes docs/images too)
+	@exec $(PYTEST) tests/browser $(ARGS)
+
+chromium: setup-dev
+	@$(PY) tools/chromium.py
 
 lint: setup-dev ## ruff
 	@$(PY) -m ruff check .
@@ -60,13 +61,15 @@ evaluate: setup-dev ## what the shipped models find, beside references (SHARED=f
 	@$(PY) -m evaluation detector --shared $(SHARED) --weights models/mini/detector.safetensors
 	@$(PY) -m evaluation speed --shared $(SHARED) --models mini
 
+eval: setup-dev ## the service on labelled photos: recall, boxes, doubt, cost (ARGS="--dev FOLDER --most-photos 60")
+	@exec $(PY) -m evaluation service --shared $(SHARED) $(ARGS)
+
 COMPILE := uv pip compile --universal --python-version 3.10 --generate-hashes --custom-compile-command "make lock"
 lock: ## resolve the requirements again (needs uv)
 	cd requirements && $(COMPILE) service.in --overrides overrides.txt -o ../requirements.txt
 	cd requirements && $(COMPILE) web.in --constraints ../requirements.txt -o web.txt
 	cd requirements && $(COMPILE) dev.in --constraints ../requirements.txt -o dev.txt
-	cd requirements && $(COMPILE) browser.in --constraints ../requirements.txt --constraints dev.txt -o browser.txt
 
 clean: ## remove the demo's data, caches and .venv
-	rm -rf .venv .venv-browser data/demo data/demo-* data/samples .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv data/demo data/demo-* data/samples data/eval .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -50,7 +50,8 @@ class Finding:
     @property
     def verdict(self) -> str:
         """The outcome in words."""
-        words = {True: "found", False: "wrong photo", None: "best guess only"}
+        absent = "best guess only" if self.result.found else "rightly not found"
+        words = {True: "found", False: "wrong photo", None: absent}
         return words[self.right] if self.best else "nothing found"
 
 

@@ -26,6 +26,8 @@ READY_TIMEOUT_S = 900.0
 """Long, because the first start of a pack from the hub downloads its weights."""
 SHOWN_FAILURES = 5
 SHOWN_MATCHES = 3
+PHOTOS_EACH = 5
+"""Photos that each search asks for; the first is judged, the page shows all."""
 
 
 class Demo:
@@ -36,6 +38,7 @@ class Demo:
         self._plan = plan
         self._console = console
         self._stack = Stack(env, data_dir=plan.data_dir, on_event=self._tell)
+        self._shown: SearchResult | None = None
 
     def run(self) -> bool:
         """Run it and tell whether everything was found; every process has ended by then.
@@ -92,13 +95,14 @@ class Demo:
 
     def _search_samples(self, needle: Needle, samples: SampleSet) -> bool:
         self._index(needle, samples.photos)
-        findings = [Finding(q, needle.search(q.path, limit=1)) for q in samples.queries]
+        findings = [Finding(q, needle.search(q.path, limit=PHOTOS_EACH)) for q in samples.queries]
         self._console.print(findings_table(findings))
         answered = [finding for finding in findings if finding.right is not None]
         right = sum(bool(finding.right) for finding in answered)
         self._tell_speed([finding.result for finding in findings])
         self._tell(f"{right} of {len(answered)} queries found their photo first.")
         self._draw(sheet_rows(needle, findings))
+        self._shown = next((finding.result for finding in findings if finding.right), None)
         return right == len(answered)
 
     def _search_own(self, needle: Needle, own: Own) -> bool:
@@ -110,6 +114,7 @@ class Demo:
             return False
         self._tell_speed([result])
         self._draw(match_rows(needle, own.query, result.matches[:SHOWN_MATCHES]))
+        self._shown = result
         return True
 
     def _draw(self, rows: Sequence[Row]) -> None:
@@ -134,7 +139,12 @@ class Demo:
             self._tell(f"  and {len(failures) - SHOWN_FAILURES} more failed.")
 
     def _stay_up(self) -> None:
-        self._tell(f"Needle stays up at [bold]{self._stack.base_url}[/]; Ctrl-C ends it.")
+        page = self._stack.base_url
+        if self._shown:
+            self._tell(
+                f"One of these searches, to open and to share: {page}/?job={self._shown.job_id}"
+            )
+        self._tell(f"Needle stays up: open [bold]{page}[/] in a browser. Ctrl-C ends it.")
         try:
             while True:
                 signal.pause()

@@ -64,7 +64,10 @@ class CropUrls(BaseModel):
 
 
 class Hit(BaseModel):
-    """A place in a photo. What follows `verified` is there where it is true."""
+    """A place in a photo. From `quad` on, fields are there where it is `verified`.
+
+    `object` is the number of the thing that it shows, where each was searched for.
+    """
 
     box: Corners
     score: float
@@ -78,10 +81,14 @@ class Hit(BaseModel):
     mirrored: bool | None = None
     inliers: int | None = None
     evidence: float | None = None
+    object: int | None = None
 
 
 class Match(BaseModel):
-    """A photo that a search found, with its hits, the best first."""
+    """A photo that a search found, with its hits, the best first.
+
+    `probability` is that of showing what was searched for; null in results from before it was told.
+    """
 
     image_id: str
     score: float
@@ -93,11 +100,62 @@ class Match(BaseModel):
     hits: list[Hit]
     urls: MatchUrls
     verified: bool = False
+    probability: float | None = None
+
+
+class Thing(BaseModel):
+    """A thing that was detected in the query picture: its box there, null for all of it.
+
+    `confidence` is the detector's; `probability` that any photo shows it, `found` whether one
+    probably does.
+    """
+
+    box: Corners | None
+    label: str | None
+    confidence: float | None
+    found: bool
+    probability: float
+
+
+class Asked(BaseModel):
+    """What was searched for; `filename` where a picture was posted. What is null was not given."""
+
+    filename: str | None = None
+    url: str | None = None
+    image_id: str | None = None
+    box: Corners | None = None
+    text: str | None = None
+    text_weight: float | None = None
+    detect: bool | None = None
+    examples: list[dict[str, Any]] | None = None
+    negatives: list[dict[str, Any]] | None = None
+
+
+class AskedUrls(BaseModel):
+    """Paths of the pictures that were asked with.
+
+    `query` is the one that was searched for, null where there is none or where it was downloaded;
+    `files` and `not_files` are those that were posted, in their order.
+    """
+
+    query: str | None
+    files: list[str]
+    not_files: list[str]
 
 
 class SearchResult(BaseModel):
-    """What a search found, the best first, and what it took."""
+    """What a search found, the best first, and what it took; what was asked, and its pictures.
 
+    `found` tells whether any photo probably shows it, `probability` how sure that is of the first;
+    `objects` are the things of the picture where each was to be searched for.
+    """
+
+    found: bool | None = None
+    probability: float | None = None
+    objects: list[Thing] = Field(default_factory=list)
+
+    query: Asked
+    urls: AskedUrls
     matches: list[Match]
     timings_ms: dict[str, float]
     index: dict[str, int]

@@ -6,7 +6,7 @@ from flask import Flask, Response
 
 from common.services import Services
 from common.settings import Settings
-from web import collections, docs, errors, health, images, jobs, page, photos, search
+from web import asked, collections, docs, errors, health, images, jobs, page, photos, search
 from web.links import PREFIX
 
 MAX_FORM_BYTES = 1_000_000
@@ -20,7 +20,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.config["MAX_FORM_PARTS"] = settings.max_items_per_job + 100
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["needle"] = services or Services.build(settings)
-    for api in (images, photos, search, jobs, collections):
+    for api in (images, photos, search, asked, jobs, collections):
         app.register_blueprint(api.routes, url_prefix=PREFIX)
     app.register_blueprint(health.routes)
     app.register_blueprint(docs.routes)

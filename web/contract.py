@@ -7,8 +7,8 @@ what the route checks.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 ANYWHERE = (400, 503)
 """Statuses of every call: a parameter that is not documented, Redis away."""
 View = Callable[..., Response]
+Files = MultiDict[str, FileStorage]
 Model = TypeVar("Model", bound=Request)
 
 
@@ -32,18 +33,36 @@ class Nothing(Request):
 
 
 @dataclass(frozen=True)
+class Choice:
+    """One way to say what is asked for: the field that must be given, and how; and the others.
+
+    `without` are fields that must be absent or null, `off` such that must be absent or false.
+    """
+
+    name: str
+    schema: Mapping[str, Any] = field(default_factory=lambda: {"type": "string"})
+    without: tuple[str, ...] = ()
+    off: tuple[str, ...] = ()
+
+    def fields_only(self, files: Collection[str]) -> Choice:
+        """Return the choice where there are no such fields as `files`: in JSON."""
+        return replace(self, without=tuple(name for name in self.without if name not in files))
+
+
+@dataclass(frozen=True)
 class Body:
-    """A request's body: JSON of one model, or a form of another, with files in one field of it."""
+    """A request's body: JSON of one model, or a form of another, files in some of its fields."""
 
     json: type[Request]
     form: type[Request] | None = None
-    file: str = ""
-    many: bool = False
-    one_of: tuple[str, ...] = ()
-    """Exactly one of these fields, or the file, must be given; the view checks it."""
+    files: Mapping[str, int | None] = field(default_factory=dict)
+    """Fields that hold files, and how many at most each."""
+    needs_file: bool = False
+    choices: tuple[Choice, ...] = ()
+    """The ways to say what is asked for, of which exactly one holds; the view checks it."""
 
-    def read(self) -> tuple[Any, list[FileStorage]]:
-        """Return the checked model and the files.
+    def read(self) -> tuple[Any, Files]:
+        """Return the checked model and the files by field.
 
         Raises BadRequest, UnsupportedMediaType or pydantic's ValidationError.
         """
@@ -51,14 +70,14 @@ class Body:
             content = request.get_data()
             _check_json(content)
             # Strict: in JSON a number is a number, as the document says; in a form all is text.
-            return self.json.model_validate_json(content, strict=True), []
+            return self.json.model_validate_json(content, strict=True), MultiDict()
         if self.form is None or request.mimetype not in (*FORMS, ""):
             wanted = [JSON, *(FORMS[:1] if self.form else ())]
             raise UnsupportedMediaType(f"The body must be of the type {' or '.join(wanted)}.")
-        strange = set(request.files) - {self.file}
-        if strange:
-            raise BadRequest(f"Files go into the multipart field '{self.file}'.")
-        return self.form.model_validate(_plain(request.form)), request.files.getlist(self.file)
+        if set(request.files) - set(self.files):
+            names = " or ".join(f"'{name}'" for name in self.files)
+            raise BadRequest(f"Files go into the multipart field {names}.")
+        return self.form.model_validate(_plain(request.form)), request.files
 
 
 @dataclass(frozen=True)

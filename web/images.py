@@ -23,7 +23,7 @@ from web.selection import wanted
 from web.services import services
 
 routes = Blueprint("images", __name__)
-BODY = Body(json=UrlsRequest, form=IndexRequest, file="files", many=True)
+BODY = Body(json=UrlsRequest, form=IndexRequest, files={"files": None}, needs_file=True)
 
 
 @routes.post("/images")
@@ -51,7 +51,7 @@ def post() -> Response:
         if isinstance(options, UrlsRequest):
             ingest_urls(services(), options, job_id)
         else:
-            ingest_files(services(), files, options, job_id)
+            ingest_files(services(), files.getlist("files"), options, job_id)
 
     job_id = idempotency.once(services(), make)
     return job_answer(services().jobs.get(job_id), created=True)

@@ -27,7 +27,7 @@ def job_answer(job: Job, *, created: bool = False) -> Response:
     """Return a job as an answer; a `created` one that has not ended is a 202 with where to poll."""
     body: dict[str, Any] = job.as_dict()
     if job.kind is Kind.SEARCH and job.result is not None:
-        body["result"] = with_links(job.result, job.details["collection"])
+        body["result"] = with_links(job)
     response = jsonify(body)
     if not job.status.final:
         response.headers["Retry-After"] = str(POLL_AFTER_S)

@@ -8,10 +8,14 @@ from urllib.parse import urlencode
 
 from flask import Response, jsonify, request
 
+from common.jobs import Job
 from common.paging import Cursor
 from web.schemas import DEFAULT_COLLECTION
 
 PREFIX = "/api/v1"
+_ASKED = (
+    "filename", "url", "image_id", "box", "text", "text_weight", "detect", "examples", "negatives",
+)  # fmt: skip
 
 
 def job_url(job_id: str) -> str:
@@ -48,9 +52,28 @@ def _query(collection: str, **more: str) -> str:
     return "?" + urlencode(fields, safe=",") if fields else ""
 
 
-def with_links(result: Mapping[str, Any], collection: str) -> dict[str, Any]:
-    """Return a search's result with the URLs of its photos and crops."""
-    return {**result, "matches": [_match(match, collection) for match in result["matches"]]}
+def with_links(job: Job) -> dict[str, Any]:
+    """Return a finished search's result with what was asked, and the URLs of all pictures."""
+    collection = job.details["collection"]
+    return {
+        **job.result,
+        "query": {name: job.details.get(name) for name in _ASKED},
+        "urls": _asked_urls(job, collection),
+        "matches": [_match(match, collection) for match in job.result["matches"]],
+    }
+
+
+def _asked_urls(job: Job, collection: str) -> dict[str, Any]:
+    """Return where the pictures are that were asked with; what was downloaded is not kept."""
+    base = f"{job_url(job.job_id)}/query"
+    files, negatives = job.details.get("files", 0), job.details.get("negative_files", 0)
+    found = {
+        "files": [f"{base}?number={n}" if n else base for n in range(files)],
+        "not_files": [f"{base}?number={n}&negative=true" for n in range(negatives)],
+    }
+    image_id = job.details.get("image_id")
+    indexed = image_urls(image_id, collection)["file"] if image_id else None
+    return {"query": found["files"][0] if files else indexed, **found}
 
 
 def _match(match: Mapping[str, Any], collection: str) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from web import answers
-from web.contract import JSON, Body, Operation, declared
+from web.contract import JSON, Body, Choice, Operation, declared
 from web.words import ABOUT, FIELDS, HEADERS, PATH_FIELDS, STATUSES, TAGS
 
 Json = dict[str, Any]
 _REF = "#/components/schemas/{model}"
+_NULL = {"type": "null"}
 _MULTIPART = "multipart/form-data"
 
 
@@ -155,8 +156,6 @@ def _query_parameters(schema: Json) -> Iterator[Json]:
 def _body(body: Body, schemas: _Schemas) -> Json:
     content: Json = {}
     if body.form is not None:
-        one: Json = {"type": "string", "format": "binary"}
-        file = {"type": "array", "items": one, "minItems": 1} if body.many else one
         form = schemas.of(body.form)
         fields = {name: _not_null(field) for name, field in form["properties"].items()}
         structured = [n for n, field in fields.items() if field.get("type") in ("object", "array")]
@@ -164,34 +163,45 @@ def _body(body: Body, schemas: _Schemas) -> Json:
             "schema": {
                 **form,
                 "title": f"{form['title']}Form",
-                "properties": {body.file: {**file, "description": FIELDS[body.file]}, **fields},
-                **({"required": [body.file]} if body.many else {}),
-                **_choice([body.file, *body.one_of] if body.one_of else [], absent=False),
+                "properties": {**dict(_files(body)), **fields},
+                **({"required": list(body.files)} if body.needs_file else {}),
+                **_one_of(body.choices, absent=False),
             },
             "encoding": {name: {"contentType": JSON} for name in structured},
         }
-    choice = _choice(body.one_of, absent={"type": "null"})
+    choice = _one_of(
+        [c.fields_only(body.files) for c in body.choices if c.name not in body.files], absent=_NULL
+    )
     ref = schemas.ref(body.json)
     content[JSON] = {"schema": {"allOf": [ref, choice]} if choice else ref}
     return content
 
 
-def _choice(names: Sequence[str], absent: Json | bool) -> Json:
-    """Return the schema that takes exactly one of those fields; the others are `absent`."""
-    if not names:
+def _files(body: Body) -> Iterator[tuple[str, Json]]:
+    """Yield the fields of a form that hold files."""
+    one = {"type": "string", "format": "binary"}
+    for name, most in body.files.items():
+        many = {"type": "array", "items": one, "minItems": 1}
+        bounded = many if most is None else {**many, "maxItems": most}
+        yield name, {**bounded, "description": FIELDS[name]}
+
+
+def _one_of(choices: Sequence[Choice], absent: Json | bool) -> Json:
+    """Return the schema that takes exactly one of the choices; a field not to be is `absent`."""
+    if not choices:
         return {}
     return {
         "oneOf": [
             {
-                "title": name,
-                "required": [name],
+                "title": choice.name,
+                "required": [choice.name],
                 "properties": {
-                    **dict.fromkeys(names, absent),
-                    name: {"type": "string"},
-                    **({"box": absent} if name == "text" else {}),
+                    **dict.fromkeys(choice.without, absent),
+                    **{name: {"const": False} for name in choice.off},
+                    choice.name: choice.schema,
                 },
             }
-            for name in names
+            for choice in choices
         ]
     }
 

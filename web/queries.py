@@ -10,6 +10,7 @@ from common.jobs import Kind, Status
 from common.paging import FORM, Cursor, Place
 from web.schemas import (
     COLLECTION_PATTERN,
+    MOST_EXAMPLES,
     Collection,
     Corners,
     Filter,
@@ -53,6 +54,15 @@ class JobsPage(ListPage):
 class FileQuery(InCollection):
     """`GET /images/{id}/file`."""
 
+    box: Corners | None = None
+    max_side: Annotated[int, Field(ge=16, le=8192)] | None = None
+
+
+class AskedQuery(Request):
+    """`GET /jobs/{id}/query`."""
+
+    number: Annotated[int, Field(ge=0, lt=MOST_EXAMPLES)] = 0
+    negative: bool = False
     box: Corners | None = None
     max_side: Annotated[int, Field(ge=16, le=8192)] | None = None
 

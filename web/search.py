@@ -2,26 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any
+
 from flask import Blueprint, Response
 
 from common.catalogue import check_encoder
 from common.errors import InvalidBox, NeedleError, NotFound, TextNotSupported
 from common.geometry import Box
-from common.images import query_key
+from common.images import asked_folder, asked_key, query_folder, query_key
 from common.jobs import Item, Kind
 from common.queue import SEARCH, SEARCH_TASK
 from common.services import Services
 from common.urls import resolve
 from common.vectors import filters
 from web import idempotency
-from web.contract import Body, operation
+from web.contract import Body, Choice, operation
 from web.jobs import POSTED, job_answer
-from web.schemas import DEFAULT_COLLECTION, SearchRequest
+from web.schemas import DEFAULT_COLLECTION, MOST_EXAMPLES, Corners, SearchRequest
 from web.services import services
 from web.uploads import Picture, read_file
 
 routes = Blueprint("search", __name__)
-BODY = Body(json=SearchRequest, form=SearchRequest, file="file", one_of=("url", "image_id", "text"))
+PICTURE, NOT_PICTURE = "file", "not_file"
+_NO_PICTURE: dict[str, Any] = {"without": ("file", "url", "image_id", "box"), "off": ("detect",)}
+BODY = Body(
+    json=SearchRequest,
+    form=SearchRequest,
+    files=dict.fromkeys((PICTURE, NOT_PICTURE), MOST_EXAMPLES),
+    choices=(
+        Choice(PICTURE, {}, without=("url", "image_id")),
+        Choice("url", without=("file", "image_id")),
+        Choice("image_id", without=("file", "url")),
+        Choice("text", **_NO_PICTURE),
+        Choice(
+            "examples",
+            {"minItems": 1},
+            **_NO_PICTURE,
+        ),
+    ),
+)
 
 
 @routes.post("/search")
@@ -35,38 +55,61 @@ BODY = Body(json=SearchRequest, form=SearchRequest, file="file", one_of=("url", 
 def post() -> Response:
     """Find the photos that contain a small picture.
 
-    By a file, or by one of `url`, `image_id` and `text`; `box` says which part of it. Answered
-    with 200 and the result if it is there within `wait` seconds, else with 202 and the job.
+    What is searched for: a picture (a file, or one of `url` and `image_id`; `box` says which part
+    of it), a text, or both mixed; more pictures of the same thing as `examples`, or as further
+    files. Answered with 200 and the result if it is there within `wait` seconds, else with 202
+    and the job.
     """
     if not idempotency.given():
         services().queue.check_room(SEARCH, 1)
     options, files = BODY.read()
-    picture = read_file(files[0], services().settings) if files else None
-    options.check_one_query(has_file=picture is not None)
+    asked = Asked(
+        options,
+        [read_file(file, services().settings) for file in files.getlist(PICTURE)],
+        [read_file(file, services().settings) for file in files.getlist(NOT_PICTURE)],
+    )
 
     def make(job_id: str) -> None:
-        _check(services(), options, picture)
-        _enqueue(services(), options, picture, job_id)
+        _check(services(), asked)
+        _enqueue(services(), asked, job_id)
 
     job_id = idempotency.once(services(), make)
     return job_answer(services().jobs.wait(job_id, options.wait), created=True)
 
 
-def _check(services: Services, options: SearchRequest, picture: Picture | None) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """A search request: its fields, and the pictures that came with it."""
+
+    options: SearchRequest
+    pictures: list[Picture]
+    negatives: list[Picture]
+
+    def __post_init__(self) -> None:
+        self.options.check_query(files=len(self.pictures), negative_files=len(self.negatives))
+
+
+def _check(services: Services, asked: Asked) -> None:
     """Refuse now what the worker would refuse later."""
+    options = asked.options
     _check_models(services, options)
-    if options.url is not None:
-        resolve(options.url, allowed_hosts=services.settings.allowed_hosts)
-    size = None
-    if picture is not None:
-        size = (picture.header.width, picture.header.height)
-    elif options.image_id is not None:
-        record = services.catalogue.get(options.collection, options.image_id)
-        size = (record.width, record.height)
-    if options.box is not None and size is not None and not Box(*options.box).inside(*size):
+    if asked.pictures:
+        header = asked.pictures[0].header
+        _check_box(options.box, header.width, header.height)
+    for example in (options, *options.examples, *options.negatives):
+        url, image_id = getattr(example, "url", None), getattr(example, "image_id", None)
+        if url is not None:
+            resolve(url, allowed_hosts=services.settings.allowed_hosts)
+        if image_id is not None:
+            record = services.catalogue.get(options.collection, image_id)
+            _check_box(example.box, record.width, record.height)
+
+
+def _check_box(box: Corners | None, width: int, height: int) -> None:
+    if box is not None and not Box(*box).inside(width, height):
         raise InvalidBox(
-            f"The box {list(options.box)} must be x1 < x2, y1 < y2 and lie inside "
-            f"the image of {size[0]} x {size[1]} pixels."
+            f"The box {list(box)} must be x1 < x2, y1 < y2 and lie inside "
+            f"the image of {width} x {height} pixels."
         )
 
 
@@ -85,19 +128,23 @@ def _check_models(services: Services, options: SearchRequest) -> None:
         )
 
 
-def _enqueue(
-    services: Services, options: SearchRequest, picture: Picture | None, job_id: str
-) -> None:
+def _enqueue(services: Services, asked: Asked, job_id: str) -> None:
     """Store the query, record the job, then hand it to the queue; a failure leaves nothing."""
     services.queue.check_room(SEARCH, 1)
-    details = options.model_dump(mode="json", exclude={"wait", "filter"})
-    details["filter"] = filters.as_json(filters.parse(options.filter))
-    if picture is not None:
-        services.images.put(query_key(job_id), picture.content)
+    details = asked.options.model_dump(mode="json", exclude={"wait", "filter"})
+    details["filter"] = filters.as_json(filters.parse(asked.options.filter))
+    details |= {"files": len(asked.pictures), "negative_files": len(asked.negatives)}
+    details["filename"] = asked.pictures[0].name if asked.pictures else None
     try:
+        for key in (query_key, asked_key):  # the worker's, and those for readers of the result
+            for number, picture in enumerate(asked.pictures):
+                services.images.put(key(job_id, number), picture.content)
+            for number, picture in enumerate(asked.negatives):
+                services.images.put(key(job_id, number, negative=True), picture.content)
         services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], details)
         services.queue.submit(SEARCH_TASK, SEARCH, {"job_id": job_id})
     except NeedleError:
-        services.images.delete(query_key(job_id))
+        for folder in (query_folder, asked_folder):
+            services.images.delete(folder(job_id))
         services.jobs.discard(job_id)
         raise

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+from tests.browser import server
+from tests.browser.watch import Watch
+from tools import chromium as chromium_of
 
-    from tests.browser.watch import Watch
-
-CHROMIUM = Path(os.environ.get("NEEDLE_CHROMIUM", "/usr/bin/chromium"))
 FLAGS = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
+HERE = Path(__file__).parent
 SCENES, SIZE = 4, (1200, 800)
 PATIENCE_MS = 20_000  # the machine may be busy with something else
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1360, "height": 900}}
@@ -30,44 +29,56 @@ PHONE: dict[str, Any] = {
 }
 
 
-@pytest.fixture(scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is in this folder where there is no browser, with one line for each file."""
+    if chromium_of.find() is None:
+        skip = pytest.mark.skip(reason=f"there is no Chromium: {chromium_of.HINT}")
+        for item in items:
+            if item.path.parent == HERE:
+                item.add_marker(skip)
+
+
+# Of the package, not the session: while Playwright runs, its loop is the thread's running one, and
+# the tests of asyncio that come after these could start none.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Run the system's Chromium, or skip."""
-    api = pytest.importorskip("playwright.sync_api", reason="requirements/browser.txt is needed")
-    if not CHROMIUM.exists():
-        pytest.skip(f"no Chromium at {CHROMIUM}")
-    api.expect.set_options(timeout=PATIENCE_MS)
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+    """Run the machine's Chromium."""
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        # As root, which CI often is, Chromium starts only without its sandbox.
+        browser = playwright.chromium.launch(
+            executable_path=str(chromium_of.find()), args=FLAGS, chromium_sandbox=False
+        )
         yield browser
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def samples(request: pytest.FixtureRequest) -> Path:
     """Return a folder with drawn `photos` and `queries`, kept between runs."""
-    from tests.browser import server
-
     cache = request.config.cache
     return server.draw(cache.mkdir("needle-browser") / f"{SCENES}-{SIZE[0]}", SCENES, SIZE)
 
 
-@pytest.fixture(scope="session")
-def service(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run the service with the drawn photos indexed; return its address."""
-    from tests.browser import server
-
-    with server.running(tmp_path_factory.mktemp("service")) as base_url:
+@pytest.fixture(scope="package")
+def stack(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Running]:
+    """Run the service with the drawn photos indexed."""
+    folder = tmp_path_factory.mktemp("service")
+    with server.running(folder, NEEDLE_PROFILE="fast") as running:  # it is the page that is tested
         photos = sorted((samples / "photos").iterdir())
-        server.index(base_url, photos, metadata='{"shop": "Basel", "year": 2024}')
-        yield base_url
+        server.index(running.base_url, photos, metadata='{"shop": "Basel", "year": 2024}')
+        yield running
+
+
+@pytest.fixture(scope="package")
+def service(stack: server.Running) -> str:
+    """Return the address of the service."""
+    return stack.base_url
 
 
 @pytest.fixture
 def opened(chromium: Browser, service: str) -> Iterator[Callable[..., tuple[Page, Watch]]]:
     """Return what opens a watched page; faults that nobody expected fail the test."""
-    from tests.browser.watch import Watch
-
     contexts, watches = [], []
 
     def open_page(address: str = "/", **options: Any) -> tuple[Page, Watch]:

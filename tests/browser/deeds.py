@@ -23,7 +23,7 @@ def pick(page: Page, filename: str) -> None:
     page.click("#view-photos")
     page.get_by_role("button", name=f"Search with {filename}").click()
     expect(page.locator("#asked")).to_be_visible()
-    page.wait_for_function("document.querySelector('#ask-stage img').naturalWidth > 0")
+    shows_picture(page, "#ask-stage img")
 
 
 def drag(page: Page, stage: str, start: tuple[float, float], end: tuple[float, float]) -> None:
@@ -38,6 +38,23 @@ def drag(page: Page, stage: str, start: tuple[float, float], end: tuple[float, f
     page.mouse.down()
     page.mouse.move(*place(end), steps=8)
     page.mouse.up()
+
+
+def shows_picture(page: Page, selector: str) -> None:
+    """Wait until an image has loaded."""
+    page.wait_for_function("s => document.querySelector(s)?.naturalWidth > 0", arg=selector)
+
+
+def copy_picture(page: Page, picture: Path) -> None:
+    """Put a picture on the clipboard, as a browser does: as a PNG."""
+    script = """async bytes => {
+      const bitmap = await createImageBitmap(new Blob([new Uint8Array(bytes)]));
+      const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+      canvas.getContext("2d").drawImage(bitmap, 0, 0);
+      const type = "image/png";
+      await navigator.clipboard.write([new ClipboardItem({[type]: canvas.convertToBlob({type})})]);
+    }"""
+    page.evaluate(script, list(picture.read_bytes()))
 
 
 def box(page: Page) -> list[int]:

@@ -6,15 +6,16 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 REPO = Path(__file__).resolve().parents[2]
-PYTHON = REPO / ".venv" / "bin" / "python"
 READY_S = 600.0
 _DRAW = (
     "import sys; from pathlib import Path; from samples import generate; "
@@ -25,24 +26,54 @@ _DRAW = (
 
 def draw(folder: Path, scenes: int, size: tuple[int, int]) -> Path:
     """Draw sample photos and queries into a folder, unless they are there, and return it."""
-    command = [str(PYTHON), "-c", _DRAW, str(folder), str(scenes), *map(str, size)]
+    command = [sys.executable, "-c", _DRAW, str(folder), str(scenes), *map(str, size)]
     subprocess.run(command, cwd=REPO, check=True, timeout=600)
     return folder
 
 
+@dataclass(frozen=True)
+class Running:
+    """A service: its address and the process that every other of it descends from."""
+
+    base_url: str
+    pid: int
+
+    @contextmanager
+    def paused(self, role: str) -> Iterator[None]:
+        """Hold the workers of a role still: their tasks wait, however fast the machine is."""
+        workers = [pid for pid in _descendants(self.pid) if f"worker\0{role}" in _command(pid)]
+        assert workers
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
+
+
+def _descendants(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [found for child in map(int, children) for found in (child, *_descendants(child))]
+
+
+def _command(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
 @contextmanager
-def running(data_dir: Path) -> Iterator[str]:
-    """Run the service on a free port and yield its address."""
+def running(data_dir: Path, **settings: str) -> Iterator[Running]:
+    """Run the service on a free port."""
     port = _free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLE_")}
-    env |= {"NEEDLE_PORT": str(port), "NEEDLE_DATA_DIR": str(data_dir)}
-    command = [str(PYTHON), "-m", "stack", "up"]
+    env |= {"NEEDLE_PORT": str(port), "NEEDLE_DATA_DIR": str(data_dir), **settings}
+    command = [sys.executable, "-m", "stack", "up"]
     with open(data_dir / "stack.log", "wb") as log:
         process = subprocess.Popen(command, cwd=REPO, env=env, stdout=log, stderr=log)
     try:
         base_url = f"http://127.0.0.1:{port}"
         _wait_ready(base_url, process, data_dir)
-        yield base_url
+        yield Running(base_url, process.pid)
     finally:
         process.send_signal(signal.SIGINT)
         try:

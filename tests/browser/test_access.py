@@ -7,10 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-pytest.importorskip("playwright.sync_api", reason="requirements/browser.txt is needed")
-pytest.importorskip("axe_playwright_python", reason="requirements/browser.txt is needed")
-
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
@@ -35,9 +31,7 @@ def _check(page: Page) -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_state_is_accessible(
-    opened: Callable, samples: Path, form: str
-) -> None:
+def test_every_state_is_accessible(opened: Callable, samples: Path, form: str) -> None:
     options: dict[str, Any] = FORMS[form]
     page, _ = opened("/", **options)
     expect(page.locator("#library .tile").first).to_be_visible()
@@ -53,6 +47,9 @@ def test_every_state_is_accessible(
     page.get_by_role("button", name="Add a condition").click()
     deeds.look_for(page, samples / "queries" / "box.jpg")
     page.locator("#box-row summary").click()
+    page.locator("#extras summary").click()
+    page.set_input_files("#examples-input", samples / "queries" / "box.jpg")
+    expect(page.locator("#examples img")).to_be_visible()
     _check(page)
     page.locator("#groups .open").first.click()
     expect(page.locator("#viewer")).to_be_visible()

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-
-pytest.importorskip("playwright.sync_api", reason="requirements/browser.txt is needed")
-
 from playwright.sync_api import Page, expect
 
 from tests.browser import deeds, server
@@ -51,19 +49,21 @@ def samples(request: pytest.FixtureRequest) -> Path:
 @pytest.fixture(scope="module")
 def service(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run a service with the demo's photos."""
-    with server.running(tmp_path_factory.mktemp("shots")) as base_url:
-        server.index(base_url, sorted((samples / "photos").iterdir()))
-        yield base_url
+    with server.running(tmp_path_factory.mktemp("shots")) as running:
+        server.index(running.base_url, sorted((samples / "photos").iterdir()))
+        yield running.base_url
 
 
 def _shoot(page: Page, name: str) -> None:
     page.wait_for_load_state("networkidle")
+    page.wait_for_function("""() => [...document.querySelectorAll("dialog[open] img")]
+      .every((image) => image.complete)""")
     page.mouse.move(0, 0)
     page.wait_for_timeout(400)  # pictures that are decoded, transitions that end
     path = IMAGES / f"{name}.png"
     path.parent.mkdir(exist_ok=True)
     page.screenshot(path=path)
-    command = [str(server.PYTHON), "-c", _SHRINK, str(path), str(MOST_BYTES)]
+    command = [sys.executable, "-c", _SHRINK, str(path), str(MOST_BYTES)]
     subprocess.run(command, check=True, timeout=120)
     assert path.stat().st_size < MOST_BYTES
 

@@ -7,10 +7,6 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-pytest.importorskip("playwright.sync_api", reason="requirements/browser.txt is needed")
-
 from playwright.sync_api import expect
 
 from tests.browser import deeds
@@ -62,9 +58,7 @@ def test_a_file_that_is_no_photo_fails_with_its_reason_beside_one_that_is(
     expect(card.locator(".failures li")).to_have_text(re.compile(r"^notes\.txt \S+"))
 
 
-def test_an_upload_that_is_refused_says_why(
-    opened: Callable, tmp_path: Path
-) -> None:
+def test_an_upload_that_is_refused_says_why(opened: Callable, tmp_path: Path) -> None:
     page, watch = opened()
     watch.allow(r"status of 415 .*/api/v1/images")
     notes = tmp_path / "notes.txt"
@@ -74,9 +68,7 @@ def test_an_upload_that_is_refused_says_why(
     expect(page.locator(".job .failures")).to_contain_text("notes.txt")
 
 
-def test_an_archive_and_a_folder_are_taken(
-    opened: Callable, samples: Path, tmp_path: Path
-) -> None:
+def test_an_archive_and_a_folder_are_taken(opened: Callable, samples: Path, tmp_path: Path) -> None:
     page, _ = opened("/?collection=archives")
     photos = sorted((samples / "photos").iterdir())
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
@@ -127,10 +119,28 @@ def test_a_collection_is_made_used_and_deleted(opened: Callable) -> None:
     expect(page.locator("#collection")).to_have_value("default")
 
 
+def test_a_collection_with_photos_is_deleted_with_them(opened: Callable, samples: Path) -> None:
+    page, _ = opened("/?collection=doomed")
+    page.set_input_files("#add-input", min((samples / "photos").iterdir()))
+    expect(page.locator("#library .tile")).to_have_count(1, timeout=300_000)
+    image = page.request.get("/api/v1/images?collection=doomed").json()["images"][0]
+    page.click("#manage")
+    page.get_by_role("button", name="Delete the collection doomed").click()
+    expect(page.locator("#confirm-text")).to_contain_text("1 photo with all regions")
+    page.click("#confirm-no")
+    expect(page.locator("#collection")).to_have_value("doomed")
+    page.get_by_role("button", name="Delete the collection doomed").click()
+    page.click("#confirm-yes")
+    expect(page.locator("#collection-text")).to_have_text("“doomed” is deleted.")
+    expect(page.locator("#collection option[value=doomed]")).to_have_count(0)
+    assert page.request.get(image["urls"]["file"]).status == 404
+
+
 def test_photos_are_selected_and_deleted_together(opened: Callable, samples: Path) -> None:
     page, _ = opened("/?collection=several")
     page.set_input_files("#add-input", sorted((samples / "photos").iterdir())[:3])
-    expect(page.locator("#library .tile")).to_have_count(3, timeout=300_000)
+    expect(page.locator(".job .line")).to_have_text("3 photos indexed.", timeout=300_000)
+    expect(page.locator("#library .tile")).to_have_count(3)
     page.click("#select")
     for tile in page.locator("#library .open").all()[:2]:
         tile.click()

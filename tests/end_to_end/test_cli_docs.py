@@ -74,6 +74,7 @@ def test_the_examples_for_the_shell(stack: Stack, folder: Path) -> None:
     assert said.count("indexed") >= 4 and "shelf.jpg" in said
     assert (folder / "found.png").stat().st_size > 10_000
     assert (folder / "photo.jpg").read_bytes()[:2] == b"\xff\xd8"
+    assert (folder / "asked.jpg").read_bytes() == (folder / "small.jpg").read_bytes()
 
 
 def test_the_examples_in_python(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -90,7 +91,7 @@ def test_the_examples_in_javascript(stack: Stack, folder: Path) -> None:
     program.write_text(blocks("js", stack.base_url))
     said = execute("node", str(program))
     assert "shelf.jpg indexed" in said or "shelf.jpg unchanged" in said
-    assert "/crop?box=" in said
+    assert "/crop?box=" in said and "small.jpg image/jpeg" in said
 
 
 def test_the_notebook(stack: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 OURS = ("web", "worker-index", "worker-search")
 SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
 
-NOT_NEEDED = {"setuptools", "pyyaml"}
+NOT_NEEDED = {"greenlet", "setuptools", "pyyaml"}
 """What Celery and kombu import only where it is there."""
 TEXTS = {"type": "array", "items": {"type": "string"}, "minItems": 1}
 HEALTHCHECK = {

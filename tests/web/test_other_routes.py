@@ -47,7 +47,12 @@ def test_a_search_is_recorded_then_enqueued(
     ("body", "status", "code"),
     [
         ({"data": {}}, 400, "bad_request"),
-        ({"data": query(text="a cat")}, 400, "bad_request"),
+        ({"data": query(url="http://example.com/q.png")}, 400, "bad_request"),
+        ({"data": query(text_weight="2")}, 400, "bad_request"),
+        ({"data": query(examples='[{"url": "u", "image_id": "i"}]')}, 400, "bad_request"),
+        ({"data": query(negatives='[{"image_id": "nothing"}]')}, 404, "not_found"),
+        ({"json": {"text": "a cat", "detect": True}}, 400, "bad_request"),
+        ({"json": {"negatives": [{"image_id": "nothing"}]}}, 400, "bad_request"),
         ({"data": query(limit="0")}, 400, "bad_request"),
         ({"data": query(aggregate="median")}, 400, "bad_request"),
         ({"data": query(min_score="2")}, 400, "bad_request"),

@@ -37,12 +37,17 @@ export async function call(method, path, body, signal) {
   throw refused(answer.status, found, answer.headers.get("Retry-After"));
 }
 
+/** Return a key that makes a request safe to send again; also where no secure context is. */
+export const newKey = () =>
+  [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("-");
+
 /** Post photos and return their job; `progress` sees the bytes sent (fetch cannot tell). */
-export function upload(form, progress, signal) {
+export function upload(form, { key, progress, signal }) {
   return new Promise((done, fail) => {
     const request = new XMLHttpRequest();
     request.open("POST", "/api/v1/images");
     request.responseType = "json";
+    request.setRequestHeader("Idempotency-Key", key);
     request.upload.onprogress = ({ loaded }) => progress(loaded);
     request.onload = () => {
       const body = request.response ?? {};

@@ -3,9 +3,11 @@ import * as address from "./address.js";
 import * as collections from "./collections.js";
 import { $, announce, count } from "./dom.js";
 import * as drop from "./drop.js";
+import * as extras from "./extras.js";
 import { wanted } from "./files.js";
 import * as library from "./library.js";
 import * as query from "./query.js";
+import * as results from "./results.js";
 import { Rows } from "./rows.js";
 import * as search from "./search.js";
 import * as status from "./status.js";
@@ -47,9 +49,15 @@ function indexed() {
 }
 
 tabs.begin();
+extras.begin();
 query.begin(search.start);
+results.begin({ unlike: (match, box) => search.refine("negatives", match, box) });
 library.begin(pick);
-viewer.begin({ search: search.startWith, remove: (image) => library.remove([image]) });
+viewer.begin({
+  search: search.startWith,
+  refine: search.refine,
+  remove: (image) => library.remove([image]),
+});
 collections.begin(({ byHand } = {}) => {
   library.show();
   if (byHand) {

@@ -1,5 +1,5 @@
 // Boxes and outlines drawn over a photo, in the photo's own pixels.
-import { shape } from "./dom.js";
+import { known, percent, shape } from "./dom.js";
 
 const corners = ([x1, y1, x2, y2]) => [[x1, y1], [x2, y1], [x2, y2], [x1, y2]];
 
@@ -41,8 +41,21 @@ export function places({ hits }) {
   return proven.length ? proven : hits.slice(0, 3);
 }
 
-/** Say what a hit is: its label where the detector had one, its score, whether it is verified. */
-export function words(hit) {
-  const parts = [hit.label, hit.score.toFixed(2), hit.verified ? "verified" : null];
-  return parts.filter(Boolean).join(" · ");
+const ANY = "object"; // the one class of a detector of things of any kind: it says nothing
+
+/** Return the name of what a hit is of: the thing of the picture, or the detector's word; "" else. */
+export function thing(hit, objects = []) {
+  return known(hit.object) ? named(objects[hit.object], hit.object) : word(hit.label);
+}
+
+const word = (label) => (label === ANY ? "" : label ?? "");
+
+/** Return what to call a thing of the query picture, by its number where there is no word for it. */
+export const named = (object, n) => word(object?.label) || `Thing ${n + 1}`;
+
+/** Say what a photo's best hit is: of what, how sure or how alike, whether it is verified. */
+export function words(match, objects) {
+  const [hit] = match.hits;
+  const sure = known(match.probability) ? percent(match.probability) : hit.score.toFixed(2);
+  return [thing(hit, objects), sure, hit.verified ? "verified" : ""].filter(Boolean).join(" · ");
 }

@@ -41,8 +41,9 @@ export class ProgressCard {
     say(this.line, ended ? parts.join(" · ") : `${count(total, "photo")} waiting for a worker …`);
   }
 
-  away() {
-    say(this.line, "Needle is away; waiting for it …", true);
+  /** Say that it is waited for; for what, where Needle said so. */
+  away(error = {}) {
+    say(this.line, error.status ? `${error.message} Trying again …` : "Needle is away; waiting for it …", true);
   }
 
   /** List what failed: pairs of a name and a reason. */

@@ -3,6 +3,7 @@ import { DEFAULTS } from "./address.js";
 import { photoSources } from "./api.js";
 import { BoxEditor } from "./box.js";
 import { $, announce, say } from "./dom.js";
+import * as extras from "./extras.js";
 import * as regions from "./regions.js";
 import { Rows } from "./rows.js";
 import { Stage } from "./stage.js";
@@ -12,7 +13,8 @@ const filter = new Rows($("filter"), { tests: true, add: "Add a condition" });
 const corners = ["x1", "y1", "x2", "y2"].map((name) => $(`box-${name}`));
 const box = new BoxEditor(stage, { change: showBox, tap: pickRegion, enter: () => search() });
 let asked = null; // {file, url, name} or {image, name}
-let found = []; // the detections of an indexed photo
+let found = []; // the detections of an indexed photo, or the things that a search told apart
+let hasText = false;
 let search = () => {};
 let spoken;
 
@@ -62,6 +64,7 @@ export function turnTo(kind) {
 
 /** Say whether the models understand words. */
 export function allowWords(allowed, models) {
+  hasText = allowed;
   $("words").disabled = !allowed;
   $("words-why").hidden = allowed;
   say($("words-why"), `The models in use (${models}) understand pictures, no words. `
@@ -69,11 +72,19 @@ export function allowWords(allowed, models) {
   showReady();
 }
 
-/** Take a picture to look for: {file, url, name}, {image, name}, {url, name, job} or null. */
-export async function choose(picture, given = null) {
+/** Show words that were looked for. */
+export function showWords(text) {
+  $("words").value = text;
+  turnTo("words");
+}
+
+/** Take a picture to look for: {file, url, name}, {image, name}, {url, name} of one that the
+ * service keeps, or null; `given` is a box on it, `objects` are what a search saw in it. */
+export async function choose(picture, given = null, objects = []) {
   if (asked?.file && asked.url !== picture?.url) URL.revokeObjectURL(asked.url);
   asked = picture;
   found = [];
+  extras.show();
   box.set(null);
   regions.draw(stage, []);
   $("find").hidden = Boolean(picture);
@@ -93,13 +104,18 @@ export async function choose(picture, given = null) {
   box.enabled = shown;
   if (!shown) $("ask-hint").textContent = "This browser cannot show the picture; Needle may read it.";
   if (given) box.set(given);
-  if (image) await showRegions(picture);
+  if (objects.length) showObjects(objects);
+  else if (image) await showRegions(picture);
 }
 
 async function showRegions(picture) {
   const detected = await regions.detections(picture.image);
-  if (asked !== picture || !detected.length) return;
-  found = detected;
+  if (asked === picture && detected.length) showObjects(detected);
+}
+
+/** Outline things of the picture, to be picked as the box. */
+export function showObjects(objects) {
+  found = objects;
   regions.draw(stage, found);
   regions.list($("region-list"), found);
   $("region-row").hidden = false;
@@ -130,6 +146,7 @@ function showBox(now) {
 
 function showReady() {
   const words = kindNow() === "words";
+  extras.allow({ words: hasText, alone: !words && !asked, picture: !words });
   $("search").disabled = words ? $("words").disabled : !asked;
   $("search-words").textContent = !words && box.box ? "Search for this box" : "Search";
 }

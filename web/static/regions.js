@@ -26,7 +26,7 @@ export function draw(stage, regions) {
   stage.layer.replaceChildren(...regions.map(({ box: [x1, y1, x2, y2] }, n) => shape("rect", {
     class: n < OUTLINED ? "region" : "region faint", x: x1, y: y1, width: x2 - x1, height: y2 - y1 })));
   stage.sheet.onpointermove = (event) => {
-    const under = regionAt(regions, stage.place(event));
+    const under = event.buttons ? undefined : regionAt(regions, stage.place(event));
     [...stage.layer.children].forEach((child, n) =>
       child.classList.toggle("near", regions[n] === under));
   };

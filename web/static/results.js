@@ -1,9 +1,17 @@
 // What a search found: the found photos first, look-alikes below, each with its boxes.
 import { photoSources } from "./api.js";
-import { $, announce, button, count, icon, make, picture, plain, say } from "./dom.js";
-import { overlay, places, words } from "./overlay.js";
+import { $, announce, button, count, icon, known, make, percent, picture, plain, say } from "./dom.js";
+import { named, overlay, places, words } from "./overlay.js";
 import * as tabs from "./tabs.js";
 import * as viewer from "./viewer.js";
+
+const LIKELY = 0.5; // a photo that holds it rather than not
+let actions = { unlike: () => {} };
+
+/** `unlike` gets a match and a box of it that are not what was looked for. */
+export function begin(given) {
+  actions = given;
+}
 
 /** Say that a search runs. */
 export function wait(name, preview) {
@@ -45,16 +53,19 @@ export function clear() {
 export function show(result, asked) {
   done();
   const { collection } = asked;
-  const matches = result.matches.map((match) => ({ ...match, collection }));
-  const proven = matches.filter((match) => match.verified);
-  const others = matches.filter((match) => !match.verified);
-  const sentence = verdict(result, proven.length);
+  const matches = result.matches.map((match) => ({ ...match, collection, objects: result.objects }));
+  const isFound = (match) => result.found !== false
+    && (match.verified || match.probability >= LIKELY);
+  const sure = matches.filter(isFound);
+  const others = matches.filter((match) => !isFound(match));
+  const sentence = verdict(result, sure.length);
   head(sentence, facts(result), asked.preview, asked.name);
   $("share").hidden = false;
   const open = (match) => viewer.open(matches, matches.indexOf(match), asked);
   $("groups").replaceChildren(...[
-    group("Found again", proven, asked, open),
-    group(proven.length ? "Look-alikes, not verified" : "Most alike", others, asked, open),
+    things(result.objects),
+    group("Found", sure, { asked, open, best: true }),
+    group("Look-alikes", others, { asked, open, best: !sure.length }),
   ].filter(Boolean));
   if (!matches.length) $("groups").append(empty(result, asked));
   announce(`${sentence} ${count(matches.length, "photo")} shown.`);
@@ -76,12 +87,11 @@ function head(title, line, preview = "", name = "") {
 }
 
 /** Say in one sentence what was found, no more than is known. */
-function verdict(result, proven) {
+function verdict(result, sure) {
   if (!result.index.images) return "There is nothing to look through yet.";
-  if (proven) return `Found in ${count(proven, "photo")}.`;
-  if (result.found) return "Found. The surest first:";
-  if (result.found === false) return "Not found. These look most alike:";
+  if (sure) return `Found in ${count(sure, "photo")}`;
   if (!result.matches.length) return "Nothing is alike enough.";
+  if (result.found === false) return "Probably not in these photos";
   if (result.verification?.checked) return "Not found for certain. These look most alike:";
   return `The ${result.matches.length === 1 ? "best" : `${result.matches.length} best`}:`;
 }
@@ -104,13 +114,22 @@ function empty(result, { search }) {
   return make("p", { className: "empty small" }, why);
 }
 
-function group(title, matches, asked, open) {
+/** Say of each thing that a search told apart in its picture whether any photo holds it. */
+function things(objects = []) {
+  if (!objects.length) return null;
+  const line = (object, n) => make("li", {},
+    make("strong", {}, named(object, n)),
+    known(object.probability) ? ` ${percent(object.probability)}` : "");
+  return make("ul", { className: "things", "aria-label": "Things in the picture" },
+    ...objects.map(line));
+}
+
+function group(title, matches, { asked, open, best }) {
   if (!matches.length) return null;
-  const first = matches[0].verified || title === "Most alike" ? [hero(matches[0], asked, open)] : [];
   const list = make("ul", { className: "photos" },
-    ...matches.slice(first.length).map((match) => card(match, open)));
-  return make("section", { className: "group" }, make("h3", {}, title), ...first,
-    matches.length > first.length ? list : null);
+    ...matches.slice(best ? 1 : 0).map((match) => card(match, open)));
+  return make("section", { className: "group" }, make("h3", {}, title),
+    best ? hero(matches[0], asked, open) : null, list.children.length ? list : null);
 }
 
 const ratio = ({ width, height }) => Math.min(2.4, Math.max(0.55, width / height));
@@ -121,7 +140,7 @@ function photo(match, sources, eager) {
   const { width, height, hits } = match;
   const image = picture(sources, { alt: "", loading: eager ? "eager" : "lazy" });
   const [x1, y1] = hits[0].box;
-  const tag = make("span", { className: "tag", "aria-hidden": "true" }, words(hits[0]));
+  const tag = make("span", { className: "tag", "aria-hidden": "true" }, words(match, match.objects));
   const [across, down] = [x1 / width, y1 / height];
   tag.style[across > 0.6 ? "right" : "left"] = `${(across > 0.6 ? 1 - hits[0].box[2] / width : across) * 100}%`;
   if (down > 0.12) tag.style.bottom = `${(1 - down) * 100}%`;
@@ -132,7 +151,8 @@ function photo(match, sources, eager) {
 function label(match) {
   const many = places(match).length;
   const sure = match.verified ? ", verified" : "";
-  return `Open ${match.filename}, score ${match.score.toFixed(2)}${sure}${many > 1 ? `, ${many} places` : ""}`;
+  const alike = known(match.probability) ? percent(match.probability) : `score ${match.score.toFixed(2)}`;
+  return `Open ${match.filename}, ${alike}${sure}${many > 1 ? `, ${many} places` : ""}`;
 }
 
 function card(match, open) {
@@ -143,7 +163,7 @@ function card(match, open) {
     make("div", { className: "caption" },
       make("span", { className: "name", title: match.filename }, match.filename),
       match.verified ? mark() : null,
-      score(match)));
+      score(match), make("span", { className: "tools" }, unlike(match))));
   item.style.setProperty("--ratio", ratio(match));
   return item;
 }
@@ -160,17 +180,24 @@ function hero(match, asked, open) {
     make("strong", { className: "name", title: match.filename }, match.filename),
     make("p", { className: "facts" }, match.verified ? mark() : null,
       score(match), make("span", { className: "muted" }, where(match))),
-    button("Full view", { name: "expand", onclick: () => open(match) }));
+    make("div", { className: "deeds" },
+      button("Full view", { name: "expand", onclick: () => open(match) }), unlike(match)));
   return make("article",
     { className: "hero", "aria-label": "Best match", "data-image": match.image_id }, view, side);
 }
 
+/** Return what searches again for what is not like this match's best place. */
+function unlike(match) {
+  return button(`Not like this: ${match.filename}`, { name: "not", bare: true,
+    onclick: () => actions.unlike(match, match.hits[0].box) }, "button bare");
+}
+
+/** Return how sure it is that the photo holds what was looked for; else how alike they look. */
 function score({ score: value, probability }) {
-  const sure = probability === undefined || probability === null ? ""
-    : ` · ${Math.round(probability * 100)} %`;
-  const title = "Cosine similarity: it ranks, it is no probability"
-    + (sure ? "; then the probability that it is the same thing" : "");
-  return make("span", { className: "score", title }, value.toFixed(2) + sure);
+  const alike = `score ${value.toFixed(2)}: how alike they look (cosine similarity)`;
+  if (!known(probability)) return make("span", { className: "score", title: alike }, value.toFixed(2));
+  return make("span", { className: "score", title: `Probability that it is there; ${alike}` },
+    percent(probability));
 }
 
 function where(match) {

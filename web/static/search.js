@@ -2,11 +2,12 @@
 import * as address from "./address.js";
 import { ApiError, call, ended, fields, isFinal } from "./api.js";
 import * as collections from "./collections.js";
-import { keep, kept, preview } from "./preview.js";
+import * as extras from "./extras.js";
+import { preview } from "./preview.js";
 import * as query from "./query.js";
+import { searchBody } from "./request.js";
 import * as results from "./results.js";
 
-const WAIT_S = 2;
 let running = null; // the latest search; answers to earlier ones are dropped
 
 /** Look for what the panel holds. */
@@ -14,14 +15,18 @@ export async function start() {
   const { search, picture } = query.current();
   search.collection = collections.current();
   if (!picture && !search.text) return;
-  const job = picture?.job && !search.box ? picture.job : null;
-  await attempt({ ...search, ...(job && { job }) }, picture, () =>
-    (job ? call("GET", `/api/v1/jobs/${job}`) : post(search, picture)));
+  await attempt(search, picture, post(search, picture, extras.read({ words: Boolean(search.text) })));
 }
 
 /** Look for a box of an indexed photo; null is all of it. */
 export async function startWith(image, box) {
   await query.choose({ image, name: image.filename }, box);
+  await start();
+}
+
+/** Look again, with a region of a found photo as one of the `examples` or `negatives`. */
+export async function refine(kind, match, box) {
+  extras.add(kind, extras.region(match, box));
   await start();
 }
 
@@ -37,16 +42,19 @@ export async function open() {
   const search = address.read();
   await collections.choose(search.collection);
   query.showOptions(search);
-  if (search.text) {
-    query.turnTo("words");
-    return attempt(search, null, () => post(search, null));
-  }
-  if (search.image) return openImage(search);
   if (search.job) return openJob(search);
+  if (search.image) return openImage(search);
+  if (search.text) return openWords(search);
   cancel();
   running = null;
   await query.choose(null);
   return results.clear();
+}
+
+async function openWords(search) {
+  query.turnTo("words");
+  extras.show();
+  await attempt(search, null, post(search, null, extras.read({ words: true })));
 }
 
 async function openImage(search) {
@@ -55,59 +63,55 @@ async function openImage(search) {
     const image = await call("GET", `/api/v1/images/${id}?${fields({ collection })}`);
     const picture = { image, name: image.filename };
     await query.choose(picture, search.box);
-    await attempt(search, picture, () => post(search, picture));
+    await attempt(search, picture, post(search, picture, extras.read()));
   } catch (error) {
     results.fail(error.status === 404
       ? "The photo that this link searches with is not indexed any more." : error.message);
   }
 }
 
+/** Show a search that was made before, here or anywhere: its result, and what it was made with. */
 async function openJob(search) {
-  const picture = { job: search.job, name: "The picture of this link", url: "", ...kept(search.job) };
-  await attempt(search, picture, async (signal) => {
+  const ask = async (signal) => {
     const job = await call("GET", `/api/v1/jobs/${search.job}`, undefined, signal).catch((error) => {
       throw error.status === 404 ? new ApiError("This link has expired: Needle keeps the result of "
         + "a search with an uploaded picture for some days. Search again with the picture.") : error;
     });
     if (job.kind !== "search") throw new ApiError("This link names a job that is no search.");
-    picture.url ||= job.urls?.query ?? job.links?.query ?? "";
     return job;
-  });
-  if (picture.url) await query.choose(picture, search.box);
-  else await query.choose(null);
+  };
+  await query.choose(null);
+  await attempt(search, null, { ask, restore: (result) => restore(search, result) });
 }
 
-function post(search, picture) {
-  const options = { ...search, wait: WAIT_S };
-  for (const name of ["image", "job"]) delete options[name];
-  if (search.verify) delete options.verify; // as the service is set up
-  if (!picture?.url) {
-    if (picture) options.image_id = picture.image.image_id;
-    return call("POST", "/api/v1/search", options, running.abort.signal);
-  }
-  return body(options, picture).then((form) =>
-    call("POST", "/api/v1/search", form, running.abort.signal));
+/** Put into the panel what a search was made with; return its picture, null where none is kept. */
+async function restore(search, result) {
+  const asked = result.query ?? {};
+  if (asked.box) search.box = asked.box;
+  if (asked.text && !result.urls?.query) query.showWords(asked.text);
+  const { collection } = search;
+  const image = asked.image_id && await call("GET",
+    `/api/v1/images/${asked.image_id}?${fields({ collection })}`).catch(() => null);
+  const url = asked.image_id ? null : result.urls?.query;
+  const picture = image ? { image, name: image.filename }
+    : url ? { url, name: asked.filename ?? "The picture of this link" } : null;
+  await query.choose(picture, search.box, result.objects);
+  extras.show(result);
+  return picture;
 }
 
-/** Return the form of a search by file; a picture that came by a link is fetched first. */
-async function body(options, picture) {
-  const form = new FormData();
-  for (const [name, value] of Object.entries(options)) {
-    form.append(name, name === "filter" ? JSON.stringify(value) : String(value));
-  }
-  const file = picture.file ?? await (await fetch(picture.url)).blob();
-  form.append("file", file, picture.name);
-  return form;
-}
+const post = (search, picture, more) => ({
+  more,
+  ask: async (signal) => call("POST", "/api/v1/search", await searchBody(search, picture, more), signal),
+});
 
-async function attempt(search, picture, ask) {
+async function attempt(search, picture, { ask, restore: restored, more }) {
   cancel();
   const mine = { abort: new AbortController() };
   running = mine;
   const { signal } = mine.abort;
-  const name = search.text ? `“${search.text}”` : picture.name;
-  const shown = await preview(picture, search.box);
-  results.wait(name, shown);
+  const name = search.text ? `“${search.text}”` : picture?.name ?? "what this link names";
+  results.wait(name, await preview(picture, search.box));
   try {
     let job = await ask(signal);
     if (running !== mine) return;
@@ -115,17 +119,16 @@ async function attempt(search, picture, ask) {
     if (!isFinal(job)) job = await ended(job.job_id, () => {}, signal);
     if (running !== mine) return;
     if (!job.result) throw new ApiError(job.error?.message ?? `The search was ${job.status}.`);
-    remember(search, picture, job, shown);
-    results.show(job.result, { name, preview: shown, search, collection: search.collection });
+    const shown = restored ? await restored(job.result) : picture;
+    if (running !== mine) return;
+    // A search by photo or words can be made again from its address; any other is named by its job.
+    const byJob = more && (extras.any(more) || (!search.image && !search.text));
+    if (!restored) address.write(byJob ? { ...search, image: "", text: "", job: job.job_id } : search);
+    if (!restored && job.result.objects) query.showObjects(job.result.objects);
+    results.show(job.result, { name: shown?.name ?? name, search, collection: search.collection,
+      preview: await preview(shown, search.box) });
   } catch (error) {
     if (running === mine) results.fail(error.message);
   }
   if (running === mine) running = null;
-}
-
-/** Put the search into the address: by photo or text as it is, by an uploaded picture as its job. */
-function remember(search, picture, job, shown) {
-  const byJob = !search.image && !search.text;
-  if (byJob) keep(job.job_id, picture.name, shown);
-  address.write(byJob ? { ...search, job: job.job_id } : search);
 }

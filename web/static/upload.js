@@ -1,5 +1,5 @@
 // Adding photos: sent in requests of a sensible size, followed until every one has ended.
-import { call, ended, isFinal, upload } from "./api.js";
+import { call, ended, isFinal, newKey, upload } from "./api.js";
 import * as collections from "./collections.js";
 import { count, pause } from "./dom.js";
 import { batches } from "./files.js";
@@ -7,6 +7,7 @@ import { ProgressCard } from "./progress.js";
 
 const ITEMS_PAGE = 1000;
 const RETRY_S = 5;
+const BROKEN_TRIES = 3; // connections that break although Needle is there
 let changed = () => {};
 
 /** `then` runs whenever photos have come to the index. */
@@ -106,23 +107,31 @@ export async function add(files, metadata = {}) {
   run.end();
 }
 
-/** Post a batch and return its job; null when it was refused. A full queue is waited for. */
+/** Tell whether to try again: nobody answered, the first try is at work yet, or there is no room. */
+const passes = ({ status, code }) => [0, 429, 503].includes(status) || code === "in_progress";
+
+const there = () => call("GET", "/livez").then(() => true, ({ status }) => status > 0);
+
+/** Post a batch and return its job; null when it was refused.
+ * What passes is waited for, and tried again with the same key, so that no second job comes of it. */
 async function send(batch, options, run) {
   const form = new FormData();
   for (const [name, value] of Object.entries(options)) form.append(name, value);
   for (const file of batch) form.append("files", file, file.name);
   const before = run.sent;
-  for (;;) {
+  const key = newKey();
+  const progress = (bytes) => {
+    run.sent = Math.min(run.size, before + bytes);
+    run.show();
+  };
+  for (let broken = 0; ;) {
     try {
-      const job = await upload(form, (bytes) => {
-        run.sent = Math.min(run.size, before + bytes);
-        run.show();
-      }, run.abort.signal);
-      return job;
+      return await upload(form, { key, progress, signal: run.abort.signal });
     } catch (error) {
       if (run.abort.signal.aborted) return null;
-      if (error.status === 429 || error.status === 503) {
-        run.card.away();
+      if (!error.status && await there()) broken += 1;
+      if (passes(error) && broken < BROKEN_TRIES) {
+        run.card.away(error);
         await pause(1000 * (error.retryAfter || RETRY_S));
         continue;
       }

@@ -1,8 +1,8 @@
 // The full view of a photo: zoom, every occurrence, the crop beside the query, a box to search with.
 import { call, cropUrl, fields, photoSources } from "./api.js";
 import { BoxEditor } from "./box.js";
-import { $, announce, button, icon, make, picture, plain, say } from "./dom.js";
-import { frames, words } from "./overlay.js";
+import { $, announce, icon, known, make, percent, picture, plain, say } from "./dom.js";
+import { frames, places, thing } from "./overlay.js";
 import * as regions from "./regions.js";
 import { Stage } from "./stage.js";
 
@@ -12,12 +12,13 @@ stage.zoomable = stage.wheelZooms = true;
 const box = new BoxEditor(stage, { change: boxChanged, tap: tapped, enter: () => searchHere() });
 let shown = null; // {photos, at, asked, hit}
 let detected = [];
-let actions = { search: () => {}, remove: () => {} };
+let actions = { search: () => {}, refine: () => {}, remove: () => {} };
 
 const photo = () => shown.photos[shown.at];
 const hits = () => photo().hits ?? [];
 
-/** Let the viewer's tools work; `searchWith` gets a photo and a box, `removed` a photo. */
+/** Let the viewer's tools work; `search` gets a photo and a box, `refine` a kind of example,
+ * a match and a box of it, `remove` a photo. */
 export function begin(given) {
   actions = given;
   $("view-close").onclick = () => dialog.close();
@@ -27,6 +28,12 @@ export function begin(given) {
   $("view-before").onclick = () => turn(-1);
   $("view-after").onclick = () => turn(1);
   $("view-search").onclick = () => searchHere();
+  for (const [id, kind] of [["view-like", "examples"], ["view-unlike", "negatives"]]) {
+    $(id).onclick = () => {
+      dialog.close();
+      actions.refine(kind, photo(), hits()[shown.hit].box);
+    };
+  }
   $("view-delete").onclick = () => actions.remove(photo());
   for (const tool of ["move", "draw"]) $(`tool-${tool}`).onclick = () => take(tool);
   dialog.onkeydown = keys;
@@ -55,7 +62,7 @@ async function show() {
   $("view-before").disabled = shown.at === 0;
   $("view-after").disabled = shown.at === shown.photos.length - 1;
   say($("view-facts"), `${shown.at + 1} of ${plain(shown.photos.length)} · `
-    + `${now.width} × ${now.height} pixels`);
+    + `${now.width} × ${now.height} pixels${known(now.probability) ? ` · ${percent(now.probability)}` : ""}`);
   showDetails(now);
   showHits();
   const { width, height, filename } = now;
@@ -85,13 +92,22 @@ function showHits() {
     $("view-pair").replaceChildren();
     return boxChanged(box.box);
   }
-  stage.layer.replaceChildren(...frames(hits(), now.width, now.height, shown.hit));
-  const pair = [[shown.asked?.preview, "Looked for"], [cropUrl(now, hits()[shown.hit].box),
-    hits()[shown.hit].verified ? "Found here" : "Looks alike"]];
+  const chosen = hits()[shown.hit];
+  const drawn = hits().filter((hit) => hit === chosen || places(now).includes(hit));
+  stage.layer.replaceChildren(...frames(drawn, now.width, now.height, drawn.indexOf(chosen)));
+  const pair = [[shown.asked?.preview, "Looked for"],
+    [cropUrl(now, chosen.box), chosen.verified ? "Found here" : "Looks alike"]];
   $("view-pair").replaceChildren(...pair.filter(([src]) => src).map(([src, words]) => make(
     "figure", {}, picture([src], { alt: words }), make("figcaption", {}, words))));
   $("view-places").replaceChildren(...hits().map(place));
   return boxChanged(box.box);
+}
+
+/** Say what a place shows, where there is a word for it, and whether that is proven. */
+function title(hit, n) {
+  const alike = photo().verified && !hit.verified;
+  const what = thing(hit, photo().objects) || (alike ? "Looks alike" : `Place ${n + 1}`);
+  return hit.verified ? `${what} · verified` : what;
 }
 
 /** Return one occurrence of the list. */
@@ -105,17 +121,19 @@ function place(hit, n) {
   const choice = make("button", { type: "button", className: "place",
     "aria-pressed": n === shown.hit, onclick: () => choose(n) },
   picture([hit.urls.crop], { alt: "", loading: "lazy" }),
-  make("span", {}, make("strong", {}, hit.verified ? icon("check") : null, words(hit)),
-    make("small", {}, about.join(" · ") || `${photo().verified ? "looks alike · " : ""}${hit.box[2] - hit.box[0]} × ${hit.box[3] - hit.box[1]} pixels`)));
+  make("span", {}, make("strong", {}, hit.verified ? icon("check") : null, title(hit, n)),
+    make("small", {}, about.join(" · ") || size(hit), ` · score ${hit.score.toFixed(2)}`)));
   return make("li", {}, choice);
 }
+
+const size = ({ box: [x1, y1, x2, y2] }) => `${x2 - x1} × ${y2 - y1} pixels`;
 
 function choose(n) {
   shown.hit = n;
   showHits();
   stage.focus(hits()[n].box);
   $("view-places").children[n].firstChild.focus();
-  announce(`Place ${n + 1} of ${hits().length}: ${words(hits()[n])}`);
+  announce(`Place ${n + 1} of ${hits().length}: ${title(hits()[n], n)}`);
 }
 
 function boxChanged(now) {

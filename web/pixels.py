@@ -1,0 +1,86 @@
+"""Answering with a picture: ETags, ranges, and parts cut out as JPEGs."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import Response, request
+
+from common import pictures
+from common.errors import InvalidBox
+from common.geometry import Box
+from web.contract import Answer
+from web.services import services
+
+JPEG = "image/jpeg"
+CONDITIONS = ("If-None-Match", "Range")
+"""The headers of a request that `answer` heeds."""
+_CACHED = ("ETag", "Cache-Control")
+_WHOLE = Answer(None, tuple(dict.fromkeys(pictures.FORMATS.values())), _CACHED)
+_JPEGS = Answer(None, (JPEG,), _CACHED)
+AS_POSTED = {200: _WHOLE, 206: _WHOLE, 304: Answer(None, ())}
+AS_JPEG = {200: _JPEGS, 206: _JPEGS, 304: Answer(None, ())}
+_CUT_FORM = "1"
+"""Part of the ETag of what is made here; to be changed with how it is made."""
+_ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)\Z")
+# Decoding holds a whole photo; one at a time keeps the process small.
+_decoding = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Source:
+    """A stored picture: what names its content, its upright size, and what reads its bytes."""
+
+    name: str
+    width: int
+    height: int
+    read: Callable[[], bytes]
+
+
+def cut(source: Source, box: Box | None, max_side: int | None, cache: str) -> Response:
+    """Answer with a JPEG of a picture or part of it, its longer side at most `max_side` pixels.
+
+    Raises InvalidBox.
+    """
+    part = box or Box(0, 0, source.width, source.height)
+    if not part.inside(source.width, source.height):
+        raise InvalidBox(
+            f"The box {part.as_list()} must be x1 < x2, y1 < y2 and lie inside "
+            f"the image of {source.width} x {source.height} pixels."
+        )
+
+    def make() -> bytes:
+        content = source.read()
+        with _decoding:
+            photo = pictures.decode(content, max_pixels=services().settings.max_image_pixels)
+            piece = pictures.crop(photo, part)
+        if max_side is not None:
+            piece.thumbnail((max_side, max_side))
+        return pictures.jpeg(piece)
+
+    corners = "-".join(map(str, part.as_tuple()))
+    return answer(make, JPEG, f"{source.name}-{corners}-{max_side}-{_CUT_FORM}", cache)
+
+
+def answer(make: Callable[[], bytes], media_type: str, etag: str, cache: str) -> Response:
+    """Answer with a picture, whole or the range asked for, or with 304 to whoever has it.
+
+    Raises werkzeug's RequestedRangeNotSatisfiable.
+    """
+    if request.if_none_match.contains_weak(etag):
+        response = Response(status=304)
+    else:
+        content = make()
+        response = Response(content, mimetype=media_type)
+        # More than one range, or another unit, may be answered as if none were asked for.
+        whole = not _ONE_RANGE.match(request.headers.get("Range", ""))
+        response.headers["Accept-Ranges"] = "bytes"
+        if not whole:
+            response.set_etag(etag)
+            response.make_conditional(request, accept_ranges=True, complete_length=len(content))
+    response.set_etag(etag)
+    response.headers["Cache-Control"] = cache
+    return response

@@ -1,0 +1,105 @@
+// What a search may have beside its picture: more examples, what it is not, words, each thing alone.
+import { cropUrl } from "./api.js";
+import { $, announce, make, picture, button } from "./dom.js";
+
+const MOST = 8; // of one kind, as the service allows
+const TITLES = { examples: "a picture of the same thing", negatives: "a picture that it is not like" };
+const lists = { examples: [], negatives: [] };
+let hasText = false;
+
+/** Let pictures be added and taken away. */
+export function begin() {
+  for (const kind of Object.keys(lists)) {
+    const input = $(`${kind}-input`);
+    input.onchange = () => {
+      for (const file of input.files) {
+        add(kind, { file, name: file.name, url: URL.createObjectURL(file) });
+      }
+      input.value = "";
+    };
+  }
+  for (const name of ["detect", "also", "text_weight"]) $(name).onchange = draw;
+  draw();
+}
+
+/** Return a region of an indexed photo as an example. */
+export const region = (image, box) => ({
+  ref: { image_id: image.image_id, ...(box && { box }) },
+  name: image.filename,
+  url: box ? cropUrl(image, box) : image.urls.thumbnail,
+});
+
+/** Add an example ({file, name, url}, or a `region`) to `examples` or `negatives`. */
+export function add(kind, thing) {
+  const list = lists[kind];
+  const same = (other) => thing.ref && JSON.stringify(other.ref) === JSON.stringify(thing.ref);
+  if (list.length < MOST && !list.some(same)) list.push(thing);
+  $("extras").open = true;
+  draw();
+}
+
+function remove(kind, thing) {
+  lists[kind] = lists[kind].filter((other) => other !== thing);
+  if (thing.file) URL.revokeObjectURL(thing.url);
+  draw();
+  $(`${kind}-input`).focus();
+  announce(`${thing.name} is removed.`);
+}
+
+/** Say whether the models understand words, and what is asked: nothing yet (`alone`), a picture. */
+export function allow({ words, alone, picture: isPicture }) {
+  hasText = words;
+  $("extras").hidden = alone;
+  $("also-row").hidden = !hasText || !isPicture;
+  $("detect-row").hidden = !isPicture;
+}
+
+/** Return what is given: lists of examples, and the fields of the request that are not lists. */
+export function read({ words = false } = {}) {
+  const also = hasText && !words ? $("also").value.trim() : "";
+  return {
+    ...lists,
+    fields: {
+      ...($("detect").checked && !words && { detect: true }),
+      ...(also && { text: also, text_weight: $("text_weight").valueAsNumber }),
+    },
+  };
+}
+
+/** Tell whether anything is given. */
+export const any = ({ examples, negatives, fields }) =>
+  examples.length + negatives.length + Object.keys(fields).length > 0;
+
+/** Show what a search was made with, as its result tells; nothing without one. */
+export function show(result = {}) {
+  const { query = {}, urls = {}, matches = [] } = result;
+  const kept = (url, n) => ({ url, name: `Picture ${n + 1}` });
+  const known = (ref) => {
+    const image = matches.find((match) => match.image_id === ref.image_id);
+    return { ref, name: image?.filename ?? "A photo",
+      url: ref.url ?? cropUrl(ref, ref.box ?? [0, 0, image?.width ?? 1, image?.height ?? 1]) };
+  };
+  for (const thing of Object.values(lists).flat()) if (thing.file) URL.revokeObjectURL(thing.url);
+  // The first of the files is what was searched for.
+  lists.examples = [...(urls.files ?? []).slice(1).map(kept), ...(query.examples ?? []).map(known)];
+  lists.negatives = [...(urls.not_files ?? []).map(kept), ...(query.negatives ?? []).map(known)];
+  $("detect").checked = Boolean(query.detect);
+  $("also").value = query.text && urls.query ? query.text : "";
+  $("text_weight").value = query.text_weight ?? 0.5;
+  $("extras").open = any(read());
+  draw();
+}
+
+function draw() {
+  for (const [kind, list] of Object.entries(lists)) {
+    $(kind).replaceChildren(...list.map((thing) => make("li", { className: "thumb" },
+      picture([thing.url], { alt: thing.name }),
+      button(`Remove ${thing.name}, ${TITLES[kind]}`, {
+        name: "x", bare: true, onclick: () => remove(kind, thing) }, "button bare"))));
+    $(`${kind}-add`).hidden = list.length >= MOST;
+  }
+  const given = read();
+  const number = given.examples.length + given.negatives.length + Object.keys(given.fields).length
+    - ("text" in given.fields);
+  $("extras-count").textContent = number || "";
+}

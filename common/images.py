@@ -65,23 +65,13 @@ def local_key(collection: str, image_id: str) -> str:
 
 
 def query_folder(job_id: str) -> str:
-    """Return the folder of keys of a search's uploaded pictures."""
+    """Return the folder of keys of a search's uploaded pictures, kept as long as its result."""
     return f"queries/{job_id}"
 
 
 def query_key(job_id: str, number: int = 0, *, negative: bool = False) -> str:
     """Return the key of one of them: of what is searched for, or of what it must not be like."""
     return f"{query_folder(job_id)}/{'not-' if negative else ''}{number}"
-
-
-def asked_folder(job_id: str) -> str:
-    """Return the folder of keys of a search's pictures for readers, kept as long as its result."""
-    return f"asked/{job_id}"
-
-
-def asked_key(job_id: str, number: int = 0, *, negative: bool = False) -> str:
-    """Return the key of one of them, named as by `query_key`."""
-    return f"{asked_folder(job_id)}/{'not-' if negative else ''}{number}"
 
 
 class FileImageStore:

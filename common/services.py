@@ -8,7 +8,7 @@ from celery import Celery
 
 from common.beacons import Beacons
 from common.catalogue import Catalogue
-from common.images import FileImageStore, ImageStore, asked_folder
+from common.images import FileImageStore, ImageStore, query_folder
 from common.job_store import JobStore
 from common.queue import CeleryTaskQueue, TaskQueue, make_celery
 from common.redis import ANSWER_TIMEOUT_S, Client, connect
@@ -44,7 +44,7 @@ class Services:
                 redis,
                 url=settings.redis_url,
                 ttl_s=settings.job_ttl_s,
-                forget=lambda job_id: images.delete(asked_folder(job_id)),
+                forget=lambda job_id: images.delete(query_folder(job_id)),
             ),
             queue=CeleryTaskQueue(celery, redis, max_queued_tasks=settings.max_queued_tasks),
             beacons=Beacons(redis),

@@ -1,8 +1,8 @@
 """The pictures that a search was made with: kept as long as its result is, for whoever reads it.
 
-So that the link to a search shows, anywhere, what was looked for. They are copies: those that the
-worker reads end with its task. What outlives the job in the store is not answered any more, and
-goes when the job's name leaves the list of jobs (`common/job_list.py`).
+So that the link to a search shows, anywhere, what was looked for. What outlives the job in the
+store is not answered any more, and goes when the job's name leaves the list of jobs
+(`common/job_list.py`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flask import Blueprint, Response
 from common import pictures
 from common.errors import NotFound
 from common.geometry import Box
-from common.images import asked_key
+from common.images import query_key
 from common.jobs import Job, Kind
 from web import pixels
 from web.contract import operation
@@ -37,7 +37,7 @@ def picture(asked: AskedQuery, job_id: str) -> Response:
     job = services().jobs.get(job_id)
     if asked.number >= _count(job, negative=asked.negative):
         raise NotFound("The job is no search with such an uploaded picture.")
-    key = asked_key(job_id, asked.number, negative=asked.negative)
+    key = query_key(job_id, asked.number, negative=asked.negative)
     # The key names its content for good; a cache need not keep it longer than the service does.
     kept = f"private, max-age={services().settings.job_ttl_s}, immutable"
     content = services().images.open(key)

@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 from common.catalogue import check_encoder
 from common.errors import InvalidBox, NeedleError, NotFound, TextNotSupported
 from common.geometry import Box
-from common.images import asked_folder, asked_key, query_folder, query_key
+from common.images import query_folder, query_key
 from common.jobs import Item, Kind
 from common.queue import SEARCH, SEARCH_TASK
 from common.services import Services
@@ -136,15 +136,13 @@ def _enqueue(services: Services, asked: Asked, job_id: str) -> None:
     details |= {"files": len(asked.pictures), "negative_files": len(asked.negatives)}
     details["filename"] = asked.pictures[0].name if asked.pictures else None
     try:
-        for key in (query_key, asked_key):  # the worker's, and those for readers of the result
-            for number, picture in enumerate(asked.pictures):
-                services.images.put(key(job_id, number), picture.content)
-            for number, picture in enumerate(asked.negatives):
-                services.images.put(key(job_id, number, negative=True), picture.content)
+        for number, picture in enumerate(asked.pictures):
+            services.images.put(query_key(job_id, number), picture.content)
+        for number, picture in enumerate(asked.negatives):
+            services.images.put(query_key(job_id, number, negative=True), picture.content)
         services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], details)
         services.queue.submit(SEARCH_TASK, SEARCH, {"job_id": job_id})
     except NeedleError:
-        for folder in (query_folder, asked_folder):
-            services.images.delete(folder(job_id))
+        services.images.delete(query_folder(job_id))
         services.jobs.discard(job_id)
         raise

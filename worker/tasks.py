@@ -15,7 +15,6 @@ from celery.exceptions import Reject
 from celery.worker.request import Request
 
 from common.errors import BrokerUnavailable, NeedleError, Transient
-from common.images import query_folder
 from common.jobs import Item, ItemStatus
 from common.log import log_context
 from common.queue import (
@@ -180,4 +179,3 @@ def _search(base: Base, searcher: Searcher, job_id: str) -> None:
     except Exception:
         log.exception("a search failed")
         base.jobs.fail(job_id, "internal", "The search failed; the worker's log says why.")
-    base.images.delete(query_folder(job_id))

@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from common.catalogue import ImageRecord
-from common.images import asked_key
+from common.images import query_key
 from common.job_list import ENDED
 from common.redis import Client
 from common.services import Services
@@ -43,12 +43,6 @@ def test_a_result_says_what_was_asked_and_where_its_picture_is(
     assert result["urls"]["query"] == f"/api/v1/jobs/{job_id}/query"
     answer = client.get(result["urls"]["query"])
     assert (answer.data, answer.mimetype) == (photo(1), "image/png")
-
-
-def test_the_worker_may_remove_its_copy(client: FlaskClient, services: Services) -> None:
-    job_id = _search(client, photo(1))
-    services.images.delete(f"queries/{job_id}")
-    assert client.get(f"/api/v1/jobs/{job_id}/query").data == photo(1)
 
 
 def test_every_posted_picture_has_an_address(client: FlaskClient, services: Services) -> None:
@@ -107,9 +101,9 @@ def test_it_ends_with_the_job(client: FlaskClient, services: Services, redis: Cl
     redis.delete(f"needle:job:{job_id}")  # as Redis does when its time is up
     redis.zadd(ENDED, {job_id: 1.0})
     assert client.get(f"/api/v1/jobs/{job_id}/query").status_code == 404
-    assert services.images.exists(asked_key(job_id))
+    assert services.images.exists(query_key(job_id))
     _search(client, photo(2))
-    assert not services.images.exists(asked_key(job_id))
+    assert not services.images.exists(query_key(job_id))
 
 
 def test_a_search_that_cannot_be_queued_leaves_no_picture(
@@ -123,4 +117,4 @@ def test_a_search_that_cannot_be_queued_leaves_no_picture(
     monkeypatch.setattr(type(services.queue), "submit", away)
     files = [(io.BytesIO(photo(1)), "q.png")]
     assert client.post(SEARCH, data={"file": files}).status_code == 503
-    assert list((services.settings.data_dir / "asked").iterdir()) == []
+    assert list((services.settings.data_dir / "queries").iterdir()) == []

@@ -105,7 +105,6 @@ class World:
         }  # fmt: skip
         self.base.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], every)
         _search(self.base, self.searcher, job_id)
-        assert not self.base.images.exists(query_key(job_id))
         return self.base.jobs.get(job_id)
 
     def with_detections(self, *detections: Detection) -> World:

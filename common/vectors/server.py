@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-import httpx
 from qdrant_client import QdrantClient, models
-from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from common.errors import StoreRefused, StoreUnavailable
 from common.vectors.base import Hit, Point, Region, Vector
-from common.vectors.conditions import FilterFactory, field_of, kind_of
+from common.vectors.conditions import field_of, kind_of
 from common.vectors.filters import Condition
+from common.vectors.server_collections import BATCH, FILTERS, ServerCollections, translated
 
-BATCH = 256
-_TIMEOUT_S = 30
-_PREFIX = "needle_"
 INDEXES: dict[str, models.PayloadSchemaType | models.IntegerIndexParams] = {
     "keyword": models.PayloadSchemaType.KEYWORD,
     "integer": models.IntegerIndexParams(
@@ -25,86 +19,33 @@ INDEXES: dict[str, models.PayloadSchemaType | models.IntegerIndexParams] = {
     ),
     "float": models.PayloadSchemaType.FLOAT,
 }
-FILTERS = FilterFactory(
-    filter=models.Filter,
-    field=models.FieldCondition,
-    value=lambda value: models.MatchValue(value=value),
-    any_of=lambda values: models.MatchAny(any=values),
-    range=models.Range,
-    has_id=lambda ids: models.HasIdCondition(has_id=ids),
-)
 
 
-@contextmanager
-def translated() -> Iterator[None]:
-    """Turn the client's errors into StoreRefused and StoreUnavailable."""
-    try:
-        yield
-    except UnexpectedResponse as exc:
-        if exc.status_code is not None and 400 <= exc.status_code < 500:
-            raise StoreRefused(f"The Qdrant server does not take this: {exc}") from exc
-        raise StoreUnavailable(f"The Qdrant server failed: {exc}") from exc
-    except (ApiException, httpx.HTTPError, OSError) as exc:
-        raise StoreUnavailable(f"The Qdrant server does not answer as it should: {exc}") from exc
-
-
-def connect(url: str, *, api_key: str | None = None) -> QdrantClient:
-    """Return a client of the server at `url`. Raises StoreUnavailable when it does not answer."""
-    with translated():
-        client = QdrantClient(
-            url=url, api_key=api_key, timeout=_TIMEOUT_S, check_compatibility=False
-        )
-        client.get_collections()
-    return client
-
-
-class ServerVectorStore:
+class ServerVectorStore(ServerCollections):
     """A vector store on a Qdrant server; any number of processes may share it."""
 
-    def __init__(self, client: QdrantClient) -> None:
-        self._client = client
-        self._known: set[str] = set()
-        self._indexed: set[tuple[str, str]] = set()
+    prefix = "needle_"
 
-    @classmethod
-    def connect(cls, url: str, *, api_key: str | None = None) -> ServerVectorStore:
-        """Connect to the server at `url`. Raises StoreUnavailable when it does not answer."""
-        return cls(connect(url, api_key=api_key))
+    def __init__(self, client: QdrantClient) -> None:
+        super().__init__(client)
+        self._indexed: set[tuple[str, str]] = set()
 
     def ensure_collection(self, name: str, dim: int) -> None:
         """See VectorStore."""
+        params = models.VectorParams(size=dim, distance=models.Distance.COSINE)
         with translated():
-            if self._exists(name):
-                return
-            try:
-                self._client.create_collection(
-                    _PREFIX + name,
-                    vectors_config=models.VectorParams(size=dim, distance=models.Distance.COSINE),
-                )
-            except ApiException:
-                if not self._client.collection_exists(_PREFIX + name):  # else: a peer was faster
-                    raise
-            self._client.create_payload_index(
-                _PREFIX + name, "image_id", models.PayloadSchemaType.KEYWORD, wait=True
-            )
+            self._make(name, vectors_config=params)
 
     def replace_images(self, collection: str, points: Mapping[str, Sequence[Point]]) -> None:
         """See VectorStore."""
         every = [point for group in points.values() for point in group]
-        name = _PREFIX + collection
+        name = self.prefix + collection
         with translated():
             for start in range(0, len(every), BATCH):
                 batch = [_point(point) for point in every[start : start + BATCH]]
                 self._client.upsert(name, batch, wait=True)
             stale = FILTERS.of_images_except(list(points), [point.id for point in every])
             self._client.delete(name, models.FilterSelector(filter=stale), wait=True)
-
-    def delete_image(self, collection: str, image_id: str) -> None:
-        """See VectorStore."""
-        with translated():
-            if self._exists(collection):
-                one = models.FilterSelector(filter=FILTERS.of_images_except([image_id], []))
-                self._client.delete(_PREFIX + collection, one, wait=True)
 
     def search(
         self,
@@ -120,9 +61,9 @@ class ServerVectorStore:
         with translated():
             if not self._exists(collection):
                 return []
-            self._index_fields(_PREFIX + collection, where)
+            self._index_fields(self.prefix + collection, where)
             answer = self._client.query_points(
-                _PREFIX + collection,
+                self.prefix + collection,
                 query=vector.tolist(),
                 limit=limit,
                 query_filter=FILTERS.build(where, image_id),
@@ -149,7 +90,7 @@ class ServerVectorStore:
         with translated():
             while self._exists(collection):
                 page, offset = self._client.scroll(
-                    _PREFIX + collection,
+                    self.prefix + collection,
                     scroll_filter=FILTERS.build((), image_id),
                     limit=BATCH,
                     offset=offset,
@@ -160,29 +101,10 @@ class ServerVectorStore:
                     break
         return found
 
-    def count(self, collection: str) -> int:
-        """See VectorStore."""
-        with translated():
-            if not self._exists(collection):
-                return 0
-            return self._client.count(_PREFIX + collection, exact=True).count
-
     def delete_collection(self, name: str) -> None:
         """See VectorStore."""
-        self._known.discard(name)
-        self._indexed = {pair for pair in self._indexed if pair[0] != _PREFIX + name}
-        with translated():
-            self._client.delete_collection(_PREFIX + name)
-
-    def close(self) -> None:
-        """See VectorStore."""
-        self._client.close()
-
-    def _exists(self, name: str) -> bool:
-        """Remember collections once seen: this is asked on every search."""
-        if name not in self._known and self._client.collection_exists(_PREFIX + name):
-            self._known.add(name)
-        return name in self._known
+        super().delete_collection(name)
+        self._indexed = {pair for pair in self._indexed if pair[0] != self.prefix + name}
 
 
 def _point(point: Point) -> models.PointStruct:

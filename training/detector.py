@@ -13,11 +13,10 @@ import yaml  # type: ignore[import-untyped]
 from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 
 from training.canvases import CanvasBatch, CanvasBatches
 from training.detector_loss import Head, add_cutouts, detection_loss, teacher_targets
+from training.loop import take_steps
 from training.run import Run
 from worker.models.checkpoint import ARCHITECTURE_KEYS, Checkpoint
 from worker.models.yolov5_import import import_yolov5
@@ -28,8 +27,6 @@ OBJECTNESS_SHIFT = 2.86
 """Added to the objectness: a short run says 0.003 where the service's threshold asks for 0.05."""
 OBJECT = "object"
 """The class of what has no other."""
-REPORT_EVERY = 25
-SAVE_EVERY = 200
 
 
 @dataclass(frozen=True)
@@ -73,18 +70,15 @@ class DetectorTraining:
     def train(self, batches: CanvasBatches) -> None:
         """Take the steps that are left, saving on the way."""
         self.student.train()
-        left = range(self.step, self.recipe.steps)
-        loader = DataLoader(
-            batches, batch_size=None, sampler=left, num_workers=1, prefetch_factor=4
+        take_steps(
+            self.run,
+            batches,
+            name="detector",
+            done=self.step,
+            steps=self.recipe.steps,
+            take=self._take_step,
+            save=self._save,
         )
-        bar = tqdm(loader, total=self.recipe.steps, initial=self.step, desc="detector", unit="step")
-        for batch in bar:
-            figures = self._take_step(batch)
-            if self.step % REPORT_EVERY == 0:
-                bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})
-                self.run.report(self.step, figures)
-            if self.step % SAVE_EVERY == 0 or self.step == self.recipe.steps:
-                self._save()
 
     def _take_step(self, batch: CanvasBatch) -> dict[str, float]:
         pictures, boxes = batch

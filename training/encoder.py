@@ -9,11 +9,10 @@ from pathlib import Path
 
 import torch
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
-from tqdm import tqdm
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from training.batches import Batch, PairBatches
+from training.loop import take_steps
 from training.losses import instance_loss, kind_loss
 from training.resemblance import Resemblance
 from training.run import Run
@@ -22,8 +21,6 @@ from worker.models.checkpoint import Checkpoint
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
 """CLIP's own; what `preprocessor_config.json` then says."""
-REPORT_EVERY = 25
-SAVE_EVERY = 200
 SAMPLE = 8
 """Batches that the axes of resemblance are fitted to."""
 
@@ -83,18 +80,15 @@ class EncoderTraining:
         """Take the steps that are left, saving on the way."""
         self._prepare(batches, teacher)
         self.model.train()
-        left = range(self.step, self.recipe.steps)
-        loader = DataLoader(
-            batches, batch_size=None, sampler=left, num_workers=1, prefetch_factor=4
+        take_steps(
+            self.run,
+            batches,
+            name="encoder",
+            done=self.step,
+            steps=self.recipe.steps,
+            take=self._take_step,
+            save=self._save,
         )
-        bar = tqdm(loader, total=self.recipe.steps, initial=self.step, desc="encoder", unit="step")
-        for batch in bar:
-            figures = self._take_step(batch)
-            if self.step % REPORT_EVERY == 0:
-                bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})
-                self.run.report(self.step, figures)
-            if self.step % SAVE_EVERY == 0 or self.step == self.recipe.steps:
-                self._save()
 
     def _take_step(self, batch: Batch) -> dict[str, float]:
         views, kinds = batch

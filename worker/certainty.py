@@ -5,9 +5,10 @@ photo's score stands out from the also-rans', the best scores of photos that ran
 for something that no photo shows has best scores as well, but none stands out. Both are comparable
 between encoders and collections, where a bare score is not.
 
-A logistic model weighs them, fitted to 962 searches of the development photos of which half had
-no right photo among those searched (crops exact and altered, and second photographs). What came
-out is measured by `make eval`: docs/EVALUATION.md has its precision and reliability.
+Two logistic models weigh them, one for finds with evidence and one for those without. They were
+fitted to 922 searches of the development photos of which half had no right photo among those
+searched: crops exact and altered, and second photographs, the open set of `make eval`. Its answers
+are what to fit them to again; docs/EVALUATION.md has the precision and reliability that came out.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from statistics import median
 from common.vectors.grouping import Match
 from worker.local.placement import FOUND, Placement
 
-LIKELY = 0.35
-"""Probability from which a thing counts as found: to miss it costs more than to look in vain."""
-BIAS, VERIFIED, PER_EVIDENCE, PER_RISE = -4.78, 5.15, 0.80, 3.54
-"""The model: logit = BIAS + PER_RISE * rise + (VERIFIED + PER_EVIDENCE * ln(evidence / FOUND))."""
+LIKELY = 0.5
+"""Probability from which a thing counts as found."""
+UNVERIFIED, RISE_UNVERIFIED = -13.6, 17.3
+"""Without evidence: logit = UNVERIFIED + RISE_UNVERIFIED * rise."""
+VERIFIED, RISE_VERIFIED, EVIDENCE = -0.07, 3.1, 0.7
+"""With it: logit = VERIFIED + RISE_VERIFIED * rise + EVIDENCE * ln(evidence / FOUND)."""
 CLEAR = 4
 """Photos right behind the first are no background: several may show the thing."""
 UNKNOWN_SCORE = 0.7
@@ -49,7 +52,9 @@ class Background:
 
 def certainty(score: float, places: Sequence[Placement], background: Background) -> float:
     """Return the probability, 0..1, that a photo of this score and these places shows the thing."""
-    logit = BIAS + PER_RISE * background.rise(score)
+    rise = background.rise(score)
+    logit = UNVERIFIED + RISE_UNVERIFIED * rise
     if places:
-        logit += VERIFIED + PER_EVIDENCE * math.log(max(places[0].evidence, FOUND) / FOUND)
+        proof = math.log(max(places[0].evidence, FOUND) / FOUND)
+        logit = VERIFIED + RISE_VERIFIED * rise + EVIDENCE * proof
     return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))

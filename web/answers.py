@@ -213,9 +213,7 @@ class Items(BaseModel):
     total: int
 
 
-class Image(BaseModel):
-    """A photo: upright size in pixels, size of its file, how many regions of it are indexed."""
-
+class _Photo(BaseModel):
     image_id: str
     collection: str
     filename: str
@@ -224,9 +222,14 @@ class Image(BaseModel):
     height: int
     bytes: int
     metadata: dict[str, Any]
-    regions: int
     indexed_at: Time | None
     urls: ImageUrls
+
+
+class Image(_Photo):
+    """A photo: upright size in pixels, size of its file, how many regions of it are indexed."""
+
+    regions: int
 
 
 class Region(BaseModel):
@@ -239,20 +242,10 @@ class Region(BaseModel):
     urls: CropUrls
 
 
-class ImageWithRegions(BaseModel):
+class ImageWithRegions(_Photo):
     """A photo with the regions themselves."""
 
-    image_id: str
-    collection: str
-    filename: str
-    media_type: str
-    width: int
-    height: int
-    bytes: int
-    metadata: dict[str, Any]
     regions: list[Region]
-    indexed_at: Time | None
-    urls: ImageUrls
 
 
 class Images(BaseModel):

@@ -29,6 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     if options.threads:
         torch.set_num_threads(options.threads)
+    torch.backends.cudnn.benchmark = True  # a run's pictures have a size or two
     try:
         if options.what in ("encoder", "all"):
             train_encoder(options)
@@ -49,19 +50,21 @@ def train_encoder(options: argparse.Namespace) -> None:
     if options.steps:
         recipe = replace(recipe, steps=options.steps)
     photos = read_photos(options.data, options.photos)
-    boxes = teacher_boxes(photos, options.teacher, options.work / "teacher.json")
+    device = resolve_device(options.device)
+    boxes = teacher_boxes(photos, options.teacher, options.work / "teacher.json", device)
     batches = PairBatches(
         photos,
         Regions(photos, boxes),
         pairs=recipe.pairs,
         side=recipe.side_px,
         seed=recipe.seed,
-        late_from=recipe.late_from,
+        late_from=round(recipe.late_from * recipe.steps),
     )
     run = Run(options.work / "encoder")
-    training = EncoderTraining(recipe, run, resolve_device(options.device))
+    training = EncoderTraining(recipe, run, device)
     print(f"encoder: {parameters(training.model) / 1e6:.2f} million parameters")
-    training.train(batches, load_checkpoint(options.teacher, options.work))
+    teacher = load_checkpoint(options.teacher, options.work)
+    training.train(batches, teacher, workers=options.workers)
     export_encoder(training.model, recipe.side_px, options.out / "encoder")
     print(f"wrote {options.out / 'encoder'} and {plot_losses(run.folder)}")
 
@@ -72,12 +75,12 @@ def train_detector(options: argparse.Namespace) -> None:
     if options.steps:
         recipe = replace(recipe, steps=options.steps)
     photos = read_photos(options.data, options.photos)
-    batches = CanvasBatches(photos, size=recipe.batch, side_px=recipe.side_px, seed=recipe.seed)
+    batches = CanvasBatches(photos, size=recipe.batch, sides_px=recipe.sides_px, seed=recipe.seed)
     teacher = load_checkpoint(options.teacher, options.work)
     run = Run(options.work / "detector")
     training = DetectorTraining(recipe, run, teacher, resolve_device(options.device))
     print(f"detector: {parameters(training.student) / 1e6:.2f} million parameters")
-    training.train(batches)
+    training.train(batches, workers=options.workers)
     path = options.out / "detector.safetensors"
     export_detector(training, path)
     print(f"wrote {path} and {plot_losses(run.folder)}")
@@ -92,6 +95,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("models/mini"), help="the pack's folder")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch chooses")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make batches")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--steps", type=int, default=0, help="fewer, for a trial")
     parser.add_argument("--photos", type=int, default=None, help="fewer, for a trial")

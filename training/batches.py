@@ -56,4 +56,4 @@ class PairBatches(Dataset[Batch]):
         ]
         kinds = [self._kinds.get(region.kind or "", -1) for region in regions]
         views = torch.from_numpy(np.stack(halves[0] + halves[1])).permute(0, 3, 1, 2)
-        return views.contiguous(), torch.tensor(kinds)
+        return views, torch.tensor(kinds)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import cv2
@@ -22,6 +23,10 @@ from training.views import resized
 
 GREY = 114
 MAX_CUTOUTS = 6
+"""On a canvas of `SMALL_PX`; on larger ones in proportion to the side."""
+SMALL_PX = 320
+LEAST_PART_PX = 105
+"""Photos that share a canvas have parts of about this side at least."""
 Canvas = tuple[Pixels, list[tuple[float, float, float, float]]]
 """A picture and the boxes of its cut-outs, (x1, y1, x2, y2) in its pixels."""
 CanvasBatch = tuple[torch.Tensor, torch.Tensor]
@@ -32,44 +37,53 @@ class CanvasBatches(Dataset[CanvasBatch]):
     """The batches of a run by number, each made from the seed and its number alone."""
 
     def __init__(
-        self, photos: Sequence[TrainingPhoto], *, size: int, side_px: int, seed: int
+        self,
+        photos: Sequence[TrainingPhoto],
+        *,
+        size: int,
+        sides_px: Sequence[int],
+        seed: int,
     ) -> None:
-        self._photos, self._size, self._side, self._seed = photos, size, side_px, seed
+        """Take turns with the sides; `size` canvases of the first, of others as many pixels."""
+        self._photos, self._size, self._sides, self._seed = photos, size, tuple(sides_px), seed
 
     def __getitem__(self, step: int) -> CanvasBatch:
         """Make batch number `step`."""
         cv2.setNumThreads(1)
         rng = np.random.default_rng((self._seed, step))
-        canvases = [self._canvas(rng) for _ in range(self._size)]
+        side = self._sides[step % len(self._sides)]
+        count = max(1, round(self._size * (self._sides[0] / side) ** 2))
+        canvases = [self._canvas(side, rng) for _ in range(count)]
         pixels = torch.from_numpy(np.stack([canvas for canvas, _ in canvases]))
         rows = [(n, *box) for n, (_, boxes) in enumerate(canvases) for box in boxes]
         boxes = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
-        return pixels.permute(0, 3, 1, 2).contiguous(), boxes
+        return pixels.permute(0, 3, 1, 2), boxes
 
-    def _canvas(self, rng: np.random.Generator) -> Canvas:
-        canvas = self._mosaic(rng) if rng.random() < 0.5 else self._alone(rng)
+    def _canvas(self, side: int, rng: np.random.Generator) -> Canvas:
+        canvas = self._mosaic(side, rng)
         boxes = []
         if rng.random() < 0.6:
-            for _ in range(rng.integers(1, MAX_CUTOUTS + 1)):
+            for _ in range(rng.integers(1, MAX_CUTOUTS * max(1, side // SMALL_PX) + 1)):
                 boxes.append(self._lay_cutout(canvas, rng))
         if rng.random() < 0.5:
-            canvas = canvas[:, ::-1]
-            boxes = [(self._side - x2, y1, self._side - x1, y2) for x1, y1, x2, y2 in boxes]
+            canvas = cv2.flip(canvas, 1)
+            boxes = [(side - x2, y1, side - x1, y2) for x1, y1, x2, y2 in boxes]
         return _relit(canvas, rng), visible(boxes)
 
-    def _alone(self, rng: np.random.Generator) -> Pixels:
-        """One photo, its longer side 60 % to 160 % of the canvas, on grey or cut off."""
-        canvas = np.full((self._side, self._side, 3), GREY, np.uint8)
-        self._place(canvas, self._photo(rng), rng.uniform(0.6, 1.6), rng)
-        return canvas
+    def _mosaic(self, side: int, rng: np.random.Generator) -> Pixels:
+        """Photos side by side, from one alone to rows of as many as stay about their own size.
 
-    def _mosaic(self, rng: np.random.Generator) -> Pixels:
-        """Four photos that meet in a point near the middle."""
-        side = self._side
+        Enlarged photos show what large things look like, small parts show small things as sharp
+        as a camera does.
+        """
         canvas = np.full((side, side, 3), GREY, np.uint8)
-        x, y = (int(side * rng.uniform(0.3, 0.7)) for _ in range(2))
-        for part in (canvas[:y, :x], canvas[:y, x:], canvas[y:, :x], canvas[y:, x:]):
-            self._place(part, self._photo(rng), rng.uniform(0.9, 1.8), rng)
+        parts = int(rng.integers(1, max(1, side // LEAST_PART_PX) + 1))
+        low, high = (0.6, 1.6) if parts == 1 else (0.9, 1.8)
+        xs, ys = (_cuts(side, parts, rng) for _ in range(2))
+        for top, bottom in pairwise(ys):
+            for left, right in pairwise(xs):
+                part = canvas[top:bottom, left:right]
+                self._place(part, self._photo(rng), rng.uniform(low, high), rng)
         return canvas
 
     def _place(self, canvas: Pixels, photo: Pixels, scale: float, rng: np.random.Generator) -> None:
@@ -85,18 +99,22 @@ class CanvasBatches(Dataset[CanvasBatch]):
     def _lay_cutout(
         self, canvas: Pixels, rng: np.random.Generator
     ) -> tuple[float, float, float, float]:
-        photo = self._photo(rng)
+        photo, most = self._photo(rng), canvas.shape[0]
         x1, y1, x2, y2 = random_box(photo.shape[1], photo.shape[0], rng)
-        side = math.exp(rng.uniform(math.log(14), math.log(0.6 * self._side)))
+        side = math.exp(rng.uniform(math.log(14), math.log(0.6 * most)))
         stretch = math.exp(rng.uniform(-0.6, 0.6))
-        w, h = (int(min(self._side, max(8, n))) for n in (side * stretch, side / stretch))
+        w, h = (int(min(most, max(8, n))) for n in (side * stretch, side / stretch))
         cut = resized(photo[int(y1) : int(y2), int(x1) : int(x2)], w, h)
         mask = _outline(w, h, rng)
-        x, y = rng.integers(0, self._side - w + 1), rng.integers(0, self._side - h + 1)
+        x, y = int(rng.integers(0, most - w + 1)), int(rng.integers(0, most - h + 1))
         ground = canvas[y : y + h, x : x + w]
-        ground[:] = (mask * cut + (1 - mask) * ground).astype(np.uint8)
-        ys, xs = np.nonzero(mask[..., 0] > 0.5)
-        return (x + xs.min(), y + ys.min(), x + xs.max() + 1.0, y + ys.max() + 1.0)
+        if mask is None:
+            ground[:] = cut
+            return (x, y, x + w, y + h)
+        share = mask[..., None].astype(np.uint16)
+        ground[:] = (share * cut + (255 - share) * ground) // 255
+        left, top, width, height = cv2.boundingRect((mask > 127).astype(np.uint8))
+        return (x + left, y + top, x + left + width, y + top + height)
 
     def _photo(self, rng: np.random.Generator) -> Pixels:
         return self._photos[int(rng.integers(len(self._photos)))].pixels
@@ -122,10 +140,19 @@ def _offset(room: int, size: int, rng: np.random.Generator) -> int:
     return int(rng.integers(low, high + 1))
 
 
-def _outline(width: int, height: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:
-    """Return (height, width, 1) 0..1: a rectangle, upright or turned, an ellipse, or a blob."""
+def _cuts(side: int, parts: int, rng: np.random.Generator) -> list[int]:
+    """Return where `parts` parts begin and end along a side: about equal, none empty."""
+    moved = rng.uniform(-0.2, 0.2, parts - 1)
+    return [0, *(int((n + 1 + d) * side / parts) for n, d in enumerate(moved)), side]
+
+
+def _outline(width: int, height: int, rng: np.random.Generator) -> npt.NDArray[Any] | None:
+    """Return a mask (height, width) uint8 of an ellipse, a blob or a turned rectangle.
+
+    None stands for the whole, upright rectangle.
+    """
     if rng.random() < 0.4:
-        return np.ones((height, width, 1), np.float32)
+        return None
     mask: npt.NDArray[Any] = np.zeros((height, width), np.uint8)
     corners = int(rng.choice((4, 32, 12)))
     angles = np.linspace(0, 2 * np.pi, corners, endpoint=False) + rng.uniform(0, 2 * np.pi)
@@ -133,13 +160,12 @@ def _outline(width: int, height: int, rng: np.random.Generator) -> npt.NDArray[n
     points = np.stack([np.cos(angles) * reach, np.sin(angles) * reach], 1) * 0.5 + 0.5
     polygon = np.round(points * (width - 1, height - 1)).astype(np.int32)
     cv2.fillPoly(mask, [polygon], 255)
-    if mask.max() == 0:
-        mask[:] = 255
-    elif rng.random() < 0.5:
+    if rng.random() < 0.5:
         mask = cv2.GaussianBlur(mask, (3, 3), 0)
-    return (mask / 255).astype(np.float32)[..., None]
+    return mask if (mask > 127).any() else None
 
 
 def _relit(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     tint = rng.uniform(0.6, 1.35) * rng.uniform(0.92, 1.08, 3)
-    return np.clip(pixels * tint, 0, 255).astype(np.uint8)
+    relit: Pixels = cv2.transform(pixels, np.diag(tint))
+    return relit

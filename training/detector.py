@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from training.canvases import CanvasBatch, CanvasBatches
 from training.detector_loss import Head, add_cutouts, detection_loss, teacher_targets
+from training.features import Features
 from training.loop import take_steps
 from training.run import Run
 from worker.models.checkpoint import ARCHITECTURE_KEYS, Checkpoint
@@ -33,14 +35,17 @@ OBJECT = "object"
 class DetectorRecipe:
     """Everything that decides the weights, beside the photos and the teacher."""
 
-    steps: int = 4000
-    batch: int = 32
-    side_px: int = 320
-    learning_rate: float = 2e-3
+    steps: int = 12000
+    batch: int = 128
+    """Canvases of the first of `sides_px`; of others as many pixels."""
+    sides_px: tuple[int, ...] = (320, 640)
+    learning_rate: float = 3e-3
     weight_decay: float = 0.01
-    warmup: int = 100
-    average: float = 0.998
-    """Decay of the running average of the weights, which is what ships."""
+    warmup: int = 300
+    average: float = 0.9995
+    """Decay, in the end, of the running average of the weights, which is what ships."""
+    like_teacher: float = 2.0
+    """Weight of the likeness of the features; falls to a tenth by the end."""
     seed: int = 7
 
 
@@ -59,16 +64,16 @@ class DetectorTraining:
         self.head = Head(STRIDES, anchors.to(device))
         self.student = untrained(anchors, self.names).to(device)
         self.student.to(memory_format=torch.channels_last)
-        averaging = get_ema_multi_avg_fn(recipe.average)  # type: ignore[no-untyped-call]
-        self.average = AveragedModel(self.student, multi_avg_fn=averaging, use_buffers=True)
+        self.average = AveragedModel(self.student, multi_avg_fn=self._average, use_buffers=True)
+        self.features = Features(self.student, self.teacher)
         self.optimiser = torch.optim.AdamW(
             _groups(self.student, recipe.weight_decay), lr=recipe.learning_rate
         )
         self.step = 0
         self._resume()
 
-    def train(self, batches: CanvasBatches) -> None:
-        """Take the steps that are left, saving on the way."""
+    def train(self, batches: CanvasBatches, *, workers: int = 1) -> None:
+        """Take the steps that are left, saving on the way; `workers` processes make batches."""
         self.student.train()
         take_steps(
             self.run,
@@ -76,29 +81,50 @@ class DetectorTraining:
             name="detector",
             done=self.step,
             steps=self.recipe.steps,
+            workers=workers,
             take=self._take_step,
             save=self._save,
         )
 
-    def _take_step(self, batch: CanvasBatch) -> dict[str, float]:
+    def _take_step(self, batch: CanvasBatch) -> dict[str, torch.Tensor]:
         pictures, boxes = batch
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
-        pixels = pictures.to(self.device, memory_format=torch.channels_last).float() / 255
+        pixels = pictures.to(self.device, non_blocking=True).float() / 255
         with torch.autocast(self.device.type, dtype=torch.bfloat16):
             with torch.no_grad():
                 said = self.teacher(pixels)
             maps = self.student(pixels)
         targets = teacher_targets(self.head, said)
-        add_cutouts(self.head, targets, boxes.to(self.device))
+        add_cutouts(self.head, targets, boxes.to(self.device, non_blocking=True))
         losses = detection_loss(self.head, maps, targets)
+        losses["features"] = self._like_teacher() * self.features.unlikeness()
         self.optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.student.parameters(), 10.0, error_if_nonfinite=True)
-        self.optimiser.step()
-        self.average.update_parameters(self.student)
+        norm = torch.nn.utils.clip_grad_norm_(self.student.parameters(), 10.0)
+        if norm.isfinite():  # a step from nowhere would end a run of hours
+            self.optimiser.step()
+            self.average.update_parameters(self.student)
         self.step += 1
-        return {name: loss.item() for name, loss in losses.items()}
+        return {name: loss.detach() for name, loss in losses.items()}
+
+    def _average(
+        self,
+        averages: Sequence[torch.Tensor],
+        values: Sequence[torch.Tensor],
+        seen: torch.Tensor | int,
+    ) -> None:
+        """Move the averages towards the values, at first by more: a tenth of the steps counts.
+
+        With one decay from the start, the weights that the run began with would stay in the
+        average of a run of 4,400 steps by a tenth, and nothing would be detected.
+        """
+        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        average: Any = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+        average(averages, values, seen)
+
+    def _like_teacher(self) -> float:
+        return self.recipe.like_teacher * (1 - 0.9 * self.step / self.recipe.steps)
 
     def _learning_rate(self) -> float:
         warm = min(1.0, (self.step + 1) / self.recipe.warmup)
@@ -157,29 +183,38 @@ def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     ]
 
 
-def export_detector(training: DetectorTraining, path: Path) -> None:
-    """Write the averaged weights as `load_checkpoint` reads them, with one class: "object".
+def export_detector(training: DetectorTraining, path: Path, *, named: bool = False) -> None:
+    """Write the averaged weights as `load_checkpoint` reads them.
 
     That is `path`, float16 safetensors, and a `.json` of the architecture beside it. Classes help
-    the features to form, but a run of hours does not learn to name things: the objectness alone
-    is the confidence, on a scale that suits the service's default threshold.
+    the features to form, but a run of hours does not learn to name things well: unless `named`
+    there is one class, "object", and the objectness alone is the confidence, on a scale that
+    suits the service's default threshold.
     """
     head = training.head
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
-        name: tensor.half().contiguous() if tensor.is_floating_point() else tensor.contiguous()
+        name: (tensor.half() if tensor.is_floating_point() else tensor).contiguous().cpu()
         for name, tensor in training.average.module.state_dict().items()
     }
     last = max(int(name.split(".")[1]) for name in tensors)
-    strides = torch.tensor(head.strides, device=head.anchors_px.device).view(-1, 1, 1)
-    tensors[f"model.{last}.anchors"] = (head.anchors_px / strides).half()
+    strides = torch.tensor(head.strides).view(-1, 1, 1)
+    tensors[f"model.{last}.anchors"] = (head.anchors_px.cpu() / strides).half()
+    if not named:
+        _forget_classes(tensors, f"model.{last}.m.", head)
+    save_file(tensors, path)
+    names = list(training.names) if named else [OBJECT]
+    side = training.recipe.sides_px[-1]
+    facts = {"cfg": training.architecture, "names": names, "side_px": side}
+    path.with_suffix(".json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+
+
+def _forget_classes(tensors: dict[str, torch.Tensor], prefix: str, head: Head) -> None:
+    """Change the head's tensors, in place of others, to those of one class."""
+    anchors = head.anchors_px.shape[1]
     for level in range(len(head.strides)):
         for part in ("weight", "bias"):
-            name = f"model.{last}.m.{level}.{part}"
-            tensors[name] = one_class(tensors[name], head.anchors_px.shape[1])
+            name = f"{prefix}{level}.{part}"
+            tensors[name] = one_class(tensors[name], anchors)
             if part == "bias":
-                tensors[name].view(head.anchors_px.shape[1], -1)[:, 4] += OBJECTNESS_SHIFT
-    save_file(tensors, path)
-    side = training.recipe.side_px
-    facts = {"cfg": training.architecture, "names": [OBJECT], "side_px": side}
-    path.with_suffix(".json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
+                tensors[name].view(anchors, -1)[:, 4] += OBJECTNESS_SHIFT

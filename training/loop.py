@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import torch
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
@@ -22,21 +23,30 @@ def take_steps(
     name: str,
     done: int,
     steps: int,
-    take: Callable[[Batch], Mapping[str, float]],
+    workers: int,
+    take: Callable[[Batch], Mapping[str, torch.Tensor]],
     save: Callable[[], None],
 ) -> None:
     """Take the steps from `done` up to `steps`, each on the batch of its number.
 
-    `take` takes one and returns its losses, `save` keeps the state to go on from.
+    `workers` processes make batches beside it. `take` takes a step and returns its losses, which
+    are read now and then only: reading one waits for the device. `save` keeps the state to go on
+    from.
     """
     left = range(done, steps)
     loader: Any = DataLoader(
-        batches, batch_size=None, sampler=left, num_workers=1, prefetch_factor=4
+        batches,
+        batch_size=None,
+        sampler=left,
+        num_workers=workers,
+        prefetch_factor=4,
+        pin_memory=torch.cuda.is_available(),
     )
     bar = tqdm(loader, total=steps, initial=done, desc=name, unit="step")
     for step, batch in enumerate(bar, start=done + 1):
-        figures = take(batch)
-        if step % REPORT_EVERY == 0:
+        losses = take(batch)
+        if step % REPORT_EVERY == 0 or step == steps:
+            figures = {name: loss.item() for name, loss in losses.items()}
             bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})
             run.report(step, figures)
         if step % SAVE_EVERY == 0 or step == steps:

@@ -12,10 +12,10 @@ def instance_loss(embeddings: torch.Tensor, scale: torch.Tensor) -> torch.Tensor
     `embeddings` are (2 * pairs, dim), L2 norm 1, the second half in the first's order; `scale` is
     the inverse temperature. Source: van den Oord et al. 2018; SimCLR's NT-Xent (Chen et al. 2020).
     """
-    count = len(embeddings)
+    count, device = len(embeddings), embeddings.device
     logits = embeddings @ embeddings.T * scale
-    logits = logits.masked_fill(torch.eye(count, dtype=torch.bool), float("-inf"))
-    other = torch.arange(count).roll(count // 2)
+    logits = logits.masked_fill(torch.eye(count, dtype=torch.bool, device=device), float("-inf"))
+    other = torch.arange(count, device=device).roll(count // 2)
     return F.cross_entropy(logits, other)
 
 
@@ -29,7 +29,7 @@ def kind_loss(embeddings: torch.Tensor, kinds: torch.Tensor, temperature: float)
     both = kinds.repeat(2)
     known = both >= 0
     embeddings, both = embeddings[known], both[known]
-    region = torch.arange(len(kinds)).repeat(2)[known]
+    region = torch.arange(len(kinds), device=kinds.device).repeat(2)[known]
     same_region = region[:, None] == region[None]
     alike = (both[:, None] == both[None]) & ~same_region
     logits = (embeddings @ embeddings.T / temperature).masked_fill(same_region, float("-inf"))

@@ -10,6 +10,9 @@ from torch.nn import functional as F
 from worker.models.checkpoint import Checkpoint
 from worker.models.yolov5_network import build_network
 
+SIDE_PX = 192
+"""The teacher sees crops enlarged to this: of less its deepest map has hardly a cell."""
+
 
 class Resemblance:
     """Turns crops into directions: near each other where the teacher's deepest features are.
@@ -37,6 +40,7 @@ class Resemblance:
 
     def _features(self, crops: torch.Tensor) -> torch.Tensor:
         pixels = crops.to(memory_format=torch.channels_last).float() / 255
+        pixels = F.interpolate(pixels, size=(SIDE_PX, SIDE_PX), mode="bilinear")
         with torch.no_grad(), torch.autocast(crops.device.type, dtype=torch.bfloat16):
             self._network(pixels)
         return self._deepest.float().mean((2, 3))

@@ -22,7 +22,9 @@ Boxes = Mapping[str, Sequence[Detection]]
 """A photo's name and its detections, corners in pixels of the photo."""
 
 
-def teacher_boxes(photos: Sequence[TrainingPhoto], weights: Path, cache: Path) -> Boxes:
+def teacher_boxes(
+    photos: Sequence[TrainingPhoto], weights: Path, cache: Path, device: torch.device
+) -> Boxes:
     """Return the detections of YOLOv5 `weights` on each photo; the file `cache` keeps them.
 
     The cache holds the answer for one set of photos; one that lacks a photo is made again.
@@ -31,7 +33,7 @@ def teacher_boxes(photos: Sequence[TrainingPhoto], weights: Path, cache: Path) -
         known = _read(cache)
         if all(photo.name in known for photo in photos):
             return known
-    detector = load_yolov5(str(weights), torch.device("cpu"), data_dir=cache.parent)
+    detector = load_yolov5(str(weights), device, data_dir=cache.parent)
     boxes: dict[str, list[Detection]] = {}
     with tqdm(total=len(photos), desc="teacher", unit="photo") as bar:
         for start in range(0, len(photos), CHUNK):

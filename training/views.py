@@ -32,8 +32,8 @@ class Strength:
     jpeg: float = 0.0
 
 
-INDEXED = Strength(framing=0.10, tilt=0.1, colour=0.5, dark=0.05, jpeg=0.1, low_resolution=0.1)
-SEARCHED = Strength(framing=0.18, background=0.2, low_resolution=0.4, hidden=0.25, jpeg=0.45)
+INDEXED = Strength(framing=0.15, tilt=0.1, colour=0.5, dark=0.05, jpeg=0.1, low_resolution=0.1)
+SEARCHED = Strength(framing=0.22, background=0.3, low_resolution=0.45, hidden=0.25, jpeg=0.5)
 SEARCHED_LATE = replace(SEARCHED, hidden=0.45)
 
 

@@ -18,6 +18,7 @@ from training.canvases import CanvasBatches
 from training.detector import DetectorRecipe, DetectorTraining, export_detector, untrained
 from training.detector_loss import Head, add_cutouts, detection_loss, teacher_targets
 from training.encoder import EncoderRecipe, EncoderTraining, embed, export_encoder
+from training.features import Features
 from training.losses import instance_loss, kind_loss
 from training.photos import TrainingPhoto
 from training.plot import plot_losses
@@ -40,7 +41,7 @@ SMALL = EncoderRecipe(
     heads=1,
     dim=24,
     kind_dim=8,
-    late_from=3,
+    late_from=0.75,
 )
 ANCHORS = torch.tensor(
     [
@@ -180,16 +181,50 @@ def test_a_cutout_is_taught_to_the_cells_around_its_centre() -> None:
     assert targets[0].classes(this).tolist() == [[0, 0, 0, 1]]
 
 
+def test_the_averaged_weights_forget_where_the_run_began(
+    teacher: Checkpoint, tmp_path: Path
+) -> None:
+    training = DetectorTraining(DetectorRecipe(batch=1), Run(tmp_path), teacher, CPU)
+    weight = next(training.student.parameters())
+    for step in range(200):
+        training.step = step
+        torch.nn.init.constant_(weight, 0.0 if step == 0 else 1.0)
+        training.average.update_parameters(training.student)
+    assert next(training.average.module.parameters()).min() > 0.99
+
+
+def test_features_are_compared_channel_by_channel() -> None:
+    class Network(torch.nn.Module):
+        def __init__(self, gain: float) -> None:
+            super().__init__()
+            self.gain = gain
+            self.model = torch.nn.ModuleList([torch.nn.Identity()])
+
+        def forward(self, pixels: torch.Tensor) -> None:
+            self.model[-1]([pixels * self.gain])
+
+    pictures = torch.randn(2, 3, 8, 8) * torch.tensor([0.1, 1.0, 10.0]).view(1, 3, 1, 1)
+    far = []
+    for gain in (1.0, 0.0):
+        student, teacher = Network(gain), Network(1.0)
+        features = Features(student, teacher)
+        student(pictures)
+        teacher(pictures)
+        far.append(features.unlikeness().item())
+    assert far[0] == 0
+    assert far[1] == pytest.approx(1, abs=0.1)
+
+
 def test_a_trained_detector_loads_and_detects(
     photos: list[TrainingPhoto], teacher: Checkpoint, tmp_path: Path
 ) -> None:
-    recipe = DetectorRecipe(steps=2, batch=2, side_px=64)
+    recipe = DetectorRecipe(steps=2, batch=2, sides_px=(64, 96))
     training = DetectorTraining(recipe, Run(tmp_path / "run"), teacher, CPU)
-    training.train(CanvasBatches(photos, size=2, side_px=64, seed=1))
+    training.train(CanvasBatches(photos, size=2, sides_px=(64, 96), seed=1))
     assert DetectorTraining(recipe, Run(tmp_path / "run"), teacher, CPU).step == 2
     path = tmp_path / "detector.safetensors"
     export_detector(training, path)
     detector = load_yolov5(str(path), CPU, data_dir=tmp_path)
     found = detector.detect([Image.fromarray(photos[0].pixels)], confidence_threshold=0.0001)[0]
     assert {hit.label for hit in found} <= {"object"}
-    assert detector.side_px == 64
+    assert detector.side_px == 96

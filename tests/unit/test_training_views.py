@@ -104,7 +104,7 @@ def test_cutouts_lie_where_their_boxes_say() -> None:
         def _photo(self, rng: np.random.Generator) -> np.ndarray:  # type: ignore[type-arg]
             return bright.pixels
 
-    pictures, boxes = Bright(grey, size=16, side_px=96, seed=1)[0]
+    pictures, boxes = Bright(grey, size=16, sides_px=(96,), seed=1)[0]
     assert pictures.shape == (16, 3, 96, 96)
     assert len(boxes) > 10
     corners = boxes[:, 1:]

@@ -19,7 +19,7 @@ Box = tuple[int, int, int, int]
 Quad = tuple[tuple[float, float], ...]
 """Four corners (x, y) in pixels of the upright image."""
 
-_PROOF = ("rotation", "mirrored", "inliers", "evidence", "object")
+_PROOF = ("rotation", "mirrored", "inliers", "evidence", "coverage", "object")
 FetchPhoto = Callable[[str, str | None], bytes]
 
 
@@ -45,7 +45,7 @@ class Hit:
 
     A `verified` hit was found again by local features: `quad` are the query's corners in the
     photo, from its top left, clockwise; `rotation` is in degrees clockwise; chance would find so
-    many `inliers` once in 10^`evidence` photos.
+    many `inliers` once in 10^`evidence` photos; they lie around `coverage` (0..1) of the query.
     """
 
     box: Box
@@ -60,6 +60,7 @@ class Hit:
     mirrored: bool | None = None
     inliers: int | None = None
     evidence: float | None = None
+    coverage: float | None = None
     object: int | None = None
     """With `detect`: the number of the thing in `SearchResult.objects` that was found here."""
 
@@ -85,8 +86,9 @@ class Match:
     """A photo that contains what was searched for, with its hits, best first.
 
     `probability`, 0..1, is how sure that is (None from a service that does not say): scores of
-    different searches cannot be compared, these can. `verified` tells whether local features found
-    it again; the opposite is no disproof.
+    different searches cannot be compared, these can. `rise` is the score on the search's own scale:
+    0 like photos that do not show it, 1 for an equal picture. `verified` tells whether local
+    features found it again; the opposite is no disproof.
     """
 
     image_id: str
@@ -100,6 +102,7 @@ class Match:
     urls: Mapping[str, str] = field(default_factory=dict)
     verified: bool = False
     probability: float | None = None
+    rise: float | None = None
     origin: Origin = field(default_factory=Origin, repr=False, compare=False)
 
     def draw(self, photo: bytes | None = None, *, hits: int | None = None) -> Picture:
@@ -133,6 +136,7 @@ class Match:
             urls=raw.get("urls") or {},
             verified=bool(raw.get("verified")),
             probability=raw.get("probability"),
+            rise=raw.get("rise"),
         )
 
 

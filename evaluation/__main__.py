@@ -22,6 +22,7 @@ measured in that run, on the same crops.
   python -m evaluation speed --models mini
   python -m evaluation service --dev FOLDER --profile balanced --most-photos 60
   python -m evaluation compare data/eval/*/report.json
+  python -m evaluation certainty data/eval/*/answers.jsonl
 
 NEEDLE_* settings apply to `pack`, `speed` and `service`: NEEDLE_TILE_SCALES=1,2 tries other
 regions.
@@ -59,6 +60,11 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
 
         reports, written = arguments.reports, (arguments.json, arguments.markdown)
         service_report.compare(reports, *written, console)
+        return
+    if arguments.command == "certainty":
+        from evaluation import certainty
+
+        certainty.run(arguments.answers, console)
         return
     dev = arguments.dev or arguments.shared / "data" / "dev"
     most, json = arguments.most_photos, arguments.json
@@ -142,6 +148,8 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="runs of the service, side by side")
     compare.add_argument("reports", type=Path, nargs="+", metavar="REPORT", help="report.json")
     _output_options(compare)
+    certainty = commands.add_parser("certainty", help="fit how sure finds are to a run's answers")
+    certainty.add_argument("answers", type=Path, nargs="+", metavar="ANSWERS", help="answers.jsonl")
     return parser
 
 

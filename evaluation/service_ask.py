@@ -30,8 +30,9 @@ class Answer:
     `rank` is the place of the first right photo, from 1, or `LIMIT` + 1. `iou_right` is between
     the question's box and the right photo's first hit, `iou_top` the same for the top hit, 0 in a
     wrong photo; NaN where no box is known. `verified`, `source` and `confidence` are those of the
-    top match. `confidence` is the service's `probability` (0..1) where it gives one, else score
-    and evidence together; `found` is what the service says itself, None where it says nothing.
+    top match, as are `rise`, `evidence` and `coverage`, which its probability comes from.
+    `confidence` is the service's `probability` (0..1) where it gives one, else score and evidence
+    together; `found` is what the service says itself, None where it says nothing.
     """
 
     rank: int
@@ -42,6 +43,9 @@ class Answer:
     confidence: float
     probability: float | None
     found: bool | None
+    rise: float | None
+    evidence: float | None
+    coverage: float | None
     complete: bool
     timings_ms: Mapping[str, float]
 
@@ -91,6 +95,7 @@ def judged(result: SearchResult, right: Some[str], corners: Corners | None) -> A
     if corners is not None:
         overlap = _overlap(result.matches[places[0]], corners) if places else 0.0
     best = result.best
+    proof = best.hits[0] if best and best.verified and best.hits else None
     probability = _probability(result)
     return Answer(
         rank=rank,
@@ -101,6 +106,9 @@ def judged(result: SearchResult, right: Some[str], corners: Corners | None) -> A
         confidence=_standing(best) if probability is None else probability,
         probability=probability,
         found=result.raw.get("found"),
+        rise=best.rise if best else None,
+        evidence=proof.evidence if proof else None,
+        coverage=proof.coverage if proof else None,
         complete=bool(result.verification.get("complete", True)),
         timings_ms=result.timings_ms,
     )

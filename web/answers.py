@@ -81,6 +81,7 @@ class Hit(BaseModel):
     mirrored: bool | None = None
     inliers: int | None = None
     evidence: float | None = None
+    coverage: float | None = None
     object: int | None = None
 
 
@@ -88,6 +89,7 @@ class Match(BaseModel):
     """A photo that a search found, with its hits, the best first.
 
     `probability` is that of showing what was searched for; null in results from before it was told.
+    `rise` is the score on the search's own scale: 0 like photos that do not show it, 1 equal.
     """
 
     image_id: str
@@ -101,6 +103,7 @@ class Match(BaseModel):
     urls: MatchUrls
     verified: bool = False
     probability: float | None = None
+    rise: float | None = None
 
 
 class Thing(BaseModel):

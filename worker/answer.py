@@ -34,6 +34,7 @@ def match_json(photo: Holding, record: ImageRecord, most: int, *, numbered: bool
         "score": round(photo.score, 6),
         "distance": round(1 - photo.score, 6),
         "probability": round(photo.probability, 4),
+        "rise": round(photo.rise, 4),
         "verified": any(found.places for found in photo.found.values()),
         "filename": record.filename,
         "width": record.width,
@@ -91,4 +92,5 @@ def _place_json(place: Placement, match: Match) -> dict[str, Any]:
         "mirrored": place.mirrored,
         "inliers": place.inliers,
         "evidence": place.evidence,
+        "coverage": place.coverage,
     }

@@ -1,14 +1,15 @@
 """How sure a find is: the probability that a photo really shows what was searched for.
 
-Two signals. Evidence: how unlikely chance would make as many local features agree. And how far the
-photo's score stands out from the also-rans', the best scores of photos that rank behind: a search
-for something that no photo shows has best scores as well, but none stands out. Both are comparable
-between encoders and collections, where a bare score is not.
+Its signs: evidence, how unlikely chance would make as many local features agree; how much of the
+query these cover; and how far the photo's score stands out from the also-rans', the best scores of
+photos that rank behind: a search for something that no photo shows has best scores as well, but
+none stands out. All are comparable between encoders and collections, where a bare score is not.
 
 Two logistic models weigh them, one for finds with evidence and one for those without. They were
-fitted to 922 searches of the development photos of which half had no right photo among those
-searched: crops exact and altered, and second photographs, the open set of `make eval`. Its answers
-are what to fit them to again; docs/EVALUATION.md has the precision and reliability that came out.
+fitted to the open set of `make eval`, searches of the development photos of which half had no
+right photo among those searched: crops exact and altered, and second photographs.
+`python -m evaluation certainty data/eval/*/answers.jsonl` fits them again; docs/EVALUATION.md has
+the precision and reliability that came out.
 """
 
 from __future__ import annotations
@@ -17,16 +18,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import ClassVar
 
 from common.vectors.grouping import Match
 from worker.local.placement import FOUND, Placement
 
 LIKELY = 0.5
 """Probability from which a thing counts as found."""
-UNVERIFIED, RISE_UNVERIFIED = -13.6, 17.3
-"""Without evidence: logit = UNVERIFIED + RISE_UNVERIFIED * rise."""
-VERIFIED, RISE_VERIFIED, EVIDENCE = -0.07, 3.1, 0.7
-"""With it: logit = VERIFIED + RISE_VERIFIED * rise + EVIDENCE * ln(evidence / FOUND)."""
+UNVERIFIED = (-13.6, 17.3)
+"""Without evidence: weights of 1 and of the rise; their sum is the logit of the probability."""
+VERIFIED = (-0.07, 3.1, 0.7, 0.0)
+"""With it: weights of 1, the rise, the proof and the coverage (`Signs`)."""
 CLEAR = 4
 """Photos right behind the first are no background: several may show the thing."""
 UNKNOWN_SCORE = 0.7
@@ -50,11 +52,42 @@ class Background:
         return (score - self.score) / max(1 - self.score, 1e-3)
 
 
+@dataclass(frozen=True)
+class Signs:
+    """What tells how sure a find is: its score's `rise`; with evidence also `proof` and `coverage`.
+
+    `proof` is the logarithm of how many times the least evidence there is; `coverage` the share of
+    the query's area that the keypoints in agreement lie around: two mugs may bear the same icon.
+    """
+
+    rise: float
+    proof: float | None = None
+    coverage: float | None = None
+
+    NAMES: ClassVar = ("rise", "proof", "coverage")
+
+    @classmethod
+    def of(cls, rise: float, evidence: float | None, coverage: float | None) -> Signs:
+        """Return the signs of a find; `evidence` is None where there is none."""
+        if evidence is None:
+            return cls(rise)
+        return cls(rise, math.log(max(evidence, FOUND) / FOUND), coverage or 0.0)
+
+    def values(self) -> tuple[float, ...]:
+        """Return those that are there, in the order of the weights."""
+        every = (self.rise, self.proof, self.coverage)
+        return tuple(value for value in every if value is not None)
+
+    @property
+    def probability(self) -> float:
+        """Return the probability, 0..1, that a photo with these signs shows the thing."""
+        first, *weights = UNVERIFIED if self.proof is None else VERIFIED
+        logit = first + sum(w * v for w, v in zip(weights, self.values(), strict=True))
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
 def certainty(score: float, places: Sequence[Placement], background: Background) -> float:
     """Return the probability, 0..1, that a photo of this score and these places shows the thing."""
-    rise = background.rise(score)
-    logit = UNVERIFIED + RISE_UNVERIFIED * rise
-    if places:
-        proof = math.log(max(places[0].evidence, FOUND) / FOUND)
-        logit = VERIFIED + RISE_VERIFIED * rise + EVIDENCE * proof
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+    best = places[0] if places else None
+    evidence, coverage = (best.evidence, best.coverage) if best else (None, None)
+    return Signs.of(background.rise(score), evidence, coverage).probability

@@ -41,13 +41,15 @@ HITS_LEFT_OVER = 6
 class Found:
     """A photo that may hold the thing: its match, its verified places, and how sure that is.
 
-    `standing` is what photos are ordered by, `probability` 0..1 that the thing is in it.
+    `standing` is what photos are ordered by, `probability` 0..1 that the thing is in it, `rise`
+    how far its score stands out: see `worker.certainty`.
     """
 
     match: Match
     places: tuple[Placement, ...]
     standing: float
     probability: float
+    rise: float
 
 
 @dataclass(frozen=True)
@@ -209,4 +211,5 @@ def _found(match: Match, proof: Verification, background: Background) -> Found:
         places,
         standing(match.score, proof.places, match.image_id),
         certainty(match.score, places, background),
+        background.rise(match.score),
     )

@@ -24,6 +24,11 @@ class Holding:
         return sum(one.probability for one in self.found.values()) / self.things
 
     @property
+    def rise(self) -> float:
+        """Return the mean of how far the things' scores stand out from those of other photos."""
+        return sum(one.rise for one in self.found.values()) / self.things
+
+    @property
     def likely(self) -> int:
         """Return how many of the things are probably in the photo."""
         return sum(one.probability >= LIKELY for one in self.found.values())

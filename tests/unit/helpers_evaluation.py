@@ -46,6 +46,9 @@ def answer(*, right: bool, probability: float | None = None, verified: bool = Fa
         confidence=0.5 if probability is None else probability,
         probability=probability,
         found=None if probability is None else probability > 0.5,
+        rise=0.5,
+        evidence=20.0 if verified else None,
+        coverage=0.6 if verified else None,
         complete=True,
         timings_ms={"encode": 5.0, "total": 100.0},
     )

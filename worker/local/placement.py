@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from common.geometry import Box
@@ -29,7 +30,8 @@ class Placement:
     left of the query as it was posted. They may lie outside; `box` does not. Where the photo shows
     a part of the query alone (both are photos of scenes), they are that part's. `rotation`: degrees
     clockwise, of the query's upright (after mirroring, where `mirrored`). `inliers` of `matches`
-    keypoint pairs agree; `evidence` is -log10 of how often chance would do the same.
+    keypoint pairs agree, which lie around `coverage` (0..1) of the query's area; `evidence` is
+    -log10 of how often chance would do the same.
     """
 
     box: Box
@@ -40,6 +42,7 @@ class Placement:
     inliers: int
     matches: int
     evidence: float
+    coverage: float
 
 
 def placements(
@@ -78,7 +81,14 @@ def _placement(query: Query, photo: Keypoints, field: Field, fit: Fit) -> Placem
         inliers=fit.count,
         matches=len(field.source),
         evidence=round(fit.evidence, 2),
+        coverage=round(_coverage(field, fit), 3),
     )
+
+
+def _coverage(field: Field, fit: Fit) -> float:
+    """Return the share of the query's area that lies within the hull of the inliers, 0..1."""
+    hull = cv2.convexHull(field.source[fit.inliers].astype(np.float32))
+    return min(1.0, cv2.contourArea(hull) / (field.size[0] * field.size[1]))
 
 
 def _shown_part(query: Query, photo: Keypoints, field: Field, fit: Fit) -> Matrix:

@@ -56,13 +56,13 @@ def main(argv: list[str] | None = None) -> int:
 def _run(arguments: argparse.Namespace, console: Console) -> None:
     # Imported here: --help must not wait for torch.
     if arguments.command == "compare":
-        from evaluation import service_report
+        from evaluation.service import report
 
         reports, written = arguments.reports, (arguments.json, arguments.markdown)
-        service_report.compare(reports, *written, console)
+        report.compare(reports, *written, console)
         return
     if arguments.command == "certainty":
-        from evaluation import certainty
+        from evaluation.service import certainty
 
         certainty.run(arguments.answers, console)
         return
@@ -89,7 +89,7 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
 
         detector.run(dev, arguments.weights, most, json, console)
     elif arguments.command == "service":
-        from evaluation import service
+        from evaluation.service import run as service
 
         service.run(
             service.Options(

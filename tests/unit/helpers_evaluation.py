@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from client.results import SearchResult
-from evaluation.losses import STEPS, Steps
 from evaluation.photos import LabelledBox, Photo, Query
-from evaluation.pipelines import GRID, ONE, PLAIN, Cost
 from evaluation.retrieval import Outcomes
-from evaluation.service_ask import LIMIT, Answer
-from evaluation.service_index import Collection, Spent
-from evaluation.service_measured import Measured
-from evaluation.service_plan import Plan, make_plan
+from evaluation.service.ask import LIMIT, Answer
+from evaluation.service.index import Collection, Spent
+from evaluation.service.losses import STEPS, Steps
+from evaluation.service.measured import Measured
+from evaluation.service.pipelines import GRID, ONE, PLAIN, Cost
+from evaluation.service.plan import Plan, make_plan
 
 SIDE = 1000
 SIDES = (500, 300, 150, 70, 40)

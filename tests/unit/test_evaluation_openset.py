@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from evaluation.bootstrap import statistic_interval
-from evaluation.openset import Twice, calibration, curve, recalls_at, said
+from evaluation.service.openset import Twice, calibration, curve, recalls_at, said
 
 
 def twice(*pairs: tuple[float, bool, float]) -> Twice:

@@ -10,7 +10,7 @@ from PIL import Image
 from evaluation.perturb import PERTURBATIONS
 from evaluation.photos import Query
 from evaluation.report import SECOND
-from evaluation.service_plan import FOLDS, balanced, folds, make_plan
+from evaluation.service.plan import FOLDS, balanced, folds, make_plan
 from tests.unit.helpers_evaluation import SIDES, photos, seconds
 
 

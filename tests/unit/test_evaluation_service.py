@@ -16,16 +16,25 @@ from client import Needle
 from client.results import SearchResult
 from common.geometry import Box
 from common.vectors.base import Hit, Region, Source, VectorStore
-from evaluation.losses import ENGINE, EXACT_STEP, GROUPED, PROPOSED, STEPS, VERIFIED, Steps, follow
 from evaluation.pack import environment
-from evaluation.pipelines import GRID, ONE, PLAIN, pipelines
 from evaluation.references import PixelEncoder
 from evaluation.retrieval import Truth
-from evaluation.service_ask import LIMIT, Asker, judged, outcomes
-from evaluation.service_asking import truths
-from evaluation.service_index import Spent, collection_name, remembered
-from evaluation.service_plan import FOLDS, make_plan
-from evaluation.usage import cpu_s, disk_bytes
+from evaluation.service.ask import LIMIT, Asker, judged, outcomes
+from evaluation.service.asking import truths
+from evaluation.service.index import Spent, collection_name, remembered
+from evaluation.service.losses import (
+    ENGINE,
+    EXACT_STEP,
+    GROUPED,
+    PROPOSED,
+    STEPS,
+    VERIFIED,
+    Steps,
+    follow,
+)
+from evaluation.service.pipelines import GRID, ONE, PLAIN, pipelines
+from evaluation.service.plan import FOLDS, make_plan
+from evaluation.service.usage import cpu_s, disk_bytes
 from tests.unit.helpers_evaluation import collection, photos, result
 from worker.models.base import Detection
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from evaluation.bootstrap import Estimate
 from evaluation.report import nulled
-from evaluation.sheets import Sheet, side_by_side
+from evaluation.service.sheets import Sheet, side_by_side
 
 SHARE = Estimate(0.5, 0.25, 0.75, 8)
 NONE = Estimate(np.nan, np.nan, np.nan, 0)

@@ -14,17 +14,18 @@ from rich.console import Console
 from client import Needle
 from common.settings import Settings
 from common.vectors.opening import open_store
-from evaluation import service_plan, service_report
-from evaluation.losses import follow
 from evaluation.pack import environment
 from evaluation.photos import open_photos, queries, spread
 from evaluation.report import write_json
-from evaluation.service_ask import Asker
-from evaluation.service_asking import Asking, truths
-from evaluation.service_index import index_photos
-from evaluation.service_measured import Measured, write_answers
-from evaluation.service_plan import Plan, make_plan
-from evaluation.service_tables import Counted
+from evaluation.service import plan as plans
+from evaluation.service import report
+from evaluation.service.ask import Asker
+from evaluation.service.asking import Asking, truths
+from evaluation.service.index import index_photos
+from evaluation.service.losses import follow
+from evaluation.service.measured import Measured, write_answers
+from evaluation.service.plan import Plan, make_plan
+from evaluation.service.tables import Counted
 from stack import Stack
 from stack.signals import as_interrupt
 from worker.models.packs import load_pack
@@ -63,17 +64,17 @@ def run(options: Options, console: Console) -> None:
     with as_interrupt():
         measured = measure(name, plan, stack, options, console)
     write_answers(measured, folder / "answers.jsonl")
-    sheets = service_report.sheets(measured)
-    service_report.show(sheets, console)
+    sheets = report.sheets(measured)
+    report.show(sheets, console)
     if measured.leaked:
         console.print(f"[red]the filter let {measured.leaked} photos through[/red]")
-    facts = service_report.facts(measured, sheets)
+    facts = report.facts(measured, sheets)
     for path in (folder / "report.json", options.json):
         write_json(path, facts, console)
     for markdown in (folder / "report.md", options.markdown):
-        service_report.write_markdown(markdown, title(measured), sheets, console)
+        report.write_markdown(markdown, title(measured), sheets, console)
     # Only now: the detector's package, which plots too, does not load after matplotlib.
-    from evaluation import plots
+    from evaluation.service import plots
 
     plots.draw(Counted(measured), folder / "plots", console)
 
@@ -98,7 +99,7 @@ def announce(plan: Plan, name: str, folder: Path, console: Console) -> None:
 def measure(name: str, plan: Plan, stack: Stack, options: Options, console: Console) -> Measured:
     """Run the service, index, ask everything, and then look into what it has stored."""
     loaded = load_pack(stack.settings)
-    folds = service_plan.folds(plan.photos, queries(options.dev, plan.photos))
+    folds = plans.folds(plan.photos, queries(options.dev, plan.photos))
     with stack, Needle(stack.base_url) as needle:
         stack.wait_ready(READY_TIMEOUT_S)
         collection = index_photos(plan.photos, folds, stack, needle, console)

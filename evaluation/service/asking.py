@@ -14,11 +14,11 @@ from common.settings import Settings
 from evaluation.embedder import Embedder
 from evaluation.perturb import png
 from evaluation.photos import read_pixels
-from evaluation.pipelines import Pipeline, pipelines
 from evaluation.retrieval import Truth
-from evaluation.service_ask import Answer, Asker
-from evaluation.service_index import Collection
-from evaluation.service_plan import Plan, Question
+from evaluation.service.ask import Answer, Asker
+from evaluation.service.index import Collection
+from evaluation.service.pipelines import Pipeline, pipelines
+from evaluation.service.plan import Plan, Question
 from worker.models.base import Embeddings
 from worker.models.packs import LoadedPack
 

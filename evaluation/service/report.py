@@ -10,23 +10,23 @@ from typing import Any
 
 from rich.console import Console
 
-from evaluation import service_prices, service_tables
 from evaluation.report import write_json
-from evaluation.service_measured import Measured
-from evaluation.service_tables import Counted
-from evaluation.sheets import Sheet, side_by_side
+from evaluation.service import prices, tables
+from evaluation.service.measured import Measured
+from evaluation.service.sheets import Sheet, side_by_side
+from evaluation.service.tables import Counted
 
 _BUILDERS = (
-    service_tables.curves,
-    service_tables.gains,
-    service_tables.perturbations,
-    service_tables.seconds,
-    service_prices.open_set,
-    service_prices.reliability,
-    service_tables.localisation,
-    service_prices.losses,
-    service_prices.costs,
-    service_prices.times,
+    tables.curves,
+    tables.gains,
+    tables.perturbations,
+    tables.seconds,
+    prices.open_set,
+    prices.reliability,
+    tables.localisation,
+    prices.losses,
+    prices.costs,
+    prices.times,
 )
 
 
@@ -86,5 +86,5 @@ def compare(
     joined = side_by_side(runs)
     show(joined, console)
     write_markdown(markdown, " and ".join(runs), joined, console)
-    tables = {sheet.key: sheet.as_json() for sheet in joined}
-    write_json(json_file, {"command": "compare", "runs": list(runs), "tables": tables}, console)
+    together = {sheet.key: sheet.as_json() for sheet in joined}
+    write_json(json_file, {"command": "compare", "runs": list(runs), "tables": together}, console)

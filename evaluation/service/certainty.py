@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from evaluation.openset import calibration
+from evaluation.service.openset import calibration
 from worker.certainty import Signs
 
 ASKED = ("among all", "without the right ones")

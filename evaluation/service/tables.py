@@ -10,15 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.bootstrap import Estimate, difference_interval, mean_interval
-from evaluation.openset import Twice
 from evaluation.perturb import PERTURBATIONS
 from evaluation.questions import BANDS, EVERY_SIZE
 from evaluation.report import SAME_BOX, SECOND
 from evaluation.retrieval import Outcomes
-from evaluation.service_ask import outcomes
-from evaluation.service_measured import Measured
-from evaluation.service_plan import EXACT, TOGETHER
-from evaluation.sheets import Sheet, Value
+from evaluation.service.ask import outcomes
+from evaluation.service.measured import Measured
+from evaluation.service.openset import Twice
+from evaluation.service.plan import EXACT, TOGETHER
+from evaluation.service.sheets import Sheet, Value
 
 NEEDLE = "Needle"
 SIZES = {**BANDS, **EVERY_SIZE}

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from common.vectors.base import VectorStore
 from evaluation.boxes import iou
 from evaluation.report import SAME_BOX
-from evaluation.service_ask import LIMIT
-from evaluation.service_index import Collection
-from evaluation.service_plan import Question
+from evaluation.service.ask import LIMIT
+from evaluation.service.index import Collection
+from evaluation.service.plan import Question
 from worker.models.base import Embeddings
 
 PROPOSED = f"a region of IoU >= {SAME_BOX}"

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from evaluation.bootstrap import Estimate
-from evaluation.pipelines import GRID, ONE, PLAIN
-from evaluation.service_tables import NEEDLE
+from evaluation.service.pipelines import GRID, ONE, PLAIN
+from evaluation.service.tables import NEEDLE
 
 COLOURS = {NEEDLE: "#0b6e4f", PLAIN: "#d1495b", ONE: "#8d99ae", GRID: "#edae49"}
 MARKERS = {NEEDLE: "o", PLAIN: "s", ONE: "v", GRID: "D"}

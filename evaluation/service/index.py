@@ -18,7 +18,7 @@ from client import Needle
 from client.ids import file_digest, image_id
 from client.jobs import Job
 from evaluation.photos import Photo
-from evaluation.usage import cpu_s, stored_bytes
+from evaluation.service.usage import cpu_s, stored_bytes
 from stack import Stack
 
 DIGITS = 10

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from evaluation.losses import Steps
-from evaluation.pipelines import Cost
 from evaluation.report import nulled
 from evaluation.retrieval import Outcomes
-from evaluation.service_ask import LIMIT, Answer
-from evaluation.service_index import Collection
-from evaluation.service_plan import Plan
+from evaluation.service.ask import LIMIT, Answer
+from evaluation.service.index import Collection
+from evaluation.service.losses import Steps
+from evaluation.service.pipelines import Cost
+from evaluation.service.plan import Plan
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,15 @@ from numpy.typing import NDArray
 from rich.console import Console
 
 from evaluation.bootstrap import mean_interval
-from evaluation.losses import STEPS
-from evaluation.openset import PRECISION
 from evaluation.perturb import PERTURBATIONS
-from evaluation.pipelines import GRID
-from evaluation.plotting import (
+from evaluation.questions import BANDS
+from evaluation.report import SAME_BOX
+from evaluation.retrieval import Outcomes
+from evaluation.service.losses import STEPS
+from evaluation.service.openset import PRECISION
+from evaluation.service.pipelines import GRID
+from evaluation.service.plan import EXACT, TOGETHER
+from evaluation.service.plotting import (
     BANDS_BY_SIZE,
     COLOURS,
     DPI,
@@ -30,12 +34,8 @@ from evaluation.plotting import (
     line,
     shifts,
 )
-from evaluation.questions import BANDS
-from evaluation.report import SAME_BOX
-from evaluation.retrieval import Outcomes
-from evaluation.service_plan import EXACT, TOGETHER
-from evaluation.service_prices import kinds, probabilities
-from evaluation.service_tables import NEEDLE, Counted
+from evaluation.service.prices import kinds, probabilities
+from evaluation.service.tables import NEEDLE, Counted
 
 _TITLES = {EXACT: "Exact crops", TOGETHER: "All perturbations together"}
 

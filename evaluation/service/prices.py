@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.bootstrap import Estimate, mean_interval
-from evaluation.losses import STEPS
-from evaluation.openset import PRECISION, Calibration, Twice, calibration, recalls_at, said
-from evaluation.pipelines import Cost
 from evaluation.questions import BANDS, EVERY_SIZE
 from evaluation.report import SECOND
-from evaluation.service_plan import EXACT, TOGETHER
-from evaluation.service_tables import NEEDLE, SEEN, Counted
-from evaluation.sheets import Sheet, Value
+from evaluation.service.losses import STEPS
+from evaluation.service.openset import PRECISION, Calibration, Twice, calibration, recalls_at, said
+from evaluation.service.pipelines import Cost
+from evaluation.service.plan import EXACT, TOGETHER
+from evaluation.service.sheets import Sheet, Value
+from evaluation.service.tables import NEEDLE, SEEN, Counted
 
 PERCENTILES = (50, 95, 99)
 BANDS_BOUGHT = {">= 4 %": (0.04, np.inf), **{name: BANDS[name] for name in list(BANDS)[2:]}}

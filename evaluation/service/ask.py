@@ -14,8 +14,8 @@ from client.results import Match, SearchResult
 from evaluation.boxes import iou
 from evaluation.photos import Corners
 from evaluation.retrieval import Outcomes
-from evaluation.service_index import Collection
-from evaluation.service_plan import FOLDS, Question
+from evaluation.service.index import Collection
+from evaluation.service.plan import FOLDS, Question
 
 LIMIT = 10
 """Photos that a search returns: a right one beyond them counts as not found."""

@@ -1,0 +1,1 @@
+"""`service`: the running service on labelled photos, over HTTP, beside simpler pipelines."""

@@ -196,7 +196,7 @@ def mini_with(tmp_path: Path, **facts: object) -> Path:
 
 
 def test_weights_say_in_which_square_they_see(tmp_path: Path) -> None:
-    small = load_checkpoint(mini_with(tmp_path), tmp_path)
+    small = load_checkpoint(mini_with(tmp_path, side_px=320), tmp_path)
     large = load_checkpoint(mini_with(tmp_path, side_px=640), tmp_path)
     assert (small.side_px, large.side_px) == (320, 640)
     assert small.sha256 != large.sha256

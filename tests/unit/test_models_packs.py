@@ -114,7 +114,7 @@ def test_mini_loads_and_describes_itself(tmp_path: Path) -> None:
     assert json.loads(json.dumps(pack.describe())) == {
         "name": "mini",
         "detector": pack.detector.id,
-        "encoder": "mini-encoder:0254c64d0269",
+        "encoder": "mini-encoder:ad0d0efc2600",
         "dim": 256,
         "has_text": False,
         "device": "cpu",

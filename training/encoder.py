@@ -29,7 +29,7 @@ SAMPLE = 8
 class EncoderRecipe:
     """Everything that decides the weights, beside the photos."""
 
-    steps: int = 5000
+    steps: int = 3700
     pairs: int = 1024
     side_px: int = 96
     patch_px: int = 16

@@ -17,31 +17,45 @@ NOVEL_IOU = 0.8
 """A region that overlaps a kept one this much would be nearly the same crop again."""
 DETECTED_SHARE = 0.6
 """Of the budget, at most this is for detections: the tiles must reach what nothing detects."""
+COARSE = 3.5
+"""Tiles of more than the photo's shorter side divided by this show scenes, which no detector boxes.
+Smaller ones make up for what it leaves out."""
 
 
 def choose(
     proposals: Sequence[Proposal],
     budget: int,
+    enough: int,
     image: Image.Image,
 ) -> list[Proposal]:
-    """Return at most `budget` of a photo's proposals, in their order; all of them if they fit.
+    """Return at most `budget` of a photo's proposals, in their order.
 
-    Detections come by confidence, tiles by detail; sizes (octaves of area) take turns, so that
-    many small tiles do not crowd out the large ones, nor the other way round. The whole photo
-    always stays.
+    The whole photo always stays; then come detections, by confidence; then coarse tiles, by detail;
+    then fine ones, but only while there are fewer than `enough` regions: a detector that boxes many
+    things leaves little for them to find. Sizes (octaves of area) take turns, so that many small
+    regions do not crowd out the large ones, nor the other way round.
     """
-    if len(proposals) <= budget:
+    if len(proposals) <= min(budget, enough):
         return list(proposals)
     wholes = [n for n, p in enumerate(proposals) if p.source is Source.WHOLE]
     tiles = [n for n, p in enumerate(proposals) if p.source is Source.TILE]
     found = [n for n in range(len(proposals)) if n not in {*wholes, *tiles}]
-    room = max(budget - len(wholes) - len(tiles), int(DETECTED_SHARE * budget))
-    kept = wholes + _by_turns(proposals, _novel(proposals, found), room)
     edges = Detail(image).within([proposals[n].box for n in tiles])
     merits = dict(zip(tiles, edges, strict=True))
     tiles.sort(key=lambda n: -merits[n])
-    kept += _by_turns(proposals, tiles, budget - len(kept))
+    coarse = [n for n in tiles if _shorter(proposals[n]) * COARSE > min(image.size)]
+    fine = [n for n in tiles if n not in set(coarse)]
+    room = max(budget - len(wholes) - len(coarse), int(DETECTED_SHARE * budget))
+    if len(found) > room:
+        found = _by_turns(proposals, _novel(proposals, found), room)
+    kept = wholes + found
+    kept += _by_turns(proposals, coarse, budget - len(kept))
+    kept += _by_turns(proposals, fine, min(budget, enough) - len(kept))
     return [proposals[n] for n in sorted(kept)]
+
+
+def _shorter(proposal: Proposal) -> int:
+    return min(proposal.box.width, proposal.box.height)
 
 
 def _novel(proposals: Sequence[Proposal], found: Sequence[int]) -> list[int]:

@@ -23,17 +23,20 @@ class Profile:
     """Side of the slices that are detected in on their own, in sides of the detector's square."""
     budget: int
     """Most regions of a photo."""
+    enough: int
+    """Regions from which on no fine tiles are added: the detector has boxed what there is."""
 
     def describe(self) -> str:
         """Name everything that decides the regions of given detections."""
         t = self.tiling
-        return f"{t.scales}/{t.overlap}/{t.min_px}/{t.most}|{self.slicing}|{self.budget}"
+        tiles = f"{t.scales}/{t.overlap}/{t.min_px}/{t.most}"
+        return f"{tiles}|{self.slicing}|{self.budget}|{self.enough}"
 
 
 PROFILES = {
-    "fast": Profile(Tiling((1, 2, 3), 0.0, 112), None, 64),
-    "balanced": Profile(Tiling((1, 2, 3, 4, 6, 9, 12), 0.5, 64), 1.5, 500),
-    "thorough": Profile(Tiling((1, 2, 3, 4, 6, 9, 12, 16), 0.5, 48), 0.75, 1000),
+    "fast": Profile(Tiling((1, 2, 3), 0.0, 112), None, 64, 64),
+    "balanced": Profile(Tiling((1, 2, 3, 4, 6, 9, 12), 0.5, 64), 1.5, 600, 250),
+    "thorough": Profile(Tiling((1, 2, 3, 4, 6, 9, 12, 16), 0.5, 48), 0.75, 1200, 600),
 }
 ALONE_OVERLAP = 0.5
 """Where nothing is detected, tiles alone must meet every object somewhere near its middle."""
@@ -50,11 +53,15 @@ def profile_of(name: str, settings: Settings, detector: Detector | None) -> Prof
         settings.tile_min_px or tiling.min_px,
         settings.tiles_per_image,
     )
+    budget = settings.regions_per_image or profile.budget
+    # Tiles that were asked for by name, and those that are all there is, all count.
+    sparing = detector is not None and settings.scales is None
     return replace(
         profile,
         tiling=tiling,
         slicing=profile.slicing if detector else None,
-        budget=settings.regions_per_image or profile.budget,
+        budget=budget,
+        enough=min(budget, profile.enough) if sparing else budget,
     )
 
 
@@ -78,7 +85,12 @@ class Proposer:
         chosen = profile_of(profile, self.settings, self.detector)
         found = self._detect(images, chosen, confidence_threshold)
         return [
-            choose(propose(*image.size, hits[: chosen.budget], chosen.tiling), chosen.budget, image)
+            choose(
+                propose(*image.size, hits[: chosen.budget], chosen.tiling),
+                chosen.budget,
+                chosen.enough,
+                image,
+            )
             for image, hits in zip(images, found, strict=True)
         ]
 

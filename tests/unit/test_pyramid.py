@@ -76,7 +76,8 @@ def tile(x: int, y: int, side: int) -> Proposal:
 
 def test_a_photo_that_fits_the_budget_keeps_everything() -> None:
     proposals = propose(640, 480, [], PROFILES["fast"].tiling)
-    assert choose(proposals, len(proposals), noise(64, 48)) == proposals
+    most = len(proposals)
+    assert choose(proposals, most, most, noise(640, 480)) == proposals
 
 
 @given(st.integers(1, 120), st.integers(0, 80))
@@ -84,7 +85,7 @@ def test_a_photo_that_fits_the_budget_keeps_everything() -> None:
 def test_the_budget_is_kept_and_the_whole_stays(budget: int, detections: int) -> None:
     hits = [Detection(n, n, n + 30, n + 30, "x", 1 / (n + 1)) for n in range(detections)]
     proposals = propose(640, 480, hits, PROFILES["balanced"].tiling)
-    kept = choose(proposals, budget, noise(64, 48))
+    kept = choose(proposals, budget, budget, noise(640, 480))
     assert len(kept) <= budget
     assert kept[0].source is Source.WHOLE
     assert kept == [p for p in proposals if p in kept]
@@ -94,22 +95,35 @@ def test_tiles_with_nothing_on_them_go_first() -> None:
     photo = Image.new("RGB", (400, 400), "white")
     photo.paste(noise(200, 200), (200, 200))
     tiles = [tile(x, y, 100) for x, y in product(range(0, 400, 100), repeat=2)]
-    kept = choose([Proposal(Box(0, 0, 400, 400), Source.WHOLE), *tiles], 5, photo)
+    kept = choose([Proposal(Box(0, 0, 400, 400), Source.WHOLE), *tiles], 5, 5, photo)
     assert {p.box.x1 for p in kept[1:]} == {p.box.y1 for p in kept[1:]} == {200, 300}
 
 
 def test_sizes_take_turns() -> None:
     small = [tile(x, y, 50) for x, y in product(range(0, 400, 50), repeat=2)]
     large = [tile(0, 0, 200), tile(200, 200, 200)]
-    kept = choose([*small, *large], 6, noise(400, 400))
+    kept = choose([*small, *large], 6, 6, noise(400, 400))
     assert [p.box.width for p in kept].count(200) == 2
 
 
 def test_near_copies_of_a_detection_do_not_use_up_the_budget() -> None:
     copies = [Detection(n / 10, 0, 100 + n / 10, 100, "a", 0.9) for n in range(20)]
     other = Detection(200, 200, 300, 300, "b", 0.1)
-    kept = choose(propose(400, 400, [*copies, other], PROFILES["fast"].tiling), 6, noise(40, 40))
+    proposals = propose(400, 400, [*copies, other], PROFILES["fast"].tiling)
+    kept = choose(proposals, 6, 6, noise(400, 400))
     assert "b" in [p.label for p in kept]
+
+
+def test_fine_tiles_make_up_for_what_the_detector_leaves_out() -> None:
+    def sizes(detections: int) -> list[int]:
+        hits = [Detection(9 * n, 0, 9 * n + 8, 8, "x", 0.5) for n in range(detections)]
+        proposals = propose(640, 480, hits, PROFILES["balanced"].tiling)
+        kept = choose(proposals, 600, 100, noise(640, 480))
+        return [p.box.width for p in kept if p.source is Source.TILE]
+
+    few, many = sizes(1), sizes(70)
+    assert min(few) == 80 and len(few) == 98
+    assert min(many) == 160 and sorted(few)[-len(many) :] == sorted(many)
 
 
 class Listening:

@@ -25,7 +25,7 @@ class YoloV5Detector:
 
     Each image is scaled into a square of its own, of 640 pixels or what the weights ask for, so
     that its detections do not depend on its neighbours in a batch. Suppression is within a class,
-    at an overlap of 0.6; an image has at most 300 detections. Safe to use from several threads,
+    at an overlap of 0.6; an image has at most 600 detections. Safe to use from several threads,
     which take turns.
     """
 

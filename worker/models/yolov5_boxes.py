@@ -16,7 +16,7 @@ from worker.models.pixels import resize, to_tensor
 GREY = 114
 MAX_CANDIDATES = 4096
 """Most boxes of an image that enter suppression, whose time grows with their square."""
-MAX_DETECTIONS = 300
+MAX_DETECTIONS = 600
 IOU_THRESHOLD = 0.6
 
 

@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from evaluation.service.openset import calibration
-from worker.certainty import Signs
+from evaluation.report import cell
+from evaluation.service.openset import Twice, calibration, recalls_at, said
+from worker.certainty import LIKELY, Signs
 
 ASKED = ("among all", "without the right ones")
 PARTS = 5
@@ -46,18 +47,34 @@ def run(paths: Sequence[Path], console: Console) -> None:
     answers = [answer for path in paths for answer in _read(path)]
     if not answers:
         raise FileNotFoundError("None of the files holds answers of an open set")
-    for name, own in {
-        "unverified": [a for a in answers if a["evidence"] is None],
-        "verified": [a for a in answers if a["evidence"] is not None],
-    }.items():
-        seen = gathered(own)
-        weights = fit(seen)
-        console.print(f"{name}: {np.round(weights, 2).tolist()} of 1, {', '.join(Signs.NAMES)}")
-        left_out = calibration(judged_apart(seen), seen.right)
-        console.print(
-            f"  {len(own)} answers, {int(seen.right.sum())} right; left out in turn: calibration "
-            f"error {left_out.error:.3f}, Brier score {left_out.brier:.3f}"
-        )
+    chance = np.empty(len(answers))
+    proven = np.array([answer["evidence"] is not None for answer in answers])
+    for name, own in (("unverified", ~proven), ("verified", proven)):
+        seen = gathered([answers[n] for n in np.flatnonzero(own)])
+        chance[own] = judged_apart(seen)
+        console.print(f"{name}: {np.round(fit(seen), 2).tolist()} of 1, {', '.join(Signs.NAMES)}")
+        console.print(f"  {own.sum()} answers, {seen.right.sum()} right", highlight=False)
+    console.print("Every question by a fit to the others:")
+    for what, value in judged(answers, chance).items():
+        console.print(f"  {what}: {value}", highlight=False)
+
+
+def judged(answers: Sequence[dict[str, Any]], chance: Floats) -> dict[str, str]:
+    """Return what saying `found` from `LIKELY` on is worth, given each answer's probability."""
+    order = sorted(
+        range(len(answers)),
+        key=lambda n: (answers[n]["question"], ASKED.index(answers[n]["asked"])),
+    )
+    right = np.array([answers[n]["rank"] == 1 for n in order]).reshape(-1, 2)
+    twice = Twice(chance[order].reshape(-1, 2), right)
+    fitted = calibration(chance, np.array([answer["rank"] == 1 for answer in answers]))
+    precise = recalls_at(twice)
+    return {
+        **{what: cell(share) for what, share in said(twice, twice.confidence >= LIKELY).items()},
+        "found, where 'found' is 90% precise": cell(precise[0]),
+        "not found, by that same threshold": cell(precise[1]),
+        "calibration error, Brier score": f"{fitted.error:.3f}, {fitted.brier:.3f}",
+    }
 
 
 def gathered(answers: Sequence[dict[str, Any]]) -> Seen:

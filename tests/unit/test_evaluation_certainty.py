@@ -53,7 +53,7 @@ def test_a_run_is_read_and_fitted_with_and_without_evidence(tmp_path: Path) -> N
                     "box": None,
                     "asked": asked,
                     "rank": 1 if there else 11,
-                    "rise": (0.7 if there else 0.3) + rng.normal(0, 0.1),
+                    "rise": (0.7 if there else 0.3) + rng.normal(0, 0.03),
                     "evidence": (30.0 if there else 4.0) if n % 2 else None,
                     "coverage": 0.5 if n % 2 else None,
                 }
@@ -62,7 +62,8 @@ def test_a_run_is_read_and_fitted_with_and_without_evidence(tmp_path: Path) -> N
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     written = io.StringIO()
     run([path], Console(file=written, width=200))
-    assert "40 answers, 20 right" in written.getvalue()
+    assert written.getvalue().count("40 answers, 20 right") == 2
+    assert "found: precision: 1.000" in written.getvalue()
     assert gathered(
         [{"rise": 0.5, "evidence": 9.0, "coverage": 0.2, "rank": 1, "question": 0}]
     ).signs.shape == (1, len(Signs.NAMES))

@@ -25,9 +25,9 @@ from worker.local.placement import FOUND, Placement
 
 LIKELY = 0.5
 """Probability from which a thing counts as found."""
-UNVERIFIED = (-13.6, 17.3)
+UNVERIFIED = (-11.3, 16.9)
 """Without evidence: weights of 1 and of the rise; their sum is the logit of the probability."""
-VERIFIED = (-0.07, 3.1, 0.7, 0.0)
+VERIFIED = (-0.31, 3.66, 0.47, 3.07)
 """With it: weights of 1, the rise, the proof and the coverage (`Signs`)."""
 CLEAR = 4
 """Photos right behind the first are no background: several may show the thing."""

@@ -60,14 +60,13 @@ def run(paths: Sequence[Path], console: Console) -> None:
 
 
 def judged(answers: Sequence[dict[str, Any]], chance: Floats) -> dict[str, str]:
-    """Return what saying `found` from `LIKELY` on is worth, given each answer's probability."""
-    order = sorted(
-        range(len(answers)),
-        key=lambda n: (answers[n]["question"], ASKED.index(answers[n]["asked"])),
-    )
-    right = np.array([answers[n]["rank"] == 1 for n in order]).reshape(-1, 2)
-    twice = Twice(chance[order].reshape(-1, 2), right)
-    fitted = calibration(chance, np.array([answer["rank"] == 1 for answer in answers]))
+    """Return what saying `found` from `LIKELY` on is worth, given each answer's probability.
+
+    The two answers of a question stand side by side.
+    """
+    right = np.array([answer["rank"] == 1 for answer in answers])
+    twice = Twice(chance.reshape(-1, 2), right.reshape(-1, 2))
+    fitted = calibration(chance, right)
     precise = recalls_at(twice)
     return {
         **{what: cell(share) for what, share in said(twice, twice.confidence >= LIKELY).items()},
@@ -115,13 +114,16 @@ def probabilities(signs: Floats, weights: Floats) -> Floats:
 
 
 def _read(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the answers of the open set: the questions that were asked both ways."""
-    asked: dict[str, list[dict[str, Any]]] = {}
+    """Yield the answers of the open set: of each question that was asked both ways, these two.
+
+    A question's answers stand one after another, that among all photos first.
+    """
+    first: dict[str, Any] = {}
+    number = 0
     for line in path.read_text(encoding="utf-8").splitlines():
         answer = json.loads(line)
-        if answer["asked"] in ASKED and answer.get("rise") is not None:
-            key = json.dumps([answer["what"], answer["group"], answer["right"], answer["box"]])
-            asked.setdefault(key, []).append(answer)
-    for number, both in enumerate(asked.values()):
-        if {answer["asked"] for answer in both} == set(ASKED):
-            yield from ({**answer, "question": number} for answer in both)
+        if answer["asked"] == ASKED[0]:
+            first = answer
+        elif answer["asked"] == ASKED[1] and None not in (answer["rise"], first["rise"]):
+            yield from ({**one, "question": number} for one in (first, answer))
+            number += 1

@@ -68,7 +68,7 @@ def index_photos(
     statuses = [item for item in needle.items(job)]
     failed = tuple(item.name for item in statuses if item.status not in ("indexed", "unchanged"))
     fresh = sum(item.status == "indexed" for item in statuses)
-    spent = remembered(stack.data_dir / f"spent-{name}.json", took, fresh == len(set(digests)))
+    spent = remembered(stack.data_dir / f"spent-{name}.json", took, fresh >= len(set(digests)))
     return Collection(
         name,
         tuple(image_id(digest, name) for digest in digests),

@@ -17,7 +17,7 @@ from tests.conftest import free_port
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run a service of its own for the module."""
-    env = {"NEEDLE_TILE_MIN_PX": "96", "NEEDLE_CHUNK_SIZE": "4"}
+    env = {"NEEDLE_REGIONS_PER_IMAGE": "120", "NEEDLE_CHUNK_SIZE": "4"}
     folder = tmp_path_factory.mktemp("service")
     running = Stack(env, data_dir=folder, port=free_port())
     with running:

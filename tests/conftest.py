@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -15,6 +16,11 @@ import pytest
 from common.redis import Client, connect
 
 REPO = Path(__file__).resolve().parent.parent
+
+# A shell starts what runs behind it (`make test &`, nohup) deaf to Ctrl-C, and every process that
+# it starts in turn: tests that press Ctrl-C would wait for ever.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def shared_folder() -> Path:

@@ -29,9 +29,10 @@ def _result(page: Page, button: Locator) -> Any:
     """Press what searches and return the result, once the page shows it."""
     with page.expect_response(re.compile("/api/v1/search")) as answered:
         button.click()
-    deeds.wait_for_result(page)
     job_id = answered.value.json()["job_id"]  # which a busy machine may not have ended by then
-    return page.request.get(f"/api/v1/jobs/{job_id}").json()["result"]
+    result = page.request.get(f"/api/v1/jobs/{job_id}?wait=30").json()["result"]
+    deeds.wait_for_result(page)
+    return result
 
 
 def _altered(page: Page, alter: Callable[[Any], None]) -> None:

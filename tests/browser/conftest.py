@@ -19,7 +19,7 @@ FLAGS = [
 ]  # fmt: skip
 HERE = Path(__file__).parent
 SCENES, SIZE = 4, (1200, 800)
-PATIENCE_MS = 20_000  # the machine may be busy with something else
+PATIENCE_MS = 40_000  # the machine may be busy with something else
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1360, "height": 900}}
 PHONE: dict[str, Any] = {
     "viewport": {"width": 390, "height": 844},

@@ -24,6 +24,22 @@ def test_a_small_picture_is_found_and_says_how_sure_that_is(
     expect(sure).to_have_attribute("title", re.compile(r"score \d\.\d\d"))
 
 
+def test_a_picture_chosen_while_the_page_still_opens_is_not_lost(
+    opened: Callable, samples: Path
+) -> None:
+    page, _ = opened()
+    held: list[Route] = []
+    page.route(re.compile("/api/v1/collections$"), lambda route: held.append(route))
+    page.reload()
+    deeds.look_for(page, samples / "queries" / "box.jpg")
+    assert held, "nothing was held back: the page opens in another way now"
+    with page.expect_response(re.compile(r"/api/v1/images\?")):  # what opening asks for at last
+        for route in held:
+            route.continue_()
+    expect(page.locator("#ask-name")).to_have_text("box.jpg")
+    expect(page.locator("#groups .open").first).to_be_visible()
+
+
 def test_a_picture_is_pasted(opened: Callable, samples: Path) -> None:
     page, _ = opened()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])

@@ -82,5 +82,5 @@ status.watch((models) => {
   query.allowWords(models.has_text, models.name);
   collections.useEncoder(models.encoder);
 }, indexed);
-collections.refresh().then(search.open).then(library.show);
+search.open().then(library.show);
 upload.resume().catch(() => {});

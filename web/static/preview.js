@@ -14,13 +14,8 @@ export async function preview(picture, box) {
 
 async function cut(url, box) {
   const image = new Image();
-  // Not `decode()`: a page that is not being painted may wait for it for ever, and so would the result.
-  const loaded = new Promise((done) => {
-    image.onload = () => done(true);
-    image.onerror = () => done(false);
-  });
   image.src = url;
-  if (!await loaded) return "";
+  if (!await image.decode().then(() => true, () => false)) return "";
   const [x1, y1, x2, y2] = box ?? [0, 0, image.naturalWidth, image.naturalHeight];
   const scale = Math.min(1, SIDE / Math.max(x2 - x1, y2 - y1));
   const canvas = document.createElement("canvas");

@@ -18,6 +18,8 @@ let hasText = false;
 let search = () => {};
 let spoken;
 
+export const picture = () => asked;
+
 /** Show the panel's ways in; `start` runs when a search is asked for. */
 export function begin(start) {
   search = start;

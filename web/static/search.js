@@ -8,7 +8,7 @@ import * as query from "./query.js";
 import { searchBody } from "./request.js";
 import * as results from "./results.js";
 
-let running = null; // the latest search; answers to earlier ones are dropped
+let running = null; // the latest search or opening; answers to earlier ones are dropped
 
 /** Look for what the panel holds. */
 export async function start() {
@@ -30,6 +30,13 @@ export async function refine(kind, match, box) {
   await start();
 }
 
+/** End what runs, and begin something else. */
+function begin() {
+  cancel();
+  running = { abort: new AbortController() };
+  return running;
+}
+
 /** End the search that runs. */
 export function cancel() {
   if (!running) return;
@@ -37,16 +44,19 @@ export function cancel() {
   if (running.job) call("DELETE", `/api/v1/jobs/${running.job}`).catch(() => {});
 }
 
-/** Open the search that the address names, if it names one. */
+/** Open the search that the address names, if it names one. Whoever asks for something else while
+ * it opens, on a slow line say, keeps what they asked for. */
 export async function open() {
   const search = address.read();
-  await collections.choose(search.collection);
+  const { signal } = begin().abort;
+  const before = query.picture();
+  const wanted = () => !signal.aborted && query.picture() === before;
   query.showOptions(search);
+  await collections.choose(search.collection);
+  if (!wanted()) return undefined;
   if (search.job) return openJob(search);
-  if (search.image) return openImage(search);
+  if (search.image) return openImage(search, wanted);
   if (search.text) return openWords(search);
-  cancel();
-  running = null;
   await query.choose(null);
   return results.clear();
 }
@@ -57,14 +67,17 @@ async function openWords(search) {
   await attempt(search, null, post(search, null, extras.read({ words: true })));
 }
 
-async function openImage(search) {
+async function openImage(search, wanted) {
   const { image: id, collection } = search;
   try {
     const image = await call("GET", `/api/v1/images/${id}?${fields({ collection })}`);
+    if (!wanted()) return;
     const picture = { image, name: image.filename };
     await query.choose(picture, search.box);
+    if (query.picture() !== picture) return;
     await attempt(search, picture, post(search, picture, extras.read()));
   } catch (error) {
+    if (!wanted()) return;
     results.fail(error.status === 404
       ? "The photo that this link searches with is not indexed any more." : error.message);
   }
@@ -106,12 +119,12 @@ const post = (search, picture, more) => ({
 });
 
 async function attempt(search, picture, { ask, restore: restored, more }) {
-  cancel();
-  const mine = { abort: new AbortController() };
-  running = mine;
+  const mine = begin();
   const { signal } = mine.abort;
   const name = search.text ? `“${search.text}”` : picture?.name ?? "what this link names";
-  results.wait(name, await preview(picture, search.box));
+  const small = await preview(picture, search.box);
+  if (running !== mine) return;
+  results.wait(name, small);
   try {
     let job = await ask(signal);
     if (running !== mine) return;

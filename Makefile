@@ -52,7 +52,7 @@ bench: setup ## the acceptance figures, over HTTP, on the development photos (AR
 	@exec $(PY) -m bench.acceptance $(ARGS)
 
 SHARED ?= ../shared
-train: setup-dev ## train the pack that ships, hours on a CPU (ARGS="encoder", "detector", "all")
+train: setup-dev ## train the pack that ships, hours on a CPU (ARGS="encoder", "detector", "kinds", "all")
 	@exec $(PY) -m training $(or $(ARGS),all) --data $(SHARED)/data/train --teacher $(SHARED)/weights/yolov5n.safetensors
 
 evaluate: setup-dev ## what the shipped models find, beside references (SHARED=folder)

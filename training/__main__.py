@@ -15,6 +15,7 @@ from training.batches import PairBatches
 from training.canvases import CanvasBatches
 from training.detector import DetectorRecipe, DetectorTraining, export_detector
 from training.encoder import EncoderRecipe, EncoderTraining, export_encoder, parameters
+from training.kind_tower import KindRecipe, KindTraining, export_kind_tower
 from training.photos import read_photos
 from training.plot import plot_losses
 from training.regions import Regions
@@ -35,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             train_encoder(options)
         if options.what in ("detector", "all"):
             train_detector(options)
+        if options.what in ("kinds", "all"):
+            train_kinds(options)
     except (NeedleError, OSError, ValueError) as exc:
         print(f"training: {exc}", file=sys.stderr)
         return 1
@@ -86,9 +89,35 @@ def train_detector(options: argparse.Namespace) -> None:
     print(f"wrote {path} and {plot_losses(run.folder)}")
 
 
+def train_kinds(options: argparse.Namespace) -> None:
+    """Train the kind tower, from the pack's detector on, and write it to `kinds.safetensors`."""
+    recipe = KindRecipe(seed=options.seed)
+    if options.steps:
+        recipe = replace(recipe, steps=options.steps)
+    photos = read_photos(options.data, options.photos)
+    device = resolve_device(options.device)
+    boxes = teacher_boxes(photos, options.teacher, options.work / "teacher.json", device)
+    batches = PairBatches(
+        photos,
+        Regions(photos, boxes),
+        pairs=recipe.pairs,
+        side=recipe.side_px,
+        seed=recipe.seed + 1,
+        late_from=recipe.steps,
+    )
+    run = Run(options.work / "kinds")
+    detector = load_checkpoint(options.out / "detector.safetensors", options.work)
+    training = KindTraining(recipe, run, detector, device)
+    teacher = load_checkpoint(options.teacher, options.work)
+    training.train(batches, teacher, workers=options.workers)
+    path = options.out / "kinds.safetensors"
+    export_kind_tower(training, path)
+    print(f"wrote {path} and {plot_losses(run.folder)}")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
-    parser.add_argument("what", choices=("encoder", "detector", "all"))
+    parser.add_argument("what", choices=("encoder", "detector", "kinds", "all"))
     parser.add_argument("--data", type=Path, required=True, help="folder of .tar archives")
     parser.add_argument("--teacher", type=Path, required=True, help="trained YOLOv5 weights")
     parser.add_argument("--work", type=Path, default=Path("data/training"), help="runs go here")

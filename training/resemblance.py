@@ -14,6 +14,29 @@ SIDE_PX = 192
 """The teacher sees crops enlarged to this: of less its deepest map has hardly a cell."""
 
 
+class Deepest:
+    """The teacher's deepest features of crops, just before it says what it detects."""
+
+    def __init__(self, teacher: Checkpoint, side_px: int, device: torch.device) -> None:
+        network, _ = build_network(teacher)
+        self._network = network.to(device).to(memory_format=torch.channels_last)
+        self._side = (side_px, side_px)
+        self._seen = torch.empty(0)
+        head: Any = self._network.model
+        head[-1].register_forward_pre_hook(self._keep)
+
+    def __call__(self, crops: torch.Tensor) -> torch.Tensor:
+        """Return (N, channels, rows, columns) float32 features of (N, 3, side, side) uint8."""
+        pixels = crops.to(memory_format=torch.channels_last).float() / 255
+        pixels = F.interpolate(pixels, size=self._side, mode="bilinear")
+        with torch.no_grad(), torch.autocast(crops.device.type, dtype=torch.bfloat16):
+            self._network(pixels)
+        return self._seen.float()
+
+    def _keep(self, _module: torch.nn.Module, inputs: tuple[list[torch.Tensor]]) -> None:
+        self._seen = inputs[0][-1]
+
+
 class Resemblance:
     """Turns crops into directions: near each other where the teacher's deepest features are.
 
@@ -23,13 +46,8 @@ class Resemblance:
 
     def __init__(self, teacher: Checkpoint, sample: torch.Tensor, dim: int) -> None:
         """Fit the axes to the `sample`, crops (N, 3, side, side) uint8, N at least `dim`."""
-        network, _ = build_network(teacher)
-        self._network = network.to(sample.device).to(memory_format=torch.channels_last)
-        self._deepest = torch.empty(0)
-        head: Any = self._network.model
-        head[-1].register_forward_pre_hook(self._keep)
-        parts = [sample[start : start + 256] for start in range(0, len(sample), 256)]
-        features = torch.cat([self._features(part) for part in parts])
+        self._deepest = Deepest(teacher, SIDE_PX, sample.device)
+        features = torch.cat([self._features(part) for part in torch.split(sample, 256)])
         self._mean = features.mean(0)
         _, _, axes = torch.linalg.svd(features - self._mean, full_matrices=False)
         self._axes = axes[:dim].T
@@ -39,11 +57,4 @@ class Resemblance:
         return F.normalize((self._features(crops) - self._mean) @ self._axes, dim=1)
 
     def _features(self, crops: torch.Tensor) -> torch.Tensor:
-        pixels = crops.to(memory_format=torch.channels_last).float() / 255
-        pixels = F.interpolate(pixels, size=(SIDE_PX, SIDE_PX), mode="bilinear")
-        with torch.no_grad(), torch.autocast(crops.device.type, dtype=torch.bfloat16):
-            self._network(pixels)
-        return self._deepest.float().mean((2, 3))
-
-    def _keep(self, _module: torch.nn.Module, inputs: tuple[list[torch.Tensor]]) -> None:
-        self._deepest = inputs[0][-1]
+        return self._deepest(crops).mean((2, 3))

@@ -1,0 +1,109 @@
+"""The kind tower's training: it learns what the teacher sees, goes on, and what it writes loads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml  # type: ignore[import-untyped]
+from PIL import Image
+
+from tests.assets import one_torch_thread
+from training.batches import PairBatches
+from training.detector import untrained
+from training.kind_tower import KindRecipe, KindTraining, begin_as, export_kind_tower
+from training.photos import TrainingPhoto
+from training.regions import Regions
+from training.run import Run
+from worker.models.checkpoint import Checkpoint
+from worker.models.kind_tower import WIDTH, KindEncoder, KindTower
+from worker.models.yolov5_import import import_yolov5
+from worker.models.yolov5_network import STRIDES
+
+CPU = torch.device("cpu")
+SMALL = KindRecipe(steps=4, pairs=6, dim=8, teacher_px=96, warmup=1)
+ANCHORS = torch.tensor([[[10, 13], [16, 30], [33, 23]]] * 3).float()
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    with one_torch_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def yolo() -> Checkpoint:
+    """Return YOLOv5n that has learnt nothing: teacher and detector."""
+    torch.manual_seed(3)
+    text = (Path(import_yolov5().__file__).parent / "yolov5n.yaml").read_text("ascii", "ignore")
+    anchors = ANCHORS / torch.tensor(STRIDES).view(-1, 1, 1)
+    tensors = {**untrained(ANCHORS, ("hen",)).state_dict(), "model.24.anchors": anchors}
+    return Checkpoint(tensors, yaml.safe_load(text), ("hen",))
+
+
+@pytest.fixture(scope="module")
+def batches() -> PairBatches:
+    rng = np.random.default_rng(0)
+    photos = [
+        TrainingPhoto(f"p{n}", "hen", rng.integers(0, 256, (60, 80, 3), np.uint8)) for n in range(9)
+    ]
+    regions = Regions(photos, {photo.name: [] for photo in photos})
+    return PairBatches(photos, regions, pairs=SMALL.pairs, side=96, seed=1, late_from=99)
+
+
+def test_it_begins_as_the_detectors_backbone(yolo: Checkpoint) -> None:
+    tower = KindTower(4)
+    begin_as(tower, yolo)
+    theirs = yolo.tensors["model.8.cv3.conv.weight"]
+    assert torch.equal(tower.backbone.state_dict()["8.cv3.conv.weight"], theirs)
+
+
+def test_it_comes_to_say_what_the_teacher_sees(
+    yolo: Checkpoint, batches: PairBatches, tmp_path: Path
+) -> None:
+    training = KindTraining(replace(SMALL, steps=40), Run(tmp_path), yolo, CPU)
+    training.prepare(batches, yolo)
+    training.tower.train()
+    losses = [training._take_step(batches[0])["average"].item() for _ in range(40)]
+    assert losses[0] > 0.8 and losses[-1] < 0.4
+
+
+def test_a_run_that_stopped_ends_as_if_it_had_not(
+    yolo: Checkpoint, batches: PairBatches, tmp_path: Path
+) -> None:
+    whole = KindTraining(SMALL, Run(tmp_path / "whole"), yolo, CPU)
+    whole.train(batches, yolo)
+    first = KindTraining(SMALL, Run(tmp_path / "halves"), yolo, CPU)
+    first.prepare(batches, yolo)
+    first.tower.train()
+    for step in range(2):
+        first._take_step(batches[step])
+    first._save()
+    second = KindTraining(SMALL, Run(tmp_path / "halves"), yolo, CPU)
+    assert second.step == 2
+    second.train(batches, yolo)
+    for name, tensor in whole.average.state_dict().items():
+        assert torch.equal(tensor, second.average.state_dict()[name]), name
+
+
+def test_what_is_exported_loads_and_says_the_same(
+    yolo: Checkpoint, batches: PairBatches, tmp_path: Path
+) -> None:
+    training = KindTraining(SMALL, Run(tmp_path / "run"), yolo, CPU)
+    training.train(batches, yolo)
+    export_kind_tower(training, tmp_path / "kinds.safetensors")
+    encoder = KindEncoder(tmp_path / "kinds.safetensors", CPU)
+    assert encoder.dim == SMALL.dim
+    pixels = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
+    view = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        cells = training.average.module.eval()(view)
+    assert cells.shape == (1, WIDTH, 3, 3)
+    expected = training.teacher.axes[: SMALL.dim] @ cells.mean((2, 3))[0]
+    found = encoder.encode_images([Image.fromarray(pixels)])
+    cosine = torch.nn.functional.cosine_similarity(expected[None], torch.from_numpy(found))
+    assert cosine.item() > 0.99

@@ -159,6 +159,7 @@ def search(
     negatives: Sequence[Example] = (),
     detect: bool | None = None,
     rotate: bool | None = None,
+    same_kind: float | None = None,
     limit: int | None = None,
     hits_per_image: int | None = None,
     min_score: float | None = None,
@@ -176,7 +177,8 @@ def search(
     does, or both mixed (`text_weight`). `examples` are more pictures of the same thing, any of
     which will do; places like one of the `negatives` are left out; with `detect` every thing in
     the picture is searched for, and photos that hold all of them come first; with `rotate` quarter
-    turns of it are tried. What is not given is left to the service, as docs/API.md describes it.
+    turns of it are tried; `same_kind` (0..1) is how much it counts that photos show the same kind
+    of thing. What is not given is left to the service, as docs/API.md describes it.
     `found` of the result says whether the thing is probably there.
     Raises JobFailed when the service could not carry it out, TimedOut after `timeout_s`.
     """
@@ -189,6 +191,7 @@ def search(
         text_weight=text_weight,
         detect=detect,
         rotate=rotate,
+        same_kind=same_kind,
         limit=limit,
         hits_per_image=hits_per_image,
         min_score=min_score,

@@ -88,7 +88,8 @@ class Match:
     `probability`, 0..1, is how sure that is (None from a service that does not say): scores of
     different searches cannot be compared, these can. `rise` is the score on the search's own scale:
     0 like photos that do not show it, 1 for an equal picture. `verified` tells whether local
-    features found it again; the opposite is no disproof.
+    features found it again; the opposite is no disproof. `likeness` is "thing", or "kind" where the
+    score is that of showing the same kind of thing.
     """
 
     image_id: str
@@ -103,6 +104,7 @@ class Match:
     verified: bool = False
     probability: float | None = None
     rise: float | None = None
+    likeness: str = "thing"
     origin: Origin = field(default_factory=Origin, repr=False, compare=False)
 
     def draw(self, photo: bytes | None = None, *, hits: int | None = None) -> Picture:
@@ -137,6 +139,7 @@ class Match:
             verified=bool(raw.get("verified")),
             probability=raw.get("probability"),
             rise=raw.get("rise"),
+            likeness=str(raw.get("likeness") or "thing"),
         )
 
 

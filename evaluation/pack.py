@@ -49,6 +49,7 @@ from evaluation.report import (
 from worker.models.clip import find_clip
 from worker.models.device import resolve_device
 from worker.models.packs import LoadedPack, load_pack, resolve_pack
+from worker.models.with_kinds import EncoderWithKinds
 
 LEAST_PX = 12
 """Shorter side of the boxes that are searched for: of less, nobody could say what it shows."""
@@ -157,13 +158,21 @@ def show(measured: Measured, console: Console) -> None:
         console.print(f"{text}: {value:.4g}")
 
 
+def _parts(loaded: LoadedPack) -> Encoders:
+    """Return the pack's encoder; what it says of things and of kinds as two where it says both."""
+    own = loaded.encoder
+    if isinstance(own, EncoderWithKinds):
+        return {loaded.name: own.things, f"{loaded.name}, kinds": own.kinds}
+    return {loaded.name: own}
+
+
 def _encoders(
     loaded: LoadedPack, chosen: Settings, more: dict[str, str], with_references: bool
 ) -> Encoders:
     if loaded.name in more:
         raise InvalidSettings(f"{loaded.name} is the pack's own encoder: choose another name")
     device = resolve_device(chosen.device)
-    encoders: Encoders = {loaded.name: loaded.encoder, **load_encoders(more, device)}
+    encoders: Encoders = {**_parts(loaded), **load_encoders(more, device)}
     if with_references:
         like = find_clip(resolve_pack(chosen).encoder)[0]
         encoders = {**encoders, **references(like, device)}

@@ -13,6 +13,7 @@ from PIL import Image
 
 REPO = Path(__file__).resolve().parents[1]
 MINI_ENCODER = REPO / "models" / "mini" / "encoder"
+MINI_KINDS = REPO / "models" / "mini" / "kinds.safetensors"
 
 
 @contextmanager

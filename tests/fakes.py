@@ -19,6 +19,7 @@ class PixelEncoder:
 
     id = "pixels-8x8"
     dim = 192
+    kind_dim = 0
     has_text = False
 
     def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:

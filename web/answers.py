@@ -90,6 +90,7 @@ class Match(BaseModel):
 
     `probability` is that of showing what was searched for; null in results from before it was told.
     `rise` is the score on the search's own scale: 0 like photos that do not show it, 1 equal.
+    `likeness` tells what `score` is the likeness of: the thing itself, or the kind of thing.
     """
 
     image_id: str
@@ -104,6 +105,7 @@ class Match(BaseModel):
     verified: bool = False
     probability: float | None = None
     rise: float | None = None
+    likeness: Literal["thing", "kind"] = "thing"
 
 
 class Thing(BaseModel):
@@ -130,6 +132,7 @@ class Asked(BaseModel):
     text: str | None = None
     text_weight: float | None = None
     detect: bool | None = None
+    same_kind: float | None = None
     examples: list[dict[str, Any]] | None = None
     negatives: list[dict[str, Any]] | None = None
 

@@ -14,7 +14,8 @@ from web.schemas import DEFAULT_COLLECTION
 
 PREFIX = "/api/v1"
 _ASKED = (
-    "filename", "url", "image_id", "box", "text", "text_weight", "detect", "examples", "negatives",
+    "filename", "url", "image_id", "box", "text", "text_weight", "detect", "same_kind",
+    "examples", "negatives",
 )  # fmt: skip
 
 

@@ -126,6 +126,7 @@ class SearchRequest(Request):
     negatives: Examples = Field(default_factory=list)
     detect: bool = False
     rotate: bool = False
+    same_kind: Annotated[float, Field(ge=0, le=1)] | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 10
     hits_per_image: Annotated[int, Field(ge=1, le=100)] = 3
     min_score: Annotated[float, Field(ge=-1, le=1)] = -1.0

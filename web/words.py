@@ -59,6 +59,11 @@ FIELDS = {
     ),
     "profile": "How thoroughly the photos are looked at: what it costs to index, and to find.",
     "rotate": "Try quarter turns of the picture as well. (Its details are found at any angle.)",
+    "same_kind": (
+        "How much it counts that a photo shows the same kind of thing: 0 the thing itself alone, 1 "
+        "the kind alone. Left out, the kind has a say only where the thing is not found. A text is "
+        "of no kind."
+    ),
     "status": "Only jobs that stand so.",
     "text": "What to look for, in words; not every model pack understands them (422).",
     "text_weight": "With a picture and a text: how much of the search the text is.",

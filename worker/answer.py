@@ -9,7 +9,7 @@ from common.catalogue import ImageRecord
 from common.vectors.base import Hit, Source
 from common.vectors.grouping import Match
 from worker.certainty import LIKELY
-from worker.finder import Found
+from worker.found import Found
 from worker.local.placement import Placement
 from worker.question import Thing
 from worker.together import Holding
@@ -35,6 +35,7 @@ def match_json(photo: Holding, record: ImageRecord, most: int, *, numbered: bool
         "distance": round(1 - photo.score, 6),
         "probability": round(photo.probability, 4),
         "rise": round(photo.rise, 4),
+        "likeness": photo.likeness.value,
         "verified": any(found.places for found in photo.found.values()),
         "filename": record.filename,
         "width": record.width,

@@ -110,6 +110,7 @@ def build_searcher(base: Base, writer: Writer) -> Searcher:
         ),
         finder=Finder(
             writer.store,
+            pack.encoder.kind_dim,
             settings.exact_below,
             Zoom(pack.encoder, base.images, most_pixels, settings.zoom_budget_ms / 1000),
             settings.zoom_images,

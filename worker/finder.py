@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
+
+import numpy as np
 
 from common.vectors import filters
 from common.vectors.aggregate import Aggregate
@@ -20,9 +22,10 @@ from common.vectors.grouping import (
     remembered,
     with_runners_up,
 )
-from worker.certainty import Background, certainty
-from worker.local.placement import Placement
+from worker.certainty import LIKELY, Background, certainty
+from worker.found import Found, by_turns, of_kind
 from worker.models.base import Embeddings
+from worker.models.with_kinds import asked
 from worker.question import Lap, Thing
 from worker.unlike import without_unlike
 from worker.verify import Verification, Verifier, fused, standing
@@ -38,29 +41,19 @@ HITS_LEFT_OVER = 6
 
 
 @dataclass(frozen=True)
-class Found:
-    """A photo that may hold the thing: its match, its verified places, and how sure that is.
-
-    `standing` is what photos are ordered by, `probability` 0..1 that the thing is in it, `rise`
-    how far its score stands out: see `worker.certainty`.
-    """
-
-    match: Match
-    places: tuple[Placement, ...]
-    standing: float
-    probability: float
-    rise: float
-
-
-@dataclass(frozen=True)
 class Options:
-    """What a request says of how to search. `share` is this thing's of the time there is."""
+    """What a request says of how to search. `share` is this thing's of the time there is.
+
+    `same_kind` 0..1 is how much it counts that photos show the same kind of thing; None leaves
+    that to whether the thing itself is found.
+    """
 
     collection: str
     grouping: Grouping
     where: tuple[filters.Condition, ...]
     zoom: int | None
     verify_budget_ms: int | None
+    same_kind: float | None
     share: float
 
     @classmethod
@@ -78,15 +71,18 @@ class Options:
             filters.from_json(details["filter"]),
             details.get("zoom"),
             details.get("verify_budget_ms"),
+            # Several things are ordered by how likely photos hold them: nothing else may mix in.
+            details.get("same_kind") if things == 1 else 0.0,
             1 / things,
         )
 
 
 @dataclass(frozen=True)
 class Finder:
-    """Searches one vector store."""
+    """Searches one vector store. Of its embeddings the last `kind_dim` numbers say the kind."""
 
     store: VectorStore
+    kind_dim: int
     exact_below: int
     zoom: Zoom
     zoom_images: int
@@ -101,29 +97,59 @@ class Finder:
         """
         started = time.monotonic()
         photos = self._photos_to_zoom(thing, options)
-        fetch = self._fetch(thing.embeddings, options)
-        asked = options.grouping.at_least(photos)
+        embeddings = asked(thing.embeddings, self.kind_dim)
+        fetch = self._fetch(embeddings, options)
+        wanted = options.grouping.at_least(photos)
         if unlike is not None:
-            asked = replace(asked, hits_per_image=max(asked.hits_per_image, HITS_LEFT_OVER))
-        nearest = fetch(NEAREST)
-        matches = with_runners_up(best_images(remembered(nearest, fetch), asked), nearest, asked)
+            wanted = replace(wanted, hits_per_image=max(wanted.hits_per_image, HITS_LEFT_OVER))
+        matches = _best(fetch, wanted)
         background = Background.of(matches)
         lap("search")
-        proof = Verification()
+        proof, refused = Verification(), set[str]()
         if thing.queries is not None:
             matches, proof = self._verified(matches, thing, fetch, options)
         if unlike is not None:
+            every = {match.image_id for match in matches}
             matches = self._without(unlike, matches, proof, background, options)
+            refused = every - {match.image_id for match in matches}
         lap("verify")
         # Fitting boxes by the encoder is for what has no texture to verify.
         if photos and thing.aspect is not None and not proof.places:
             budget_s = options.share * max(LEAST_FIT_S, IN_ALL_S - (time.monotonic() - started))
             matches = self.zoom.refine(
-                options.collection, matches, thing.embeddings, thing.aspect, photos, budget_s
+                options.collection, matches, embeddings, thing.aspect, photos, budget_s
             )
         lap("zoom")
         found = [_found(match, proof, background) for match in matches]
+        if self._kind_counts(thing, found, options):
+            found = self._with_kind(thing, found, refused, options)
+            lap("kind")
         return found, proof
+
+    def _kind_counts(self, thing: Thing, found: Sequence[Found], options: Options) -> bool:
+        """Tell whether photos of the same kind are looked for; a text is of no kind."""
+        if not self.kind_dim or thing.aspect is None:
+            return False
+        if options.same_kind is not None:
+            return options.same_kind > 0
+        return not any(one.probability >= LIKELY for one in found)
+
+    def _with_kind(
+        self, thing: Thing, found: Sequence[Found], refused: Set[str], options: Options
+    ) -> list[Found]:
+        """Return what was found and photos of the same kind: ordered as the request weighs both.
+
+        Where it says nothing, the thing itself was not found: best guesses of both take turns.
+        """
+        weight = 1.0 if options.same_kind is None else options.same_kind
+        fetch = self._fetch(asked(thing.embeddings, self.kind_dim, weight), options)
+        best = [m for m in _best(fetch, options.grouping) if m.image_id not in refused]
+        alike = list(of_kind(best, found))
+        if options.same_kind is None:
+            return by_turns(found, alike)
+        proven = [one for one in found if one.places]
+        every = {one.match.image_id: one for one in (*proven, *alike)}
+        return sorted(every.values(), key=lambda one: (-one.standing, one.match.image_id))
 
     def _verified(
         self, matches: Sequence[Match], thing: Thing, fetch: Fetch, options: Options
@@ -167,7 +193,7 @@ class Finder:
                     options.collection, unlike.queries, candidates, places=most, budget_s=budget_s
                 )
             )
-        fetch = self._fetch(unlike.embeddings, options)
+        fetch = self._fetch(asked(unlike.embeddings, self.kind_dim), options)
         kept = without_unlike(matches, fetch, proof.places, options.grouping, background)
         kept.sort(key=lambda m: (-standing(m.score, proof.places, m.image_id), m.image_id))
         return kept
@@ -181,27 +207,36 @@ class Finder:
     def _fetch(self, embeddings: Embeddings, options: Options) -> Fetch:
         """Return what asks for the points nearest to any of the embeddings, best first.
 
-        A point's score is the best that any of them gives it, so that the first `limit` of the
-        union of all first `limit` are those of all points.
+        Scores are dot products: an embedding need not have norm 1. A point's score is the best
+        that any of them gives it, so that the first `limit` of the union of all first `limit` are
+        those of all points.
         """
         exact = self.store.count(options.collection) < self.exact_below
+        norms = np.linalg.norm(embeddings, axis=1)
 
         def fetch(limit: int, image_id: str | None = None) -> list[Hit]:
             best: dict[str, Hit] = {}
-            for vector in embeddings:
-                for hit in self.store.search(
+            for vector, norm in zip(embeddings, norms.tolist(), strict=True):
+                for near in self.store.search(
                     options.collection,
-                    vector,
+                    vector / norm,
                     limit=limit,
                     where=options.where,
                     image_id=image_id,
                     exact=exact,
                 ):
+                    hit = replace(near, score=near.score * norm)
                     if hit.id not in best or best[hit.id].score < hit.score:
                         best[hit.id] = hit
             return sorted(best.values(), key=order)[:limit]
 
         return fetch
+
+
+def _best(fetch: Fetch, wanted: Grouping) -> list[Match]:
+    """Return the best photos, and behind them the others among the nearest regions."""
+    nearest = fetch(NEAREST)
+    return with_runners_up(best_images(remembered(nearest, fetch), wanted), nearest, wanted)
 
 
 def _found(match: Match, proof: Verification, background: Background) -> Found:

@@ -10,7 +10,8 @@ from typing import Any
 from common.catalogue import Catalogue, check_encoder
 from common.jobs import Job
 from worker.answer import match_json, thing_json
-from worker.finder import Finder, Found, Options
+from worker.finder import Finder, Options
+from worker.found import Found
 from worker.question import Asker
 from worker.together import together
 from worker.verify import Verification
@@ -67,7 +68,7 @@ class Searcher:
         several = bool(job.details.get("detect"))
         result: dict[str, Any] = {
             "found": any(photo.likely for photo in holding),
-            "probability": round(holding[0].probability, 4) if holding else 0.0,
+            "probability": round(max((p.probability for p in holding), default=0.0), 4),
             "matches": [
                 match_json(photo, records[photo.image_id], most, numbered=several)
                 for photo in holding

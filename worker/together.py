@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from worker.certainty import LIKELY
-from worker.finder import Found
+from worker.found import Found, Likeness
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,11 @@ class Holding:
     def rise(self) -> float:
         """Return the mean of how far the things' scores stand out from those of other photos."""
         return sum(one.rise for one in self.found.values()) / self.things
+
+    @property
+    def likeness(self) -> Likeness:
+        """Return what the score says: all things' scores say the same."""
+        return next(iter(self.found.values())).likeness
 
     @property
     def likely(self) -> int:

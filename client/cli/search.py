@@ -62,6 +62,7 @@ class Subject:
 @click.option("--text-weight", type=click.FloatRange(0, 1), help="With IMAGE and TEXT: its share.")
 @click.option("--detect", is_flag=True, default=None, help="Search for each thing in IMAGE.")
 @click.option("--rotate", is_flag=True, default=None, help="Try quarter turns of IMAGE as well.")
+@click.option("--same-kind", type=click.FloatRange(0, 1), help="How much the kind counts.")
 @click.option("-n", "--limit", type=click.IntRange(1, 1000), default=10, show_default=True)
 @click.option("--hits", type=click.IntRange(1, 100), help="The most places in a photo.")
 @click.option("--min-score", type=click.FloatRange(-1, 1), help="Cut off below this score.")
@@ -85,6 +86,7 @@ def search(
     text_weight: float | None,
     detect: bool | None,
     rotate: bool | None,
+    same_kind: float | None,
     limit: int,
     hits: int | None,
     min_score: float | None,
@@ -115,6 +117,7 @@ def search(
             text_weight=text_weight,
             detect=detect,
             rotate=rotate,
+            same_kind=same_kind,
             limit=limit,
             hits_per_image=hits,
             min_score=min_score,

@@ -21,6 +21,7 @@ from evaluation.service.pipelines import Pipeline, pipelines
 from evaluation.service.plan import Plan, Question
 from worker.models.base import Embeddings
 from worker.models.packs import LoadedPack
+from worker.models.with_kinds import asked
 
 _ENCODER = "encoder"
 
@@ -36,6 +37,7 @@ class Asking:
             pipelines(loaded.encoder, loaded.detector, settings.confidence_threshold)
         )
         self._plan, self._asker = plan, asker
+        self._encoder = loaded.encoder
         self._embedder = Embedder({_ENCODER: loaded.encoder})
         self._order: list[int] = []
 
@@ -62,10 +64,9 @@ class Asking:
                     progress.advance(bar)
 
     def vectors(self) -> Embeddings:
-        """Return the embeddings of all questions' pictures, in their order, (n, dim)."""
+        """Return what the questions' pictures are compared as, in their order, (n, dim)."""
         every = self._embedder.embeddings(_ENCODER)
-        ordered: Embeddings = every[np.argsort(self._order)]
-        return ordered
+        return asked(every[np.argsort(self._order)], self._encoder.kind_dim)
 
     def _ask(self, n: int, picture: Image.Image, content: bytes) -> None:
         question = self._plan.questions[n]

@@ -198,3 +198,22 @@ def test_an_unsure_result_is_called_one(opened: Callable) -> None:
     expect(page.locator("#results-title")).to_have_text("Probably not in these photos")
     expect(page.locator("#groups h3")).to_have_text(["Look-alikes"])
     expect(page.locator(".hero .score")).to_have_text("4 %")
+
+
+def test_what_is_not_found_brings_up_its_kind_which_may_be_asked_for(
+    opened: Callable, samples: Path
+) -> None:
+    page, _ = opened()
+    deeds.look_for(page, samples / "queries" / "absent.jpg")
+    headings = page.locator("#groups h3")
+    expect(headings).to_have_text(["Look-alikes", "Perhaps of the same kind"])
+    _more(page)
+    page.check("#same_kind")
+    result = _search(page)
+    assert result["query"]["same_kind"] == 1
+    assert {match["likeness"] for match in result["matches"]} == {"kind"}
+    expect(headings).to_have_text(["Perhaps of the same kind"])
+    page.wait_for_url(re.compile(r"job=\w+"))
+    other, _ = opened(page.url)
+    deeds.wait_for_result(other)
+    expect(other.locator("#same_kind")).to_be_checked()

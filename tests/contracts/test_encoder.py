@@ -11,10 +11,12 @@ import torch
 from PIL import Image
 
 from common.errors import TextNotSupported
-from tests.assets import MINI_ENCODER, one_torch_thread
+from tests.assets import MINI_ENCODER, MINI_KINDS, one_torch_thread
 from tests.fakes import PixelEncoder
 from worker.models.base import Encoder
 from worker.models.clip import ClipEncoder
+from worker.models.kind_tower import KindEncoder
+from worker.models.with_kinds import EncoderWithKinds
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -23,10 +25,13 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=["fake", "mini-float32", "mini-bfloat16"])
+@pytest.fixture(scope="module", params=["fake", "mini-float32", "mini-bfloat16", "kinds"])
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     if request.param == "fake":
         return PixelEncoder()
+    if request.param == "kinds":
+        kinds = KindEncoder(MINI_KINDS, torch.device("cpu"), batch_size=4)
+        return EncoderWithKinds(PixelEncoder(), kinds)
     dtype = getattr(torch, request.param.removeprefix("mini-"))
     return ClipEncoder(MINI_ENCODER, torch.device("cpu"), batch_size=4, dtype=dtype)
 

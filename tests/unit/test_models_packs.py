@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -20,9 +21,10 @@ from common.errors import (
     ModelUnavailable,
 )
 from common.settings import Settings
-from tests.assets import MINI_ENCODER, REPO, one_torch_thread, shared_file
+from tests.assets import MINI_ENCODER, MINI_KINDS, REPO, one_torch_thread, shared_file
 from worker.models import hub
 from worker.models.clip import find_clip
+from worker.models.kind_tower import KindEncoder
 from worker.models.packs import Pack, load_pack, resolve_pack
 
 
@@ -44,7 +46,10 @@ def write_pack(folder: Path, **facts: object) -> Path:
 
 def test_mini_ships_with_the_project(tmp_path: Path) -> None:
     assert resolve_pack(settings(tmp_path)) == Pack(
-        "mini", str(MINI_ENCODER.parent / "detector.safetensors"), str(MINI_ENCODER)
+        "mini",
+        str(MINI_ENCODER.parent / "detector.safetensors"),
+        str(MINI_ENCODER),
+        str(MINI_KINDS),
     )
 
 
@@ -88,8 +93,10 @@ def test_a_setting_that_names_nothing_is_refused(tmp_path: Path, given, named: s
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"name": "x"}, "exactly the keys"),
-        ({"name": "x", "detector": None, "encoder": "a/b", "more": 1}, "exactly the keys"),
+        ({"name": "x"}, "must have the keys"),
+        ({"name": "x", "detector": None, "encoder": "a/b", "more": 1}, "no others"),
+        ({"name": "x", "detector": None, "encoder": "a/b", "kinds": 1}, "kinds must be a text"),
+        ({"name": "x", "detector": None, "encoder": "a/b", "kinds": "no"}, "'no' is no file"),
         ({"name": "x", "detector": None, "encoder": None}, "must be texts"),
         ({"name": "x", "detector": 5, "encoder": "a/b"}, "text or null"),
         ({"name": "x", "detector": "no.pt", "encoder": "a/b"}, "neither a size nor a file"),
@@ -114,11 +121,26 @@ def test_mini_loads_and_describes_itself(tmp_path: Path) -> None:
     assert json.loads(json.dumps(pack.describe())) == {
         "name": "mini",
         "detector": pack.detector.id,
-        "encoder": "mini-encoder:ad0d0efc2600",
-        "dim": 256,
+        "encoder": pack.encoder.id,
+        "dim": 320,
         "has_text": False,
+        "has_kinds": True,
         "device": "cpu",
     }
+
+
+def test_minis_encoder_names_its_parts(tmp_path: Path) -> None:
+    encoder = load_pack(settings(tmp_path), with_detector=False).encoder
+    assert re.fullmatch("mini-encoder:[0-9a-f]{12}\\+kinds:[0-9a-f]{12}", encoder.id)
+    own = load_pack(settings(tmp_path, encoder=str(MINI_ENCODER)), with_detector=False).encoder
+    assert (own.dim, own.kind_dim) == (256, 0)
+
+
+def test_a_file_that_holds_no_kind_tower_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "kinds.safetensors"
+    path.write_bytes(b"no tower")
+    with pytest.raises(InvalidModel, match="is no kind tower"):
+        KindEncoder(path, torch.device("cpu"))
 
 
 def test_a_detector_may_be_added(tmp_path: Path) -> None:

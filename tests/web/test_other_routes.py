@@ -49,6 +49,7 @@ def test_a_search_is_recorded_then_enqueued(
         ({"data": {}}, 400, "bad_request"),
         ({"data": query(url="http://example.com/q.png")}, 400, "bad_request"),
         ({"data": query(text_weight="2")}, 400, "bad_request"),
+        ({"data": query(same_kind="1.5")}, 400, "bad_request"),
         ({"data": query(examples='[{"url": "u", "image_id": "i"}]')}, 400, "bad_request"),
         ({"data": query(negatives='[{"image_id": "nothing"}]')}, 404, "not_found"),
         ({"json": {"text": "a cat", "detect": True}}, 400, "bad_request"),

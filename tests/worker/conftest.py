@@ -144,7 +144,14 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
     verifier = Verifier(VOCABULARY, NearestMatcher(), base.images, writer.words, 0, 30)
     searcher = Searcher(
         Asker(encoder, base.images, base.catalogue, base.fetcher, 10**8, verifier, lambda: None),
-        Finder(writer.store, 50_000, Zoom(encoder, base.images, 10**8, budget_s=30), 0, verifier),
+        Finder(
+            writer.store,
+            encoder.kind_dim,
+            50_000,
+            Zoom(encoder, base.images, 10**8, budget_s=30),
+            0,
+            verifier,
+        ),
         base.catalogue,
     )
     yield World(base, writer, indexer, searcher)

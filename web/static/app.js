@@ -79,7 +79,7 @@ $("share").onclick = () => navigator.clipboard?.writeText(location.href).then(()
 });
 address.onTravel(search.open);
 status.watch((models) => {
-  query.allowWords(models.has_text, models.name);
+  query.allow(models);
   collections.useEncoder(models.encoder);
 }, indexed);
 search.open().then(library.show);

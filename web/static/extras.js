@@ -6,6 +6,7 @@ const MOST = 8; // of one kind, as the service allows
 const TITLES = { examples: "a picture of the same thing", negatives: "a picture that it is not like" };
 const lists = { examples: [], negatives: [] };
 let hasText = false;
+let hasKinds = false;
 
 /** Let pictures be added and taken away. */
 export function begin() {
@@ -18,7 +19,7 @@ export function begin() {
       input.value = "";
     };
   }
-  for (const name of ["detect", "also", "text_weight"]) $(name).onchange = draw;
+  for (const name of ["detect", "same_kind", "also", "text_weight"]) $(name).onchange = draw;
   draw();
 }
 
@@ -46,9 +47,12 @@ function remove(kind, thing) {
   announce(`${thing.name} is removed.`);
 }
 
-/** Say whether the models understand words, and what is asked: nothing yet (`alone`), a picture. */
-export function allow({ words, alone, picture: isPicture }) {
+/** Say whether the models understand words and tell kinds from things, and what is asked: nothing
+ * yet (`alone`), a picture. */
+export function allow({ words, kinds, alone, picture: isPicture }) {
   hasText = words;
+  hasKinds = kinds;
+  $("kind-row").hidden = !hasKinds || !isPicture;
   $("extras").hidden = alone;
   $("also-row").hidden = !hasText || !isPicture;
   $("detect-row").hidden = !isPicture;
@@ -61,6 +65,7 @@ export function read({ words = false } = {}) {
     ...lists,
     fields: {
       ...($("detect").checked && !words && { detect: true }),
+      ...($("same_kind").checked && hasKinds && !words && { same_kind: 1 }),
       ...(also && { text: also, text_weight: $("text_weight").valueAsNumber }),
     },
   };
@@ -84,6 +89,7 @@ export function show(result = {}) {
   lists.examples = [...(urls.files ?? []).slice(1).map(kept), ...(query.examples ?? []).map(known)];
   lists.negatives = [...(urls.not_files ?? []).map(kept), ...(query.negatives ?? []).map(known)];
   $("detect").checked = Boolean(query.detect);
+  $("same_kind").checked = Boolean(query.same_kind);
   $("also").value = query.text && urls.query ? query.text : "";
   $("text_weight").value = query.text_weight ?? 0.5;
   $("extras").open = any(read());

@@ -15,6 +15,7 @@ const box = new BoxEditor(stage, { change: showBox, tap: pickRegion, enter: () =
 let asked = null; // {file, url, name} or {image, name}
 let found = []; // the detections of an indexed photo, or the things that a search told apart
 let hasText = false;
+let hasKinds = false;
 let search = () => {};
 let spoken;
 
@@ -64,9 +65,10 @@ export function turnTo(kind) {
   showReady();
 }
 
-/** Say whether the models understand words. */
-export function allowWords(allowed, models) {
+/** Say what the models understand: words, and kinds of things. */
+export function allow({ has_text: allowed, has_kinds: kinds, name: models }) {
   hasText = allowed;
+  hasKinds = Boolean(kinds);
   $("words").disabled = !allowed;
   $("words-why").hidden = allowed;
   say($("words-why"), `The models in use (${models}) understand pictures, no words. `
@@ -148,7 +150,7 @@ function showBox(now) {
 
 function showReady() {
   const words = kindNow() === "words";
-  extras.allow({ words: hasText, alone: !words && !asked, picture: !words });
+  extras.allow({ words: hasText, kinds: hasKinds, alone: !words && !asked, picture: !words });
   $("search").disabled = words ? $("words").disabled : !asked;
   $("search-words").textContent = !words && box.box ? "Search for this box" : "Search";
 }

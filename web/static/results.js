@@ -58,6 +58,8 @@ export function show(result, asked) {
     && (match.verified || match.probability >= LIKELY);
   const sure = matches.filter(isFound);
   const others = matches.filter((match) => !isFound(match));
+  const alike = others.filter(({ likeness }) => likeness !== "kind");
+  const ofKind = others.filter(({ likeness }) => likeness === "kind");
   const sentence = verdict(result, sure.length);
   head(sentence, facts(result), asked.preview, asked.name);
   $("share").hidden = false;
@@ -65,7 +67,8 @@ export function show(result, asked) {
   $("groups").replaceChildren(...[
     things(result.objects),
     group("Found", sure, { asked, open, best: true }),
-    group("Look-alikes", others, { asked, open, best: !sure.length }),
+    group("Look-alikes", alike, { asked, open, best: !sure.length }),
+    group("Perhaps of the same kind", ofKind, { asked, open, best: !sure.length && !alike.length }),
   ].filter(Boolean));
   if (!matches.length) $("groups").append(empty(result, asked));
   announce(`${sentence} ${count(matches.length, "photo")} shown.`);
@@ -175,7 +178,7 @@ function hero(match, asked, open) {
   view.style.setProperty("--ratio", match.width / match.height);
   const pair = make("div", { className: "pair" },
     figure(asked.preview, "Looked for"),
-    figure(match.urls.crop, match.verified ? "Found here" : "Looks alike"));
+    figure(match.urls.crop, match.verified ? "Found here" : looks(match)));
   const side = make("div", { className: "side" }, pair,
     make("strong", { className: "name", title: match.filename }, match.filename),
     make("p", { className: "facts" }, match.verified ? mark() : null,
@@ -192,16 +195,19 @@ function unlike(match) {
     onclick: () => actions.unlike(match, match.hits[0].box) }, "button bare");
 }
 
+const looks = ({ likeness }) => (likeness === "kind" ? "Of the same kind" : "Looks alike");
+
 /** Return how sure it is that the photo holds what was looked for; else how alike they look. */
-function score({ score: value, probability }) {
-  const alike = `score ${value.toFixed(2)}: how alike they look (cosine similarity)`;
+function score({ score: value, probability, likeness }) {
+  const kinds = likeness === "kind" ? "the kinds of thing are" : "they look";
+  const alike = `score ${value.toFixed(2)}: how alike ${kinds} (cosine similarity)`;
   if (!known(probability)) return make("span", { className: "score", title: alike }, value.toFixed(2));
   return make("span", { className: "score", title: `Probability that it is there; ${alike}` },
     percent(probability));
 }
 
 function where(match) {
-  return match.verified ? count(places(match).length, "place") : "looks alike";
+  return match.verified ? count(places(match).length, "place") : looks(match).toLowerCase();
 }
 
 function figure(src, caption) {

@@ -46,6 +46,11 @@ class Encoder(Protocol):
     id: str
     """Names the weights and preprocessing: only embeddings of equal ids may be compared."""
     dim: int
+    kind_dim: int
+    """How many of an embedding's last numbers say what kind of thing is shown, apart from the rest.
+
+    0 where nothing tells them apart.
+    """
     has_text: bool
 
     def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:

@@ -63,6 +63,7 @@ class ClipEncoder:
         network = _load_network(folder)
         self.id = f"{name or folder.name}:{_checkpoint_sha256(folder)[:12]}"
         self.dim: int = network.config.projection_dim
+        self.kind_dim = 0
         self.has_text: bool = isinstance(network, CLIPModel)
         self._context_length, self._tokenizer = 0, None
         if self.has_text:

@@ -23,11 +23,13 @@ _SHIPPED = Path(__file__).resolve().parents[2] / "models"
 
 @dataclass(frozen=True)
 class Pack:
-    """Names a detector (a size, a path, or none) and an encoder (a name on the hub, or a path)."""
+    """Names a detector (a size, a path, or none), an encoder (a name on the hub, or a path) and,
+    where the encoder does not know what is of the same kind, a kind tower (a path)."""
 
     name: str
     detector: str | None
     encoder: str
+    kinds: str | None = None
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,7 @@ class LoadedPack:
             "encoder": self.encoder.id,
             "dim": self.encoder.dim,
             "has_text": self.encoder.has_text,
+            "has_kinds": self.encoder.kind_dim > 0,
             "device": self.device,
         }
 
@@ -58,12 +61,13 @@ def resolve_pack(settings: Settings) -> Pack:
     """Return the pack that the settings choose, with the paths in it absolute.
 
     `mini` ships with the project, `standard` comes from the hub, anything else is a folder with
-    a `pack.json`. NEEDLE_DETECTOR and NEEDLE_ENCODER replace the pack's. Raises InvalidSettings
-    where a setting names nothing, InvalidModel where a folder's `pack.json` is at fault.
+    a `pack.json`. NEEDLE_DETECTOR and NEEDLE_ENCODER replace the pack's, the latter with its kind
+    tower. Raises InvalidSettings where a setting names nothing, InvalidModel where a folder's
+    `pack.json` is at fault.
     """
     pack = _STANDARD if settings.models == _STANDARD.name else _read_pack(settings.models)
     here = Path.cwd()
-    detector, encoder = pack.detector, pack.encoder
+    detector, encoder, kinds = pack.detector, pack.encoder, pack.kinds
     if settings.detector is not None:
         detector = _detector(settings.detector, here)
         if detector is None:
@@ -76,8 +80,8 @@ def resolve_pack(settings: Settings) -> Pack:
             raise InvalidSettings(
                 f"NEEDLE_ENCODER={settings.encoder!r}: neither a folder nor a name on the hub"
             )
-        encoder = found
-    return Pack(pack.name, detector, encoder)
+        encoder, kinds = found, None
+    return Pack(pack.name, detector, encoder, kinds)
 
 
 def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
@@ -99,7 +103,14 @@ def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
     device = resolve_device(settings.device)
     detector = load_detector(settings) if with_detector else None
     folder, name = find_clip(pack.encoder)
-    encoder = ClipEncoder(folder, device, name=name, batch_size=settings.encoder_batch_size)
+    batch = settings.encoder_batch_size
+    encoder: Encoder = ClipEncoder(folder, device, name=name, batch_size=batch)
+    if pack.kinds is not None:
+        from worker.models.kind_tower import KindEncoder
+        from worker.models.with_kinds import EncoderWithKinds
+
+        kinds = KindEncoder(Path(pack.kinds), device, batch_size=batch)
+        encoder = EncoderWithKinds(encoder, kinds)
     return LoadedPack(pack.name, detector, encoder, str(device))
 
 
@@ -129,14 +140,19 @@ def _read_pack(models: str) -> Pack:
         facts: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         raise InvalidModel(f"{path} cannot be read as JSON: {exc}") from exc
-    if not isinstance(facts, dict) or set(facts) != {"name", "detector", "encoder"}:
-        raise InvalidModel(f"{path} must have exactly the keys name, detector and encoder")
+    if not isinstance(facts, dict) or set(facts) | {"kinds"} != set(Pack.__dataclass_fields__):
+        raise InvalidModel(
+            f"{path} must have the keys name, detector and encoder; it may have kinds, no others"
+        )
     name, wanted, encoder = facts["name"], facts["detector"], facts["encoder"]
+    kinds = facts.get("kinds")
     if not (isinstance(name, str) and isinstance(encoder, str) and name):
         raise InvalidModel(f"{path}: name and encoder must be texts")
     if wanted is not None and not isinstance(wanted, str):
         raise InvalidModel(f"{path}: detector must be a text or null")
-    return _located(path, Pack(name, wanted, encoder))
+    if kinds is not None and not isinstance(kinds, str):
+        raise InvalidModel(f"{path}: kinds must be a text or null")
+    return _located(path, Pack(name, wanted, encoder, kinds))
 
 
 def _located(path: Path, pack: Pack) -> Pack:
@@ -149,7 +165,10 @@ def _located(path: Path, pack: Pack) -> Pack:
         raise InvalidModel(
             f"{path}: the encoder {pack.encoder!r} is neither a folder nor a name on the hub"
         )
-    return Pack(pack.name, detector, encoder)
+    kinds = None if pack.kinds is None else path.parent / pack.kinds
+    if kinds is not None and not kinds.is_file():
+        raise InvalidModel(f"{path}: the kind tower {pack.kinds!r} is no file")
+    return Pack(pack.name, detector, encoder, None if kinds is None else str(kinds))
 
 
 def _detector(value: str, base: Path) -> str | None:

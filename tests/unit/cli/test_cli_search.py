@@ -91,12 +91,14 @@ def test_search_options_reach_the_service(run: Run, service: FakeService) -> Non
 def test_examples_negatives_and_words_reach_the_service(run: Run, service: FakeService) -> None:
     image_id = "0" * 8 + "-0000" * 3 + "-" + "0" * 12
     words = ["--example", image_id, "--not", "photos/1.jpg", "--not", "http://example.org/a.png"]
-    run("search", "photos/0.jpg", "-t", "red", "--text-weight", "0.3", "--detect", *words)
+    words += ["-t", "red", "--text-weight", "0.3", "--same-kind", "0.7", "--detect"]
+    run("search", "photos/0.jpg", *words)
     sent = [r for r in service.requests if r.method == "POST"][-1].content
     for field, content in (("file", "photos/0.jpg"), ("not_file", "photos/1.jpg")):
         assert f'name="{field}"; filename='.encode() in sent
         assert Path(content).read_bytes() in sent
-    for text in (f'[{{"image_id": "{image_id}"}}]', '[{"url": "http://example.org/a.png"}]', "0.3"):
+    examples, negatives = f'[{{"image_id": "{image_id}"}}]', '[{"url": "http://example.org/a.png"}]'
+    for text in (examples, negatives, "0.3", "0.7"):
         assert text.encode() in sent
 
 

@@ -1,0 +1,64 @@
+"""What a search found of one thing, and what takes turns where the thing itself is not found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+from itertools import chain, zip_longest
+
+from common.vectors.grouping import Match
+from worker.local.placement import Placement
+from worker.verify import standing
+
+
+class Likeness(str, Enum):
+    """What a score is the likeness of: the thing itself, or (also) the kind of thing it is."""
+
+    THING = "thing"
+    KIND = "kind"
+
+
+@dataclass(frozen=True)
+class Found:
+    """A photo that may hold the thing: its match, its verified places, and how sure that is.
+
+    `standing` is what photos are ordered by, `probability` 0..1 that the thing itself is in it,
+    `rise` how far its score as that thing stands out: see `worker.certainty`. `likeness` tells
+    what the match's score says.
+    """
+
+    match: Match
+    places: tuple[Placement, ...]
+    standing: float
+    probability: float
+    rise: float
+    likeness: Likeness = Likeness.THING
+
+    def of_kind(self, match: Match) -> Found:
+        """Return the same photo as a match of the kind: elsewhere perhaps, and no surer."""
+        name = match.image_id
+        stands = standing(match.score, {name: self.places}, name)
+        return replace(self, match=match, standing=stands, likeness=Likeness.KIND)
+
+
+def of_kind(alike: Iterable[Match], found: Sequence[Found]) -> Iterator[Found]:
+    """Yield the matches of the kind, each as sure to be the thing itself as its photo was `found`.
+
+    One that was not is no surer than the least sure that was.
+    """
+    known = {one.match.image_id: one for one in found}
+    least = min(found, key=lambda one: one.probability, default=None)
+    chance, rise = (least.probability, least.rise) if least else (0.0, 0.0)
+    for match in alike:
+        own = known.get(match.image_id) or Found(match, (), match.score, chance, rise)
+        yield own.of_kind(match)
+
+
+def by_turns(first: Sequence[Found], second: Sequence[Found]) -> list[Found]:
+    """Return the best of both, in turns, and of a photo that is in both what comes first."""
+    turns: dict[str, Found] = {}
+    for one in chain(*zip_longest(first, second)):
+        if one is not None:
+            turns.setdefault(one.match.image_id, one)
+    return list(turns.values())

@@ -56,7 +56,7 @@ train: setup-dev ## train the pack that ships, hours on a CPU (ARGS="encoder", "
 	@exec $(PY) -m training $(or $(ARGS),all) --data $(SHARED)/data/train --teacher $(SHARED)/weights/yolov5n.safetensors
 
 evaluate: setup-dev ## what the shipped models find, beside references (SHARED=folder)
-	@$(PY) -m evaluation encoders --shared $(SHARED) --encoder mini=models/mini/encoder $(ARGS)
+	@$(PY) -m evaluation encoders --shared $(SHARED) --encoder mini=models/mini/encoder --encoder kinds=models/mini/kinds.safetensors $(ARGS)
 	@$(PY) -m evaluation pack --shared $(SHARED) --models mini
 	@$(PY) -m evaluation detector --shared $(SHARED) --weights models/mini/detector.safetensors
 	@$(PY) -m evaluation speed --shared $(SHARED) --models mini

@@ -212,8 +212,8 @@ def _encoder_option(parser: argparse.ArgumentParser, *, required: bool) -> None:
         action="append",
         required=required,
         default=None if required else [],
-        metavar="NAME=FOLDER",
-        help="a CLIP checkpoint and what to call it; give it again for more, side by side",
+        metavar="NAME=WHERE",
+        help="a CLIP checkpoint, or a kind tower, and its name; again for more, side by side",
     )
 
 
@@ -229,7 +229,7 @@ def _pack_options(parser: argparse.ArgumentParser) -> None:
 def _named(text: str) -> tuple[str, str]:
     name, equals, folder = text.partition("=")
     if not (name and equals and folder):
-        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FOLDER")
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=WHERE")
     return name, folder
 
 

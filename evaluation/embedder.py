@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,6 +16,7 @@ from evaluation.retrieval import Gallery
 from worker.index import CROPS_AT_ONCE
 from worker.models.base import Embeddings
 from worker.models.clip import ClipEncoder, find_clip
+from worker.models.kind_tower import KindEncoder
 
 Encoders = Mapping[str, ImageEncoder]
 
@@ -89,10 +91,18 @@ class GalleryBuilder:
         return dict(self._embedder.seconds)
 
 
-def load_encoders(chosen: Mapping[str, str], device: torch.device) -> dict[str, ClipEncoder]:
-    """Load a CLIP folder, or a name on the hub, for each name. Raises InvalidModel."""
-    found = {}
+def load_encoders(
+    chosen: Mapping[str, str], device: torch.device
+) -> dict[str, ClipEncoder | KindEncoder]:
+    """Load a CLIP folder, a name on the hub, or the file of a kind tower, for each name.
+
+    Raises InvalidModel.
+    """
+    found: dict[str, ClipEncoder | KindEncoder] = {}
     for name, where in chosen.items():
+        if Path(where).is_file():
+            found[name] = KindEncoder(Path(where), device)
+            continue
         folder, _ = find_clip(where)
         found[name] = ClipEncoder(folder, device, name=name)
     return found

@@ -52,16 +52,9 @@ def train_encoder(options: argparse.Namespace) -> None:
     recipe = EncoderRecipe(seed=options.seed)
     if options.steps:
         recipe = replace(recipe, steps=options.steps)
-    photos = read_photos(options.data, options.photos)
     device = resolve_device(options.device)
-    boxes = teacher_boxes(photos, options.teacher, options.work / "teacher.json", device)
-    batches = PairBatches(
-        photos,
-        Regions(photos, boxes),
-        pairs=recipe.pairs,
-        side=recipe.side_px,
-        seed=recipe.seed,
-        late_from=round(recipe.late_from * recipe.steps),
+    batches = _pairs(
+        options, recipe, device, seed=recipe.seed, late_from=round(recipe.late_from * recipe.steps)
     )
     run = Run(options.work / "encoder")
     training = EncoderTraining(recipe, run, device)
@@ -70,6 +63,27 @@ def train_encoder(options: argparse.Namespace) -> None:
     training.train(batches, teacher, workers=options.workers)
     export_encoder(training.model, recipe.side_px, options.out / "encoder")
     print(f"wrote {options.out / 'encoder'} and {plot_losses(run.folder)}")
+
+
+def _pairs(
+    options: argparse.Namespace,
+    recipe: EncoderRecipe | KindRecipe,
+    device: torch.device,
+    *,
+    seed: int,
+    late_from: int,
+) -> PairBatches:
+    """Return the batches of views of a run, from the photos and the teacher's boxes on them."""
+    photos = read_photos(options.data, options.photos)
+    boxes = teacher_boxes(photos, options.teacher, options.work / "teacher.json", device)
+    return PairBatches(
+        photos,
+        Regions(photos, boxes),
+        pairs=recipe.pairs,
+        side=recipe.side_px,
+        seed=seed,
+        late_from=late_from,
+    )
 
 
 def train_detector(options: argparse.Namespace) -> None:
@@ -94,17 +108,8 @@ def train_kinds(options: argparse.Namespace) -> None:
     recipe = KindRecipe(seed=options.seed)
     if options.steps:
         recipe = replace(recipe, steps=options.steps)
-    photos = read_photos(options.data, options.photos)
     device = resolve_device(options.device)
-    boxes = teacher_boxes(photos, options.teacher, options.work / "teacher.json", device)
-    batches = PairBatches(
-        photos,
-        Regions(photos, boxes),
-        pairs=recipe.pairs,
-        side=recipe.side_px,
-        seed=recipe.seed + 1,
-        late_from=recipe.steps,
-    )
+    batches = _pairs(options, recipe, device, seed=recipe.seed + 1, late_from=recipe.steps)
     run = Run(options.work / "kinds")
     detector = load_checkpoint(options.out / "detector.safetensors", options.work)
     training = KindTraining(recipe, run, detector, device)

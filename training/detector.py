@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from safetensors.torch import save_file
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from training.averages import decaying, running_average
 from training.canvases import CanvasBatch, CanvasBatches
 from training.detector_loss import Head, add_cutouts, detection_loss, teacher_targets
 from training.features import Features
@@ -64,10 +63,10 @@ class DetectorTraining:
         self.head = Head(STRIDES, anchors.to(device))
         self.student = untrained(anchors, self.names).to(device)
         self.student.to(memory_format=torch.channels_last)
-        self.average = AveragedModel(self.student, multi_avg_fn=self._average, use_buffers=True)
+        self.average = running_average(self.student, recipe.average, lambda: self.step)
         self.features = Features(self.student, self.teacher)
         self.optimiser = torch.optim.AdamW(
-            _groups(self.student, recipe.weight_decay), lr=recipe.learning_rate
+            decaying(self.student, recipe.weight_decay), lr=recipe.learning_rate
         )
         self.step = 0
         self._resume()
@@ -107,21 +106,6 @@ class DetectorTraining:
             self.average.update_parameters(self.student)
         self.step += 1
         return {name: loss.detach() for name, loss in losses.items()}
-
-    def _average(
-        self,
-        averages: Sequence[torch.Tensor],
-        values: Sequence[torch.Tensor],
-        seen: torch.Tensor | int,
-    ) -> None:
-        """Move the averages towards the values, at first by more: a tenth of the steps counts.
-
-        With one decay from the start, the weights that the run began with would stay in the
-        average of a run of 4,400 steps by a tenth, and nothing would be detected.
-        """
-        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
-        average: Any = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        average(averages, values, seen)
 
     def _like_teacher(self) -> float:
         return self.recipe.like_teacher * (1 - 0.9 * self.step / self.recipe.steps)
@@ -171,16 +155,6 @@ def untrained(anchors_px: torch.Tensor, names: tuple[str, ...]) -> nn.Module:
     network.model[-1] = RawHead(network.model[-1])
     built: nn.Module = network
     return built
-
-
-def _groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Decay the weights of convolutions only, as YOLOv5 does: not biases, not normalisation."""
-    weights = [p for p in network.parameters() if p.dim() > 1]
-    rest = [p for p in network.parameters() if p.dim() <= 1]
-    return [
-        {"params": weights, "weight_decay": weight_decay},
-        {"params": rest, "weight_decay": 0.0},
-    ]
 
 
 def export_detector(training: DetectorTraining, path: Path, *, named: bool = False) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import save_file
 from torch.nn import functional as F
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from training.averages import decaying, running_average
 from training.batches import Batch, PairBatches
 from training.loop import take_steps
 from training.resemblance import Deepest
@@ -24,6 +22,7 @@ from worker.models.kind_tower import WIDTH, KindTower
 SAMPLE = 12
 """Batches that the teacher's features are measured on."""
 TEACHER_TEMPERATURE, TEMPERATURE = 0.05, 0.1
+"""Of the neighbours' shares: the teacher's are sharper than what the tower is asked to say."""
 CELLS = 3
 """Rows and columns of the tower's last map."""
 
@@ -68,15 +67,9 @@ class KindTraining:
         self.recipe, self.run, self.device = recipe, run, device
         self.tower = KindTower(WIDTH).to(device).to(memory_format=torch.channels_last)
         begin_as(self.tower, detector)
-        self.average = AveragedModel(self.tower, multi_avg_fn=self._average, use_buffers=True)
-        weights = [p for p in self.tower.parameters() if p.dim() > 1]
-        rest = [p for p in self.tower.parameters() if p.dim() <= 1]
+        self.average = running_average(self.tower, recipe.average, lambda: self.step)
         self.optimiser = torch.optim.AdamW(
-            [
-                {"params": weights, "weight_decay": recipe.weight_decay},
-                {"params": rest, "weight_decay": 0.0},
-            ],
-            lr=recipe.learning_rate,
+            decaying(self.tower, recipe.weight_decay), lr=recipe.learning_rate
         )
         self._before: deque[torch.Tensor] = deque(maxlen=recipe.neighbours + 1)
         self.step = 0
@@ -137,16 +130,6 @@ class KindTraining:
             "cells": at_cells.detach(),
             "neighbours": alike.detach(),
         }
-
-    def _average(
-        self,
-        averages: Sequence[torch.Tensor],
-        values: Sequence[torch.Tensor],
-        seen: torch.Tensor | int,
-    ) -> None:
-        decay = min(self.recipe.average, (1 + self.step) / (10 + self.step))
-        average: Any = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-        average(averages, values, seen)
 
     def _learning_rate(self) -> float:
         warm = min(1.0, (self.step + 1) / self.recipe.warmup)

@@ -88,9 +88,8 @@ class Hit(BaseModel):
 class Match(BaseModel):
     """A photo that a search found, with its hits, the best first.
 
-    `probability` is that of showing what was searched for; null in results from before it was told.
-    `rise` is the score on the search's own scale: 0 like photos that do not show it, 1 equal.
-    `likeness` tells what `score` is the likeness of: the thing itself, or the kind of thing.
+    `probability` is that of showing what was searched for, null in old results; `rise` the score on
+    the search's own scale, 0 like other photos, 1 equal; `likeness` what the score is one of.
     """
 
     image_id: str

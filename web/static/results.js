@@ -195,7 +195,7 @@ function unlike(match) {
     onclick: () => actions.unlike(match, match.hits[0].box) }, "button bare");
 }
 
-const looks = ({ likeness }) => (likeness === "kind" ? "Of the same kind" : "Looks alike");
+const looks = ({ likeness }) => (likeness === "kind" ? "Perhaps of its kind" : "Looks alike");
 
 /** Return how sure it is that the photo holds what was looked for; else how alike they look. */
 function score({ score: value, probability, likeness }) {

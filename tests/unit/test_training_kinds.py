@@ -15,17 +15,23 @@ from PIL import Image
 from tests.assets import one_torch_thread
 from training.batches import PairBatches
 from training.detector import untrained
-from training.kind_tower import KindRecipe, KindTraining, begin_as, export_kind_tower
+from training.kind_tower import (
+    KindRecipe,
+    KindTraining,
+    begin_as,
+    export_kind_tower,
+    strange,
+)
 from training.photos import TrainingPhoto
 from training.regions import Regions
 from training.run import Run
 from worker.models.checkpoint import Checkpoint
-from worker.models.kind_tower import WIDTH, KindEncoder, KindTower
+from worker.models.kind_tower import SIDE_PX, WIDTH, KindEncoder, KindTower, enlarged
 from worker.models.yolov5_import import import_yolov5
 from worker.models.yolov5_network import STRIDES
 
 CPU = torch.device("cpu")
-SMALL = KindRecipe(steps=4, pairs=6, dim=8, teacher_px=96, warmup=1)
+SMALL = KindRecipe(steps=4, pairs=6, dim=8, warmup=1)
 ANCHORS = torch.tensor([[[10, 13], [16, 30], [33, 23]]] * 3).float()
 
 
@@ -65,11 +71,34 @@ def test_it_begins_as_the_detectors_backbone(yolo: Checkpoint) -> None:
 def test_it_comes_to_say_what_the_teacher_sees(
     yolo: Checkpoint, batches: PairBatches, tmp_path: Path
 ) -> None:
-    training = KindTraining(replace(SMALL, steps=40), Run(tmp_path), yolo, CPU)
+    training = KindTraining(
+        replace(SMALL, steps=40, early=1.0, strange=0.0), Run(tmp_path), yolo, CPU
+    )
     training.prepare(batches, yolo)
     training.tower.train()
     losses = [training._take_step(batches[0])["average"].item() for _ in range(40)]
     assert losses[0] > 0.8 and losses[-1] < 0.4
+
+
+def test_the_last_views_are_seen_enlarged(
+    yolo: Checkpoint, batches: PairBatches, tmp_path: Path
+) -> None:
+    training = KindTraining(replace(SMALL, early=0.5), Run(tmp_path), yolo, CPU)
+    sides = []
+    for training.step in range(SMALL.steps):
+        sides.append(training._shown(batches[0][0]).shape[2:])
+    assert sides == [(SIDE_PX, SIDE_PX)] * 2 + [(SMALL.late_side_px,) * 2] * 2
+
+
+def test_strange_views_keep_to_their_share_and_to_what_photos_hold() -> None:
+    pixels = torch.rand(400, 3, 4, 4, generator=torch.Generator().manual_seed(1))
+    seen = strange(pixels, 0.25, np.random.default_rng(0))
+    changed = (seen != pixels).flatten(1).any(1)
+    assert 0.3 < changed.float().mean() < 0.5
+    colours = (seen.sum(1) - pixels.sum(1)).abs().flatten(1).amax(1) < 1e-5
+    assert (changed & colours).any() and (changed & ~colours).any()
+    assert seen.min() >= 0 and seen.max() <= 1
+    assert torch.equal(strange(pixels, 0.0, np.random.default_rng(0)), pixels)
 
 
 def test_a_run_that_stopped_ends_as_if_it_had_not(
@@ -101,9 +130,11 @@ def test_what_is_exported_loads_and_says_the_same(
     pixels = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
     view = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
-        cells = training.average.module.eval()(view)
-    assert cells.shape == (1, WIDTH, 3, 3)
-    expected = training.teacher.axes[: SMALL.dim] @ cells.mean((2, 3))[0]
+        cells = training.average.module.eval()(enlarged(view))
+    assert cells.shape == (1, WIDTH, 4, 4)
+    teacher = training.teacher
+    whole = (cells.mean((2, 3))[0] - teacher.mean) / teacher.spread
+    expected = teacher.axes[: SMALL.dim] @ whole
     found = encoder.encode_images([Image.fromarray(pixels)])
     cosine = torch.nn.functional.cosine_similarity(expected[None], torch.from_numpy(found))
     assert cosine.item() > 0.99

@@ -167,12 +167,12 @@ class Standardised:
 
 
 def pixels_of(crops: torch.Tensor) -> torch.Tensor:
-    """Return uint8 crops as floats 0..1."""
+    """Return crops (N, 3, side, side) uint8 as floats 0..1."""
     return crops.float() / 255
 
 
 def strange(pixels: torch.Tensor, share: float, rng: np.random.Generator) -> torch.Tensor:
-    """Return the pixels with sights among them that no photo shows.
+    """Return pixels (N, 3, side, side), 0..1, with sights among them that no photo shows.
 
     In a `share` of them the colours change places; a `share` has another one shine through. What
     the teacher sees in them is what the tower has to see: it learns the teacher's eye, not the

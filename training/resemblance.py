@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from worker.models.checkpoint import Checkpoint
+from worker.models.kind_tower import enlarged
 from worker.models.yolov5_network import build_network
 
 SIDE_PX = 192
@@ -26,7 +27,6 @@ class Deepest:
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return (N, channels, rows, columns) float32 of RGB pixels (N, 3, side, side), 0..1."""
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
         with torch.no_grad(), torch.autocast(pixels.device.type, dtype=torch.bfloat16):
             features: torch.Tensor = self._network(pixels)
         return features.float()
@@ -63,6 +63,4 @@ class Resemblance:
         return F.normalize((self._features(crops) - self._mean) @ self._axes, dim=1)
 
     def _features(self, crops: torch.Tensor) -> torch.Tensor:
-        pixels = crops.to(memory_format=torch.channels_last).float() / 255
-        pixels = F.interpolate(pixels, size=(SIDE_PX, SIDE_PX), mode="bilinear")
-        return self._deepest(pixels).mean((2, 3))
+        return self._deepest(enlarged(crops.float() / 255, SIDE_PX)).mean((2, 3))

@@ -104,15 +104,15 @@ def train_detector(options: argparse.Namespace) -> None:
 
 
 def train_kinds(options: argparse.Namespace) -> None:
-    """Train the kind tower, from the pack's detector on, and write it to `kinds.safetensors`."""
+    """Train the kind tower and write it to `kinds.safetensors` of the pack."""
     recipe = KindRecipe(seed=options.seed)
     if options.steps:
         recipe = replace(recipe, steps=options.steps)
     device = resolve_device(options.device)
     batches = _pairs(options, recipe, device, seed=recipe.seed + 1, late_from=recipe.steps)
     run = Run(options.work / "kinds")
-    detector = load_checkpoint(options.out / "detector.safetensors", options.work)
-    training = KindTraining(recipe, run, detector, device)
+    training = KindTraining(recipe, run, device)
+    print(f"kinds: {parameters(training.tower) / 1e6:.2f} million parameters")
     teacher = load_checkpoint(options.teacher, options.work)
     training.train(batches, teacher, workers=options.workers)
     path = options.out / "kinds.safetensors"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -12,7 +13,7 @@ from tqdm import tqdm
 from training.run import Run
 
 REPORT_EVERY = 25
-SAVE_EVERY = 200
+SAVE_EVERY_S = 60.0
 Batch = TypeVar("Batch")
 
 
@@ -42,6 +43,7 @@ def take_steps(
         prefetch_factor=4,
         pin_memory=torch.cuda.is_available(),
     )
+    saved = time.monotonic()
     bar = tqdm(loader, total=steps, initial=done, desc=name, unit="step")
     for step, batch in enumerate(bar, start=done + 1):
         losses = take(batch)
@@ -49,5 +51,6 @@ def take_steps(
             figures = {name: loss.item() for name, loss in losses.items()}
             bar.set_postfix({name: f"{value:.3f}" for name, value in figures.items()})
             run.report(step, figures)
-        if step % SAVE_EVERY == 0 or step == steps:
+        if time.monotonic() - saved >= SAVE_EVERY_S or step == steps:
             save()
+            saved = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,9 +46,12 @@ def read_photos(folder: Path, most: int | None = None) -> list[TrainingPhoto]:
     found.sort(key=lambda pair: pair[0])
     if most is not None and most < len(found):
         found = found[:: max(1, len(found) // most)][:most]
-    return [_decoded(name, data) for name, data in tqdm(found, desc="decode", unit="photo")]
+    with ThreadPoolExecutor() as pool:
+        photos = pool.map(_decoded, found)
+        return list(tqdm(photos, total=len(found), desc="decode", unit="photo"))
 
 
-def _decoded(name: str, data: bytes) -> TrainingPhoto:
+def _decoded(member: tuple[str, bytes]) -> TrainingPhoto:
+    name, data = member
     with Image.open(io.BytesIO(data)) as image:
         return TrainingPhoto(name, Path(name).parent.name, np.asarray(image.convert("RGB")))

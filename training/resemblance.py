@@ -9,11 +9,16 @@ from torch import nn
 from torch.nn import functional as F
 
 from worker.models.checkpoint import Checkpoint
-from worker.models.kind_tower import enlarged
 from worker.models.yolov5_network import build_network
 
 SIDE_PX = 192
 """The teacher sees crops enlarged to this: of less its deepest map has hardly a cell."""
+
+
+def enlarged(pixels: torch.Tensor, side_px: int) -> torch.Tensor:
+    """Return squares (N, 3, side, side) with sides of `side_px` instead."""
+    pixels = F.interpolate(pixels, size=(side_px, side_px), mode="bilinear")
+    return pixels.contiguous(memory_format=torch.channels_last)
 
 
 class Deepest:

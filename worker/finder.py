@@ -36,6 +36,10 @@ IN_ALL_S = 0.65
 LEAST_FIT_S = 0.15
 NEAREST = 1000
 """Regions among whose photos those to be verified are chosen, and the background is taken from."""
+HOPELESS = 0.01
+"""Where the best guess is less probable than this, the thing is hardly there, and of its kind
+`KINDS_EACH` photos follow each guess instead of one."""
+KINDS_EACH = 4
 HITS_LEFT_OVER = 6
 """Hits looked at of each photo where some may be left out as negatives."""
 
@@ -139,14 +143,16 @@ class Finder:
     ) -> list[Found]:
         """Return what was found and photos of the same kind: ordered as the request weighs both.
 
-        Where it says nothing, the thing itself was not found: best guesses of both take turns.
+        Where it says nothing, the thing itself was not found: best guesses of both take turns, and
+        the kind has the more of them the less hope there is.
         """
         weight = 1.0 if options.same_kind is None else options.same_kind
         fetch = self._fetch(asked(thing.embeddings, self.kind_dim, weight), options)
         best = [m for m in _best(fetch, options.grouping) if m.image_id not in refused]
         alike = list(of_kind(best, found))
         if options.same_kind is None:
-            return by_turns(found, alike)
+            hope = max((one.probability for one in found), default=0.0)
+            return by_turns(found, alike, KINDS_EACH if hope < HOPELESS else 1)
         proven = [one for one in found if one.places]
         every = {one.match.image_id: one for one in (*proven, *alike)}
         return sorted(every.values(), key=lambda one: (-one.standing, one.match.image_id))

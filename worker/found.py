@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from itertools import chain, zip_longest
+from itertools import zip_longest
 
 from common.vectors.grouping import Match
 from worker.local.placement import Placement
@@ -55,10 +55,15 @@ def of_kind(alike: Iterable[Match], found: Sequence[Found]) -> Iterator[Found]:
         yield own.of_kind(match)
 
 
-def by_turns(first: Sequence[Found], second: Sequence[Found]) -> list[Found]:
-    """Return the best of both, in turns, and of a photo that is in both what comes first."""
+def by_turns(first: Sequence[Found], second: Sequence[Found], each: int = 1) -> list[Found]:
+    """Return the best of both, in turns, and of a photo that is in both what comes first.
+
+    So many of the second follow `each` of the first.
+    """
+    followers = [second[start : start + each] for start in range(0, len(second), each)]
     turns: dict[str, Found] = {}
-    for one in chain(*zip_longest(first, second)):
-        if one is not None:
-            turns.setdefault(one.match.image_id, one)
+    for one, behind in zip_longest(first, followers, fillvalue=None):
+        for its in (one, *(behind or ())):
+            if its is not None:
+                turns.setdefault(its.match.image_id, its)
     return list(turns.values())

@@ -15,18 +15,13 @@ from PIL import Image
 from tests.assets import one_torch_thread
 from training.batches import PairBatches
 from training.detector import untrained
-from training.kind_tower import (
-    KindRecipe,
-    KindTraining,
-    begin_as,
-    export_kind_tower,
-    strange,
-)
+from training.kind_tower import KindRecipe, KindTraining, export_kind_tower
 from training.photos import TrainingPhoto
 from training.regions import Regions
+from training.resemblance import enlarged
 from training.run import Run
 from worker.models.checkpoint import Checkpoint
-from worker.models.kind_tower import SIDE_PX, WIDTH, KindEncoder, KindTower, enlarged
+from worker.models.kind_tower import SEEN_PX, WIDTH, KindEncoder
 from worker.models.yolov5_import import import_yolov5
 from worker.models.yolov5_network import STRIDES
 
@@ -43,7 +38,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def yolo() -> Checkpoint:
-    """Return YOLOv5n that has learnt nothing: teacher and detector."""
+    """Return YOLOv5n that has learnt nothing, for a teacher."""
     torch.manual_seed(3)
     text = (Path(import_yolov5().__file__).parent / "yolov5n.yaml").read_text("ascii", "ignore")
     anchors = ANCHORS / torch.tensor(STRIDES).view(-1, 1, 1)
@@ -61,58 +56,29 @@ def batches() -> PairBatches:
     return PairBatches(photos, regions, pairs=SMALL.pairs, side=96, seed=1, late_from=99)
 
 
-def test_it_begins_as_the_detectors_backbone(yolo: Checkpoint) -> None:
-    tower = KindTower(4)
-    begin_as(tower, yolo)
-    theirs = yolo.tensors["model.8.cv3.conv.weight"]
-    assert torch.equal(tower.backbone.state_dict()["8.cv3.conv.weight"], theirs)
-
-
 def test_it_comes_to_say_what_the_teacher_sees(
     yolo: Checkpoint, batches: PairBatches, tmp_path: Path
 ) -> None:
-    training = KindTraining(
-        replace(SMALL, steps=40, early=1.0, strange=0.0), Run(tmp_path), yolo, CPU
-    )
+    plain = replace(SMALL, steps=30, swapped=0.0, mixed=0.0, patched=0.0)
+    training = KindTraining(plain, Run(tmp_path), CPU)
     training.prepare(batches, yolo)
     training.tower.train()
-    losses = [training._take_step(batches[0])["average"].item() for _ in range(40)]
+    losses = [training._take_step(batches[0])["average"].item() for _ in range(30)]
     assert losses[0] > 0.8 and losses[-1] < 0.4
-
-
-def test_the_last_views_are_seen_enlarged(
-    yolo: Checkpoint, batches: PairBatches, tmp_path: Path
-) -> None:
-    training = KindTraining(replace(SMALL, early=0.5), Run(tmp_path), yolo, CPU)
-    sides = []
-    for training.step in range(SMALL.steps):
-        sides.append(training._shown(batches[0][0]).shape[2:])
-    assert sides == [(SIDE_PX, SIDE_PX)] * 2 + [(SMALL.late_side_px,) * 2] * 2
-
-
-def test_strange_views_keep_to_their_share_and_to_what_photos_hold() -> None:
-    pixels = torch.rand(400, 3, 4, 4, generator=torch.Generator().manual_seed(1))
-    seen = strange(pixels, 0.25, np.random.default_rng(0))
-    changed = (seen != pixels).flatten(1).any(1)
-    assert 0.3 < changed.float().mean() < 0.5
-    colours = (seen.sum(1) - pixels.sum(1)).abs().flatten(1).amax(1) < 1e-5
-    assert (changed & colours).any() and (changed & ~colours).any()
-    assert seen.min() >= 0 and seen.max() <= 1
-    assert torch.equal(strange(pixels, 0.0, np.random.default_rng(0)), pixels)
 
 
 def test_a_run_that_stopped_ends_as_if_it_had_not(
     yolo: Checkpoint, batches: PairBatches, tmp_path: Path
 ) -> None:
-    whole = KindTraining(SMALL, Run(tmp_path / "whole"), yolo, CPU)
+    whole = KindTraining(SMALL, Run(tmp_path / "whole"), CPU)
     whole.train(batches, yolo)
-    first = KindTraining(SMALL, Run(tmp_path / "halves"), yolo, CPU)
+    first = KindTraining(SMALL, Run(tmp_path / "halves"), CPU)
     first.prepare(batches, yolo)
     first.tower.train()
     for step in range(2):
         first._take_step(batches[step])
     first._save()
-    second = KindTraining(SMALL, Run(tmp_path / "halves"), yolo, CPU)
+    second = KindTraining(SMALL, Run(tmp_path / "halves"), CPU)
     assert second.step == 2
     second.train(batches, yolo)
     for name, tensor in whole.average.state_dict().items():
@@ -122,7 +88,7 @@ def test_a_run_that_stopped_ends_as_if_it_had_not(
 def test_what_is_exported_loads_and_says_the_same(
     yolo: Checkpoint, batches: PairBatches, tmp_path: Path
 ) -> None:
-    training = KindTraining(SMALL, Run(tmp_path / "run"), yolo, CPU)
+    training = KindTraining(SMALL, Run(tmp_path / "run"), CPU)
     training.train(batches, yolo)
     export_kind_tower(training, tmp_path / "kinds.safetensors")
     encoder = KindEncoder(tmp_path / "kinds.safetensors", CPU)
@@ -130,7 +96,7 @@ def test_what_is_exported_loads_and_says_the_same(
     pixels = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
     view = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
-        cells = training.average.module.eval()(enlarged(view))
+        cells = training.average.module.eval()(enlarged(view, SEEN_PX))
     assert cells.shape == (1, WIDTH, 4, 4)
     teacher = training.teacher
     whole = (cells.mean((2, 3))[0] - teacher.mean) / teacher.spread

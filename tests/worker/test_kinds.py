@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import worker.finder
 from tests.fakes import PixelEncoder
 from tests.worker.conftest import World, noise, png
 from tests.worker.test_search import matches
@@ -84,6 +85,18 @@ def test_guesses_and_photos_of_the_same_kind_take_turns(filled: tuple[World, lis
     assert len(ids) == len(set(ids)) == 8
     sure = {match["image_id"]: match["probability"] for match in plain}
     assert all(match["probability"] == sure[match["image_id"]] for match in of_kind)
+
+
+@pytest.mark.parametrize(("hopeless", "first"), [(0.0, "tktk"), (1.0, "tkkk")])
+def test_of_the_kind_come_more_where_there_is_no_hope(
+    filled: tuple[World, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    hopeless: float,
+    first: str,
+) -> None:
+    monkeypatch.setattr(worker.finder, "HOPELESS", hopeless)
+    found = matches(filled[0].search(tinted(99, GREEN)))
+    assert "".join(str(kind)[0] for kind in kinds(found))[:4] == first
 
 
 def test_the_kind_alone_decides_where_it_is_asked_for(filled: tuple[World, list[str]]) -> None:

@@ -31,25 +31,24 @@ from worker.models.yolov5_import import import_yolov5
 SIDE_PX = 96
 """Crops are squashed to squares of this side, large or small: all are equally sharp then."""
 SEEN_PX = 128
-"""The tower sees them enlarged to this: things of the size that a detector of photos is used to.
-
-It was taught at 160 px, where it costs half as much again and finds no more.
-"""
+"""The tower sees them enlarged to this: more of its cells than the pixels alone would fill."""
 WIDTH = 256
-"""Channels of the backbone's last map, of which each cell covers 32 x 32 pixels."""
+"""Channels of the map before the last layer, of which each cell covers 32 x 32 pixels."""
 _LAYERS = 10
 """Those of YOLOv5's backbone, up to its pooling pyramid."""
+_BACKBONE_WIDTH = 512
+"""Channels of the backbone's last map."""
 
 
 class KindTower(nn.Module):
-    """YOLOv5n's backbone, one block more at its last map, and a linear layer over each cell."""
+    """YOLOv5s's backbone, one block more at its last map, and a linear layer over each cell."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
         package = import_yolov5()
-        whole = package.DetectionModel(Path(package.__file__).parent / "yolov5n.yaml", ch=3, nc=1)
+        whole = package.DetectionModel(Path(package.__file__).parent / "yolov5s.yaml", ch=3, nc=1)
         self.backbone = nn.Sequential(*list(whole.model[:_LAYERS]))
-        self.block = package.C3(WIDTH, WIDTH, shortcut=False)
+        self.block = package.C3(_BACKBONE_WIDTH, WIDTH, shortcut=False)
         self.head = nn.Conv2d(WIDTH, dim, 1)
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -59,12 +58,6 @@ class KindTower(nn.Module):
         """
         cells: torch.Tensor = self.head(self.block(self.backbone(pixels)))
         return cells
-
-
-def enlarged(pixels: torch.Tensor, side_px: int = SEEN_PX) -> torch.Tensor:
-    """Return squares (N, 3, side, side) with sides of `side_px` instead."""
-    pixels = F.interpolate(pixels, size=(side_px, side_px), mode="bilinear")
-    return pixels.contiguous(memory_format=torch.channels_last)
 
 
 class KindEncoder:
@@ -95,19 +88,20 @@ class KindEncoder:
         return np.stack(rows) if rows else np.zeros((0, self.dim), np.float32)
 
     def _batch(self, images: Sequence[Image.Image]) -> list[Embeddings]:
-        squares = np.stack([_squashed(np.asarray(image)) for image in images])
-        pixels = torch.from_numpy(squares).to(self._device).permute(0, 3, 1, 2).float() / 255
+        squares = np.stack([_seen(np.asarray(image)) for image in images])
+        pixels = torch.from_numpy(squares).to(self._device).permute(0, 3, 1, 2)
         with self._lock, torch.inference_mode(), autocast(self._device, self._dtype):
-            cells = self._tower(enlarged(pixels))
+            cells = self._tower(pixels.to(self._dtype) / 255)
         return list(F.normalize(cells.float().mean((2, 3)), dim=1).cpu().numpy())
 
 
-def _squashed(pixels: NDArray[np.uint8]) -> NDArray[Any]:
-    """Return the pixels in a square, as in training: averaged going down, cubic going up."""
+def _seen(pixels: NDArray[np.uint8]) -> NDArray[Any]:
+    """Return the pixels in a square, enlarged, as in training: averaged going down, else cubic."""
     height, width = pixels.shape[:2]
     down = width > SIDE_PX and height > SIDE_PX
     how = cv2.INTER_AREA if down else cv2.INTER_CUBIC
-    return cv2.resize(pixels, (SIDE_PX, SIDE_PX), interpolation=how)
+    square = cv2.resize(pixels, (SIDE_PX, SIDE_PX), interpolation=how)
+    return cv2.resize(square, (SEEN_PX, SEEN_PX), interpolation=cv2.INTER_LINEAR)
 
 
 def _fuse(tower: nn.Module) -> None:

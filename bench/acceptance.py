@@ -34,6 +34,8 @@ MIN_SHARE = 0.04
 BUDGIE = (30, 260, 375, 600)
 """The budgie in the tutorial's photo, (x1, y1, x2, y2) in pixels."""
 TUTORIAL_PHOTO = "cat-bird.jpeg"
+TUTORIAL_QUERY = "bird.jpeg"
+"""A warbler: of the same kind, and indexed itself like all pictures of its folder."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,7 @@ class Bench:
             self.ingest(needle, rest + sorted((self.shared / "data" / "demo").iterdir()))
             self.second_photographs(needle)
             self.budgie(needle, "")
+            self.other_bird(needle)
             self.memory()
         with self.stack, Needle(self.stack.base_url) as needle:
             self.stack.wait_ready()
@@ -163,6 +166,15 @@ class Bench:
             result = needle.search(perturb.png(query))
             right = _first(result) == TUTORIAL_PHOTO and _iou(result, BUDGIE, photo) >= 0.5
             self.add(f"budgie {name}: first, box on the bird{when}", [right], 1.0)
+
+    def other_bird(self, needle: Needle) -> None:
+        """Search for birds with the tutorial's query, the picture of another one."""
+        query = self.shared / "data" / "demo" / TUTORIAL_QUERY
+        matches = needle.search(query, same_kind=1, limit=6).matches
+        names = [match.filename for match in matches if match.filename != query.name]
+        self.add(
+            "another bird: the budgie among five of its kind", [TUTORIAL_PHOTO in names[:5]], 1.0
+        )
 
     def memory(self) -> None:
         """Look at the web server's memory after all that."""

@@ -82,6 +82,7 @@ def build_indexer(base: Base) -> Indexer:
 def build_searcher(base: Base, writer: Writer) -> Searcher:
     """Load the models of the search role and light its beacon. Raises NeedleError."""
     from worker.models.packs import load_detector, load_pack
+    from worker.models.with_kinds import things_alone
 
     settings = base.settings
     pack = load_pack(settings, with_detector=False)
@@ -112,7 +113,12 @@ def build_searcher(base: Base, writer: Writer) -> Searcher:
             writer.store,
             pack.encoder.kind_dim,
             settings.exact_below,
-            Zoom(pack.encoder, base.images, most_pixels, settings.zoom_budget_ms / 1000),
+            Zoom(
+                things_alone(pack.encoder),
+                base.images,
+                most_pixels,
+                settings.zoom_budget_ms / 1000,
+            ),
             settings.zoom_images,
             verifier,
         ),

@@ -14,7 +14,7 @@ from tests.fakes import PixelEncoder
 from tests.worker.conftest import World, noise, png
 from tests.worker.test_search import matches
 from worker.models.base import Embeddings
-from worker.models.with_kinds import EncoderWithKinds
+from worker.models.with_kinds import EncoderWithKinds, asked, things_alone
 
 
 class Colours:
@@ -140,3 +140,14 @@ def test_what_a_negative_took_away_does_not_come_back_as_its_kind(
     )
     assert names[1] not in before | after
     assert names[0] in after
+
+
+def test_things_alone_compare_as_they_do_with_their_kinds() -> None:
+    both = EncoderWithKinds(PixelEncoder(), Colours())
+    images = [tinted(n, RED) for n in range(3)]
+    alone = things_alone(both).encode_images(images)
+    assert not alone[:, -both.kind_dim :].any()
+    query = asked(both.encode_images([tinted(1, GREEN)]), both.kind_dim)
+    assert alone @ query.T == pytest.approx(both.encode_images(images) @ query.T, abs=1e-6)
+    plain = PixelEncoder()
+    assert things_alone(plain) is plain

@@ -15,7 +15,7 @@ from training.averages import running_average
 from training.batches import Batch, PairBatches
 from training.loop import take_steps
 from training.optimiser import Optimiser
-from training.resemblance import Deepest, enlarged
+from training.resemblance import Deepest, enlarged, pixels_of
 from training.run import Run
 from training.strange import Shares, strange
 from worker.models.checkpoint import Checkpoint
@@ -166,11 +166,6 @@ class Standardised:
         """Return features (N, WIDTH, rows, columns) averaged over the crop: (N, WIDTH), each of
         mean 0 and deviation 1."""
         return (cells.mean((2, 3)) - self.mean) / self.spread
-
-
-def pixels_of(crops: torch.Tensor) -> torch.Tensor:
-    """Return crops (N, 3, side, side) uint8 as floats 0..1."""
-    return crops.float() / 255
 
 
 def export_kind_tower(training: KindTraining, path: Path) -> None:

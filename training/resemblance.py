@@ -15,6 +15,11 @@ SIDE_PX = 192
 """The teacher sees crops enlarged to this: of less its deepest map has hardly a cell."""
 
 
+def pixels_of(crops: torch.Tensor) -> torch.Tensor:
+    """Return crops (N, 3, side, side) uint8 as floats 0..1."""
+    return crops.float() / 255
+
+
 def enlarged(pixels: torch.Tensor, side_px: int) -> torch.Tensor:
     """Return squares (N, 3, side, side) with sides of `side_px` instead."""
     pixels = F.interpolate(pixels, size=(side_px, side_px), mode="bilinear")
@@ -68,4 +73,4 @@ class Resemblance:
         return F.normalize((self._features(crops) - self._mean) @ self._axes, dim=1)
 
     def _features(self, crops: torch.Tensor) -> torch.Tensor:
-        return self._deepest(enlarged(crops.float() / 255, SIDE_PX)).mean((2, 3))
+        return self._deepest(enlarged(pixels_of(crops), SIDE_PX)).mean((2, 3))

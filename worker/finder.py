@@ -143,8 +143,8 @@ class Finder:
     ) -> list[Found]:
         """Return what was found and photos of the same kind: ordered as the request weighs both.
 
-        Where it says nothing, the thing itself was not found: best guesses of both take turns, and
-        the kind has the more of them the less hope there is.
+        Where it says nothing, the thing itself was not found: best guesses of both take turns, most
+        of them the kind's where there is hardly any hope.
         """
         weight = 1.0 if options.same_kind is None else options.same_kind
         fetch = self._fetch(asked(thing.embeddings, self.kind_dim, weight), options)

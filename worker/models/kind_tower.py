@@ -31,7 +31,7 @@ from worker.models.yolov5_import import import_yolov5
 SIDE_PX = 96
 """Crops are squashed to squares of this side, large or small: all are equally sharp then."""
 SEEN_PX = 128
-"""The tower sees them enlarged to this: more of its cells than the pixels alone would fill."""
+"""The tower sees them enlarged to this: in 4 x 4 cells, not in 3 x 3."""
 WIDTH = 256
 """Channels of the map before the last layer, of which each cell covers 32 x 32 pixels."""
 _LAYERS = 10

@@ -5,18 +5,18 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test e2e chaos lint type browser chromium bench train evaluate eval lock clean
+.PHONY: help setup setup-dev demo up test e2e chaos fresh lint type browser chromium bench train evaluate eval lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
 setup: ## make .venv and install the locked requirements
-	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.10, 3.11 or 3.12." >&2; exit 1; }
-	@$(PYTHON) tools/bootstrap.py
+	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.11 or later." >&2; exit 1; }
+	@$(PYTHON) -m tools.bootstrap
 
 setup-dev: ## the same, with what tests and checks need
-	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.10, 3.11 or 3.12." >&2; exit 1; }
-	@$(PYTHON) tools/bootstrap.py --dev
+	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.11 or later." >&2; exit 1; }
+	@$(PYTHON) -m tools.bootstrap --dev
 
 demo: export PHOTOS := $(PHOTOS)
 demo: export QUERY := $(QUERY)
@@ -40,7 +40,10 @@ browser: setup-dev chromium ## only those of the page (NEEDLE_SCREENSHOTS=1 writ
 	@exec $(PYTEST) tests/browser $(ARGS)
 
 chromium: setup-dev
-	@$(PY) tools/chromium.py
+	@$(PY) -m tools.chromium
+
+fresh: ## both commands on bare Debian machines, in root folders (root, mmdebstrap; half an hour)
+	@$(PYTHON) -m tools.fresh $(ARGS)
 
 lint: setup-dev ## ruff
 	@$(PY) -m ruff check .
@@ -64,12 +67,12 @@ evaluate: setup-dev ## what the shipped models find, beside references (SHARED=f
 eval: setup-dev ## the service on labelled photos: recall, boxes, doubt, cost (ARGS="--dev FOLDER --most-photos 60")
 	@exec $(PY) -m evaluation service --shared $(SHARED) $(ARGS)
 
-COMPILE := uv pip compile --universal --python-version 3.10 --generate-hashes --custom-compile-command "make lock"
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 lock: ## resolve the requirements again (needs uv)
 	cd requirements && $(COMPILE) service.in --overrides overrides.txt -o ../requirements.txt
 	cd requirements && $(COMPILE) web.in --constraints ../requirements.txt -o web.txt
 	cd requirements && $(COMPILE) dev.in --constraints ../requirements.txt -o dev.txt
 
 clean: ## remove the demo's data, caches and .venv
-	rm -rf .venv data/demo data/demo-* data/samples data/eval .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv data/fresh data/demo data/demo-* data/samples data/eval .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

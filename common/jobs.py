@@ -6,13 +6,13 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import Enum
+from enum import StrEnum
 from typing import Any
 
 from common.errors import NeedleError
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What a job does."""
 
     INDEX = "index"
@@ -20,7 +20,7 @@ class Kind(str, Enum):
     DELETE = "delete"
 
 
-class Status(str, Enum):
+class Status(StrEnum):
     """Where a job stands."""
 
     QUEUED = "queued"  # recorded, no task has begun
@@ -36,7 +36,7 @@ class Status(str, Enum):
         return self not in (Status.QUEUED, Status.STARTED)
 
 
-class ItemStatus(str, Enum):
+class ItemStatus(StrEnum):
     """Where an item stands."""
 
     QUEUED = "queued"

@@ -39,7 +39,8 @@ def _up(data_dir: Path, port: int | None) -> None:
         print(f"Starting in {stack.data_dir} ...", flush=True)
         state = stack.wait_ready(READY_TIMEOUT_S)
         stack.supervise()
-        print(f"Needle is ready at {stack.base_url} ({_pack(state)}); Ctrl-C ends it.", flush=True)
+        parts = ", ".join(filter(None, (_pack(state), stack.redis_release)))
+        print(f"Needle is ready at {stack.base_url} ({parts}); Ctrl-C ends it.", flush=True)
         threading.Event().wait()
     finally:
         stack.stop()

@@ -46,6 +46,8 @@ class Stack:
         self.settings = Settings.from_env(self._env)
         self.redis_url: str | None = None
         """Where Redis answers, once the service is started."""
+        self.redis_release: str | None = None
+        """Name and release of the Redis server that was started (`Valkey 9.1.2`), if one was."""
         self.base_url = network.base_url(self.settings.host, self.settings.port)
         self._grace_s = grace_s
         self._on_event = on_event or (lambda _: None)
@@ -152,6 +154,7 @@ class Stack:
     def _start_redis(self, guard: Watchdog) -> str:
         """Start Redis and return its URL."""
         server = redis_server.prepare(self.data_dir, self._env)
+        self.redis_release = server.binary.release
         redis_server.wait_until_up(self._start_child(server.command, guard), server.url)
         return server.url
 

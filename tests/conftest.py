@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
-import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from common.redis import Client, connect
+from stack.redis_server import find_binary
 
 REPO = Path(__file__).resolve().parent.parent
 
@@ -21,6 +22,14 @@ REPO = Path(__file__).resolve().parent.parent
 # it starts in turn: tests that press Ctrl-C would wait for ever.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say why tests were skipped: one line a reason, not one a test."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    for reason, count in reasons.most_common():
+        terminalreporter.write_line(f"{count} skipped: {reason}")
 
 
 def shared_folder() -> Path:
@@ -44,19 +53,12 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _redis_binary() -> str:
-    beside = Path(sys.executable).with_name("redis-server")
-    found = str(beside) if beside.exists() else shutil.which("redis-server")
-    if found is None:
-        pytest.skip("no redis-server on this machine")
-    return found
-
-
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run a real Redis for the session."""
     path = tmp_path_factory.mktemp("redis") / "redis.sock"
-    command = [_redis_binary(), "--port", "0", "--unixsocket", str(path), "--save", ""]
+    binary = find_binary(os.environ)
+    command = [str(binary.path), "--port", "0", "--unixsocket", str(path), "--save", ""]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         url = f"unix://{path}"

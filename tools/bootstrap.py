@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes `.venv` and installs the locked requirements, or says in a sentence why it cannot.
 
-Standard library only, and no syntax newer than Python 3.7, so that an unsupported Python can still
-read it and say so. A stamp of each lock's hash is written last: an up-to-date environment costs a
-few milliseconds, an interrupted installation is done again.
+`python -m tools.bootstrap`. Standard library only, and no syntax newer than Python 3.7, so that an
+unsupported Python can still read it and say so. A stamp of each lock's hash is written last: an
+up-to-date environment costs a few milliseconds, an interrupted installation is done again.
 """
 
 from __future__ import annotations
@@ -21,8 +21,11 @@ import time
 from pathlib import Path
 from typing import IO
 
+from tools.debian import install_packages
+
 ROOT = Path(__file__).resolve().parent.parent
-SUPPORTED = ((3, 10), (3, 11), (3, 12))
+SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14))
+VERSIONS = "3.11, 3.12, 3.13 or 3.14"
 NEEDED_BYTES = 8 * 10**9
 
 CAUSES = (
@@ -56,8 +59,8 @@ CAUSES = (
     ),
     (
         "No matching distribution found",
-        "there is no package for this machine and Python; Needle is locked for Linux on x86-64 "
-        "with Python 3.10, 3.11 or 3.12",
+        "there is no package for this machine and Python; Needle is locked for Linux (x86-64 and "
+        f"arm64) and macOS (arm64) with Python {VERSIONS}",
     ),
     (
         "Permission denied|Errno 13|Read-only file system",
@@ -156,23 +159,39 @@ def check_disk(root: Path) -> None:
 
 
 def find_python() -> str:
-    """Return a supported Python that can make environments: this one, else one on the PATH."""
-    names = [sys.executable, "python3.12", "python3.11", "python3.10"]
-    bare = ""
-    for name in names:
-        if version_of(name) not in SUPPORTED:
-            continue
-        if runs([name, "-c", "import ensurepip, venv"]):
+    """Return a supported Python that can make environments: this one, else one on the PATH.
+
+    Where a supported one lacks only the module venv, and this is root's Debian or Ubuntu, the
+    module is installed. Raises Stop.
+    """
+    names = [sys.executable] + ["python{}.{}".format(*version) for version in reversed(SUPPORTED)]
+    supported = [name for name in names if version_of(name) in SUPPORTED]
+    for name in supported:
+        if makes_environments(name):
             return name
-        bare = bare or name
-    if bare:
-        raise Stop(
-            f"{bare} lacks the module venv: install it (on Debian and Ubuntu: apt install "
-            "python3-venv)."
-        )
+    if supported:
+        return with_venv(supported[0])
     raise Stop(
-        f"Needle needs Python 3.10, 3.11 or 3.12, and this machine has {platform.python_version()}:"
-        " install one of them, or name it with `make PYTHON=/path/to/python3.11 ...`."
+        f"Needle needs Python {VERSIONS}, and this machine has {platform.python_version()}:"
+        " install one of them, or name it with `make PYTHON=/path/to/python3.13 ...`."
+    )
+
+
+def makes_environments(python: str) -> bool:
+    """Tell whether a Python has what Debian keeps in a package of its own."""
+    return runs([python, "-c", "import ensurepip, venv"])
+
+
+def with_venv(python: str) -> str:
+    """Install the module venv of a Python that lacks it, and return the Python. Raises Stop."""
+    package = "python{}.{}-venv".format(*(version_of(python) or ()))
+    say(f"{python} lacks the module venv; installing {package} ...")
+    why = install_packages([package]) or f"{package} does not bring it"
+    if makes_environments(python):
+        return python
+    raise Stop(
+        f"{python} lacks the module venv, and it cannot be installed here ({why}): install it (on "
+        f"Debian and Ubuntu: apt install {package})."
     )
 
 

@@ -1,7 +1,7 @@
 """Finds the machine's Chromium for the browser tests, and installs it where that is possible.
 
-`python tools/chromium.py` ends with 0 whatever it finds: without a Chromium those tests skip
-themselves, and say what to do. Standard library only.
+`python -m tools.chromium` ends with 0 whatever it finds: without a Chromium, or where Playwright's
+driver does not run, those tests skip themselves, and say what to do.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+
+from tools.debian import install_packages
 
 SETTING = "NEEDLE_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-INSTALL_S = 300
 HINT = (
-    "install Chromium (on Debian: apt-get install chromium), or name the file of one with "
-    f"{SETTING}=/path/to/chromium"
+    "install Chromium and libatomic (on Debian: apt-get install chromium libatomic1), or name the "
+    f"file of a Chromium with {SETTING}=/path/to/chromium"
 )
-Run = Callable[[Sequence[str], float], bool]
 
 
 def find(env: Mapping[str, str] = os.environ) -> Path | None:
@@ -32,44 +32,46 @@ def find(env: Mapping[str, str] = os.environ) -> Path | None:
     return next((Path(path) for path in found if path), None)
 
 
-def install(run: Run, *, root: bool, timeout_s: float = INSTALL_S) -> str:
-    """Install Chromium by the system's packages; return why not, nothing when it was tried."""
-    if not shutil.which("apt-get"):
-        return "this system has no apt-get"
-    if not root:
-        return "only root may install packages"
-    steps = (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"])
-    for step in steps:
-        if not run(["apt-get", *step], timeout_s):
-            return f"apt-get {step[0]} did not end well within {timeout_s:.0f} s"
-    return ""
+def driver_fault() -> str:
+    """Return why Playwright's driver does not run here, nothing where it does.
+
+    The driver is a Node.js that comes with the package; a bare machine lacks a library of its.
+    """
+    from playwright._impl._driver import compute_driver_executable
+
+    node = str(compute_driver_executable()[0])
+    try:
+        done = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=60)
+    except (OSError, subprocess.TimeoutExpired) as exc:
+        return f"{node}: {exc}"
+    if done.returncode == 0:
+        return ""
+    return (done.stderr.strip().splitlines() or [f"status {done.returncode}"])[-1]
+
+
+def missing() -> str:
+    """Return what keeps the browser tests from running, nothing where they can be run."""
+    if find() is None:
+        named = os.environ.get(SETTING)
+        return f"{SETTING}={named} names no program" if named else "there is no Chromium"
+    fault = driver_fault()
+    return f"Playwright's driver does not start ({fault})" if fault else ""
 
 
 def main() -> int:
-    """Have a Chromium, or say in a sentence why there is none."""
-    if find():
+    """Have a Chromium and what its driver needs, or say in a sentence what is missing."""
+    lacking = missing()
+    if not lacking:
         return 0
-    why = f"{SETTING} names no program"
-    if not os.environ.get(SETTING):
-        print("needle: the browser tests need Chromium; installing it ...", flush=True)
-        why = install(_run, root=os.geteuid() == 0)
-    if not find():
-        print(f"needle: the browser tests are skipped: {why or 'no Chromium came of it'}; {HINT}.")
+    why = ""
+    if find() or not os.environ.get(SETTING):
+        print(f"needle: the tests of the page: {lacking}; installing it ...", flush=True)
+        why = install_packages(["libatomic1"] if find() else ["chromium", "libatomic1"])
+        lacking = missing()
+    if lacking:
+        because = f" ({why})" if why else ""
+        print(f"needle: the tests of the page are skipped: {lacking}{because}; {HINT}.")
     return 0
-
-
-def _run(command: Sequence[str], timeout_s: float) -> bool:
-    """Tell whether a command ends well in time; its output is shown only where it does not."""
-    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    try:
-        done = subprocess.run(
-            command, env=env, timeout=timeout_s, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    if done.returncode:
-        print(done.stdout.decode(errors="replace")[-1000:])
-    return done.returncode == 0
 
 
 if __name__ == "__main__":

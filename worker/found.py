@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
+from enum import StrEnum
 from itertools import zip_longest
 
 from common.vectors.grouping import Match
@@ -12,7 +12,7 @@ from worker.local.placement import Placement
 from worker.verify import standing
 
 
-class Likeness(str, Enum):
+class Likeness(StrEnum):
     """What a score is the likeness of: the thing itself, or (also) the kind of thing it is."""
 
     THING = "thing"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 
 
-class Aggregate(str, Enum):
+class Aggregate(StrEnum):
     """How the scores of an image's hits become the image's score."""
 
     MAX = "max"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +16,7 @@ from common.vectors.filters import Condition
 Vector = NDArray[np.float32]
 
 
-class Source(str, Enum):
+class Source(StrEnum):
     """What proposed a region."""
 
     DETECTOR = "detector"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
 from tests.browser import server
 from tests.browser.watch import Watch
@@ -17,7 +17,6 @@ FLAGS = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
-HERE = Path(__file__).parent
 SCENES, SIZE = 4, (1200, 800)
 PATIENCE_MS = 40_000  # the machine may be busy with something else
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1360, "height": 900}}
@@ -29,26 +28,23 @@ PHONE: dict[str, Any] = {
 }
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what is in this folder where there is no browser, with one line for each file."""
-    if chromium_of.find() is None:
-        skip = pytest.mark.skip(reason=f"there is no Chromium: {chromium_of.HINT}")
-        for item in items:
-            if item.path.parent == HERE:
-                item.add_marker(skip)
-
-
 # Of the package, not the session: while Playwright runs, its loop is the thread's running one, and
 # the tests of asyncio that come after these could start none.
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Run the machine's Chromium."""
+    """Run the machine's Chromium; skip where it, or Playwright's driver, cannot be started."""
+    lacking = chromium_of.missing()
+    if lacking:
+        pytest.skip(f"{lacking}: {chromium_of.HINT}")
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
-        # As root, which CI often is, Chromium starts only without its sandbox.
-        browser = playwright.chromium.launch(
-            executable_path=str(chromium_of.find()), args=FLAGS, chromium_sandbox=False
-        )
+        try:
+            # As root, which CI often is, Chromium starts only without its sandbox.
+            browser = playwright.chromium.launch(
+                executable_path=str(chromium_of.find()), args=FLAGS, chromium_sandbox=False
+            )
+        except Error as exc:
+            pytest.skip(f"Chromium does not start ({exc.message.splitlines()[0]})")
         yield browser
         browser.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import stat
 import subprocess
 import sys
@@ -104,7 +103,7 @@ def test_an_installation_that_failed_is_done_again(project: Project) -> None:
             "ERROR: No matching distribution found for torch==2",
             "cannot be reached",
         ),
-        ("ERROR: No matching distribution found for torch==2", "Linux on x86-64"),
+        ("ERROR: No matching distribution found for torch==2", "Linux (x86-64 and arm64)"),
         ("error: command 'gcc' failed: No such file or directory", "there is no compiler"),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "not the one that was locked"),
         ("error: subprocess-exited-with-error", "its build failed"),
@@ -145,9 +144,9 @@ def shim(folder: Path, name: str, script: str) -> None:
 def test_another_python_is_found_past_a_shim_that_leads_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shim(tmp_path, "python3.12", "echo 'pyenv: python3.12: command not found' >&2; exit 127")
+    shim(tmp_path, "python3.14", "echo 'pyenv: python3.14: command not found' >&2; exit 127")
     shim(tmp_path, "python3.11", "[ $1 = --version ] && echo Python 3.11.2; exit 0")
-    shim(tmp_path, "python3", "echo Python 3.13.0")
+    shim(tmp_path, "python3", "echo Python 3.10.0")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
     assert bootstrap.find_python() == "python3.11"
@@ -159,31 +158,62 @@ def test_an_unsupported_python_is_a_sentence(
     shim(tmp_path, "python3", "echo Python 3.8.1")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
-    with pytest.raises(bootstrap.Stop, match=r"needs Python 3\.10, 3\.11 or 3\.12"):
+    with pytest.raises(bootstrap.Stop, match=r"needs Python 3\.11, 3\.12, 3\.13 or 3\.14"):
         bootstrap.find_python()
 
 
-def test_a_python_without_venv_names_the_package_to_install(
+WITHOUT_VENV = """
+case "$*" in
+  --version) echo Python 3.11.2 ;;
+  *) [ -e {folder}/venv ] ;;
+esac"""
+
+
+def test_a_python_without_venv_gets_it_from_the_systems_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shim(tmp_path, "python3", "[ $1 = --version ] && echo Python 3.11.2")
+    shim(tmp_path, "python3", WITHOUT_VENV.format(folder=tmp_path))
+    shim(tmp_path, "apt-get", f'case "$*" in *python3.11-venv) : > {tmp_path}/venv;; esac')
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
-    with pytest.raises(bootstrap.Stop, match="python3-venv"):
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert bootstrap.find_python() == str(tmp_path / "python3")
+
+
+@pytest.mark.parametrize(
+    ("apt", "user", "why"),
+    [
+        (None, 0, "no apt-get"),
+        ("exit 0", 1000, "only root"),
+        ("exit 100", 0, "apt-get update did not end well"),
+        ("exit 0", 0, r"python3\.11-venv does not bring it"),
+    ],
+)
+def test_a_python_without_venv_names_the_package_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apt: str | None, user: int, why: str
+) -> None:
+    shim(tmp_path, "python3", WITHOUT_VENV.format(folder=tmp_path))
+    if apt:
+        shim(tmp_path, "apt-get", apt)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    with pytest.raises(bootstrap.Stop, match=rf"{why}.*apt install python3\.11-venv"):
         bootstrap.find_python()
 
 
 def test_the_script_has_no_syntax_that_an_old_python_cannot_read() -> None:
-    ast.parse(SCRIPT.read_text(), feature_version=(3, 7))
-    assert "from __future__ import annotations" in SCRIPT.read_text()
+    for script in (SCRIPT, SCRIPT.with_name("debian.py")):
+        ast.parse(script.read_text(), feature_version=(3, 7))
+        assert "from __future__ import annotations" in script.read_text()
 
 
 def test_the_command_ends_with_1_and_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "tools").mkdir()
-    target = tmp_path / "tools" / "bootstrap.py"
-    target.write_text(SCRIPT.read_text())
+    for name in ("bootstrap.py", "debian.py"):
+        (tmp_path / "tools" / name).write_text(SCRIPT.with_name(name).read_text())
     done = subprocess.run(  # there is no lock in this folder
-        [sys.executable, str(target)], capture_output=True, text=True, env=dict(os.environ)
+        [sys.executable, "-m", "tools.bootstrap"], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.returncode == 1
     assert "needle: .venv cannot be made" in done.stderr and "Traceback" not in done.stderr

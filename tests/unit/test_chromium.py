@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from tools import chromium
+from tools import chromium, debian
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder that is all of the PATH."""
+    """Return a folder that is all of the PATH, on which Playwright's driver runs."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv(chromium.SETTING, raising=False)
+    monkeypatch.setenv("PLAYWRIGHT_NODEJS_PATH", str(program(tmp_path / "node")))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
     return tmp_path
 
 
-def program(path: Path) -> Path:
-    path.write_text("#!/bin/sh\n")
+def program(path: Path, script: str = "") -> Path:
+    path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o755)
     return path
+
+
+NO_LIBATOMIC = "echo 'node: libatomic.so.1: cannot open shared object file' >&2; exit 127"
 
 
 def test_the_one_that_is_named_goes_before_those_on_the_path(folder: Path) -> None:
@@ -30,37 +34,32 @@ def test_the_one_that_is_named_goes_before_those_on_the_path(folder: Path) -> No
     assert chromium.find({"PATH": str(folder), chromium.SETTING: str(named)}) == named
 
 
-def test_a_name_that_leads_nowhere_is_not_replaced_by_another(folder: Path) -> None:
-    program(folder / "chromium")
-    assert chromium.find({"PATH": str(folder), chromium.SETTING: str(folder / "gone")}) is None
-
-
-def test_it_is_installed_from_the_systems_packages(folder: Path) -> None:
-    program(folder / "apt-get")
-    ran: list[Sequence[str]] = []
-
-    def run(command: Sequence[str], timeout_s: float) -> bool:
-        ran.append(command)
-        return True
-
-    assert chromium.install(run, root=True) == ""
-    assert [command[1] for command in ran] == ["update", "install"]
-
-
-@pytest.mark.parametrize(
-    ("apt", "root", "works", "why"),
-    [
-        (False, True, True, "no apt-get"),
-        (True, False, True, "only root"),
-        (True, True, False, "apt-get update did not end well"),
-    ],
-)
-def test_what_keeps_it_from_being_installed_is_said(
-    folder: Path, apt: bool, root: bool, works: bool, why: str
+def test_a_name_that_leads_nowhere_is_not_replaced_by_another(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    if apt:
-        program(folder / "apt-get")
-    assert why in chromium.install(lambda *_: works, root=root)
+    program(folder / "chromium")
+    monkeypatch.setenv(chromium.SETTING, str(folder / "gone"))
+    assert chromium.find() is None
+    assert chromium.main() == 0
+    assert f"{chromium.SETTING}={folder}/gone names no program" in capsys.readouterr().out
+
+
+def test_both_packages_are_installed_where_there_is_no_browser(folder: Path) -> None:
+    program(folder / "apt-get", f'echo "$@" >> {folder}/calls; : > {folder}/done')
+    assert chromium.main() == 0
+    assert (folder / "calls").read_text().splitlines()[-1].endswith("chromium libatomic1")
+
+
+def test_a_driver_that_lacks_a_library_gets_it(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    program(folder / "chromium")
+    program(folder / "node", f"[ -e {folder}/libatomic1 ] || {{ {NO_LIBATOMIC}; }}")
+    program(folder / "apt-get", f'[ "$1" = update ] || : > {folder}/"${{5}}"')
+    assert "libatomic" in chromium.missing()
+    assert chromium.main() == 0
+    assert chromium.missing() == ""
+    assert "skipped" not in capsys.readouterr().out
 
 
 def test_without_one_the_tests_are_told_off_and_nothing_fails(
@@ -68,12 +67,35 @@ def test_without_one_the_tests_are_told_off_and_nothing_fails(
 ) -> None:
     assert chromium.main() == 0  # there is no apt-get on this PATH either
     said = capsys.readouterr().out
-    assert "the browser tests are skipped: this system has no apt-get" in said
+    assert "skipped: there is no Chromium (this system has no apt-get)" in said
     assert f"{chromium.SETTING}=" in said
+    program(folder / "chromium")
+    program(folder / "node", NO_LIBATOMIC)
+    assert chromium.main() == 0
+    assert "libatomic.so.1: cannot open shared object file" in capsys.readouterr().out
 
 
-def test_a_slow_installation_is_given_up(folder: Path) -> None:
+@pytest.mark.parametrize(
+    ("apt", "user", "works", "why"),
+    [
+        (False, 0, True, "no apt-get"),
+        (True, 1000, True, "only root"),
+        (True, 0, False, "apt-get update did not end well"),
+        (True, 0, True, ""),
+    ],
+)
+def test_what_keeps_a_package_from_being_installed_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, apt: bool, user: int, works: bool, why: str
+) -> None:
+    if apt:
+        program(folder / "apt-get")
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    said = debian.install_packages(["chromium"], lambda *_: works)
+    assert why in said and bool(why) == bool(said)
+
+
+def test_a_slow_installation_is_given_up() -> None:
     sleep = Path("/bin/sleep")
     if not sleep.exists():
         pytest.skip("there is no /bin/sleep")
-    assert not chromium._run([str(sleep), "60"], 0.1)
+    assert not debian.run_quietly([str(sleep), "60"], 0.1)

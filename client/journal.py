@@ -47,8 +47,7 @@ class Journal:
         try:
             if path:
                 path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path or ":memory:", timeout=30)
-            self._db.executescript(_TABLES)
+            self._db = _opened(path)
         except sqlite3.Error as exc:
             raise OSError(f"The journal {path} cannot be used: {exc}.") from exc
         self._scope = (service, collection or ids.DEFAULT_COLLECTION)
@@ -124,3 +123,14 @@ class Journal:
         """Keep what was noted and close the file."""
         self._db.commit()
         self._db.close()
+
+
+def _opened(path: Path | None) -> sqlite3.Connection:
+    """Return a connection to the file, or to nothing but memory, with the tables in it."""
+    db = sqlite3.connect(path or ":memory:", timeout=30)
+    try:
+        db.executescript(_TABLES)
+    except sqlite3.Error:  # a file that is no journal
+        db.close()
+        raise
+    return db

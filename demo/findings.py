@@ -50,7 +50,7 @@ class Finding:
     @property
     def verdict(self) -> str:
         """The outcome in words."""
-        absent = "best guess only" if self.result.found else "rightly not found"
+        absent = "wrongly said to be found" if self.result.found else "rightly not found"
         words = {True: "found", False: "wrong photo", None: absent}
         return words[self.right] if self.best else "nothing found"
 

@@ -12,6 +12,7 @@ RUN pip install --no-deps --require-hashes -r requirements/web.txt
 RUN useradd --system --uid 10001 --home-dir /app needle \
     && install -d -o needle -g needle /data
 
+COPY LICENSE NOTICE ./
 COPY common common
 COPY web web
 

@@ -14,6 +14,8 @@ RUN pip install --no-deps --require-hashes -r requirements.txt
 RUN useradd --system --uid 10001 --home-dir /app needle \
     && install -d -o needle -g needle /data
 
+# The image holds the AGPL-licensed package yolov5: NOTICE says what that means.
+COPY LICENSE NOTICE ./
 COPY common common
 COPY worker worker
 COPY models models

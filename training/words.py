@@ -47,8 +47,9 @@ def descriptors(archives: list[Path], rng: np.random.Generator) -> Floats:
         if len(found) > A_PHOTO:
             found = found[rng.choice(len(found), A_PHOTO, replace=False)]
         parts.append(found)
-    every: Floats = np.concatenate(parts) / np.float32(DESCRIPTOR_SCALE)
-    return every.astype(np.float32)
+    every: Floats = np.concatenate(parts).astype(np.float32)
+    every /= DESCRIPTOR_SCALE
+    return every
 
 
 def principal(sample: Floats) -> tuple[Floats, Floats, Floats]:

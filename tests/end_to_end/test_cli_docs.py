@@ -1,4 +1,7 @@
-"""What the documents show works: docs/API.md and docs/needle.ipynb are run as they stand."""
+"""What the documents show works: README.md, docs/API.md and docs/needle.ipynb run as they stand.
+
+Blocks marked `console` are not run: they install, start or serve.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from typing import Any
 
 import pytest
 
+from samples import generate
 from stack import Stack
 from tests.conftest import REPO
 from tests.end_to_end.conftest import scene, write_scenes
@@ -49,9 +53,26 @@ def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
-def blocks(language: str, base_url: str) -> str:
-    """Return all that docs/API.md shows in a language, as one program for that service."""
-    text = (REPO / "docs" / "API.md").read_text().replace(ADDRESS, base_url)
+@pytest.fixture
+def checkout(
+    tmp_path_factory: pytest.TempPathFactory, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Return a folder like a checkout in which `make demo` has drawn its pictures, and go there.
+
+    Smaller ones, and three. `./needle` finds the service as if it were at the usual address.
+    """
+    made = tmp_path_factory.mktemp("checkout")
+    generate(made / "data" / "samples", scenes=3, size=(1200, 800))
+    (made / "needle").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{REPO}/needle" "$@"\n')
+    (made / "needle").chmod(0o755)
+    monkeypatch.chdir(made)
+    monkeypatch.setenv("NEEDLE_URL", stack.base_url)
+    return made
+
+
+def blocks(language: str, base_url: str, document: str = "docs/API.md") -> str:
+    """Return all that a document shows in a language, as one program for that service."""
+    text = (REPO / document).read_text().replace(ADDRESS, base_url)
     return "\n".join(re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL))
 
 
@@ -121,6 +142,27 @@ def run_cell(source: str, space: dict[str, Any]) -> None:
     made = types.FunctionType(code, space)()
     if asyncio.iscoroutine(made):
         asyncio.run(made)
+
+
+def test_the_lines_of_the_readme_for_the_shell(stack: Stack, checkout: Path) -> None:
+    needs("bash", "curl", "python3")
+    program = blocks("sh", stack.base_url, "README.md")
+    assert "./needle search" in program and "curl" in program and "jq" not in program
+    said = execute("bash", "-euo", "pipefail", "-c", program)
+    assert "3 indexed" in said and '"found": true' in said
+    assert '"kind":"index","status":"succeeded"' in said
+    assert said.count("01-grocery.jpg") >= 2
+    assert (checkout / "data" / "found.png").stat().st_size > 10_000
+
+
+def test_the_lines_of_the_readme_in_python(
+    stack: Stack, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    space: dict[str, Any] = {"__name__": "document"}
+    program = blocks("python", stack.base_url, "README.md")
+    exec(compile(program, "README.md", "exec"), space)
+    space["needle"].close()
+    assert capsys.readouterr().out.startswith("02-meadow.jpg 0.9")
 
 
 def test_what_is_shown_ends_and_starts_nothing_else() -> None:

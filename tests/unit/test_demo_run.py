@@ -55,7 +55,7 @@ def test_a_finding_is_held_against_the_truth() -> None:
     assert [f.verdict for f in (right, wrong, absent, nothing)] == [
         "found",
         "wrong photo",
-        "best guess only",
+        "wrongly said to be found",
         "nothing found",
     ]
     told = Finding(absent.query, SearchResult("j", absent.result.matches, found=False))
@@ -162,7 +162,7 @@ def test_it_ends_with_0_when_every_photo_was_found_first(
     FakeNeedle.found = {"one.jpg": (match("a.jpg"),), "none.jpg": (match("a.jpg"),)}
     assert command.main() == 0
     said = capsys.readouterr().out
-    assert "1 of 1 queries found their photo first" in said and "best guess only" in said
+    assert "1 of 1 queries found their photo first" in said and "wrongly said to be found" in said
     assert "result.png" in said.replace("\n", "") and (scene.folder / "demo/result.png").exists()
     assert list(dict.fromkeys(FakeStack.used)) == ["start", "ready", "supervise", "stop"]
     assert FakeNeedle.deleted == ["gone.jpg"], "only what is in the folder is found"

@@ -240,7 +240,8 @@ def _log_tail(count: int, tried: int, chance: float) -> float:
 
 def carried(matrix: Matrix, points: Floats | Matrix) -> Matrix:
     """Return points (N, 2) carried by a transform (3, 3)."""
-    homogeneous = np.hstack([points, np.ones((len(points), 1))]) @ matrix.T
+    homogeneous: Matrix = np.hstack([points, np.ones((len(points), 1))])
+    homogeneous = homogeneous @ matrix.T
     moved: Matrix = homogeneous[:, :2] / homogeneous[:, 2:]
     return moved
 

@@ -54,8 +54,10 @@ class Vocabulary:
         """Return shortened descriptors, float32 (N, 64), of uint8 (N, 128)."""
         if not len(descriptors):
             return np.zeros((0, SHORT), np.float32)
-        scaled = descriptors.reshape(-1, DIM).astype(np.float32) / np.float32(DESCRIPTOR_SCALE)
-        short: Floats = (scaled - self.mean) @ self.basis
+        centred: Floats = descriptors.reshape(-1, DIM).astype(np.float32)
+        centred /= DESCRIPTOR_SCALE
+        centred -= self.mean
+        short: Floats = centred @ self.basis
         return short
 
     def words(self, short: Floats, each: int) -> tuple[Words, Floats]:

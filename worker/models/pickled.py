@@ -30,7 +30,9 @@ _TORCH = (
 )
 _BOOKKEEPING = (  # the best fitness and the paths of a training run that was not stripped
     *(f"numpy.{c}.multiarray.{n}" for c in ("core", "_core") for n in ("scalar", "_reconstruct")),
-    *("numpy.dtype", "numpy.ndarray", "pathlib.PosixPath", "pathlib.WindowsPath"),
+    *("numpy.dtype", "numpy.ndarray"),
+    # Python 3.13 keeps them in a module of their own.
+    *(f"pathlib.{module}{n}Path" for module in ("", "_local.") for n in ("Posix", "Windows")),
 )
 _ALLOWED = (
     *(f"{package}models.{name}" for package in ("", "yolov5.") for name in _MODULES),

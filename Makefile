@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test e2e chaos fresh lint type browser chromium bench train evaluate eval lock clean
+.PHONY: help setup setup-dev demo up test e2e chaos fresh lint type browser chromium bench train evaluate eval lock lock-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -72,6 +72,17 @@ lock: ## resolve the requirements again (needs uv)
 	cd requirements && $(COMPILE) service.in --overrides overrides.txt -o ../requirements.txt
 	cd requirements && $(COMPILE) web.in --constraints ../requirements.txt -o web.txt
 	cd requirements && $(COMPILE) dev.in --constraints ../requirements.txt -o dev.txt
+	@$(MAKE) --no-print-directory lock-check
+
+lock-check: ## does every lock have a package for each Python and machine? (needs uv)
+	@for lock in requirements.txt requirements/web.txt requirements/dev.txt; do \
+	  for python in 3.11 3.12 3.13 3.14; do \
+	    for machine in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
+	      said=$$(MACOSX_DEPLOYMENT_TARGET=14.0 uv pip install --dry-run --no-deps --require-hashes \
+	        --only-binary :all: --target /nowhere --python-version $$python \
+	        --python-platform $$machine -r $$lock 2>&1) \
+	        || { echo "$$said" >&2; echo "$$lock, Python $$python, $$machine: not to be had" >&2; exit 1; }; \
+	    done; done; echo "$$lock: every package is there"; done
 
 clean: ## remove the demo's data, caches and .venv
 	rm -rf .venv data/fresh data/demo data/demo-* data/samples data/eval .mypy_cache .pytest_cache .ruff_cache .hypothesis

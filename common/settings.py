@@ -11,13 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from common.errors import InvalidSettings
 
 PREFIX = "NEEDLE_"
+_OF_OTHERS = ("NEEDLE_SCREENSHOTS", "NEEDLE_CHROMIUM", "NEEDLE_URL")
+"""Variables of the tests and of the command line, beside NEEDLE_TEST_*: a shell may export them."""
 
 Positive = Annotated[int, Field(ge=1)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(BaseModel):
-    """The validated settings. The table in README.md is checked against these fields."""
+    """The validated settings. The table in docs/SETTINGS.md is checked against these fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,6 +44,11 @@ class Settings(BaseModel):
     )
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu` or `cuda:N`"
+    )
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description="What the networks compute in: `auto`, `float32`, `bfloat16` or `float16`; "
+        "`auto` is the fastest that the machine does not emulate",
     )
     threads: int = Field(
         0, ge=0, description="CPU threads of a worker's models; 0 lets torch choose"
@@ -157,12 +164,16 @@ class Settings(BaseModel):
         given = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in environ.items()
-            if name.startswith(PREFIX) and not name.startswith(PREFIX + "TEST_") and value != ""
+            if name.startswith(PREFIX) and not _of_others(name) and value != ""
         }
         try:
             return cls.model_validate(given)
         except ValidationError as exc:
             raise InvalidSettings(_explain(exc)) from exc
+
+
+def _of_others(name: str) -> bool:
+    return name in _OF_OTHERS or name.startswith(PREFIX + "TEST_")
 
 
 def _explain(exc: ValidationError) -> str:
@@ -171,7 +182,7 @@ def _explain(exc: ValidationError) -> str:
     for fault in exc.errors():
         variable = PREFIX + str(fault["loc"][0]).upper()
         if fault["type"] == "extra_forbidden":
-            lines.append(f"{variable} is not a setting; the README's table lists them all")
+            lines.append(f"{variable} is not a setting; docs/SETTINGS.md lists them all")
             continue
         field = Settings.model_fields[str(fault["loc"][0])]
         lines.append(f"{variable}={fault['input']!r}: {fault['msg']} ({field.description})")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from rich.console import Console
 
 from client.errors import NeedleClientError
 from common.errors import NeedleError
+from common.settings import Settings
 
 _ABOUT = """\
 Every figure comes with its 95 % bootstrap interval over the queries; what a run compares is
@@ -25,7 +27,7 @@ measured in that run, on the same crops.
   python -m evaluation certainty data/eval/*/answers.jsonl
 
 NEEDLE_* settings apply to `pack`, `speed` and `service`: NEEDLE_TILE_SCALES=1,2 tries other
-regions.
+regions. `encoders` and `detector` take NEEDLE_DEVICE and NEEDLE_PRECISION.
 OMP_NUM_THREADS=1 keeps torch to one core.
 """
 
@@ -71,7 +73,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.command == "encoders":
         from evaluation import encoders
 
-        encoders.run(dev, dict(arguments.encoder), most, json, console)
+        settings = Settings.from_env(os.environ)
+        encoders.run(dev, settings, dict(arguments.encoder), most, json, console)
     elif arguments.command == "pack":
         from evaluation import pack
 
@@ -87,7 +90,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
     elif arguments.command == "detector":
         from evaluation import detector
 
-        detector.run(dev, arguments.weights, most, json, console)
+        settings = Settings.from_env(os.environ)
+        detector.run(dev, settings, arguments.weights, most, json, console)
     elif arguments.command == "service":
         from evaluation.service import run as service
 

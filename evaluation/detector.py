@@ -26,6 +26,7 @@ from evaluation.questions import BOX_SET
 from evaluation.report import plain, write_json
 from worker.models.base import Detection, Detector
 from worker.models.device import resolve_device
+from worker.models.precision import resolve_precision
 from worker.models.yolov5 import load_yolov5
 
 LEAST_CONFIDENCE = 0.001
@@ -39,14 +40,22 @@ Found = list[list[Detection]]
 
 
 def run(
-    dev: Path, weights: Sequence[Path], most: int | None, json: Path | None, console: Console
+    dev: Path,
+    settings: Settings,
+    weights: Sequence[Path],
+    most: int | None,
+    json: Path | None,
+    console: Console,
 ) -> None:
     """Measure the weights side by side, and show and write what came out."""
     photos = spread([photo for photo in open_photos(dev) if photo.boxes], most)
     with tempfile.TemporaryDirectory() as scratch:
-        device = resolve_device("auto")
+        device = resolve_device(settings.device)
+        dtype = resolve_precision(settings.precision, device).dtype
         detectors = {
-            str(path): load_yolov5(str(path), device, data_dir=Path(scratch), batch_size=1)
+            str(path): load_yolov5(
+                str(path), device, data_dir=Path(scratch), batch_size=1, dtype=dtype
+            )
             for path in weights
         }
     found, spent = detect(photos, detectors, console)

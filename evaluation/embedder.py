@@ -92,7 +92,7 @@ class GalleryBuilder:
 
 
 def load_encoders(
-    chosen: Mapping[str, str], device: torch.device
+    chosen: Mapping[str, str], device: torch.device, dtype: torch.dtype
 ) -> dict[str, ClipEncoder | KindEncoder]:
     """Load a CLIP folder, a name on the hub, or the file of a kind tower, for each name.
 
@@ -101,8 +101,8 @@ def load_encoders(
     found: dict[str, ClipEncoder | KindEncoder] = {}
     for name, where in chosen.items():
         if Path(where).is_file():
-            found[name] = KindEncoder(Path(where), device)
+            found[name] = KindEncoder(Path(where), device, dtype=dtype)
             continue
         folder, _ = find_clip(where)
-        found[name] = ClipEncoder(folder, device, name=name)
+        found[name] = ClipEncoder(folder, device, name=name, dtype=dtype)
     return found

@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
+from common.settings import Settings
 from evaluation.embedder import Embedder, Encoders, GalleryBuilder, load_encoders
 from evaluation.perturb import crop
 from evaluation.photos import Corners, Photo, open_photos, queries, read_pixels, spread
@@ -36,6 +37,7 @@ from evaluation.report import (
 )
 from worker.models.clip import find_clip
 from worker.models.device import resolve_device
+from worker.models.precision import resolve_precision
 
 LEAST_PX = 24
 """Shorter side of the labelled boxes that are in the gallery and searched for."""
@@ -44,11 +46,16 @@ BOXES_A_PHOTO = 3
 
 
 def run(
-    dev: Path, chosen: dict[str, str], most: int | None, json: Path | None, console: Console
+    dev: Path,
+    settings: Settings,
+    chosen: dict[str, str],
+    most: int | None,
+    json: Path | None,
+    console: Console,
 ) -> None:
     """Measure the chosen encoders and the three references, and show and write what came out."""
-    device = resolve_device("auto")
-    own = load_encoders(chosen, device)
+    device = resolve_device(settings.device)
+    own = load_encoders(chosen, device, resolve_precision(settings.precision, device).dtype)
     like = find_clip(next(iter(chosen.values())))[0]
     encoders = {**own, **references(like, device)}
     photos = spread(open_photos(dev), most)

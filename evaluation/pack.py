@@ -49,6 +49,7 @@ from evaluation.report import (
 from worker.models.clip import find_clip
 from worker.models.device import resolve_device
 from worker.models.packs import LoadedPack, load_pack, resolve_pack
+from worker.models.precision import resolve_precision
 from worker.models.with_kinds import EncoderWithKinds
 
 LEAST_PX = 12
@@ -172,7 +173,8 @@ def _encoders(
     if loaded.name in more:
         raise InvalidSettings(f"{loaded.name} is the pack's own encoder: choose another name")
     device = resolve_device(chosen.device)
-    encoders: Encoders = {**_parts(loaded), **load_encoders(more, device)}
+    dtype = resolve_precision(chosen.precision, device).dtype
+    encoders: Encoders = {**_parts(loaded), **load_encoders(more, device, dtype)}
     if with_references:
         like = find_clip(resolve_pack(chosen).encoder)[0]
         encoders = {**encoders, **references(like, device)}

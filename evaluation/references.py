@@ -83,13 +83,13 @@ def random_clip(like: Path, device: torch.device) -> ClipEncoder:
         return ClipEncoder(folder, device, name="random", dtype=torch.float32)
 
 
-def random_vit_b_32(device: torch.device) -> ClipEncoder:
+def random_vit_b_32(device: torch.device, dtype: torch.dtype) -> ClipEncoder:
     """Return a network of the size of CLIP ViT-B/32, as fast as the real one and as untrained."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         save_random(CLIPVisionConfig(), folder)  # transformers' defaults are ViT-B/32
         CLIPImageProcessor().save_pretrained(folder)
-        return ClipEncoder(folder, device, name="vit-b-32-random")
+        return ClipEncoder(folder, device, name="vit-b-32-random", dtype=dtype)
 
 
 def save_random(config: CLIPVisionConfig, folder: Path) -> None:

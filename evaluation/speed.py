@@ -27,6 +27,7 @@ from evaluation.report import cell, plain, write_json
 from worker.models.base import Detector
 from worker.models.device import resolve_device
 from worker.models.packs import load_pack
+from worker.models.precision import resolve_precision
 from worker.models.yolov5 import load_yolov5
 
 PHOTOS = 16
@@ -59,12 +60,13 @@ def run(
 ) -> None:
     """Time both sides and show and write the ratio."""
     device = resolve_device(chosen.device)
+    dtype = resolve_precision(chosen.precision, device).dtype
     loaded = load_pack(chosen)
-    other = load_yolov5(str(yolov5n), device, data_dir=chosen.data_dir)
+    other = load_yolov5(str(yolov5n), device, data_dir=chosen.data_dir, dtype=dtype)
     threshold = chosen.confidence_threshold
     sides = {
         loaded.name: Side(loaded.detector, loaded.encoder, threshold),
-        AGAINST: Side(other, random_vit_b_32(device), threshold),
+        AGAINST: Side(other, random_vit_b_32(device, dtype), threshold),
     }
     paths = [photo.path for photo in spread(open_photos(dev), most)]
     spent, regions = measure(paths, Proposer(loaded.detector, chosen), sides, console)

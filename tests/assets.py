@@ -1,4 +1,4 @@
-"""Where tests find the photos and weights that do not ship with the project."""
+"""What tests share: photos and weights that do not ship, and the precision they run in."""
 
 from __future__ import annotations
 
@@ -11,9 +11,29 @@ import pytest
 import torch
 from PIL import Image
 
+from worker.models.precision import resolve_precision
+
 REPO = Path(__file__).resolve().parents[1]
 MINI_ENCODER = REPO / "models" / "mini" / "encoder"
 MINI_KINDS = REPO / "models" / "mini" / "kinds.safetensors"
+
+CPU = torch.device("cpu")
+PRECISION = resolve_precision(os.environ.get("NEEDLE_PRECISION") or "auto", CPU)
+"""What tests run in beside float32: emulated only where NEEDLE_PRECISION asks for that."""
+TRAINING_DTYPE = torch.float32 if PRECISION.dtype == torch.float16 else PRECISION.dtype
+"""The same for training, which float16 is no precision of."""
+_FASTER = torch.bfloat16 if PRECISION.dtype == torch.float32 else PRECISION.dtype
+DTYPES = [
+    pytest.param(torch.float32, id="float32"),
+    pytest.param(
+        _FASTER,
+        id=str(_FASTER).removeprefix("torch."),
+        marks=pytest.mark.skipif(
+            PRECISION.dtype != _FASTER, reason=f"tests run in float32: {PRECISION.reason}"
+        ),
+    ),
+]
+"""Parameters of a test: float32, and what this machine is faster in where there is that."""
 
 
 @contextmanager

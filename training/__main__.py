@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +19,7 @@ from training.encoder import EncoderRecipe, EncoderTraining, export_encoder, par
 from training.kind_tower import KindRecipe, KindTraining, export_kind_tower
 from training.photos import read_photos
 from training.plot import plot_losses
+from training.precision import training_precision
 from training.regions import Regions
 from training.run import Run
 from training.teacher import teacher_boxes
@@ -32,12 +34,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     torch.backends.cudnn.benchmark = True  # a run's pictures have a size or two
     try:
+        device = resolve_device(options.device)
+        precision = training_precision(options.precision, device)
+        print(f"training on {device} in {precision.name}: {precision.reason}")
         if options.what in ("encoder", "all"):
-            train_encoder(options)
+            train_encoder(options, device, precision.dtype)
         if options.what in ("detector", "all"):
-            train_detector(options)
+            train_detector(options, device, precision.dtype)
         if options.what in ("kinds", "all"):
-            train_kinds(options)
+            train_kinds(options, device, precision.dtype)
     except (NeedleError, OSError, ValueError) as exc:
         print(f"training: {exc}", file=sys.stderr)
         return 1
@@ -47,17 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def train_encoder(options: argparse.Namespace) -> None:
+def train_encoder(options: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> None:
     """Train the encoder and write it to `encoder/` of the pack."""
     recipe = EncoderRecipe(seed=options.seed)
     if options.steps:
         recipe = replace(recipe, steps=options.steps)
-    device = resolve_device(options.device)
-    batches = _pairs(
-        options, recipe, device, seed=recipe.seed, late_from=round(recipe.late_from * recipe.steps)
-    )
+    late_from = round(recipe.late_from * recipe.steps)
+    batches = _pairs(options, recipe, device, dtype, seed=recipe.seed, late_from=late_from)
     run = Run(options.work / "encoder")
-    training = EncoderTraining(recipe, run, device)
+    training = EncoderTraining(recipe, run, device, dtype)
     print(f"encoder: {parameters(training.model) / 1e6:.2f} million parameters")
     teacher = load_checkpoint(options.teacher, options.work)
     training.train(batches, teacher, workers=options.workers)
@@ -69,13 +72,14 @@ def _pairs(
     options: argparse.Namespace,
     recipe: EncoderRecipe | KindRecipe,
     device: torch.device,
+    dtype: torch.dtype,
     *,
     seed: int,
     late_from: int,
 ) -> PairBatches:
     """Return the batches of views of a run, from the photos and the teacher's boxes on them."""
     photos = read_photos(options.data, options.photos)
-    boxes = teacher_boxes(photos, options.teacher, options.work / "teacher.json", device)
+    boxes = teacher_boxes(photos, options.teacher, options.work / "teacher.json", device, dtype)
     return PairBatches(
         photos,
         Regions(photos, boxes),
@@ -86,7 +90,7 @@ def _pairs(
     )
 
 
-def train_detector(options: argparse.Namespace) -> None:
+def train_detector(options: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> None:
     """Train the detector and write it to `detector.safetensors` of the pack."""
     recipe = DetectorRecipe(seed=options.seed)
     if options.steps:
@@ -95,7 +99,7 @@ def train_detector(options: argparse.Namespace) -> None:
     batches = CanvasBatches(photos, size=recipe.batch, sides_px=recipe.sides_px, seed=recipe.seed)
     teacher = load_checkpoint(options.teacher, options.work)
     run = Run(options.work / "detector")
-    training = DetectorTraining(recipe, run, teacher, resolve_device(options.device))
+    training = DetectorTraining(recipe, run, teacher, device, dtype)
     print(f"detector: {parameters(training.student) / 1e6:.2f} million parameters")
     training.train(batches, workers=options.workers)
     path = options.out / "detector.safetensors"
@@ -103,15 +107,14 @@ def train_detector(options: argparse.Namespace) -> None:
     print(f"wrote {path} and {plot_losses(run.folder)}")
 
 
-def train_kinds(options: argparse.Namespace) -> None:
+def train_kinds(options: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> None:
     """Train the kind tower and write it to `kinds.safetensors` of the pack."""
     recipe = KindRecipe(seed=options.seed)
     if options.steps:
         recipe = replace(recipe, steps=options.steps)
-    device = resolve_device(options.device)
-    batches = _pairs(options, recipe, device, seed=recipe.seed + 1, late_from=recipe.steps)
+    batches = _pairs(options, recipe, device, dtype, seed=recipe.seed + 1, late_from=recipe.steps)
     run = Run(options.work / "kinds")
-    training = KindTraining(recipe, run, device)
+    training = KindTraining(recipe, run, device, dtype)
     print(f"kinds: {parameters(training.tower) / 1e6:.2f} million parameters")
     teacher = load_checkpoint(options.teacher, options.work)
     training.train(batches, teacher, workers=options.workers)
@@ -128,6 +131,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--work", type=Path, default=Path("data/training"), help="runs go here")
     parser.add_argument("--out", type=Path, default=Path("models/mini"), help="the pack's folder")
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    parser.add_argument(
+        "--precision",
+        default=os.environ.get("NEEDLE_PRECISION") or "auto",
+        help="auto, float32 or bfloat16 (NEEDLE_PRECISION, else auto: bfloat16 unless emulated)",
+    )
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch chooses")
     parser.add_argument("--workers", type=int, default=1, help="processes that make batches")
     parser.add_argument("--seed", type=int, default=7)

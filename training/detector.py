@@ -20,6 +20,7 @@ from training.features import Features
 from training.loop import take_steps
 from training.run import Run
 from worker.models.checkpoint import ARCHITECTURE_KEYS, Checkpoint
+from worker.models.device import autocast
 from worker.models.yolov5_import import import_yolov5
 from worker.models.yolov5_network import STRIDES, RawHead, build_network
 
@@ -52,10 +53,15 @@ class DetectorTraining:
     """One run: student, teacher, optimiser, and the step it has reached."""
 
     def __init__(
-        self, recipe: DetectorRecipe, run: Run, teacher: Checkpoint, device: torch.device
+        self,
+        recipe: DetectorRecipe,
+        run: Run,
+        teacher: Checkpoint,
+        device: torch.device,
+        dtype: torch.dtype,
     ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.run, self.device = recipe, run, device
+        self.recipe, self.run, self.device, self.dtype = recipe, run, device, dtype
         self.names = (*teacher.names, OBJECT)
         self.architecture = {key: teacher.architecture[key] for key in ARCHITECTURE_KEYS}
         network, anchors = build_network(teacher)
@@ -90,7 +96,7 @@ class DetectorTraining:
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
         pixels = pictures.to(self.device, non_blocking=True).float() / 255
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with autocast(self.device, self.dtype):
             with torch.no_grad():
                 said = self.teacher(pixels)
             maps = self.student(pixels)

@@ -17,6 +17,7 @@ from training.losses import instance_loss, kind_loss
 from training.resemblance import Resemblance
 from training.run import Run
 from worker.models.checkpoint import Checkpoint
+from worker.models.device import autocast
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -57,9 +58,11 @@ class EncoderRecipe:
 class EncoderTraining:
     """One run: model, optimiser, and the step it has reached."""
 
-    def __init__(self, recipe: EncoderRecipe, run: Run, device: torch.device) -> None:
+    def __init__(
+        self, recipe: EncoderRecipe, run: Run, device: torch.device, dtype: torch.dtype
+    ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.run, self.device = recipe, run, device
+        self.recipe, self.run, self.device, self.dtype = recipe, run, device, dtype
         self.model = build_model(recipe, "sdpa" if device.type == "cuda" else "eager")
         torch.nn.Module.to(self.model, device)
         self.log_scale = torch.nn.Parameter(torch.tensor(math.log(10.0), device=device))
@@ -96,7 +99,7 @@ class EncoderTraining:
         for group in self.optimiser.param_groups:
             group["lr"] = self._learning_rate()
         pixels = (views.float() / 255 - self._mean) / self._deviation
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with autocast(self.device, self.dtype):
             embeddings = embed(self.model, pixels, self._keep(), self._dice())
         embeddings = F.normalize(embeddings.float(), dim=1)
         instance = instance_loss(embeddings, self.log_scale.exp().clamp(max=50))
@@ -123,7 +126,9 @@ class EncoderTraining:
     def _prepare(self, batches: PairBatches, teacher: Checkpoint) -> None:
         """Fit what is learnt from the teacher to crops of the run's own first batches."""
         sample = torch.cat([batches[step][0].chunk(2)[0] for step in range(SAMPLE)])
-        self.resemblance = Resemblance(teacher, sample.to(self.device), self.recipe.kind_dim)
+        self.resemblance = Resemblance(
+            teacher, sample.to(self.device), self.recipe.kind_dim, self.dtype
+        )
 
     def _unlike_teacher(self, views: torch.Tensor, embeddings: torch.Tensor) -> torch.Tensor:
         """Return how far both views' kind is from what the teacher makes of the first, 0..2."""

@@ -19,6 +19,7 @@ from training.resemblance import Deepest, enlarged, pixels_of
 from training.run import Run
 from training.strange import Shares, strange
 from worker.models.checkpoint import Checkpoint
+from worker.models.device import autocast
 from worker.models.kind_tower import SEEN_PX, SIDE_PX, WIDTH, KindTower
 
 SAMPLE_VIEWS = 2304
@@ -59,13 +60,18 @@ class KindTraining:
     differ most.
     """
 
-    def __init__(self, recipe: KindRecipe, run: Run, device: torch.device) -> None:
+    def __init__(
+        self, recipe: KindRecipe, run: Run, device: torch.device, dtype: torch.dtype
+    ) -> None:
         torch.manual_seed(recipe.seed)
-        self.recipe, self.run, self.device = recipe, run, device
+        self.recipe, self.run, self.device, self.dtype = recipe, run, device, dtype
         self.tower = KindTower(WIDTH).to(device).to(memory_format=torch.channels_last)
         self.average = running_average(self.tower, recipe.average, lambda: self.step)
         self.optimiser = Optimiser(
-            self.tower, learning_rate=recipe.learning_rate, weight_decay=recipe.weight_decay
+            self.tower,
+            learning_rate=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+            dtype=dtype,
         )
         self.step = 0
         self._resume()
@@ -90,14 +96,14 @@ class KindTraining:
         count = math.ceil(SAMPLE_VIEWS / self.recipe.pairs)
         views = torch.cat([batches[step][0].chunk(2)[0] for step in range(count)])
         sample = pixels_of(views.to(self.device))
-        deepest = Deepest(teacher, self.device)
+        deepest = Deepest(teacher, self.device, self.dtype)
         self.teacher = Standardised(deepest, enlarged(sample, self.recipe.teacher_px))
 
     def _take_step(self, batch: Batch) -> dict[str, torch.Tensor]:
         self.optimiser.scale(self._pace())
         pixels = self._shown(batch[0].to(self.device, non_blocking=True))
         wanted = self.teacher(enlarged(pixels, self.recipe.teacher_px))
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with autocast(self.device, self.dtype):
             cells = self.tower(enlarged(pixels, SEEN_PX)).float()
         there = F.interpolate(wanted, cells.shape[2:], mode="bilinear", antialias=True)
         at_cells = F.mse_loss(cells, there)

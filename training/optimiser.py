@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from training.muon import Muon
+
 MOST_GRADIENT = 10.0
 """Longer gradients are shortened to this."""
 REST_SHARE = 1 / 3
@@ -23,8 +25,15 @@ class Optimiser:
     AdamW's learning rates: Liu et al. 2025, "Muon is scalable for LLM training".
     """
 
-    def __init__(self, network: nn.Module, *, learning_rate: float, weight_decay: float) -> None:
-        """Take the network as it lies in memory, on its device.
+    def __init__(
+        self,
+        network: nn.Module,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+        dtype: torch.dtype,
+    ) -> None:
+        """Take the network as it lies in memory, on its device; Muon computes in `dtype`.
 
         Raises ValueError where its kernels do not lie channels last.
         """
@@ -37,12 +46,7 @@ class Optimiser:
             if kernel.data_ptr() != matrix.data_ptr():
                 raise ValueError("The network is to lie in memory channels last")
         self._optimisers: list[Any] = [
-            torch.optim.Muon(
-                self._matrices,
-                lr=learning_rate,
-                weight_decay=weight_decay,
-                adjust_lr_fn="match_rms_adamw",
-            ),
+            Muon(self._matrices, lr=learning_rate, weight_decay=weight_decay, dtype=dtype),
             torch.optim.AdamW(self._rest, lr=REST_SHARE * learning_rate, weight_decay=0.0),
         ]
         self._rates = (learning_rate, REST_SHARE * learning_rate)

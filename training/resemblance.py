@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from worker.models.checkpoint import Checkpoint
+from worker.models.device import autocast
 from worker.models.yolov5_network import build_network
 
 SIDE_PX = 192
@@ -29,7 +30,9 @@ def enlarged(pixels: torch.Tensor, side_px: int) -> torch.Tensor:
 class Deepest:
     """The teacher's deepest features, just before it says what it detects."""
 
-    def __init__(self, teacher: Checkpoint, device: torch.device) -> None:
+    def __init__(self, teacher: Checkpoint, device: torch.device, dtype: torch.dtype) -> None:
+        """Build the network on the device; `dtype` is the precision that it runs in."""
+        self._dtype = dtype
         network, _ = build_network(teacher)
         layers: Any = network.model
         layers[-1] = _Last(layers[-1])
@@ -37,7 +40,7 @@ class Deepest:
 
     def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
         """Return (N, channels, rows, columns) float32 of RGB pixels (N, 3, side, side), 0..1."""
-        with torch.no_grad(), torch.autocast(pixels.device.type, dtype=torch.bfloat16):
+        with torch.no_grad(), autocast(pixels.device, self._dtype):
             features: torch.Tensor = self._network(pixels)
         return features.float()
 
@@ -60,9 +63,11 @@ class Resemblance:
     a sample of crops differs most.
     """
 
-    def __init__(self, teacher: Checkpoint, sample: torch.Tensor, dim: int) -> None:
+    def __init__(
+        self, teacher: Checkpoint, sample: torch.Tensor, dim: int, dtype: torch.dtype
+    ) -> None:
         """Fit the axes to the `sample`, crops (N, 3, side, side) uint8, N at least `dim`."""
-        self._deepest = Deepest(teacher, sample.device)
+        self._deepest = Deepest(teacher, sample.device, dtype)
         features = torch.cat([self._features(part) for part in torch.split(sample, 256)])
         self._mean = features.mean(0)
         _, _, axes = torch.linalg.svd(features - self._mean, full_matrices=False)

@@ -23,7 +23,11 @@ Boxes = Mapping[str, Sequence[Detection]]
 
 
 def teacher_boxes(
-    photos: Sequence[TrainingPhoto], weights: Path, cache: Path, device: torch.device
+    photos: Sequence[TrainingPhoto],
+    weights: Path,
+    cache: Path,
+    device: torch.device,
+    dtype: torch.dtype,
 ) -> Boxes:
     """Return the detections of YOLOv5 `weights` on each photo; the file `cache` keeps them.
 
@@ -33,7 +37,7 @@ def teacher_boxes(
         known = _read(cache)
         if all(photo.name in known for photo in photos):
             return known
-    detector = load_yolov5(str(weights), device, data_dir=cache.parent)
+    detector = load_yolov5(str(weights), device, data_dir=cache.parent, dtype=dtype)
     boxes: dict[str, list[Detection]] = {}
     with tqdm(total=len(photos), desc="teacher", unit="photo") as bar:
         for start in range(0, len(photos), CHUNK):

@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import torch
 from PIL import Image
 
-from tests.assets import one_torch_thread, shared_file
+from tests.assets import CPU, PRECISION, one_torch_thread, shared_file
 from tests.fakes import FixedDetector
 from worker.models.base import Detection, Detector
 from worker.models.yolov5 import load_yolov5
@@ -34,7 +33,7 @@ def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         )
     weights = shared_file("weights/yolov5n.safetensors")
     data: Path = tmp_path_factory.mktemp("data")
-    return load_yolov5(str(weights), torch.device("cpu"), data_dir=data, batch_size=2)
+    return load_yolov5(str(weights), CPU, data_dir=data, batch_size=2, dtype=PRECISION.dtype)
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from common.errors import TextNotSupported
-from tests.assets import MINI_ENCODER, MINI_KINDS, one_torch_thread
+from tests.assets import CPU, DTYPES, MINI_ENCODER, MINI_KINDS, PRECISION, one_torch_thread
 from tests.fakes import PixelEncoder
 from worker.models.base import Encoder
 from worker.models.clip import ClipEncoder
@@ -25,15 +24,14 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=["fake", "mini-float32", "mini-bfloat16", "kinds"])
+@pytest.fixture(scope="module", params=["fake", "kinds", *DTYPES])
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     if request.param == "fake":
         return PixelEncoder()
     if request.param == "kinds":
-        kinds = KindEncoder(MINI_KINDS, torch.device("cpu"), batch_size=4)
+        kinds = KindEncoder(MINI_KINDS, CPU, batch_size=4, dtype=PRECISION.dtype)
         return EncoderWithKinds(PixelEncoder(), kinds)
-    dtype = getattr(torch, request.param.removeprefix("mini-"))
-    return ClipEncoder(MINI_ENCODER, torch.device("cpu"), batch_size=4, dtype=dtype)
+    return ClipEncoder(MINI_ENCODER, CPU, batch_size=4, dtype=request.param)
 
 
 @pytest.fixture(scope="module")

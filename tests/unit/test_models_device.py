@@ -5,7 +5,7 @@ import torch
 
 from common.errors import DeviceUnavailable
 from worker.models.batches import map_batches
-from worker.models.device import fast_dtype, resolve_device
+from worker.models.device import resolve_device
 
 
 @pytest.fixture
@@ -43,15 +43,6 @@ def test_a_gpu_that_is_not_there_is_a_clear_error(gpus) -> None:
 def test_an_unknown_name_is_refused(name: str) -> None:
     with pytest.raises(DeviceUnavailable, match="auto, cpu, cuda or cuda:N"):
         resolve_device(name)
-
-
-def test_the_precision_follows_the_instructions(monkeypatch: pytest.MonkeyPatch) -> None:
-    cpu = torch.device("cpu")
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx2": True})
-    assert fast_dtype(cpu) == torch.float32
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    assert fast_dtype(cpu) == torch.bfloat16
-    assert fast_dtype(torch.device("cuda", 0)) == torch.float16
 
 
 def test_batches_keep_the_order() -> None:

@@ -21,7 +21,14 @@ from common.errors import (
     ModelUnavailable,
 )
 from common.settings import Settings
-from tests.assets import MINI_ENCODER, MINI_KINDS, REPO, one_torch_thread, shared_file
+from tests.assets import (
+    MINI_ENCODER,
+    MINI_KINDS,
+    PRECISION,
+    REPO,
+    one_torch_thread,
+    shared_file,
+)
 from worker.models import hub
 from worker.models.clip import find_clip
 from worker.models.kind_tower import KindEncoder
@@ -35,7 +42,8 @@ def _one_thread() -> Iterator[None]:
 
 
 def settings(tmp_path: Path, **given: object) -> Settings:
-    return Settings(data_dir=tmp_path, device="cpu", **given)  # type: ignore[arg-type]
+    chosen = {"precision": PRECISION.name, **given}
+    return Settings(data_dir=tmp_path, device="cpu", **chosen)  # type: ignore[arg-type]
 
 
 def write_pack(folder: Path, **facts: object) -> Path:
@@ -126,6 +134,7 @@ def test_mini_loads_and_describes_itself(tmp_path: Path) -> None:
         "has_text": False,
         "has_kinds": True,
         "device": "cpu",
+        "precision": PRECISION.name,
     }
 
 

@@ -18,15 +18,13 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from common.errors import InvalidModel, ModelUnavailable
-from tests.assets import REPO, one_torch_thread, shared_file, shared_photo
+from tests.assets import CPU, DTYPES, REPO, one_torch_thread, shared_file, shared_photo
 from worker.models import hub
 from worker.models.checkpoint import Checkpoint, load_checkpoint
 from worker.models.yolov5 import YoloV5Detector, load_yolov5
 from worker.models.yolov5_boxes import Letterbox, decode, letterboxed
 from worker.models.yolov5_import import import_yolov5
 from worker.models.yolov5_network import STRIDES, build_network
-
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -56,7 +54,7 @@ def labels(detector: YoloV5Detector, photo: Image.Image, threshold: float = 0.3)
     return [d.label for d in detector.detect([photo], confidence_threshold=threshold)[0]]
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_cat_bird_bus_and_people_are_found(nano: Checkpoint, dtype: torch.dtype) -> None:
     detector = YoloV5Detector(nano, CPU, dtype=dtype)
     assert {"cat", "bird"} <= set(labels(detector, shared_photo("cat-bird.jpeg")))

@@ -12,7 +12,8 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from PIL import Image
 
-from tests.assets import one_torch_thread
+from tests.assets import CPU, PRECISION, TRAINING_DTYPE, one_torch_thread
+from training import kind_tower
 from training.batches import PairBatches
 from training.detector import untrained
 from training.kind_tower import KindRecipe, KindTraining, export_kind_tower
@@ -25,7 +26,6 @@ from worker.models.kind_tower import SEEN_PX, WIDTH, KindEncoder
 from worker.models.yolov5_import import import_yolov5
 from worker.models.yolov5_network import STRIDES
 
-CPU = torch.device("cpu")
 SMALL = KindRecipe(steps=4, pairs=6, dim=8, warmup=1)
 ANCHORS = torch.tensor([[[10, 13], [16, 30], [33, 23]]] * 3).float()
 
@@ -34,6 +34,12 @@ ANCHORS = torch.tensor([[[10, 13], [16, 30], [33, 23]]] * 3).float()
 def _one_thread() -> Iterator[None]:
     with one_torch_thread():
         yield
+
+
+@pytest.fixture(autouse=True)
+def _small_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measure the teacher on few crops: a few more than it has features."""
+    monkeypatch.setattr(kind_tower, "SAMPLE_VIEWS", WIDTH + 44)
 
 
 @pytest.fixture(scope="module")
@@ -59,26 +65,26 @@ def batches() -> PairBatches:
 def test_it_comes_to_say_what_the_teacher_sees(
     yolo: Checkpoint, batches: PairBatches, tmp_path: Path
 ) -> None:
-    plain = replace(SMALL, steps=30, swapped=0.0, mixed=0.0, patched=0.0)
-    training = KindTraining(plain, Run(tmp_path), CPU)
+    plain = replace(SMALL, steps=10, swapped=0.0, mixed=0.0, patched=0.0)
+    training = KindTraining(plain, Run(tmp_path), CPU, TRAINING_DTYPE)
     training.prepare(batches, yolo)
     training.tower.train()
-    losses = [training._take_step(batches[0])["average"].item() for _ in range(30)]
+    losses = [training._take_step(batches[0])["average"].item() for _ in range(10)]
     assert losses[0] > 0.8 and losses[-1] < 0.4
 
 
 def test_a_run_that_stopped_ends_as_if_it_had_not(
     yolo: Checkpoint, batches: PairBatches, tmp_path: Path
 ) -> None:
-    whole = KindTraining(SMALL, Run(tmp_path / "whole"), CPU)
+    whole = KindTraining(SMALL, Run(tmp_path / "whole"), CPU, TRAINING_DTYPE)
     whole.train(batches, yolo)
-    first = KindTraining(SMALL, Run(tmp_path / "halves"), CPU)
+    first = KindTraining(SMALL, Run(tmp_path / "halves"), CPU, TRAINING_DTYPE)
     first.prepare(batches, yolo)
     first.tower.train()
     for step in range(2):
         first._take_step(batches[step])
     first._save()
-    second = KindTraining(SMALL, Run(tmp_path / "halves"), CPU)
+    second = KindTraining(SMALL, Run(tmp_path / "halves"), CPU, TRAINING_DTYPE)
     assert second.step == 2
     second.train(batches, yolo)
     for name, tensor in whole.average.state_dict().items():
@@ -88,10 +94,10 @@ def test_a_run_that_stopped_ends_as_if_it_had_not(
 def test_what_is_exported_loads_and_says_the_same(
     yolo: Checkpoint, batches: PairBatches, tmp_path: Path
 ) -> None:
-    training = KindTraining(SMALL, Run(tmp_path / "run"), CPU)
+    training = KindTraining(SMALL, Run(tmp_path / "run"), CPU, TRAINING_DTYPE)
     training.train(batches, yolo)
     export_kind_tower(training, tmp_path / "kinds.safetensors")
-    encoder = KindEncoder(tmp_path / "kinds.safetensors", CPU)
+    encoder = KindEncoder(tmp_path / "kinds.safetensors", CPU, dtype=PRECISION.dtype)
     assert encoder.dim == SMALL.dim
     pixels = np.random.default_rng(1).integers(0, 256, (96, 96, 3), np.uint8)
     view = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255

@@ -12,7 +12,7 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from PIL import Image
 
-from tests.assets import one_torch_thread
+from tests.assets import CPU, PRECISION, TRAINING_DTYPE, one_torch_thread
 from training.batches import PairBatches
 from training.canvases import CanvasBatches
 from training.detector import DetectorRecipe, DetectorTraining, export_detector, untrained
@@ -30,7 +30,6 @@ from worker.models.yolov5 import load_yolov5
 from worker.models.yolov5_import import import_yolov5
 from worker.models.yolov5_network import STRIDES
 
-CPU = torch.device("cpu")
 SMALL = EncoderRecipe(
     steps=4,
     pairs=6,
@@ -104,30 +103,37 @@ def test_the_kind_loss_falls_when_regions_of_a_kind_meet() -> None:
 def test_a_run_that_stopped_ends_as_if_it_had_not(
     photos: list[TrainingPhoto], teacher: Checkpoint, tmp_path: Path
 ) -> None:
-    whole = EncoderTraining(SMALL, Run(tmp_path / "whole"), CPU)
+    whole = EncoderTraining(SMALL, Run(tmp_path / "whole"), CPU, TRAINING_DTYPE)
     whole.train(batches(photos), teacher)
-    first = EncoderTraining(SMALL, Run(tmp_path / "halves"), CPU)
+    first = EncoderTraining(SMALL, Run(tmp_path / "halves"), CPU, TRAINING_DTYPE)
     first._prepare(batches(photos), teacher)
     for step in range(2):
         first._take_step(batches(photos)[step])
     first._save()
-    second = EncoderTraining(SMALL, Run(tmp_path / "halves"), CPU)
+    second = EncoderTraining(SMALL, Run(tmp_path / "halves"), CPU, TRAINING_DTYPE)
     assert second.step == 2
     second.train(batches(photos), teacher)
     for name, tensor in whole.model.state_dict().items():
         assert torch.equal(tensor, second.model.state_dict()[name]), name
 
 
+def test_a_run_may_go_on_in_another_precision(tmp_path: Path) -> None:
+    first = EncoderTraining(SMALL, Run(tmp_path), CPU, torch.float32)
+    first.step = 3
+    first._save()
+    assert EncoderTraining(SMALL, Run(tmp_path), CPU, torch.bfloat16).step == 3
+
+
 def test_a_folder_is_not_shared_by_two_recipes(tmp_path: Path) -> None:
-    EncoderTraining(SMALL, Run(tmp_path), CPU)._save()
+    EncoderTraining(SMALL, Run(tmp_path), CPU, TRAINING_DTYPE)._save()
     with pytest.raises(ValueError, match="another recipe"):
-        EncoderTraining(replace(SMALL, pairs=7), Run(tmp_path), CPU)
+        EncoderTraining(replace(SMALL, pairs=7), Run(tmp_path), CPU, TRAINING_DTYPE)
 
 
 def test_what_is_exported_loads_and_gives_the_same_embeddings(tmp_path: Path) -> None:
-    training = EncoderTraining(SMALL, Run(tmp_path / "run"), CPU)
+    training = EncoderTraining(SMALL, Run(tmp_path / "run"), CPU, TRAINING_DTYPE)
     export_encoder(training.model, SMALL.side_px, tmp_path / "encoder")
-    encoder = ClipEncoder(tmp_path / "encoder", CPU, name="trained")
+    encoder = ClipEncoder(tmp_path / "encoder", CPU, name="trained", dtype=PRECISION.dtype)
     assert encoder.dim == SMALL.dim and not encoder.has_text
     pixels = np.random.default_rng(1).integers(0, 256, (32, 32, 3), np.uint8)
     views = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255 - training._mean
@@ -184,7 +190,9 @@ def test_a_cutout_is_taught_to_the_cells_around_its_centre() -> None:
 def test_the_averaged_weights_forget_where_the_run_began(
     teacher: Checkpoint, tmp_path: Path
 ) -> None:
-    training = DetectorTraining(DetectorRecipe(batch=1), Run(tmp_path), teacher, CPU)
+    training = DetectorTraining(
+        DetectorRecipe(batch=1), Run(tmp_path), teacher, CPU, TRAINING_DTYPE
+    )
     weight = next(training.student.parameters())
     for step in range(200):
         training.step = step
@@ -219,12 +227,12 @@ def test_a_trained_detector_loads_and_detects(
     photos: list[TrainingPhoto], teacher: Checkpoint, tmp_path: Path
 ) -> None:
     recipe = DetectorRecipe(steps=2, batch=2, sides_px=(64, 96))
-    training = DetectorTraining(recipe, Run(tmp_path / "run"), teacher, CPU)
+    training = DetectorTraining(recipe, Run(tmp_path / "run"), teacher, CPU, TRAINING_DTYPE)
     training.train(CanvasBatches(photos, size=2, sides_px=(64, 96), seed=1))
-    assert DetectorTraining(recipe, Run(tmp_path / "run"), teacher, CPU).step == 2
+    assert DetectorTraining(recipe, Run(tmp_path / "run"), teacher, CPU, TRAINING_DTYPE).step == 2
     path = tmp_path / "detector.safetensors"
     export_detector(training, path)
-    detector = load_yolov5(str(path), CPU, data_dir=tmp_path)
+    detector = load_yolov5(str(path), CPU, data_dir=tmp_path, dtype=PRECISION.dtype)
     found = detector.detect([Image.fromarray(photos[0].pixels)], confidence_threshold=0.0001)[0]
     assert {hit.label for hit in found} <= {"object"}
     assert detector.side_px == 96

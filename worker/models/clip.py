@@ -25,9 +25,10 @@ from common.errors import InvalidModel, TextNotSupported
 from worker.models.base import Embeddings
 from worker.models.batches import map_batches
 from worker.models.clip_pixels import ClipPixels
-from worker.models.device import autocast, fast_dtype, to_inference
+from worker.models.device import autocast, to_inference
 from worker.models.files import sha256_of
 from worker.models.hub import download_checkpoint, is_complete
+from worker.models.precision import resolve_precision
 
 _NETWORKS = {"clip": CLIPModel, "clip_vision_model": CLIPVisionModelWithProjection}
 """The network of each `model_type`: both sides, or the image side alone."""
@@ -53,11 +54,11 @@ class ClipEncoder:
     ) -> None:
         """Load a checkpoint's safetensors, configuration and preprocessing from a folder.
 
-        `name` begins the id and is the folder's unless given; the precision is `fast_dtype`
-        unless given. Raises InvalidModel where the folder holds no complete CLIP checkpoint.
+        `name` begins the id and is the folder's unless given; without a `dtype` the network runs
+        in that of `auto`. Raises InvalidModel where the folder holds no complete CLIP checkpoint.
         """
         self._device = device
-        self._dtype = dtype or fast_dtype(device)
+        self._dtype = dtype or resolve_precision("auto", device).dtype
         self._batch_size = batch_size
         self._lock = threading.Lock()
         network = _load_network(folder)

@@ -1,4 +1,4 @@
-"""Which device the networks run on, and in which precision."""
+"""Which device the networks run on, and how they are put on it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ import torch
 from torch import nn
 
 from common.errors import DeviceUnavailable
-
-_BF16_INSTRUCTIONS = ("amx_bf16", "avx512_bf16", "bf16")
-"""CPU capabilities, as torch names them (x86, x86, ARM), that make bfloat16 faster than float32."""
 
 
 def resolve_device(requested: str) -> torch.device:
@@ -39,19 +36,6 @@ def resolve_device(requested: str) -> torch.device:
             gpus=count,
         )
     return torch.device("cuda", index)
-
-
-def fast_dtype(device: torch.device) -> torch.dtype:
-    """Return the precision that is fastest on the device and precise enough for inference.
-
-    float16 on a GPU; bfloat16 on a CPU with instructions for it (measured about twice as fast
-    as float32 there, and slower where they are missing); float32 elsewhere.
-    """
-    if device.type == "cuda":
-        return torch.float16
-    capabilities = torch.cpu.get_capabilities()
-    fast = any(capabilities.get(name) for name in _BF16_INSTRUCTIONS)
-    return torch.bfloat16 if fast else torch.float32
 
 
 def to_inference(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:

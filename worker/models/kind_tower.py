@@ -24,8 +24,9 @@ from torch.nn import functional as F
 from common.errors import InvalidModel
 from worker.models.base import Embeddings
 from worker.models.batches import map_batches
-from worker.models.device import autocast, fast_dtype, to_inference
+from worker.models.device import autocast, to_inference
 from worker.models.files import sha256_of
+from worker.models.precision import resolve_precision
 from worker.models.yolov5_import import import_yolov5
 
 SIDE_PX = 96
@@ -63,9 +64,20 @@ class KindTower(nn.Module):
 class KindEncoder:
     """Embeds what kind of thing crops show. Safe to use from several threads, which take turns."""
 
-    def __init__(self, path: Path, device: torch.device, *, batch_size: int = 64) -> None:
-        """Load a tower from float16 safetensors. Raises InvalidModel where the file holds none."""
-        self._device, self._dtype = device, fast_dtype(device)
+    def __init__(
+        self,
+        path: Path,
+        device: torch.device,
+        *,
+        batch_size: int = 64,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        """Load a tower from float16 safetensors; without a `dtype` it runs in that of `auto`.
+
+        Raises InvalidModel where the file holds none.
+        """
+        self._device = device
+        self._dtype = dtype or resolve_precision("auto", device).dtype
         self._batch_size = batch_size
         self._lock = threading.Lock()
         try:

@@ -7,18 +7,26 @@ a pack, but only its children may touch the GPU.
 from __future__ import annotations
 
 import json
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from common.errors import InvalidModel, InvalidSettings
 from common.settings import Settings
 from worker.models.base import Detector, Encoder
 
+if TYPE_CHECKING:
+    import torch
+
+    from worker.models.precision import Precision
+
 _SIZES = ("n", "s", "m", "l", "x")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SHIPPED = Path(__file__).resolve().parents[2] / "models"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -40,6 +48,7 @@ class LoadedPack:
     detector: Detector | None
     encoder: Encoder
     device: str
+    precision: str
 
     def describe(self) -> dict[str, str | int | bool | None]:
         """Return what `/readyz` shows, as JSON carries it."""
@@ -51,6 +60,7 @@ class LoadedPack:
             "has_text": self.encoder.has_text,
             "has_kinds": self.encoder.kind_dim > 0,
             "device": self.device,
+            "precision": self.precision,
         }
 
 
@@ -95,23 +105,22 @@ def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
     import torch
 
     from worker.models.clip import ClipEncoder, find_clip
-    from worker.models.device import resolve_device
 
     pack = resolve_pack(settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
-    device = resolve_device(settings.device)
-    detector = load_detector(settings) if with_detector else None
+    device, precision = _place(settings)
+    detector = _load_detector(pack, settings, device, precision) if with_detector else None
     folder, name = find_clip(pack.encoder)
-    batch = settings.encoder_batch_size
-    encoder: Encoder = ClipEncoder(folder, device, name=name, batch_size=batch)
+    batch, dtype = settings.encoder_batch_size, precision.dtype
+    encoder: Encoder = ClipEncoder(folder, device, name=name, batch_size=batch, dtype=dtype)
     if pack.kinds is not None:
         from worker.models.kind_tower import KindEncoder
         from worker.models.with_kinds import EncoderWithKinds
 
-        kinds = KindEncoder(Path(pack.kinds), device, batch_size=batch)
+        kinds = KindEncoder(Path(pack.kinds), device, batch_size=batch, dtype=dtype)
         encoder = EncoderWithKinds(encoder, kinds)
-    return LoadedPack(pack.name, detector, encoder, str(device))
+    return LoadedPack(pack.name, detector, encoder, str(device), precision.name)
 
 
 def load_detector(settings: Settings) -> Detector | None:
@@ -119,14 +128,35 @@ def load_detector(settings: Settings) -> Detector | None:
 
     Raises what `load_pack` raises.
     """
+    pack = resolve_pack(settings)
+    return None if pack.detector is None else _load_detector(pack, settings, *_place(settings))
+
+
+def _place(settings: Settings) -> tuple[torch.device, Precision]:
+    """Return where and in which precision the networks are to run, and log it with the reason."""
     from worker.models.device import resolve_device
+    from worker.models.precision import resolve_precision
+
+    device = resolve_device(settings.device)
+    precision = resolve_precision(settings.precision, device)
+    log.info("networks run on %s in %s: %s", device, precision.name, precision.reason)
+    return device, precision
+
+
+def _load_detector(
+    pack: Pack, settings: Settings, device: torch.device, precision: Precision
+) -> Detector | None:
     from worker.models.yolov5 import load_yolov5
 
-    path = resolve_pack(settings).detector
-    if path is None:
+    if pack.detector is None:
         return None
-    device = resolve_device(settings.device)
-    return load_yolov5(path, device, data_dir=settings.data_dir, batch_size=settings.batch_size)
+    return load_yolov5(
+        pack.detector,
+        device,
+        data_dir=settings.data_dir,
+        batch_size=settings.batch_size,
+        dtype=precision.dtype,
+    )
 
 
 def _read_pack(models: str) -> Pack:

@@ -14,8 +14,9 @@ from common.errors import InvalidModel
 from worker.models.base import Detection
 from worker.models.batches import map_batches
 from worker.models.checkpoint import Checkpoint, load_checkpoint
-from worker.models.device import autocast, fast_dtype, to_inference
+from worker.models.device import autocast, to_inference
 from worker.models.hub import download_file
+from worker.models.precision import resolve_precision
 from worker.models.yolov5_boxes import decode, letterboxed, suppress
 from worker.models.yolov5_network import SIZES, STRIDES, build_network
 
@@ -37,14 +38,14 @@ class YoloV5Detector:
         batch_size: int = 8,
         dtype: torch.dtype | None = None,
     ) -> None:
-        """Build the network on the device, in `fast_dtype` where no dtype is given.
+        """Build the network on the device; without a `dtype` it runs in that of `auto`.
 
         Raises InvalidModel where the checkpoint is of an unsupported architecture.
         """
         self.id = f"yolov5:{checkpoint.sha256[:12]}"
         self.side_px = checkpoint.side_px
         self._device = device
-        self._dtype = dtype or fast_dtype(device)
+        self._dtype = dtype or resolve_precision("auto", device).dtype
         self._batch_size = batch_size
         self._names = checkpoint.names
         network, self._anchors_px = build_network(checkpoint)
@@ -74,7 +75,12 @@ class YoloV5Detector:
 
 
 def load_yolov5(
-    weights: str, device: torch.device, *, data_dir: Path, batch_size: int = 8
+    weights: str,
+    device: torch.device,
+    *,
+    data_dir: Path,
+    batch_size: int = 8,
+    dtype: torch.dtype | None = None,
 ) -> YoloV5Detector:
     """Load the detector of a size (n, s, m, l, x) or from a path to `.pt` or `.safetensors`.
 
@@ -85,7 +91,7 @@ def load_yolov5(
     path = _official(weights, folder) if weights in tuple(SIZES) else Path(weights)
     checkpoint = load_checkpoint(path, folder / "converted")
     try:
-        return YoloV5Detector(checkpoint, device, batch_size=batch_size)
+        return YoloV5Detector(checkpoint, device, batch_size=batch_size, dtype=dtype)
     except InvalidModel as exc:
         raise InvalidModel(f"{path}: {exc.message}") from exc
 

@@ -22,12 +22,12 @@ from rich.console import Console
 from rich.table import Table
 
 from bench import faults
-from client import Needle
-from client.draw import open_upright
-from client.results import SearchResult
 from common.geometry import Box
 from evaluation import perturb
 from evaluation.photos import Corners, Photo, photos, queries
+from needle import Needle
+from needle.draw import open_upright
+from needle.results import SearchResult
 from stack import Stack
 
 MIN_SHARE = 0.04

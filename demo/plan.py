@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.draw import open_upright
-from client.uploads import find_pictures
 from demo.errors import DemoError
+from needle.draw import open_upright
+from needle.uploads import find_pictures
 from stack.services import ROOT
 
 _MODEL_SETTINGS = ("NEEDLE_MODELS", "NEEDLE_DETECTOR", "NEEDLE_ENCODER")

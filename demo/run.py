@@ -10,14 +10,14 @@ from typing import Any
 
 from rich.console import Console
 
-from client import Needle, SearchResult
-from client.bulk import Failure, index_all
-from client.progress import progress_bar
-from client.sheet import Row, results_sheet
-from client.show import match_rows, matches_table
 from demo.findings import Finding, findings_table, sheet_rows
 from demo.pictures import sample_pictures
 from demo.plan import Own, Plan
+from needle import Needle, SearchResult
+from needle.bulk import Failure, index_all
+from needle.progress import progress_bar
+from needle.sheet import Row, results_sheet
+from needle.show import match_rows, matches_table
 from samples import SampleSet
 from stack import Stack
 from stack.services import ROOT

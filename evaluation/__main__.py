@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from client.errors import NeedleClientError
 from common.errors import NeedleError
 from common.settings import Settings
+from needle.errors import NeedleClientError
 
 _ABOUT = """\
 Every figure comes with its 95 % bootstrap interval over the queries; what a run compares is

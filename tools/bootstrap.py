@@ -69,6 +69,25 @@ CAUSES = (
 )
 
 
+COMMAND = """#!/bin/sh
+# The command line of Needle, from the checkout around this .venv; `make setup` wrote it. It can be
+# run from any folder and through a link. First sh reads it, which finds Python, then Python does.
+''':'
+bin=$(dirname "$(readlink -f "$0")")
+exec "$bin/python" "$bin/needle" "$@"
+'''
+import sys
+from pathlib import Path
+
+# Neither the folder that one is in nor PYTHONPATH is asked for `needle` before the checkout.
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from needle.cli import run
+
+run()
+"""
+
+
 class Stop(Exception):
     """The environment cannot be made; the message is the sentence for the user."""
 
@@ -103,16 +122,17 @@ def bring_up(root: Path, locks: list[str]) -> None:
             make_venv(root)
             install(root, lock)
             stamp_of(venv, lock).write_text(digest(root / lock))
-    link_command(root)
+    write_command(root)
 
 
-def link_command(root: Path) -> None:
-    """Make `.venv/bin/needle` a link to the command in the checkout, if it is none yet."""
-    link, target = root / ".venv" / "bin" / "needle", os.path.join("..", "..", "needle")
-    if not link.is_symlink() or os.readlink(str(link)) != target:
-        if link.is_symlink() or link.exists():
-            link.unlink()
-        link.symlink_to(target)
+def write_command(root: Path) -> None:
+    """Write `.venv/bin/needle`, the command line of the checkout, if it is another or not there."""
+    command = root / ".venv" / "bin" / "needle"
+    if command.is_symlink() or not command.is_file() or command.read_text() != COMMAND:
+        partial = command.with_name("needle.part")
+        partial.write_text(COMMAND)
+        partial.chmod(0o755)
+        os.replace(str(partial), str(command))  # what was there may be a link out of .venv
 
 
 def stamp_of(venv: Path, lock: str) -> Path:

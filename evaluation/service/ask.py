@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from client import Needle
-from client.results import Match, SearchResult
 from evaluation.boxes import iou
 from evaluation.photos import Corners
 from evaluation.retrieval import Outcomes
 from evaluation.service.index import Collection
 from evaluation.service.plan import FOLDS, Question
+from needle import Needle
+from needle.results import Match, SearchResult
 
 LIMIT = 10
 """Photos that a search returns: a right one beyond them counts as not found."""

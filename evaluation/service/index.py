@@ -14,11 +14,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import Progress
 
-from client import Needle
-from client.ids import file_digest, image_id
-from client.jobs import Job
 from evaluation.photos import Photo
 from evaluation.service.usage import cpu_s, stored_bytes
+from needle import Needle
+from needle.ids import file_digest, image_id
+from needle.jobs import Job
 from stack import Stack
 
 DIGITS = 10

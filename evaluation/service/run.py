@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 from rich.console import Console
 
-from client import Needle
 from common.settings import Settings
 from common.vectors.opening import open_store
 from evaluation.pack import environment
@@ -26,6 +25,7 @@ from evaluation.service.losses import follow
 from evaluation.service.measured import Measured, write_answers
 from evaluation.service.plan import Plan, make_plan
 from evaluation.service.tables import Counted
+from needle import Needle
 from stack import Stack
 from stack.signals import as_interrupt
 from worker.models.packs import load_pack

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench import faults
-from client import Needle
+from needle import Needle
 from stack import Stack
 from tests.conftest import free_port
 from tests.end_to_end.conftest import write_scenes

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client import Needle
+from needle import Needle
 from stack import Stack
 from tests.conftest import free_port
 

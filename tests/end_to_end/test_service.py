@@ -17,9 +17,9 @@ import pytest
 from PIL import Image, ImageOps
 
 from bench import faults
-from client import Needle
-from client.errors import NeedleApiError
 from common.geometry import Box
+from needle import Needle
+from needle.errors import NeedleApiError
 from stack import Stack
 from tests.conftest import free_port, shared_folder
 from tests.end_to_end.conftest import scene, write_scenes

@@ -10,8 +10,8 @@ from typing import Any
 
 import httpx
 
-from client import Needle
-from client.ids import digest, image_id
+from needle import Needle
+from needle.ids import digest, image_id
 
 Part = tuple[str, str | None, bytes]
 HIT = {"box": [10, 10, 40, 30], "score": 0.91, "source": "tile"}

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from client import Needle
+from needle import Needle
 
 
 def job(job_id: str = "j1", status: str = "succeeded", **more: Any) -> dict[str, Any]:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from client.results import SearchResult
 from evaluation.photos import LabelledBox, Photo, Query
 from evaluation.retrieval import Outcomes
 from evaluation.service.ask import LIMIT, Answer
@@ -15,6 +14,7 @@ from evaluation.service.losses import STEPS, Steps
 from evaluation.service.measured import Measured
 from evaluation.service.pipelines import GRID, ONE, PLAIN, Cost
 from evaluation.service.plan import Plan, make_plan
+from needle.results import SearchResult
 
 SIDE = 1000
 SIDES = (500, 300, 150, 70, 40)
@@ -65,7 +65,7 @@ def result(*ids: str, **more: object) -> SearchResult:
         for n, name in enumerate(ids)
     ]
     raw = {"matches": matches, "timings_ms": {"total": 9.0}, **more}
-    from client.jobs import Job
+    from needle.jobs import Job
 
     return SearchResult.from_job(Job("j", "search", "succeeded", result=raw))
 

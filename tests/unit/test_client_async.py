@@ -11,7 +11,7 @@ from typing import TypeVar
 import httpx
 import pytest
 
-from client import AsyncNeedle, Image, Item, Needle, NeedleApiError, NeedleUnreachable
+from needle import AsyncNeedle, Image, Item, Needle, NeedleApiError, NeedleUnreachable
 from tests.unit.fake_needle import FakeService
 from tests.unit.helpers_client import Service, fields, job, ok, refused
 

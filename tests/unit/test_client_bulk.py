@@ -10,11 +10,11 @@ import httpx
 import pytest
 from rich.console import Console
 
-from client import NeedleApiError, index_all, parcels, uploads
-from client.bulk import Bulk
-from client.parcels import Address, Parcel
-from client.progress import clock, tally_bar
-from client.tally import Tally
+from needle import NeedleApiError, index_all, parcels, uploads
+from needle.bulk import Bulk
+from needle.parcels import Address, Parcel
+from needle.progress import clock, tally_bar
+from needle.tally import Tally
 from tests.unit.fake_needle import FakeService, error
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from client.draw import DOUBTFUL, FOUND, draw_box, open_upright, outline
-from client.sheet import WIDTH, Row, results_sheet
+from needle.draw import DOUBTFUL, FOUND, draw_box, open_upright, outline
+from needle.sheet import WIDTH, Row, results_sheet
 
 GREY = (120, 120, 120)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from client import JobFailed, TimedOut, uploads
+from needle import JobFailed, TimedOut, uploads
 from tests.unit.helpers_client import Service, fields, job, ok
 
 FOUND = {

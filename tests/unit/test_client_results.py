@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from client import Match, SearchResult
-from client.draw import DOUBTFUL, FOUND
-from client.frames import IMAGE_COLUMNS, MATCH_COLUMNS, columns, image_row
-from client.results import Image as IndexedImage
+from needle import Match, SearchResult
+from needle.draw import DOUBTFUL, FOUND
+from needle.frames import IMAGE_COLUMNS, MATCH_COLUMNS, columns, image_row
+from needle.results import Image as IndexedImage
 from tests.unit.fake_needle import FakeService
 
 GREY = (120, 120, 120)

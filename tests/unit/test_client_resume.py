@@ -10,16 +10,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from client import ids, resume
-from client.bulk import Bulk
-from client.journal import Journal, state_file
-from client.known import Known
-from client.parcels import Address
-from client.resume import ResumableIndex
-from client.sources import Sources, find
-from client.tally import Outcome, Tally
-from client.watch import changes, stamps
 from common import ids as service_ids
+from needle import ids, resume
+from needle.bulk import Bulk
+from needle.journal import Journal, state_file
+from needle.known import Known
+from needle.parcels import Address
+from needle.resume import ResumableIndex
+from needle.sources import Sources, find
+from needle.tally import Outcome, Tally
+from needle.watch import changes, stamps
 from tests.unit.fake_needle import FakeService
 
 URL = "http://needle:8080"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from client import archives, sources
-from client.sources import Sources
+from needle import archives, sources
+from needle.sources import Sources
 
 
 @pytest.fixture

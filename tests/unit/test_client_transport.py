@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from client import NeedleApiError, NeedleUnreachable
+from needle import NeedleApiError, NeedleUnreachable
 from tests.unit.helpers_client import Service, fields, job, ok, refused
 
 # ---- photos and the service
@@ -119,7 +119,7 @@ def test_a_request_that_is_sent_again_carries_the_same_key() -> None:
 
 def test_the_client_imports_nothing_of_the_service() -> None:
     source = (
-        "import sys, client, client.__main__\n"
+        "import sys, needle, needle.__main__\n"
         "print([m for m in sys.modules if m.split('.')[0] in "
         "('common', 'web', 'worker', 'stack', 'flask', 'torch', 'redis')])"
     )

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from client import Hit, Match, SearchResult
-from client.bulk import Failure, Outcome
 from demo import __main__ as command
 from demo import run
 from demo.errors import DemoError
 from demo.findings import Finding, findings_table
 from demo.plan import read_plan
+from needle import Hit, Match, SearchResult
+from needle.bulk import Failure, Outcome
 from samples import Query, SampleSet
 from stack.services import ROOT
 from tests.unit.helpers_demo import picture

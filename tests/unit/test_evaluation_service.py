@@ -12,8 +12,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client import Needle
-from client.results import SearchResult
 from common.geometry import Box
 from common.vectors.base import Hit, Region, Source, VectorStore
 from evaluation.pack import environment
@@ -35,6 +33,8 @@ from evaluation.service.losses import (
 from evaluation.service.pipelines import GRID, ONE, PLAIN, pipelines
 from evaluation.service.plan import FOLDS, make_plan
 from evaluation.service.usage import cpu_s, disk_bytes
+from needle import Needle
+from needle.results import SearchResult
 from tests.unit.helpers_evaluation import collection, photos, result
 from worker.models.base import Detection
 
@@ -74,7 +74,7 @@ def test_proof_raises_the_confidence_where_there_is_no_probability() -> None:
     found = result("a")
     raw = {**found.raw["matches"][0], "verified": True}
     raw["hits"] = [{**raw["hits"][0], "verified": True, "evidence": 6.0, "source": "local"}]
-    from client.jobs import Job
+    from needle.jobs import Job
 
     proven = SearchResult.from_job(Job("j", "search", "succeeded", result={"matches": [raw]}))
     answer = judged(proven, {"a"}, None)

@@ -13,9 +13,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from client import cli
-from client.api import Needle
-from client.cli import ExitCode, base
+from needle import cli
+from needle.api import Needle
+from needle.cli import ExitCode, base
 from tests.unit.fake_needle import FakeService
 
 

@@ -11,8 +11,8 @@ import click
 import httpx
 import pytest
 
-from client import cli
-from client.cli import ExitCode, base, values
+from needle import cli
+from needle.cli import ExitCode, base, values
 from tests.unit.cli.conftest import Run
 from tests.unit.fake_needle import FakeService, error
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from client import watch
-from client.cli import ExitCode
+from needle import watch
+from needle.cli import ExitCode
 from tests.unit.cli.conftest import Run, picture
 from tests.unit.fake_needle import FakeService
 

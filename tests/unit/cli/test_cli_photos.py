@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from client.cli import ExitCode
+from needle.cli import ExitCode
 from tests.unit.cli.conftest import Run, picture
 from tests.unit.fake_needle import FakeService
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import pytest
 
-from client.cli import ExitCode
-from client.draw import open_upright
-from client.sheet import WIDTH
+from needle.cli import ExitCode
+from needle.draw import open_upright
+from needle.sheet import WIDTH
 from tests.unit.cli.conftest import Run, picture
 from tests.unit.fake_needle import HIT, FakeService
 

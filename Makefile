@@ -12,11 +12,11 @@ help: ## list the targets
 
 setup: ## make .venv and install the locked requirements
 	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.11 or later." >&2; exit 1; }
-	@$(PYTHON) -m tools.bootstrap
+	@$(PYTHON) -m machine.setup.bootstrap
 
 setup-dev: ## the same, with what tests and checks need
 	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.11 or later." >&2; exit 1; }
-	@$(PYTHON) -m tools.bootstrap --dev
+	@$(PYTHON) -m machine.setup.bootstrap --dev
 
 demo: export PHOTOS := $(PHOTOS)
 demo: export QUERY := $(QUERY)
@@ -25,7 +25,7 @@ demo: setup ## find small pictures in large photos; KEEP=0 ends by itself; PHOTO
 	@exec $(PY) -m demo
 
 up: setup ## run the whole service until Ctrl-C (NEEDLE_PORT, NEEDLE_DATA_DIR, ...)
-	@exec $(PY) -m stack up
+	@exec $(PY) -m machine up
 
 test: setup-dev chromium ## every test; those of the page need Chromium, which is installed if it can be
 	@exec $(PYTEST) $(ARGS)
@@ -40,10 +40,10 @@ browser: setup-dev chromium ## only those of the page (NEEDLE_SCREENSHOTS=1 writ
 	@exec $(PYTEST) tests/browser $(ARGS)
 
 chromium: setup-dev
-	@$(PY) -m tools.chromium
+	@$(PY) -m machine.setup.chromium
 
 fresh: ## both commands on bare Debian machines, in root folders (root, mmdebstrap; half an hour)
-	@$(PYTHON) -m tools.fresh $(ARGS)
+	@$(PYTHON) -m machine.setup.fresh $(ARGS)
 
 lint: setup-dev ## ruff
 	@$(PY) -m ruff check .

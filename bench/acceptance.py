@@ -25,10 +25,10 @@ from bench import faults
 from common.geometry import Box
 from evaluation import perturb
 from evaluation.photos import Corners, Photo, photos, queries
+from machine.stack import Stack
 from needle import Needle
 from needle.draw import open_upright
 from needle.results import SearchResult
-from stack import Stack
 
 MIN_SHARE = 0.04
 BUDGIE = (30, 260, 375, 600)

@@ -28,8 +28,8 @@ def _run() -> int:
     from common.errors import NeedleError
     from demo.plan import read_plan
     from demo.run import Demo
+    from machine.stack.signals import as_interrupt
     from needle.errors import NeedleClientError
-    from stack.signals import as_interrupt
 
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     with as_interrupt():

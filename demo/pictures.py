@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from demo.errors import DemoError
+from machine.stack.services import ROOT
 from samples import SampleSet, load
-from stack.services import ROOT
 
 _DREW = re.compile(r"drew (\d+) of (\d+)")
 

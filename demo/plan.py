@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo.errors import DemoError
+from machine.stack.services import ROOT
 from needle.draw import open_upright
 from needle.uploads import find_pictures
-from stack.services import ROOT
 
 _MODEL_SETTINGS = ("NEEDLE_MODELS", "NEEDLE_DETECTOR", "NEEDLE_ENCODER")
 _NO, _YES = ("0", "no", "false", "off"), ("1", "yes", "true", "on", "")

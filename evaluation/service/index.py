@@ -16,10 +16,10 @@ from rich.progress import Progress
 
 from evaluation.photos import Photo
 from evaluation.service.usage import cpu_s, stored_bytes
+from machine.stack import Stack
 from needle import Needle
 from needle.ids import file_digest, image_id
 from needle.jobs import Job
-from stack import Stack
 
 DIGITS = 10
 

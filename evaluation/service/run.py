@@ -25,9 +25,9 @@ from evaluation.service.losses import follow
 from evaluation.service.measured import Measured, write_answers
 from evaluation.service.plan import Plan, make_plan
 from evaluation.service.tables import Counted
+from machine.stack import Stack
+from machine.stack.signals import as_interrupt
 from needle import Needle
-from stack import Stack
-from stack.signals import as_interrupt
 from worker.models.packs import load_pack
 
 READY_TIMEOUT_S = 600.0

@@ -26,12 +26,12 @@ def up(port: int | None, data: Path | None) -> int:
     """Run the whole service on this machine until Ctrl-C, which ends it with 0."""
     try:
         # By name: of the client's code nothing depends on the service's.
-        stack = import_module("stack.__main__")
+        machine = import_module("machine.__main__")
     except ModuleNotFoundError as exc:
         raise click.ClickException(
             f"`needle up` runs from a checkout of Needle after `make setup`: {exc}."
         ) from exc
-    home = Path(str(stack.__file__)).resolve().parents[1] / "data"
+    home = Path(str(machine.__file__)).resolve().parents[1] / "data"
     folder = data or Path(os.environ.get("NEEDLE_DATA_DIR") or home)
     words = ["up", "--data", str(folder)] + (["--port", str(port)] if port else [])
-    return ExitCode.FAILED if stack.main(words) else ExitCode.OK
+    return ExitCode.FAILED if machine.main(words) else ExitCode.OK

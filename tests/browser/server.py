@@ -67,7 +67,7 @@ def running(data_dir: Path, **settings: str) -> Iterator[Running]:
     port = _free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLE_")}
     env |= {"NEEDLE_PORT": str(port), "NEEDLE_DATA_DIR": str(data_dir), **settings}
-    command = [sys.executable, "-m", "stack", "up"]
+    command = [sys.executable, "-m", "machine", "up"]
     with open(data_dir / "stack.log", "wb") as log:
         process = subprocess.Popen(command, cwd=REPO, env=env, stdout=log, stderr=log)
     try:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from machine.stack import Stack
 from needle import AsyncNeedle, Needle
-from stack import Stack
 from tests.conftest import REPO
 from tests.end_to_end.conftest import scene, write_scenes
 

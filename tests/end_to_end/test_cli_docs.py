@@ -21,11 +21,11 @@ from typing import Any
 
 import pytest
 
+from machine.setup.bootstrap import write_command
+from machine.stack import Stack
 from samples import generate
-from stack import Stack
 from tests.conftest import REPO
 from tests.end_to_end.conftest import scene, write_scenes
-from tools.bootstrap import write_command
 
 ADDRESS = "http://127.0.0.1:8080"
 TIMEOUT_S = 300

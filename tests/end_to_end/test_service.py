@@ -18,9 +18,9 @@ from PIL import Image, ImageOps
 
 from bench import faults
 from common.geometry import Box
+from machine.stack import Stack
 from needle import Needle
 from needle.errors import NeedleApiError
-from stack import Stack
 from tests.conftest import free_port, shared_folder
 from tests.end_to_end.conftest import scene, write_scenes
 

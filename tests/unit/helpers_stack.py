@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stack import Stack
-from stack.process import Command
-from stack.services import ROOT
+from machine.stack import Stack
+from machine.stack.process import Command
+from machine.stack.services import ROOT
 
 WEB = """
 import http.server, os, signal, sys

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tools import bootstrap
+from machine.setup import bootstrap
 
 SCRIPT = Path(bootstrap.__file__)
+ROOT = SCRIPT.parents[2]
 
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in
@@ -208,12 +209,22 @@ def test_the_script_has_no_syntax_that_an_old_python_cannot_read() -> None:
         assert "from __future__ import annotations" in script.read_text()
 
 
-def test_the_command_ends_with_1_and_a_sentence(tmp_path: Path) -> None:
-    (tmp_path / "tools").mkdir()
-    for name in ("bootstrap.py", "debian.py"):
-        (tmp_path / "tools" / name).write_text(SCRIPT.with_name(name).read_text())
-    done = subprocess.run(  # there is no lock in this folder
-        [sys.executable, "-m", "tools.bootstrap"], cwd=tmp_path, capture_output=True, text=True
+def test_a_bare_python_imports_only_the_standard_library_on_its_way_to_the_script() -> None:
+    """Without `-S` the packages of `.venv` would be there as well."""
+    source = "import machine.setup.bootstrap, sys; print(*{m.split('.')[0] for m in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", source], cwd=ROOT, capture_output=True, text=True, check=True
     )
+    allowed = {*sys.stdlib_module_names, "machine", "__main__"}
+    assert {name for name in done.stdout.split() if name not in allowed} == set()
+
+
+def test_the_command_ends_with_1_and_a_sentence(tmp_path: Path) -> None:
+    setup = tmp_path / "machine" / "setup"
+    setup.mkdir(parents=True)
+    for name in ("../__init__.py", "__init__.py", "bootstrap.py", "debian.py"):
+        (setup / name).write_text((SCRIPT.parent / name).read_text())
+    command = [sys.executable, "-m", "machine.setup.bootstrap"]  # there is no lock in this folder
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1
     assert "needle: .venv cannot be made" in done.stderr and "Traceback" not in done.stderr

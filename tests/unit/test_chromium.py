@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import chromium, debian
+from machine.setup import chromium, debian
 
 
 @pytest.fixture

@@ -121,7 +121,7 @@ def test_the_client_imports_nothing_of_the_service() -> None:
     source = (
         "import sys, needle, needle.__main__\n"
         "print([m for m in sys.modules if m.split('.')[0] in "
-        "('common', 'web', 'worker', 'stack', 'flask', 'torch', 'redis')])"
+        "('common', 'web', 'worker', 'machine', 'flask', 'torch', 'redis')])"
     )
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(

@@ -13,8 +13,8 @@ import pytest
 from demo import pictures
 from demo.errors import DemoError
 from demo.plan import Plan, read_plan
+from machine.stack.services import ROOT
 from samples import SampleSet
-from stack.services import ROOT
 from tests.unit.helpers_demo import picture
 
 # ---- what is asked

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools import fresh
+from machine.setup import fresh
 
 DEMO = """Making .venv with Python 3.13 ...
   requirements.txt: 77 s

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from machine.setup import bootstrap
 from tests.conftest import REPO
-from tools import bootstrap
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from stack import StackError
-from stack.services import ROOT, services
+from machine.stack import StackError
+from machine.stack.services import ROOT, services
 from tests.unit.helpers_stack import IDLE, NO_REDIS, STUBBORN, WEB, Maker, gone, until
 
 BROKEN = """
@@ -105,8 +105,8 @@ SUPERVISOR = """
 import signal, sys
 from pathlib import Path
 sys.path.insert(0, {root!r})
-from stack import Stack
-from stack.signals import as_interrupt
+from machine.stack import Stack
+from machine.stack.signals import as_interrupt
 from tests.unit import helpers_stack as helpers
 with as_interrupt(), Stack({{}}, data_dir=Path({data!r}), port={port}, grace_s=0.5,
            make_services=helpers.scripts(worker_index=helpers.STUBBORN, web=helpers.WEB)) as stack:

@@ -16,8 +16,8 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from common.errors import InvalidSettings
-from stack import Stack, StackError, redis_server
-from stack.services import ROOT
+from machine.stack import Stack, StackError, redis_server
+from machine.stack.services import ROOT
 from tests.unit.helpers_stack import IDLE, NO_REDIS, Maker, free_port, until
 
 
@@ -154,7 +154,7 @@ def test_without_a_server_that_will_do_the_way_out_is_named(
         server(tmp_path / name, says)
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("stack.supervisor.Watchdog", lambda lock, grace_s: None)
+    monkeypatch.setattr("machine.stack.supervisor.Watchdog", lambda lock, grace_s: None)
     with pytest.raises(StackError, match=sentence):
         make().start()
 
@@ -173,7 +173,7 @@ def test_the_command_says_what_is_wrong_in_a_sentence(
     settings: Mapping[str, str], sentence: str, tmp_path: Path
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "stack", "up", "--data", str(tmp_path)],
+        [sys.executable, "-m", "machine", "up", "--data", str(tmp_path)],
         env={**os.environ, **settings},
         cwd=ROOT,
         capture_output=True,

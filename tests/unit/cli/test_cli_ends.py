@@ -140,7 +140,7 @@ def test_values_are_numbers_where_they_look_like_numbers(text: str, value: objec
 def test_up_runs_the_service_on_the_folder_of_the_checkout(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import stack.__main__ as stack
+    import machine.__main__ as machine
 
     asked: list[Sequence[str]] = []
 
@@ -148,11 +148,11 @@ def test_up_runs_the_service_on_the_folder_of_the_checkout(
         asked.append(words)
         return len(asked) - 1
 
-    monkeypatch.setattr(stack, "main", started)
+    monkeypatch.setattr(machine, "main", started)
     monkeypatch.delenv("NEEDLE_DATA_DIR", raising=False)
     assert run("up").status == ExitCode.OK
     assert run("up", "--port", "8123", "--data", "here").status == ExitCode.FAILED
-    root = Path(stack.__file__).resolve().parents[1]
+    root = Path(machine.__file__).resolve().parents[1]
     assert asked == [
         ["up", "--data", str(root / "data")],
         ["up", "--data", "here", "--port", "8123"],

@@ -1,6 +1,6 @@
 """Installs packages of Debian's or Ubuntu's where that is possible: as root, with apt-get.
 
-Standard library only, and no syntax newer than Python 3.7: `tools/bootstrap.py` uses it.
+Standard library only, and no syntax newer than Python 3.7: `machine/setup/bootstrap.py` uses it.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ from types import TracebackType
 from typing import IO, Any
 
 from common.settings import Settings
-from stack import lock, network, redis_server
-from stack.errors import StackError
-from stack.keeper import Keeper
-from stack.process import Child, Command, Watchdog
-from stack.services import Services, service_env, services
+from machine.stack import lock, network, redis_server
+from machine.stack.errors import StackError
+from machine.stack.keeper import Keeper
+from machine.stack.process import Child, Command, Watchdog
+from machine.stack.services import Services, service_env, services
 
 State = Mapping[str, Any]
 """What `/readyz` says: `status`, `redis`, `workers`, `models`, ..."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from stack.errors import StackError
+from machine.stack.errors import StackError
 
 ANSWER_TIMEOUT_S = 3.0
 

@@ -1,7 +1,7 @@
 """Finds the machine's Chromium for the browser tests, and installs it where that is possible.
 
-`python -m tools.chromium` ends with 0 whatever it finds: without a Chromium, or where Playwright's
-driver does not run, those tests skip themselves, and say what to do.
+`python -m machine.setup.chromium` ends with 0 whatever it finds: without a Chromium, or where
+Playwright's driver does not run, those tests skip themselves, and say what to do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tools.debian import install_packages
+from machine.setup.debian import install_packages
 
 SETTING = "NEEDLE_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

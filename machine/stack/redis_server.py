@@ -24,8 +24,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from stack.errors import StackError
-from stack.process import Child, Command
+from machine.stack.errors import StackError
+from machine.stack.process import Child, Command
 
 START_TIMEOUT_S = 60.0
 _PAUSE_S = 0.05

@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from stack.process import Command
+from machine.stack.process import Command
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 """The project's folder, in which `python -m web` and `python -m worker` are run."""
 
 Services = Callable[[Mapping[str, str]], Sequence[Command]]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Makes `.venv` and installs the locked requirements, or says in a sentence why it cannot.
 
-`python -m tools.bootstrap`. Standard library only, and no syntax newer than Python 3.7, so that an
-unsupported Python can still read it and say so. A stamp of each lock's hash is written last: an
-up-to-date environment costs a few milliseconds, an interrupted installation is done again.
+`python -m machine.setup.bootstrap`. Standard library only, and no syntax newer than Python 3.7, so
+that an unsupported Python can still read it and say so. A stamp of each lock's hash is written
+last: an up-to-date environment costs a few milliseconds, an interrupted installation is done again.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ import time
 from pathlib import Path
 from typing import IO
 
-from tools.debian import install_packages
+from machine.setup.debian import install_packages
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14))
 VERSIONS = "3.11, 3.12, 3.13 or 3.14"
 NEEDED_BYTES = 8 * 10**9

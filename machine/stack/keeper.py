@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 
-from stack.errors import StackError
-from stack.process import Child
+from machine.stack.errors import StackError
+from machine.stack.process import Child
 
 POLL_S = 0.1
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
-from stack.errors import StackError
+from machine.stack.errors import StackError
 
 _PAUSE_S = 0.05
 _LEFTOVERS_S = 20.0

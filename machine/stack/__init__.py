@@ -6,7 +6,7 @@ project's code only `common.settings` and `common.errors` are imported.
 
 from __future__ import annotations
 
-from stack.errors import StackError
-from stack.supervisor import Stack
+from machine.stack.errors import StackError
+from machine.stack.supervisor import Stack
 
 __all__ = ["Stack", "StackError"]

@@ -1,4 +1,4 @@
-"""`python -m stack up`: the whole service in the foreground, until Ctrl-C or TERM."""
+"""`python -m machine up`: the whole service in the foreground, until Ctrl-C or TERM."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from common.errors import NeedleError
-from stack.signals import as_interrupt
-from stack.supervisor import Stack, State
+from machine.stack.signals import as_interrupt
+from machine.stack.supervisor import Stack, State
 
 READY_TIMEOUT_S = 600.0
 """Long, because the first start of a pack from the hub downloads its weights."""
@@ -57,7 +57,7 @@ def _report(sentence: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m stack", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m machine", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", help="run the whole service until Ctrl-C")
     data_dir = os.environ.get("NEEDLE_DATA_DIR") or "data"

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from stack import logs, watchdog
-from stack.errors import StackError
+from machine.stack import logs, watchdog
+from machine.stack.errors import StackError
 
 _PAUSE_S = 0.02
 
@@ -30,7 +30,7 @@ class Command:
 
 
 class Watchdog:
-    """The process that ends the others if this one is killed: see `stack/watchdog.py`."""
+    """The process that ends the others if this one is killed: see `machine/stack/watchdog.py`."""
 
     def __init__(self, lock: IO[str], grace_s: float) -> None:
         """Start it. It keeps `lock` held until it has ended what it watches."""

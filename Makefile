@@ -52,20 +52,20 @@ type: setup-dev ## mypy, strict
 	@$(PY) -m mypy
 
 bench: setup ## the acceptance figures, over HTTP, on the development photos (ARGS="--shared DIR")
-	@exec $(PY) -m bench.acceptance $(ARGS)
+	@exec $(PY) -m lab.bench.acceptance $(ARGS)
 
 SHARED ?= ../shared
 train: setup-dev ## train the pack that ships, hours on a CPU (ARGS="encoder", "detector", "kinds", "all")
-	@exec $(PY) -m training $(or $(ARGS),all) --data $(SHARED)/data/train --teacher $(SHARED)/weights/yolov5n.safetensors
+	@exec $(PY) -m lab.training $(or $(ARGS),all) --data $(SHARED)/data/train --teacher $(SHARED)/weights/yolov5n.safetensors
 
 evaluate: setup-dev ## what the shipped models find, beside references (SHARED=folder)
-	@$(PY) -m evaluation encoders --shared $(SHARED) --encoder mini=models/mini/encoder --encoder kinds=models/mini/kinds.safetensors $(ARGS)
-	@$(PY) -m evaluation pack --shared $(SHARED) --models mini
-	@$(PY) -m evaluation detector --shared $(SHARED) --weights models/mini/detector.safetensors
-	@$(PY) -m evaluation speed --shared $(SHARED) --models mini
+	@$(PY) -m lab.evaluation encoders --shared $(SHARED) --encoder mini=models/mini/encoder --encoder kinds=models/mini/kinds.safetensors $(ARGS)
+	@$(PY) -m lab.evaluation pack --shared $(SHARED) --models mini
+	@$(PY) -m lab.evaluation detector --shared $(SHARED) --weights models/mini/detector.safetensors
+	@$(PY) -m lab.evaluation speed --shared $(SHARED) --models mini
 
 eval: setup-dev ## the service on labelled photos: recall, boxes, doubt, cost (ARGS="--dev FOLDER --most-photos 60")
-	@exec $(PY) -m evaluation service --shared $(SHARED) $(ARGS)
+	@exec $(PY) -m lab.evaluation service --shared $(SHARED) $(ARGS)
 
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 lock: ## resolve the requirements again (needs uv)

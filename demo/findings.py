@@ -9,11 +9,11 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from common.geometry import Box
+from demo.samples import Query
 from needle.api import Needle
 from needle.draw import open_upright
 from needle.results import Hit, Match, SearchResult
 from needle.sheet import Row
-from samples import Query
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from rich.console import Console
 from demo.findings import Finding, findings_table, sheet_rows
 from demo.pictures import sample_pictures
 from demo.plan import Own, Plan
+from demo.samples import SampleSet
 from machine.stack import Stack
 from machine.stack.services import ROOT
 from needle import Needle, SearchResult
@@ -20,7 +21,6 @@ from needle.bulk import Failure, index_all
 from needle.progress import progress_bar
 from needle.sheet import Row, results_sheet
 from needle.show import match_rows, matches_table
-from samples import SampleSet
 
 READY_TIMEOUT_S = 900.0
 """Long, because the first start of a pack from the hub downloads its weights."""

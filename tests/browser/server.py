@@ -18,7 +18,7 @@ import httpx
 REPO = Path(__file__).resolve().parents[2]
 READY_S = 600.0
 _DRAW = (
-    "import sys; from pathlib import Path; from samples import generate; "
+    "import sys; from pathlib import Path; from demo.samples import generate; "
     "generate(Path(sys.argv[1]), scenes=int(sys.argv[2]), "
     "size=(int(sys.argv[3]), int(sys.argv[4])))"
 )

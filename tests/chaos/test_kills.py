@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bench import faults
+from lab.bench import faults
 from machine.stack import Stack
 from needle import Needle
 from tests.conftest import free_port

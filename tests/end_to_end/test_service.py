@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from bench import faults
 from common.geometry import Box
+from lab.bench import faults
 from machine.stack import Stack
 from needle import Needle
 from needle.errors import NeedleApiError

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.photos import LabelledBox, Photo, Query
-from evaluation.retrieval import Outcomes
-from evaluation.service.ask import LIMIT, Answer
-from evaluation.service.index import Collection, Spent
-from evaluation.service.losses import STEPS, Steps
-from evaluation.service.measured import Measured
-from evaluation.service.pipelines import GRID, ONE, PLAIN, Cost
-from evaluation.service.plan import Plan, make_plan
+from lab.evaluation.photos import LabelledBox, Photo, Query
+from lab.evaluation.retrieval import Outcomes
+from lab.evaluation.service.ask import LIMIT, Answer
+from lab.evaluation.service.index import Collection, Spent
+from lab.evaluation.service.losses import STEPS, Steps
+from lab.evaluation.service.measured import Measured
+from lab.evaluation.service.pipelines import GRID, ONE, PLAIN, Cost
+from lab.evaluation.service.plan import Plan, make_plan
 from needle.results import SearchResult
 
 SIDE = 1000

@@ -13,8 +13,8 @@ import pytest
 from demo import pictures
 from demo.errors import DemoError
 from demo.plan import Plan, read_plan
+from demo.samples import SampleSet
 from machine.stack.services import ROOT
-from samples import SampleSet
 from tests.unit.helpers_demo import picture
 
 # ---- what is asked
@@ -72,7 +72,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path: Path) -> None:
 
 
 def generator(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a few lines stand in for `python -m samples`."""
+    """Let a few lines stand in for `python -m demo.samples`."""
     popen = subprocess.Popen
 
     def start(argv: list[str], **options: Any) -> subprocess.Popen[str]:

@@ -19,10 +19,10 @@ from demo import run
 from demo.errors import DemoError
 from demo.findings import Finding, findings_table
 from demo.plan import read_plan
+from demo.samples import Query, SampleSet
 from machine.stack.services import ROOT
 from needle import Hit, Match, SearchResult
 from needle.bulk import Failure, Outcome
-from samples import Query, SampleSet
 from tests.unit.helpers_demo import picture
 
 # ---- what was found

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from evaluation.service.certainty import Seen, fit, gathered, judged_apart, probabilities, run
+from lab.evaluation.service.certainty import Seen, fit, gathered, judged_apart, probabilities, run
 from worker.certainty import Signs
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.bootstrap import statistic_interval
-from evaluation.service.openset import Twice, calibration, curve, recalls_at, said
+from lab.evaluation.bootstrap import statistic_interval
+from lab.evaluation.service.openset import Twice, calibration, curve, recalls_at, said
 
 
 def twice(*pairs: tuple[float, bool, float]) -> Twice:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from evaluation.perturb import PERTURBATIONS, crop, moved, turned
+from lab.evaluation.perturb import PERTURBATIONS, crop, moved, turned
 
 CORNERS = (40.0, 30.0, 120.0, 90.0)
 

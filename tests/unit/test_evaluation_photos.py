@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from evaluation.photos import LabelledBox, open_photos, queries, read_voc, spread
+from lab.evaluation.photos import LabelledBox, open_photos, queries, read_voc, spread
 
 VOC = """<annotation><filename>{name}</filename>
 <size><width>60</width><height>40</height><depth>3</depth></size>

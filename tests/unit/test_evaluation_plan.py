@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from evaluation.perturb import PERTURBATIONS
-from evaluation.photos import Query
-from evaluation.report import SECOND
-from evaluation.service.plan import FOLDS, balanced, folds, make_plan
+from lab.evaluation.perturb import PERTURBATIONS
+from lab.evaluation.photos import Query
+from lab.evaluation.report import SECOND
+from lab.evaluation.service.plan import FOLDS, balanced, folds, make_plan
 from tests.unit.helpers_evaluation import SIDES, photos, seconds
 
 

@@ -14,19 +14,19 @@ from rich.console import Console
 from transformers import CLIPVisionConfig
 
 from common.settings import Settings
-from evaluation import detector, pack
-from evaluation.embedder import Embedder, GalleryBuilder
-from evaluation.encoders import labelled_regions, measure
-from evaluation.perturb import PERTURBATIONS
-from evaluation.photos import LabelledBox, Photo
-from evaluation.proposer import Coverage, Proposer
-from evaluation.questions import (
+from lab.evaluation import detector, pack
+from lab.evaluation.embedder import Embedder, GalleryBuilder
+from lab.evaluation.encoders import labelled_regions, measure
+from lab.evaluation.perturb import PERTURBATIONS
+from lab.evaluation.photos import LabelledBox, Photo
+from lab.evaluation.proposer import Coverage, Proposer
+from lab.evaluation.questions import (
     BANDS,
     EVERY_SIZE,
     Questions,
     choose_boxes,
 )
-from evaluation.references import ColourEncoder, PixelEncoder, random_clip, save_random
+from lab.evaluation.references import ColourEncoder, PixelEncoder, random_clip, save_random
 from tests.assets import one_torch_thread
 from worker.models.base import Detection, Embeddings
 from worker.regions import Tiling, propose

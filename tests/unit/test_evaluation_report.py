@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from evaluation.bootstrap import Estimate
-from evaluation.report import nulled, write_json
-from evaluation.service import report as service_report
-from evaluation.service.measured import write_answers
-from evaluation.service.sheets import Sheet
+from lab.evaluation.bootstrap import Estimate
+from lab.evaluation.report import nulled, write_json
+from lab.evaluation.service import report as service_report
+from lab.evaluation.service.measured import write_answers
+from lab.evaluation.service.sheets import Sheet
 from tests.conftest import REPO
 from tests.unit.helpers_evaluation import measured
 
@@ -113,8 +113,8 @@ _DRAW = """
 import sys
 from pathlib import Path
 from rich.console import Console
-from evaluation.service import plots
-from evaluation.service.tables import Counted
+from lab.evaluation.service import plots
+from lab.evaluation.service.tables import Counted
 from tests.unit.helpers_evaluation import measured
 plots.draw(Counted(measured()), Path(sys.argv[1]), Console(quiet=True))
 plots.open_set(Counted(measured(probabilities=False))).savefig(sys.argv[1] + "/unsure.png")

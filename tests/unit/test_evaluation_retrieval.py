@@ -7,12 +7,12 @@ import random
 import numpy as np
 import pytest
 
-from evaluation.bootstrap import difference_interval, mean_interval
-from evaluation.boxes import iou
-from evaluation.matching import average_precision, judge, recall
-from evaluation.photos import LabelledBox
-from evaluation.report import Row, differences
-from evaluation.retrieval import Gallery, Truth, look_up
+from lab.evaluation.bootstrap import difference_interval, mean_interval
+from lab.evaluation.boxes import iou
+from lab.evaluation.matching import average_precision, judge, recall
+from lab.evaluation.photos import LabelledBox
+from lab.evaluation.report import Row, differences
+from lab.evaluation.retrieval import Gallery, Truth, look_up
 from worker.models.base import Detection
 
 

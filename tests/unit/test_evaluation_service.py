@@ -14,13 +14,13 @@ from PIL import Image
 
 from common.geometry import Box
 from common.vectors.base import Hit, Region, Source, VectorStore
-from evaluation.pack import environment
-from evaluation.references import PixelEncoder
-from evaluation.retrieval import Truth
-from evaluation.service.ask import LIMIT, Asker, judged, outcomes
-from evaluation.service.asking import truths
-from evaluation.service.index import Spent, collection_name, remembered
-from evaluation.service.losses import (
+from lab.evaluation.pack import environment
+from lab.evaluation.references import PixelEncoder
+from lab.evaluation.retrieval import Truth
+from lab.evaluation.service.ask import LIMIT, Asker, judged, outcomes
+from lab.evaluation.service.asking import truths
+from lab.evaluation.service.index import Spent, collection_name, remembered
+from lab.evaluation.service.losses import (
     ENGINE,
     EXACT_STEP,
     GROUPED,
@@ -30,9 +30,9 @@ from evaluation.service.losses import (
     Steps,
     follow,
 )
-from evaluation.service.pipelines import GRID, ONE, PLAIN, pipelines
-from evaluation.service.plan import FOLDS, make_plan
-from evaluation.service.usage import cpu_s, disk_bytes
+from lab.evaluation.service.pipelines import GRID, ONE, PLAIN, pipelines
+from lab.evaluation.service.plan import FOLDS, make_plan
+from lab.evaluation.service.usage import cpu_s, disk_bytes
 from needle import Needle
 from needle.results import SearchResult
 from tests.unit.helpers_evaluation import collection, photos, result

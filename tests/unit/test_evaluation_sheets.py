@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 
-from evaluation.bootstrap import Estimate
-from evaluation.report import nulled
-from evaluation.service.sheets import Sheet, side_by_side
+from lab.evaluation.bootstrap import Estimate
+from lab.evaluation.report import nulled
+from lab.evaluation.service.sheets import Sheet, side_by_side
 
 SHARE = Estimate(0.5, 0.25, 0.75, 8)
 NONE = Estimate(np.nan, np.nan, np.nan, 0)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from samples import Query, SampleSet, generate, load
-from samples.items import birds, packs
+from demo.samples import Query, SampleSet, generate, load
+from demo.samples.items import birds, packs
 
 SMALL = (720, 480)
 

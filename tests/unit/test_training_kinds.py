@@ -12,15 +12,15 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from PIL import Image
 
+from lab.training import kind_tower
+from lab.training.batches import PairBatches
+from lab.training.detector import untrained
+from lab.training.kind_tower import KindRecipe, KindTraining, export_kind_tower
+from lab.training.photos import TrainingPhoto
+from lab.training.regions import Regions
+from lab.training.resemblance import enlarged
+from lab.training.run import Run
 from tests.assets import CPU, PRECISION, TRAINING_DTYPE, one_torch_thread
-from training import kind_tower
-from training.batches import PairBatches
-from training.detector import untrained
-from training.kind_tower import KindRecipe, KindTraining, export_kind_tower
-from training.photos import TrainingPhoto
-from training.regions import Regions
-from training.resemblance import enlarged
-from training.run import Run
 from worker.models.checkpoint import Checkpoint
 from worker.models.kind_tower import SEEN_PX, WIDTH, KindEncoder
 from worker.models.yolov5_import import import_yolov5

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
+from lab.training.muon import Muon
+from lab.training.optimiser import Optimiser
 from tests.assets import DTYPES, TRAINING_DTYPE
-from training.muon import Muon
-from training.optimiser import Optimiser
 
 PIXELS = torch.rand(16, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 OPTIONS: Any = {"learning_rate": 0.02, "weight_decay": 0.01, "dtype": TRAINING_DTYPE}

@@ -12,18 +12,18 @@ import torch
 import yaml  # type: ignore[import-untyped]
 from PIL import Image
 
+from lab.training.batches import PairBatches
+from lab.training.canvases import CanvasBatches
+from lab.training.detector import DetectorRecipe, DetectorTraining, export_detector, untrained
+from lab.training.detector_loss import Head, add_cutouts, detection_loss, teacher_targets
+from lab.training.encoder import EncoderRecipe, EncoderTraining, embed, export_encoder
+from lab.training.features import Features
+from lab.training.losses import instance_loss, kind_loss
+from lab.training.photos import TrainingPhoto
+from lab.training.plot import plot_losses
+from lab.training.regions import Regions
+from lab.training.run import Run
 from tests.assets import CPU, PRECISION, TRAINING_DTYPE, one_torch_thread
-from training.batches import PairBatches
-from training.canvases import CanvasBatches
-from training.detector import DetectorRecipe, DetectorTraining, export_detector, untrained
-from training.detector_loss import Head, add_cutouts, detection_loss, teacher_targets
-from training.encoder import EncoderRecipe, EncoderTraining, embed, export_encoder
-from training.features import Features
-from training.losses import instance_loss, kind_loss
-from training.photos import TrainingPhoto
-from training.plot import plot_losses
-from training.regions import Regions
-from training.run import Run
 from worker.models.checkpoint import Checkpoint
 from worker.models.clip import ClipEncoder
 from worker.models.yolov5 import load_yolov5

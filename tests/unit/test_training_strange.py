@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from training.strange import Shares, strange
+from lab.training.strange import Shares, strange
 
 PIXELS = torch.rand(400, 3, 8, 8, generator=torch.Generator().manual_seed(1))
 

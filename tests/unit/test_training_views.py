@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 
-from training.batches import PairBatches
-from training.canvases import CanvasBatches, visible
-from training.kinds import kind_of
-from training.photos import TrainingPhoto
-from training.regions import MAX_OVERLAP, MIN_SIDE_PX, Region, Regions, random_box
-from training.views import INDEXED, SEARCHED, Strength, Views
+from lab.training.batches import PairBatches
+from lab.training.canvases import CanvasBatches, visible
+from lab.training.kinds import kind_of
+from lab.training.photos import TrainingPhoto
+from lab.training.regions import MAX_OVERLAP, MIN_SIDE_PX, Region, Regions, random_box
+from lab.training.views import INDEXED, SEARCHED, Strength, Views
 from worker.models.base import Detection
 
 PLAIN = Strength(framing=0, mirror=0, tilt=0, colour=0, dark=0, grey=0, blur=0)

@@ -1,6 +1,6 @@
 """Is a worker of this container alive, with its models loaded? The container's health check.
 
-`python docker/worker_health.py index` ends with 0 when a process of that role on this host has
+`python deploy/worker_health.py index` ends with 0 when a process of that role on this host has
 said so in Redis within the last seconds (`common.beacons`), else with 1.
 """
 

@@ -19,7 +19,7 @@ COPY LICENSE NOTICE ./
 COPY common common
 COPY worker worker
 COPY models models
-COPY docker/worker_health.py docker/worker_health.py
+COPY deploy/worker_health.py deploy/worker_health.py
 
 USER needle
 # Weights from the hub are kept beside the photos, so that each is downloaded once for all workers.

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from needle.cli import ExitCode
-from tests.unit.cli.conftest import Run, picture
-from tests.unit.fake_needle import FakeService
+from tests.unit.needle.cli.conftest import Run, picture
+from tests.unit.needle.fake_needle import FakeService
 
 
 def test_photos_are_listed_shown_saved_and_deleted(

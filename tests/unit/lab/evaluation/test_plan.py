@@ -11,7 +11,7 @@ from lab.evaluation.perturb import PERTURBATIONS
 from lab.evaluation.photos import Query
 from lab.evaluation.report import SECOND
 from lab.evaluation.service.plan import FOLDS, balanced, folds, make_plan
-from tests.unit.helpers_evaluation import SIDES, photos, seconds
+from tests.unit.lab.evaluation.helpers import SIDES, photos, seconds
 
 
 def test_boxes_are_taken_evenly_from_the_bands_of_sizes() -> None:

@@ -35,7 +35,7 @@ from lab.evaluation.service.plan import FOLDS, make_plan
 from lab.evaluation.service.usage import cpu_s, disk_bytes
 from needle import Needle
 from needle.results import SearchResult
-from tests.unit.helpers_evaluation import collection, photos, result
+from tests.unit.lab.evaluation.helpers import collection, photos, result
 from worker.models.base import Detection
 
 CORNERS = (0.0, 0.0, 100.0, 100.0)

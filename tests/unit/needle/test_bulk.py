@@ -15,7 +15,7 @@ from needle.bulk import Bulk
 from needle.parcels import Address, Parcel
 from needle.progress import clock, tally_bar
 from needle.tally import Tally
-from tests.unit.fake_needle import FakeService, error
+from tests.unit.needle.fake_needle import FakeService, error
 
 
 def photos(folder: Path, *names: str) -> list[Path]:

@@ -10,8 +10,8 @@ import pytest
 
 from needle import watch
 from needle.cli import ExitCode
-from tests.unit.cli.conftest import Run, picture
-from tests.unit.fake_needle import FakeService
+from tests.unit.needle.cli.conftest import Run, picture
+from tests.unit.needle.fake_needle import FakeService
 
 
 def test_a_folder_is_indexed_once(run: Run, service: FakeService) -> None:

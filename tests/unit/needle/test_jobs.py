@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from needle import JobFailed, TimedOut, uploads
-from tests.unit.helpers_client import Service, fields, job, ok
+from tests.unit.needle.helpers import Service, fields, job, ok
 
 FOUND = {
     "matches": [

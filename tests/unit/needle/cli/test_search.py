@@ -11,8 +11,8 @@ import pytest
 from needle.cli import ExitCode
 from needle.draw import open_upright
 from needle.sheet import WIDTH
-from tests.unit.cli.conftest import Run, picture
-from tests.unit.fake_needle import HIT, FakeService
+from tests.unit.needle.cli.conftest import Run, picture
+from tests.unit.needle.fake_needle import HIT, FakeService
 
 
 @pytest.mark.usefixtures("indexed")

@@ -19,7 +19,7 @@ from lab.evaluation.service import report as service_report
 from lab.evaluation.service.measured import write_answers
 from lab.evaluation.service.sheets import Sheet
 from tests.conftest import REPO
-from tests.unit.helpers_evaluation import measured
+from tests.unit.lab.evaluation.helpers import measured
 
 
 def by_key(sheets: list[Sheet]) -> dict[str, Sheet]:
@@ -115,7 +115,7 @@ from pathlib import Path
 from rich.console import Console
 from lab.evaluation.service import plots
 from lab.evaluation.service.tables import Counted
-from tests.unit.helpers_evaluation import measured
+from tests.unit.lab.evaluation.helpers import measured
 plots.draw(Counted(measured()), Path(sys.argv[1]), Console(quiet=True))
 plots.open_set(Counted(measured(probabilities=False))).savefig(sys.argv[1] + "/unsure.png")
 """

@@ -23,7 +23,7 @@ from demo.samples import Query, SampleSet
 from machine.stack.services import ROOT
 from needle import Hit, Match, SearchResult
 from needle.bulk import Failure, Outcome
-from tests.unit.helpers_demo import picture
+from tests.unit.demo.helpers import picture
 
 # ---- what was found
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import httpx
 import pytest
 
 from needle import NeedleApiError, NeedleUnreachable
-from tests.unit.helpers_client import Service, fields, job, ok, refused
+from tests.conftest import REPO
+from tests.unit.needle.helpers import Service, fields, job, ok, refused
 
 # ---- photos and the service
 
@@ -123,8 +123,7 @@ def test_the_client_imports_nothing_of_the_service() -> None:
         "print([m for m in sys.modules if m.split('.')[0] in "
         "('common', 'web', 'worker', 'machine', 'flask', 'torch', 'redis')])"
     )
-    root = Path(__file__).resolve().parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", source], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-c", source], cwd=REPO, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"

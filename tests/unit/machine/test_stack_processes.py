@@ -14,7 +14,7 @@ import pytest
 
 from machine.stack import StackError
 from machine.stack.services import ROOT, services
-from tests.unit.helpers_stack import IDLE, NO_REDIS, STUBBORN, WEB, Maker, gone, until
+from tests.unit.machine.helpers import IDLE, NO_REDIS, STUBBORN, WEB, Maker, gone, until
 
 BROKEN = """
 import sys
@@ -107,7 +107,7 @@ from pathlib import Path
 sys.path.insert(0, {root!r})
 from machine.stack import Stack
 from machine.stack.signals import as_interrupt
-from tests.unit import helpers_stack as helpers
+from tests.unit.machine import helpers
 with as_interrupt(), Stack({{}}, data_dir=Path({data!r}), port={port}, grace_s=0.5,
            make_services=helpers.scripts(worker_index=helpers.STUBBORN, web=helpers.WEB)) as stack:
     stack.wait_ready(10)

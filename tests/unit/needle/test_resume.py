@@ -20,7 +20,7 @@ from needle.resume import ResumableIndex
 from needle.sources import Sources, find
 from needle.tally import Outcome, Tally
 from needle.watch import changes, stamps
-from tests.unit.fake_needle import FakeService
+from tests.unit.needle.fake_needle import FakeService
 
 URL = "http://needle:8080"
 

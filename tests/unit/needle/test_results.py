@@ -17,7 +17,7 @@ from needle import Match, SearchResult
 from needle.draw import DOUBTFUL, FOUND
 from needle.frames import IMAGE_COLUMNS, MATCH_COLUMNS, columns, image_row
 from needle.results import Image as IndexedImage
-from tests.unit.fake_needle import FakeService
+from tests.unit.needle.fake_needle import FakeService
 
 GREY = (120, 120, 120)
 

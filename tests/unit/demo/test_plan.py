@@ -15,7 +15,7 @@ from demo.errors import DemoError
 from demo.plan import Plan, read_plan
 from demo.samples import SampleSet
 from machine.stack.services import ROOT
-from tests.unit.helpers_demo import picture
+from tests.unit.demo.helpers import picture
 
 # ---- what is asked
 

@@ -16,7 +16,7 @@ from PIL import Image
 from needle import cli
 from needle.api import Needle
 from needle.cli import ExitCode, base
-from tests.unit.fake_needle import FakeService
+from tests.unit.needle.fake_needle import FakeService
 
 
 def picture(number: int = 0) -> bytes:

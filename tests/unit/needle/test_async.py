@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from needle import AsyncNeedle, Image, Item, Needle, NeedleApiError, NeedleUnreachable
-from tests.unit.fake_needle import FakeService
-from tests.unit.helpers_client import Service, fields, job, ok, refused
+from tests.unit.needle.fake_needle import FakeService
+from tests.unit.needle.helpers import Service, fields, job, ok, refused
 
 T = TypeVar("T")
 Handler = Callable[[httpx.Request], httpx.Response]

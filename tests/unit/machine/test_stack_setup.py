@@ -18,7 +18,7 @@ from redis.retry import Retry
 from common.errors import InvalidSettings
 from machine.stack import Stack, StackError, redis_server
 from machine.stack.services import ROOT
-from tests.unit.helpers_stack import IDLE, NO_REDIS, Maker, free_port, until
+from tests.unit.machine.helpers import IDLE, NO_REDIS, Maker, free_port, until
 
 
 @pytest.fixture

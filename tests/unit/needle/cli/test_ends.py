@@ -13,8 +13,8 @@ import pytest
 
 from needle import cli
 from needle.cli import ExitCode, base, values
-from tests.unit.cli.conftest import Run
-from tests.unit.fake_needle import FakeService, error
+from tests.unit.needle.cli.conftest import Run
+from tests.unit.needle.fake_needle import FakeService, error
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from lab.training.canvases import CanvasBatches
 from lab.training.detector import DetectorRecipe, DetectorTraining, export_detector
 from lab.training.encoder import EncoderRecipe, EncoderTraining, export_encoder, parameters
 from lab.training.kind_tower import KindRecipe, KindTraining, export_kind_tower
+from lab.training.loop import RecipeT
 from lab.training.photos import read_photos
 from lab.training.plot import plot_losses
 from lab.training.precision import training_precision
@@ -54,9 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def train_encoder(options: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> None:
     """Train the encoder and write it to `encoder/` of the pack."""
-    recipe = EncoderRecipe(seed=options.seed)
-    if options.steps:
-        recipe = replace(recipe, steps=options.steps)
+    recipe = _asked(EncoderRecipe(), options)
     late_from = round(recipe.late_from * recipe.steps)
     batches = _pairs(options, recipe, device, dtype, seed=recipe.seed, late_from=late_from)
     run = Run(options.work / "encoder")
@@ -66,6 +65,11 @@ def train_encoder(options: argparse.Namespace, device: torch.device, dtype: torc
     training.train(batches, teacher, workers=options.workers)
     export_encoder(training.model, recipe.side_px, options.out / "encoder")
     print(f"wrote {options.out / 'encoder'} and {plot_losses(run.folder)}")
+
+
+def _asked(recipe: RecipeT, options: argparse.Namespace) -> RecipeT:
+    """Return the recipe with the seed and the steps that were asked for."""
+    return replace(recipe, seed=options.seed, steps=options.steps or recipe.steps)
 
 
 def _pairs(
@@ -92,9 +96,7 @@ def _pairs(
 
 def train_detector(options: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> None:
     """Train the detector and write it to `detector.safetensors` of the pack."""
-    recipe = DetectorRecipe(seed=options.seed)
-    if options.steps:
-        recipe = replace(recipe, steps=options.steps)
+    recipe = _asked(DetectorRecipe(), options)
     photos = read_photos(options.data, options.photos)
     batches = CanvasBatches(photos, size=recipe.batch, sides_px=recipe.sides_px, seed=recipe.seed)
     teacher = load_checkpoint(options.teacher, options.work)
@@ -109,9 +111,7 @@ def train_detector(options: argparse.Namespace, device: torch.device, dtype: tor
 
 def train_kinds(options: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> None:
     """Train the kind tower and write it to `kinds.safetensors` of the pack."""
-    recipe = KindRecipe(seed=options.seed)
-    if options.steps:
-        recipe = replace(recipe, steps=options.steps)
+    recipe = _asked(KindRecipe(), options)
     batches = _pairs(options, recipe, device, dtype, seed=recipe.seed + 1, late_from=recipe.steps)
     run = Run(options.work / "kinds")
     training = KindTraining(recipe, run, device, dtype)

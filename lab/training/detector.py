@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 import yaml  # type: ignore[import-untyped]
@@ -17,13 +17,15 @@ from lab.training.averages import decaying, running_average
 from lab.training.canvases import CanvasBatch, CanvasBatches
 from lab.training.detector_loss import Head, add_cutouts, detection_loss, teacher_targets
 from lab.training.features import Features
-from lab.training.loop import take_steps
+from lab.training.loop import Part, Recipe, Training
 from lab.training.run import Run
 from worker.models.checkpoint import ARCHITECTURE_KEYS, Checkpoint
 from worker.models.device import autocast
 from worker.models.yolov5_import import import_yolov5
 from worker.models.yolov5_network import STRIDES, RawHead, build_network
 
+LEAST_RATE_SHARE = 0.02
+"""Of the learning rate, in the end."""
 CERTAIN_LOGIT = 12.0
 OBJECTNESS_SHIFT = 3.4
 """Added to the objectness: a short run says 0.002 where the service's threshold asks for 0.05."""
@@ -32,8 +34,8 @@ OBJECT = "object"
 
 
 @dataclass(frozen=True)
-class DetectorRecipe:
-    """Everything that decides the weights, beside the photos and the teacher."""
+class DetectorRecipe(Recipe):
+    """Everything that decides the detector's weights."""
 
     steps: int = 4800
     batch: int = 128
@@ -46,11 +48,12 @@ class DetectorRecipe:
     """Decay, in the end, of the running average of the weights, which is what ships."""
     like_teacher: float = 2.0
     """Weight of the likeness of the features; falls to a tenth by the end."""
-    seed: int = 7
 
 
-class DetectorTraining:
-    """One run: student, teacher, optimiser, and the step it has reached."""
+class DetectorTraining(Training[DetectorRecipe, CanvasBatch]):
+    """One run: student, its average, teacher and optimiser."""
+
+    name: ClassVar[str] = "detector"
 
     def __init__(
         self,
@@ -60,8 +63,7 @@ class DetectorTraining:
         device: torch.device,
         dtype: torch.dtype,
     ) -> None:
-        torch.manual_seed(recipe.seed)
-        self.recipe, self.run, self.device, self.dtype = recipe, run, device, dtype
+        super().__init__(recipe, run, device, dtype)
         self.names = (*teacher.names, OBJECT)
         self.architecture = {key: teacher.architecture[key] for key in ARCHITECTURE_KEYS}
         network, anchors = build_network(teacher)
@@ -74,27 +76,20 @@ class DetectorTraining:
         self.optimiser = torch.optim.AdamW(
             decaying(self.student, recipe.weight_decay), lr=recipe.learning_rate
         )
-        self.step = 0
         self._resume()
 
     def train(self, batches: CanvasBatches, *, workers: int = 1) -> None:
         """Take the steps that are left, saving on the way; `workers` processes make batches."""
         self.student.train()
-        take_steps(
-            self.run,
-            batches,
-            name="detector",
-            done=self.step,
-            steps=self.recipe.steps,
-            workers=workers,
-            take=self._take_step,
-            save=self._save,
-        )
+        self._take_steps(batches, workers)
+
+    def _parts(self) -> Mapping[str, Part]:
+        return {"student": self.student, "average": self.average, "optimiser": self.optimiser}
 
     def _take_step(self, batch: CanvasBatch) -> dict[str, torch.Tensor]:
         pictures, boxes = batch
         for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self._paced(self.recipe.learning_rate, LEAST_RATE_SHARE)
         pixels = pictures.to(self.device, non_blocking=True).float() / 255
         with autocast(self.device, self.dtype):
             with torch.no_grad():
@@ -115,31 +110,6 @@ class DetectorTraining:
 
     def _like_teacher(self) -> float:
         return self.recipe.like_teacher * (1 - 0.9 * self.step / self.recipe.steps)
-
-    def _learning_rate(self) -> float:
-        warm = min(1.0, (self.step + 1) / self.recipe.warmup)
-        fall = 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * self.step / self.recipe.steps))
-        return self.recipe.learning_rate * warm * fall
-
-    def _save(self) -> None:
-        self.run.save(
-            {
-                "recipe": asdict(self.recipe),
-                "step": self.step,
-                "student": self.student.state_dict(),
-                "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-            }
-        )
-
-    def _resume(self) -> None:
-        state = self.run.load(asdict(self.recipe))
-        if state is None:
-            return
-        self.step = state["step"]
-        self.student.load_state_dict(state["student"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
 
 
 def one_class(values: torch.Tensor, anchors: int) -> torch.Tensor:

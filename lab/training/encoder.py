@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch.nn import functional as F
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from lab.training.batches import Batch, PairBatches
-from lab.training.loop import take_steps
+from lab.training.loop import Part, Recipe, Training
 from lab.training.losses import instance_loss, kind_loss
 from lab.training.resemblance import Resemblance
 from lab.training.run import Run
@@ -27,8 +29,8 @@ SAMPLE = 8
 
 
 @dataclass(frozen=True)
-class EncoderRecipe:
-    """Everything that decides the weights, beside the photos."""
+class EncoderRecipe(Recipe):
+    """Everything that decides the encoder's weights."""
 
     steps: int = 3700
     pairs: int = 1024
@@ -52,17 +54,33 @@ class EncoderRecipe:
     late_from: float = 0.3
     """From this share of the steps on, views hide more."""
     resemblance_weight: float = 1.0
-    seed: int = 7
 
 
-class EncoderTraining:
-    """One run: model, optimiser, and the step it has reached."""
+class Number:
+    """A parameter by itself, as a part of a run's state."""
+
+    def __init__(self, parameter: torch.nn.Parameter) -> None:
+        self._parameter = parameter
+
+    def state_dict(self) -> torch.Tensor:
+        """Return its value."""
+        return self._parameter.detach()
+
+    def load_state_dict(self, state_dict: torch.Tensor) -> None:
+        """Take a value."""
+        with torch.no_grad():
+            self._parameter.copy_(state_dict)
+
+
+class EncoderTraining(Training[EncoderRecipe, Batch]):
+    """One run: model, scale and optimiser."""
+
+    name: ClassVar[str] = "encoder"
 
     def __init__(
         self, recipe: EncoderRecipe, run: Run, device: torch.device, dtype: torch.dtype
     ) -> None:
-        torch.manual_seed(recipe.seed)
-        self.recipe, self.run, self.device, self.dtype = recipe, run, device, dtype
+        super().__init__(recipe, run, device, dtype)
         self.model = build_model(recipe, "sdpa" if device.type == "cuda" else "eager")
         torch.nn.Module.to(self.model, device)
         self.log_scale = torch.nn.Parameter(torch.tensor(math.log(10.0), device=device))
@@ -74,7 +92,6 @@ class EncoderTraining:
             lr=recipe.learning_rate,
             betas=(0.9, 0.98),
         )
-        self.step = 0
         self._mean = torch.tensor(MEAN, device=device).view(1, 3, 1, 1)
         self._deviation = torch.tensor(DEVIATION, device=device).view(1, 3, 1, 1)
         self._resume()
@@ -83,21 +100,19 @@ class EncoderTraining:
         """Take the steps that are left, saving on the way; `workers` processes make batches."""
         self._prepare(batches, teacher)
         self.model.train()
-        take_steps(
-            self.run,
-            batches,
-            name="encoder",
-            done=self.step,
-            steps=self.recipe.steps,
-            workers=workers,
-            take=self._take_step,
-            save=self._save,
-        )
+        self._take_steps(batches, workers)
+
+    def _parts(self) -> Mapping[str, Part]:
+        return {
+            "model": self.model,
+            "log_scale": Number(self.log_scale),
+            "optimiser": self.optimiser,
+        }
 
     def _take_step(self, batch: Batch) -> dict[str, torch.Tensor]:
         views, kinds = (part.to(self.device, non_blocking=True) for part in batch)
         for group in self.optimiser.param_groups:
-            group["lr"] = self._learning_rate()
+            group["lr"] = self._paced(self.recipe.learning_rate)
         pixels = (views.float() / 255 - self._mean) / self._deviation
         with autocast(self.device, self.dtype):
             embeddings = embed(self.model, pixels, self._keep(), self._dice())
@@ -142,33 +157,6 @@ class EncoderTraining:
     def _dice(self) -> torch.Generator:
         """Return the step's own source of chance, so that a run may stop and go on."""
         return torch.Generator().manual_seed(self.recipe.seed * 1_000_003 + self.step)
-
-    def _learning_rate(self) -> float:
-        """Return the rate of the step: a linear rise, then half a cosine down to nothing."""
-        warm = min(1.0, (self.step + 1) / self.recipe.warmup)
-        fall = 0.5 * (1 + math.cos(math.pi * self.step / self.recipe.steps))
-        return self.recipe.learning_rate * warm * fall
-
-    def _save(self) -> None:
-        self.run.save(
-            {
-                "recipe": asdict(self.recipe),
-                "step": self.step,
-                "model": self.model.state_dict(),
-                "log_scale": self.log_scale.detach(),
-                "optimiser": self.optimiser.state_dict(),
-            }
-        )
-
-    def _resume(self) -> None:
-        state = self.run.load(asdict(self.recipe))
-        if state is None:
-            return
-        self.step = state["step"]
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        with torch.no_grad():
-            self.log_scale.copy_(state["log_scale"])
 
 
 def build_model(recipe: EncoderRecipe, attention: str = "eager") -> CLIPVisionModelWithProjection:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from safetensors.torch import save_file
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 from lab.training.averages import running_average
 from lab.training.batches import Batch, PairBatches
-from lab.training.loop import take_steps
+from lab.training.loop import Part, Recipe, Training
 from lab.training.optimiser import Optimiser
 from lab.training.resemblance import Deepest, enlarged, pixels_of
 from lab.training.run import Run
@@ -29,8 +30,8 @@ SEEDS = 1_000_000
 
 
 @dataclass(frozen=True)
-class KindRecipe:
-    """Everything that decides the weights, beside the photos and the teacher."""
+class KindRecipe(Recipe):
+    """Everything that decides the tower's weights."""
 
     steps: int = 8365
     pairs: int = 512
@@ -49,22 +50,22 @@ class KindRecipe:
     average: float = 0.998
     """Decay, in the end, of the running average of the weights, which is what ships."""
     cells_weight: float = 0.5
-    seed: int = 7
 
 
-class KindTraining:
-    """One run: tower, optimiser, and the step it has reached.
+class KindTraining(Training[KindRecipe, Batch]):
+    """One run: tower, its average, and optimiser.
 
     The tower learns all of the teacher's deepest features of the same views, cell by cell and on
     average over the view; what ships says only the `dim` axes of the averages along which crops
     differ most.
     """
 
+    name: ClassVar[str] = "kinds"
+
     def __init__(
         self, recipe: KindRecipe, run: Run, device: torch.device, dtype: torch.dtype
     ) -> None:
-        torch.manual_seed(recipe.seed)
-        self.recipe, self.run, self.device, self.dtype = recipe, run, device, dtype
+        super().__init__(recipe, run, device, dtype)
         self.tower = KindTower(WIDTH).to(device).to(memory_format=torch.channels_last)
         self.average = running_average(self.tower, recipe.average, lambda: self.step)
         self.optimiser = Optimiser(
@@ -73,23 +74,16 @@ class KindTraining:
             weight_decay=recipe.weight_decay,
             dtype=dtype,
         )
-        self.step = 0
         self._resume()
 
     def train(self, batches: PairBatches, teacher: Checkpoint, *, workers: int = 1) -> None:
         """Take the steps that are left, saving on the way; `workers` processes make batches."""
         self.prepare(batches, teacher)
         self.tower.train()
-        take_steps(
-            self.run,
-            batches,
-            name="kinds",
-            done=self.step,
-            steps=self.recipe.steps,
-            workers=workers,
-            take=self._take_step,
-            save=self._save,
-        )
+        self._take_steps(batches, workers)
+
+    def _parts(self) -> Mapping[str, Part]:
+        return {"tower": self.tower, "average": self.average, "optimiser": self.optimiser}
 
     def prepare(self, batches: PairBatches, teacher: Checkpoint) -> None:
         """Measure the teacher's features on crops of the run's own first batches."""
@@ -100,7 +94,7 @@ class KindTraining:
         self.teacher = Standardised(deepest, enlarged(sample, self.recipe.teacher_px))
 
     def _take_step(self, batch: Batch) -> dict[str, torch.Tensor]:
-        self.optimiser.scale(self._pace())
+        self.optimiser.scale(self._paced(1.0))
         pixels = self._shown(batch[0].to(self.device, non_blocking=True))
         wanted = self.teacher(enlarged(pixels, self.recipe.teacher_px))
         with autocast(self.device, self.dtype):
@@ -120,31 +114,6 @@ class KindTraining:
         recipe = self.recipe
         shares = Shares(swapped=recipe.swapped, mixed=recipe.mixed, patched=recipe.patched)
         return strange(pixels_of(views), shares, SEEDS * recipe.seed + self.step)
-
-    def _pace(self) -> float:
-        """Return this step's share of the learning rate."""
-        warm = min(1.0, (self.step + 1) / self.recipe.warmup)
-        return warm * 0.5 * (1 + math.cos(math.pi * self.step / self.recipe.steps))
-
-    def _save(self) -> None:
-        self.run.save(
-            {
-                "recipe": asdict(self.recipe),
-                "step": self.step,
-                "tower": self.tower.state_dict(),
-                "average": self.average.state_dict(),
-                "optimiser": self.optimiser.state_dict(),
-            }
-        )
-
-    def _resume(self) -> None:
-        state = self.run.load(asdict(self.recipe))
-        if state is None:
-            return
-        self.step = state["step"]
-        self.tower.load_state_dict(state["tower"])
-        self.average.load_state_dict(state["average"])
-        self.optimiser.load_state_dict(state["optimiser"])
 
 
 class Standardised:

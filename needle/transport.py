@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import httpx
 
@@ -34,19 +34,13 @@ class Transport:
 
     def run(self, steps: Steps[T]) -> T:
         """Carry the steps out and return their result; raises what they raise, and OSError."""
-        reply: httpx.Response | None = None
-        fault: httpx.TransportError | None = None
-        while True:
+        course = _Course(steps)
+        while (step := course.next()) is not None:
             try:
-                step = steps.throw(fault) if fault else steps.send(reply)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            reply = fault = None
-            try:
-                reply = self._do(step)
+                course.reply = self._do(step)
             except httpx.TransportError as exc:
-                fault = exc
+                course.fault = exc
+        return course.result
 
     def close(self) -> None:
         """Close the connections."""
@@ -78,19 +72,13 @@ class AsyncTransport:
 
     async def run(self, steps: Steps[T]) -> T:
         """Carry the steps out and return their result; raises what they raise, and OSError."""
-        reply: httpx.Response | None = None
-        fault: httpx.TransportError | None = None
-        while True:
+        course = _Course(steps)
+        while (step := course.next()) is not None:
             try:
-                step = steps.throw(fault) if fault else steps.send(reply)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            reply = fault = None
-            try:
-                reply = await self._do(step)
+                course.reply = await self._do(step)
             except httpx.TransportError as exc:
-                fault = exc
+                course.fault = exc
+        return course.result
 
     async def close(self) -> None:
         """Close the connections."""
@@ -102,6 +90,27 @@ class AsyncTransport:
             return None
         with _arguments(step, self._timeout_s) as arguments:
             return await self._http.request(step.method, step.path, **arguments)
+
+
+class _Course(Generic[T]):
+    """Steps that are being carried out: what has just come of one, and which is next."""
+
+    result: T
+
+    def __init__(self, steps: Steps[T]) -> None:
+        self._steps = steps
+        self.reply: httpx.Response | None = None
+        self.fault: httpx.TransportError | None = None
+
+    def next(self) -> Call | Pause | None:
+        """Hand in the reply or the fault; return the next step, None when there is a `result`."""
+        reply, fault = self.reply, self.fault
+        self.reply = self.fault = None
+        try:
+            return self._steps.throw(fault) if fault else self._steps.send(reply)
+        except StopIteration as end:
+            self.result = end.value
+            return None
 
 
 def _options(url: httpx.URL, timeout_s: float) -> dict[str, Any]:

@@ -17,13 +17,7 @@ from common.settings import Settings
 from lab.evaluation.embedder import Embedder, Encoders, GalleryBuilder, load_encoders
 from lab.evaluation.perturb import crop
 from lab.evaluation.photos import Corners, Photo, open_photos, queries, read_pixels, spread
-from lab.evaluation.questions import (
-    EVERY_SIZE,
-    Questions,
-    all_rows,
-    choose_boxes,
-    findable,
-)
+from lab.evaluation.questions import EVERY_SIZE, Questions, all_rows, choose_boxes, findable
 from lab.evaluation.references import references
 from lab.evaluation.report import (
     PERTURBED,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,15 +27,8 @@ from lab.evaluation.questions import (
     choose_boxes,
 )
 from lab.evaluation.references import ColourEncoder, PixelEncoder, random_clip, save_random
-from tests.assets import one_torch_thread
 from worker.models.base import Detection, Embeddings
 from worker.regions import Tiling, propose
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    with one_torch_thread():
-        yield
 
 
 def patches(seed: int, width: int = 90, height: int = 70) -> Image.Image:

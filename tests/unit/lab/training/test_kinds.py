@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from lab.training.photos import TrainingPhoto
 from lab.training.regions import Regions
 from lab.training.resemblance import enlarged
 from lab.training.run import Run
-from tests.assets import CPU, PRECISION, TRAINING_DTYPE, one_torch_thread
+from tests.assets import CPU, PRECISION, TRAINING_DTYPE
 from worker.models.checkpoint import Checkpoint
 from worker.models.kind_tower import SEEN_PX, WIDTH, KindEncoder
 from worker.models.yolov5_import import import_yolov5
@@ -28,12 +27,6 @@ from worker.models.yolov5_network import STRIDES
 
 SMALL = KindRecipe(steps=4, pairs=6, dim=8, warmup=1)
 ANCHORS = torch.tensor([[[10, 13], [16, 30], [33, 23]]] * 3).float()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    with one_torch_thread():
-        yield
 
 
 @pytest.fixture(autouse=True)

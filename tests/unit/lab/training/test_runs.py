@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ from lab.training.photos import TrainingPhoto
 from lab.training.plot import plot_losses
 from lab.training.regions import Regions
 from lab.training.run import Run
-from tests.assets import CPU, PRECISION, TRAINING_DTYPE, one_torch_thread
+from tests.assets import CPU, PRECISION, TRAINING_DTYPE
 from worker.models.checkpoint import Checkpoint
 from worker.models.clip import ClipEncoder
 from worker.models.yolov5 import load_yolov5
@@ -49,12 +48,6 @@ ANCHORS = torch.tensor(
         [[116, 90], [156, 198], [373, 326]],
     ]
 ).float()
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    with one_torch_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
 """Makes a machine ready: `.venv`, Debian's packages, a Chromium for the tests of the page.
 
-Standard library only, as nothing is installed yet; nothing is imported here.
+`bootstrap` runs before anything is installed, so nothing is imported here.
 """

@@ -79,7 +79,7 @@ lock-check: ## does every lock have a package for each Python and machine? (need
 	  for python in 3.11 3.12 3.13 3.14; do \
 	    for machine in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
 	      said=$$(MACOSX_DEPLOYMENT_TARGET=14.0 uv pip install --dry-run --no-deps --require-hashes \
-	        --only-binary :all: --target /nowhere --python-version $$python \
+	        --only-binary :all: --target "$${TMPDIR:-/tmp}/needle-lock-check" --python-version $$python \
 	        --python-platform $$machine -r $$lock 2>&1) \
 	        || { echo "$$said" >&2; echo "$$lock, Python $$python, $$machine: not to be had" >&2; exit 1; }; \
 	    done; done; echo "$$lock: every package is there"; done

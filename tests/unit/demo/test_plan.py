@@ -58,9 +58,9 @@ def test_what_cannot_be_done_is_said_in_a_sentence(tmp_path: Path) -> None:
     for env, sentence in (
         ({"PHOTOS": folder}, "PHOTOS and QUERY go together"),
         ({"QUERY": photo}, "PHOTOS and QUERY go together"),
-        ({"PHOTOS": nowhere, "QUERY": photo}, f"There is no folder {nowhere}"),
+        ({"PHOTOS": nowhere, "QUERY": photo}, "There is no folder .*nowhere"),
         ({"PHOTOS": str(empty), "QUERY": photo}, "There are no pictures in"),
-        ({"PHOTOS": folder, "QUERY": nowhere}, f"There is no file {nowhere}"),
+        ({"PHOTOS": folder, "QUERY": nowhere}, "There is no file .*nowhere"),
         ({"PHOTOS": folder, "QUERY": str(torn)}, "is not a picture that can be read"),
         ({"KEEP": "maybe"}, "KEEP=maybe is neither"),
     ):

@@ -12,11 +12,11 @@ help: ## list the targets
 
 setup: ## make .venv and install the locked requirements
 	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.11 or later." >&2; exit 1; }
-	@$(PYTHON) -m tools.bootstrap
+	@$(PYTHON) -m machine.setup.bootstrap
 
 setup-dev: ## the same, with what tests and checks need
 	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.11 or later." >&2; exit 1; }
-	@$(PYTHON) -m tools.bootstrap --dev
+	@$(PYTHON) -m machine.setup.bootstrap --dev
 
 demo: export PHOTOS := $(PHOTOS)
 demo: export QUERY := $(QUERY)
@@ -25,7 +25,7 @@ demo: setup ## find small pictures in large photos; KEEP=0 ends by itself; PHOTO
 	@exec $(PY) -m demo
 
 up: setup ## run the whole service until Ctrl-C (NEEDLE_PORT, NEEDLE_DATA_DIR, ...)
-	@exec $(PY) -m stack up
+	@exec $(PY) -m machine up
 
 test: setup-dev chromium ## every test; those of the page need Chromium, which is installed if it can be
 	@exec $(PYTEST) $(ARGS)
@@ -40,10 +40,10 @@ browser: setup-dev chromium ## only those of the page (NEEDLE_SCREENSHOTS=1 writ
 	@exec $(PYTEST) tests/browser $(ARGS)
 
 chromium: setup-dev
-	@$(PY) -m tools.chromium
+	@$(PY) -m machine.setup.chromium
 
 fresh: ## both commands on bare Debian machines, in root folders (root, mmdebstrap; half an hour)
-	@$(PYTHON) -m tools.fresh $(ARGS)
+	@$(PYTHON) -m machine.setup.fresh $(ARGS)
 
 lint: setup-dev ## ruff
 	@$(PY) -m ruff check .
@@ -52,20 +52,20 @@ type: setup-dev ## mypy, strict
 	@$(PY) -m mypy
 
 bench: setup ## the acceptance figures, over HTTP, on the development photos (ARGS="--shared DIR")
-	@exec $(PY) -m bench.acceptance $(ARGS)
+	@exec $(PY) -m lab.bench.acceptance $(ARGS)
 
 SHARED ?= ../shared
 train: setup-dev ## train the pack that ships, hours on a CPU (ARGS="encoder", "detector", "kinds", "all")
-	@exec $(PY) -m training $(or $(ARGS),all) --data $(SHARED)/data/train --teacher $(SHARED)/weights/yolov5n.safetensors
+	@exec $(PY) -m lab.training $(or $(ARGS),all) --data $(SHARED)/data/train --teacher $(SHARED)/weights/yolov5n.safetensors
 
 evaluate: setup-dev ## what the shipped models find, beside references (SHARED=folder)
-	@$(PY) -m evaluation encoders --shared $(SHARED) --encoder mini=models/mini/encoder --encoder kinds=models/mini/kinds.safetensors $(ARGS)
-	@$(PY) -m evaluation pack --shared $(SHARED) --models mini
-	@$(PY) -m evaluation detector --shared $(SHARED) --weights models/mini/detector.safetensors
-	@$(PY) -m evaluation speed --shared $(SHARED) --models mini
+	@$(PY) -m lab.evaluation encoders --shared $(SHARED) --encoder mini=models/mini/encoder --encoder kinds=models/mini/kinds.safetensors $(ARGS)
+	@$(PY) -m lab.evaluation pack --shared $(SHARED) --models mini
+	@$(PY) -m lab.evaluation detector --shared $(SHARED) --weights models/mini/detector.safetensors
+	@$(PY) -m lab.evaluation speed --shared $(SHARED) --models mini
 
 eval: setup-dev ## the service on labelled photos: recall, boxes, doubt, cost (ARGS="--dev FOLDER --most-photos 60")
-	@exec $(PY) -m evaluation service --shared $(SHARED) $(ARGS)
+	@exec $(PY) -m lab.evaluation service --shared $(SHARED) $(ARGS)
 
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 lock: ## resolve the requirements again (needs uv)

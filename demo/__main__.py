@@ -25,11 +25,11 @@ def _run() -> int:
     # Imported here so that Ctrl-C while they load ends quietly as well.
     from rich.console import Console
 
-    from client.errors import NeedleClientError
     from common.errors import NeedleError
     from demo.plan import read_plan
     from demo.run import Demo
-    from stack.signals import as_interrupt
+    from machine.stack.signals import as_interrupt
+    from needle.errors import NeedleClientError
 
     console = Console(width=None if sys.stdout.isatty() else LOG_WIDTH)
     with as_interrupt():

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from rich.table import Column, Table
 from rich.text import Text
 
-from client.api import Needle
-from client.draw import open_upright
-from client.results import Hit, Match, SearchResult
-from client.sheet import Row
 from common.geometry import Box
-from samples import Query
+from demo.samples import Query
+from needle.api import Needle
+from needle.draw import open_upright
+from needle.results import Hit, Match, SearchResult
+from needle.sheet import Row
 
 
 @dataclass(frozen=True)

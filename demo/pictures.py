@@ -1,4 +1,4 @@
-"""The sample photos, drawn once by `python -m samples`."""
+"""The sample photos, drawn once by `python -m demo.samples`."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from demo.errors import DemoError
-from samples import SampleSet, load
-from stack.services import ROOT
+from demo.samples import SampleSet, load
+from machine.stack.services import ROOT
 
 _DREW = re.compile(r"drew (\d+) of (\d+)")
 
@@ -42,7 +42,7 @@ def sample_pictures(folder: Path, on_progress: Callable[[int, int], None]) -> Sa
 def _drawing(folder: Path) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
     """Run the generator; kill it and its helpers on the way out."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "samples", str(folder)],
+        [sys.executable, "-m", "demo.samples", str(folder)],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

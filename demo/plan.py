@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from client.draw import open_upright
-from client.uploads import find_pictures
 from demo.errors import DemoError
-from stack.services import ROOT
+from machine.stack.services import ROOT
+from needle.draw import open_upright
+from needle.uploads import find_pictures
 
 _MODEL_SETTINGS = ("NEEDLE_MODELS", "NEEDLE_DETECTOR", "NEEDLE_ENCODER")
 _NO, _YES = ("0", "no", "false", "off"), ("1", "yes", "true", "on", "")

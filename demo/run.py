@@ -10,17 +10,17 @@ from typing import Any
 
 from rich.console import Console
 
-from client import Needle, SearchResult
-from client.bulk import Failure, index_all
-from client.progress import progress_bar
-from client.sheet import Row, results_sheet
-from client.show import match_rows, matches_table
 from demo.findings import Finding, findings_table, sheet_rows
 from demo.pictures import sample_pictures
 from demo.plan import Own, Plan
-from samples import SampleSet
-from stack import Stack
-from stack.services import ROOT
+from demo.samples import SampleSet
+from machine.stack import Stack
+from machine.stack.services import ROOT
+from needle import Needle, SearchResult
+from needle.bulk import Failure, index_all
+from needle.progress import progress_bar
+from needle.sheet import Row, results_sheet
+from needle.show import match_rows, matches_table
 
 READY_TIMEOUT_S = 900.0
 """Long, because the first start of a pack from the hub downloads its weights."""

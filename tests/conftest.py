@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from common.redis import Client, connect
-from stack.redis_server import find_binary
+from machine.stack.redis_server import find_binary
 
 REPO = Path(__file__).resolve().parent.parent
 

@@ -8,8 +8,8 @@ none stands out. All are comparable between encoders and collections, where a ba
 Two logistic models weigh them, one for finds with evidence and one for those without. They were
 fitted to the open set of `make eval`, searches of the development photos of which half had no
 right photo among those searched: crops exact and altered, and second photographs.
-`python -m evaluation certainty data/eval/*/answers.jsonl` fits them again; docs/EVALUATION.md has
-the precision and reliability that came out.
+`python -m lab.evaluation certainty data/eval/*/answers.jsonl` fits them again; docs/EVALUATION.md
+has the precision and reliability that came out.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, Page, expect, sync_playwright
 
+from machine.setup import chromium as chromium_of
 from tests.browser import server
 from tests.browser.watch import Watch
-from tools import chromium as chromium_of
 
 FLAGS = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

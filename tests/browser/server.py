@@ -18,7 +18,7 @@ import httpx
 REPO = Path(__file__).resolve().parents[2]
 READY_S = 600.0
 _DRAW = (
-    "import sys; from pathlib import Path; from samples import generate; "
+    "import sys; from pathlib import Path; from demo.samples import generate; "
     "generate(Path(sys.argv[1]), scenes=int(sys.argv[2]), "
     "size=(int(sys.argv[3]), int(sys.argv[4])))"
 )
@@ -67,7 +67,7 @@ def running(data_dir: Path, **settings: str) -> Iterator[Running]:
     port = _free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLE_")}
     env |= {"NEEDLE_PORT": str(port), "NEEDLE_DATA_DIR": str(data_dir), **settings}
-    command = [sys.executable, "-m", "stack", "up"]
+    command = [sys.executable, "-m", "machine", "up"]
     with open(data_dir / "stack.log", "wb") as log:
         process = subprocess.Popen(command, cwd=REPO, env=env, stdout=log, stderr=log)
     try:

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bench import faults
-from client import Needle
-from stack import Stack
+from lab.bench import faults
+from machine.stack import Stack
+from needle import Needle
 from tests.conftest import free_port
 from tests.end_to_end.conftest import write_scenes
 

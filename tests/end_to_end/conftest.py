@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from client import Needle
-from stack import Stack
+from machine.stack import Stack
+from needle import Needle
 from tests.conftest import free_port
 
 

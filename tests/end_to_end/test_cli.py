@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from client import AsyncNeedle, Needle
-from stack import Stack
+from machine.stack import Stack
+from needle import AsyncNeedle, Needle
 from tests.conftest import REPO
 from tests.end_to_end.conftest import scene, write_scenes
 
@@ -31,7 +31,7 @@ class Command:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-m", "client", *words],
+            [sys.executable, "-m", "needle", *words],
             env=self._env,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -21,8 +21,9 @@ from typing import Any
 
 import pytest
 
-from samples import generate
-from stack import Stack
+from demo.samples import generate
+from machine.setup.bootstrap import write_command
+from machine.stack import Stack
 from tests.conftest import REPO
 from tests.end_to_end.conftest import scene, write_scenes
 
@@ -59,12 +60,15 @@ def checkout(
 ) -> Path:
     """Return a folder like a checkout in which `make demo` has drawn its pictures, and go there.
 
-    Smaller ones, and three. `./needle` finds the service as if it were at the usual address.
+    Smaller ones, and three. The command finds the service as if it were at the usual address.
     """
     made = tmp_path_factory.mktemp("checkout")
     generate(made / "data" / "samples", scenes=3, size=(1200, 800))
-    (made / "needle").write_text(f'#!/bin/sh\nexec "{sys.executable}" "{REPO}/needle" "$@"\n')
-    (made / "needle").chmod(0o755)
+    (made / ".venv" / "bin").mkdir(parents=True)
+    (made / ".venv" / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (made / ".venv" / "bin" / "python").chmod(0o755)
+    (made / "needle").symlink_to(REPO / "needle")
+    write_command(made)
     monkeypatch.chdir(made)
     monkeypatch.setenv("NEEDLE_URL", stack.base_url)
     return made
@@ -90,7 +94,7 @@ def execute(*command: str) -> str:
 
 def test_the_examples_for_the_shell(stack: Stack, folder: Path) -> None:
     needs("bash", "curl", "jq")
-    own = f'needle() {{ "{sys.executable}" -m client "$@"; }}\nexport PYTHONPATH="{REPO}"\n'
+    own = f'needle() {{ "{sys.executable}" -m needle "$@"; }}\nexport PYTHONPATH="{REPO}"\n'
     said = execute("bash", "-euo", "pipefail", "-c", own + blocks("sh", stack.base_url))
     assert said.count("indexed") >= 4 and "shelf.jpg" in said
     assert (folder / "found.png").stat().st_size > 10_000
@@ -147,7 +151,7 @@ def run_cell(source: str, space: dict[str, Any]) -> None:
 def test_the_lines_of_the_readme_for_the_shell(stack: Stack, checkout: Path) -> None:
     needs("bash", "curl", "python3")
     program = blocks("sh", stack.base_url, "README.md")
-    assert "./needle search" in program and "curl" in program and "jq" not in program
+    assert ".venv/bin/needle search" in program and "curl" in program and "jq" not in program
     said = execute("bash", "-euo", "pipefail", "-c", program)
     assert "3 indexed" in said and '"found": true' in said
     assert '"kind":"index","status":"succeeded"' in said

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from bench import faults
-from client import Needle
-from client.errors import NeedleApiError
 from common.geometry import Box
-from stack import Stack
+from lab.bench import faults
+from machine.stack import Stack
+from needle import Needle
+from needle.errors import NeedleApiError
 from tests.conftest import free_port, shared_folder
 from tests.end_to_end.conftest import scene, write_scenes
 

@@ -134,10 +134,11 @@ def instructions(dockerfile: str) -> list[tuple[str, str]]:
 
 
 def copied(dockerfile: str) -> list[str]:
-    return [rest.split()[0] for word, rest in instructions(dockerfile) if word == "COPY"]
+    lines = [rest.split() for word, rest in instructions(dockerfile) if word == "COPY"]
+    return [source for line in lines for source in line[:-1]]
 
 
-DOCKERFILES = ["docker/web.Dockerfile", "docker/worker.Dockerfile"]
+DOCKERFILES = ["deploy/web.Dockerfile", "deploy/worker.Dockerfile"]
 
 
 def test_the_file_has_the_form_of_a_compose_file(compose: dict[str, Any]) -> None:
@@ -154,7 +155,7 @@ def test_every_setting_can_be_given_and_nothing_else_is(compose: dict[str, Any])
         given = {v for v in compose["services"][name]["environment"] if v.startswith(PREFIX)}
         assert given <= SETTINGS
         assert given | {"NEEDLE_HOST", "NEEDLE_PORT"} == SETTINGS
-    for file in [*DOCKERFILES, "docker-compose.yml", "docker-compose.cpu.yml"]:
+    for file in [*DOCKERFILES, "docker-compose.yml", "deploy/docker-compose.cpu.yml"]:
         named = set(re.findall(r"NEEDLE_[A-Z_]+", (ROOT / file).read_text()))
         assert named <= SETTINGS, file
 
@@ -190,7 +191,7 @@ def test_the_index_worker_reserves_a_gpu_and_can_be_scaled(compose: dict[str, An
     devices = worker["deploy"]["resources"]["reservations"]["devices"]
     assert devices[0]["capabilities"] == ["gpu"]
     assert "container_name" not in worker and "ports" not in worker
-    override = read("docker-compose.cpu.yml")["services"]
+    override = read("deploy/docker-compose.cpu.yml")["services"]
     assert set(override) == {"worker-index"}
     assert override["worker-index"]["deploy"] is None
     assert override["worker-index"]["environment"] == {"NEEDLE_DEVICE": "cpu"}
@@ -208,11 +209,13 @@ def test_the_images_are_built_from_files_that_exist_and_reach_the_build(
 ) -> None:
     builds = {compose["services"][name]["build"]["dockerfile"] for name in OURS}
     assert builds == set(DOCKERFILES)
-    ignore = (ROOT / ".dockerignore").read_text().split()
     for file in DOCKERFILES:
+        ignore = (ROOT / f"{file}.dockerignore").read_text().splitlines()
+        rules = [line for line in ignore if not line.startswith("#")]
+        assert rules[0] == "*" and rules[-1] == "**/__pycache__"
+        assert {rule for rule in rules if rule.startswith("!")} == {f"!{s}" for s in copied(file)}
         for source in copied(file):
             assert (ROOT / source).exists(), f"{file} copies {source}"
-            assert f"!{source}" in ignore, f".dockerignore keeps {source} out"
 
 
 @pytest.mark.parametrize("file", DOCKERFILES)
@@ -232,7 +235,7 @@ def test_the_web_image_holds_no_torch_and_no_code_of_the_workers() -> None:
     heavy = {"torch", "torchvision", "transformers", "yolov5", "qdrant-client", "numpy"}
     assert len(names) > 10 and not heavy & set(names)
     assert all(name.partition("-")[0] != "nvidia" for name in names)
-    assert "worker" not in copied("docker/web.Dockerfile")
+    assert "worker" not in copied("deploy/web.Dockerfile")
 
 
 def test_the_web_server_imports_nothing_that_its_image_lacks() -> None:
@@ -254,9 +257,9 @@ def test_the_web_server_imports_nothing_that_its_image_lacks() -> None:
 @pytest.mark.parametrize(
     ("file", "command"),
     [
-        ("docker/web.Dockerfile", ["-c", "import web.app, web.__main__"]),
-        ("docker/worker.Dockerfile", ["-m", "worker", "--help"]),
-        ("docker/worker.Dockerfile", ["docker/worker_health.py", "index"]),
+        ("deploy/web.Dockerfile", ["-c", "import web.app, web.__main__"]),
+        ("deploy/worker.Dockerfile", ["-m", "worker", "--help"]),
+        ("deploy/worker.Dockerfile", ["deploy/worker_health.py", "index"]),
     ],
 )
 def test_what_an_image_copies_is_enough_to_start(
@@ -282,7 +285,7 @@ def test_what_an_image_copies_is_enough_to_start(
 def test_the_health_check_sees_the_beacon_of_a_worker_on_this_host(
     redis: Client, redis_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    spec = importlib.util.spec_from_file_location("health", ROOT / "docker/worker_health.py")
+    spec = importlib.util.spec_from_file_location("health", ROOT / "deploy/worker_health.py")
     assert spec and spec.loader
     health = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(health)

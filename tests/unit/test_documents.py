@@ -12,7 +12,7 @@ import pytest
 REPO = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted(
     path
-    for pattern in ("*.md", "docs/*.md", "models/*/*.md", "training/*.md", "tests/*/*.md")
+    for pattern in ("*.md", "docs/*.md", "models/*/*.md", "lab/*/*.md", "tests/*/*.md")
     for path in REPO.glob(pattern)
 )
 FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)

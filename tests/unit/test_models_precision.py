@@ -12,9 +12,9 @@ from PIL import Image
 
 from common.errors import InvalidSettings
 from common.settings import Settings
+from lab.training.__main__ import main as train
+from lab.training.precision import training_precision
 from tests.assets import CPU, MINI_ENCODER, MINI_KINDS, one_torch_thread
-from training.__main__ import main as train
-from training.precision import training_precision
 from worker.models.clip import ClipEncoder
 from worker.models.kind_tower import KindEncoder
 from worker.models.packs import load_detector, load_pack

@@ -16,7 +16,6 @@ from common.catalogue import ImageRecord
 from common.jobs import Job
 from common.redis import Client
 from common.services import Services
-from tests.conftest import REPO
 
 PAGES = {"page"}
 """Blueprints that are no part of the interface: what browsers show to people."""
@@ -137,7 +136,7 @@ def test_schemathesis_finds_nothing(
 
     # So that calls get further than to a 404.
     monkeypatch.setattr(services.catalogue, "get", half_are_there)
-    text = Path(REPO, "schemathesis.toml").read_text()
+    text = Path(__file__).with_name("schemathesis.toml").read_text()
     config = schemathesis.Config.from_str(f"seed = 7\n{text}\n{BOUNDS}")
     schema = schemathesis.openapi.from_wsgi("/openapi.json", app, config=config)
     found, calls = [], 0

@@ -25,7 +25,7 @@ Words = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What `training/words.py` made of many photos' descriptors.
+    """What `lab/training/words.py` made of many photos' descriptors.
 
     `mean` float32 (128,), `basis` float32 (128, 64): principal components. `spread` float32 (64,):
     their standard deviations. `centres` float32 (2, cells, 32): the cells of the even and of the

@@ -1,8 +1,8 @@
 """The kind tower: a small convolutional network that says what a crop is like, not which it is.
 
 An encoder that was taught to tell one mug from another does not know that both are mugs. The tower
-was taught what a detector of many kinds makes of crops (`training.kind_tower`); beside an encoder
-(`worker.models.with_kinds`) it finds what is of the same kind.
+was taught what a detector of many kinds makes of crops (`lab.training.kind_tower`); beside an
+encoder (`worker.models.with_kinds`) it finds what is of the same kind.
 """
 
 from __future__ import annotations

@@ -1,0 +1,28 @@
+# Both workers, told apart by their command: `index` (the default) or `search`.
+#
+# No CUDA base image: torch's wheels bring their own CUDA libraries. The host needs NVIDIA's driver
+# and container toolkit; without them the same image runs on the CPU.
+FROM python:3.11-slim-bookworm
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
+ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
+WORKDIR /app
+
+COPY requirements.txt requirements.txt
+RUN pip install --no-deps --require-hashes -r requirements.txt
+
+RUN useradd --system --uid 10001 --home-dir /app needle \
+    && install -d -o needle -g needle /data
+
+# The image holds the AGPL-licensed package yolov5: NOTICE says what that means.
+COPY LICENSE NOTICE ./
+COPY common common
+COPY worker worker
+COPY models models
+COPY deploy/worker_health.py deploy/worker_health.py
+
+USER needle
+# Weights from the hub are kept beside the photos, so that each is downloaded once for all workers.
+ENV NEEDLE_DATA_DIR=/data HF_HOME=/data/hub PYTHONPATH=/app
+ENTRYPOINT ["python", "-m", "worker"]
+CMD ["index"]

@@ -1,0 +1,70 @@
+"""`python -m machine up`: the whole service in the foreground, until Ctrl-C or TERM."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from common.errors import NeedleError
+from machine.stack.signals import as_interrupt
+from machine.stack.supervisor import Stack, State
+
+READY_TIMEOUT_S = 600.0
+"""Long, because the first start of a pack from the hub downloads its weights."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the service; return the exit status."""
+    options = _parser().parse_args(argv)
+    with as_interrupt():
+        try:
+            _up(options.data, options.port)
+        except NeedleError as exc:
+            print(f"needle: {exc.message}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print("\nEverything is stopped.")
+    return 0
+
+
+def _up(data_dir: Path, port: int | None) -> None:
+    stack = Stack(os.environ, data_dir=data_dir, port=port, on_event=_report)
+    try:
+        stack.start()
+        print(f"Starting in {stack.data_dir} ...", flush=True)
+        state = stack.wait_ready(READY_TIMEOUT_S)
+        stack.supervise()
+        parts = ", ".join(filter(None, (_pack(state), stack.redis_release)))
+        print(f"Needle is ready at {stack.base_url} ({parts}); Ctrl-C ends it.", flush=True)
+        threading.Event().wait()
+    finally:
+        stack.stop()
+
+
+def _pack(state: State) -> str:
+    models = state.get("models")
+    return f"model pack {models['name']}" if isinstance(models, dict) else "no models yet"
+
+
+def _report(sentence: str) -> None:
+    with suppress(OSError):  # a closed terminal is no reason to stop looking after the service
+        print(f"needle: {sentence}", file=sys.stderr, flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m machine", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    up = commands.add_parser("up", help="run the whole service until Ctrl-C")
+    data_dir = os.environ.get("NEEDLE_DATA_DIR") or "data"
+    up.add_argument("--data", type=Path, default=Path(data_dir), help="folder of all data")
+    up.add_argument("--port", type=int, default=None, help="port (default: NEEDLE_PORT, else 8080)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

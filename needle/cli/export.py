@@ -1,0 +1,87 @@
+"""`needle export`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO
+
+import click
+
+from needle import frames
+from needle.api import Needle
+from needle.cli.base import Command, ExitCode, Shell, collection_option, file_type, pass_shell
+from needle.frames import Row
+from needle.results import SearchResult
+
+EXAMPLES = """
+needle export > photos.csv                    # every indexed photo
+needle export --format jsonl -o photos.jsonl
+needle export SEARCH_JOB_ID -o matches.csv    # a row for each hit
+needle export INDEX_JOB_ID -o outcomes.csv    # a row for each photo that was sent
+"""
+
+
+@click.command(
+    cls=Command,
+    short_help="Export photos, matches or outcomes as CSV or JSON lines.",
+    examples=EXAMPLES,
+)
+@click.argument("job_id", required=False)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(("csv", "jsonl")),
+    help="Default: by the file's ending, else csv.",
+)
+@click.option("-o", "--out", type=file_type, help="Into this file instead of to the output.")
+@collection_option
+@pass_shell
+def export(
+    shell: Shell, job_id: str | None, form: str | None, out: Path | None, collection: str | None
+) -> int:
+    """Export the list of photos, or with a JOB_ID the matches of a search or the items of an index.
+
+    A search's JOB_ID is in what `needle search --json` prints; jobs are kept for a week.
+    """
+    form = form or ("jsonl" if out and out.suffix == ".jsonl" else "csv")
+    with shell.connect() as needle:
+        rows, first = _rows(needle, job_id, collection)
+    if out is None:
+        _write(sys.stdout, rows, first, form)
+        return ExitCode.OK
+    with out.open("w", encoding="utf-8", newline="") as file:
+        _write(file, rows, first, form)
+    shell.say(f"{len(rows):,} rows in {out}")
+    return ExitCode.OK
+
+
+def _rows(
+    needle: Needle, job_id: str | None, collection: str | None
+) -> tuple[list[Row], Sequence[str]]:
+    """Return the rows and the names of their first columns."""
+    if job_id is None:
+        images = needle.images(collection=collection)
+        return [frames.image_row(image) for image in images], frames.IMAGE_COLUMNS
+    job = needle.job(job_id)
+    if job.kind == "search":
+        return SearchResult.from_job(job).rows(), frames.MATCH_COLUMNS
+    return [frames.item_row(item) for item in needle.items(job)], frames.ITEM_COLUMNS
+
+
+def _write(file: IO[str], rows: Sequence[Row], first: Sequence[str], form: str) -> None:
+    if form == "jsonl":
+        file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        return
+    table = csv.DictWriter(file, frames.columns(rows, first), lineterminator="\n")
+    table.writeheader()
+    table.writerows(_flat(rows))
+
+
+def _flat(rows: Iterable[Row]) -> Iterable[Row]:
+    """Write lists in cells as JSON."""
+    for row in rows:
+        yield {k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()}

@@ -1,0 +1,159 @@
+"""`needle index`."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import click
+
+from needle import sources, watch
+from needle.bulk import IN_FLIGHT
+from needle.cli.base import Command, ExitCode, Shell, collection_option, json_option, pass_shell
+from needle.cli.values import metadata
+from needle.journal import Journal, state_file
+from needle.parcels import Address
+from needle.progress import tally_bar
+from needle.resume import ResumableIndex
+from needle.sources import Sources
+from needle.tally import Outcome
+
+SHOWN_FAILURES = 10
+PROFILES = ("fast", "balanced", "thorough")
+
+EXAMPLES = """
+needle index ~/photos                        # a folder and all folders in it
+needle index 'shots/**/*.jpg' holiday.zip    # a pattern, an archive
+needle index urls.txt https://example.org/a.jpg
+find . -size +1M -name '*.jpg' -print0 | needle index -
+needle index ~/photos --metadata shop=Basel --metadata year=2024
+needle index ~/incoming --watch              # and whatever comes later
+"""
+
+
+@click.command(cls=Command, short_help="Index photos.", examples=EXAMPLES)
+@click.argument("words", nargs=-1, required=True, metavar="PATHS...")
+@click.option(
+    "-r/-R", "--recursive/--no-recursive", default=True, help="Folders in folders, too (default)."
+)
+@click.option("--watch", "watched", is_flag=True, help="Go on with what is new, until Ctrl-C.")
+@click.option(
+    "--resume/--no-resume",
+    default=True,
+    help="Skip what is indexed and go on where an earlier run stopped (default); --no-resume "
+    "sends everything, for instance after the models or the tiles have changed.",
+)
+@click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", callback=metadata)
+@click.option("--profile", type=click.Choice(PROFILES), help="How thoroughly to index.")
+@click.option(
+    "--in-flight",
+    type=click.IntRange(1, 64),
+    default=IN_FLIGHT,
+    show_default=True,
+    help="Uploads at the same time.",
+)
+@collection_option
+@json_option
+@pass_shell
+def index(
+    shell: Shell,
+    words: Sequence[str],
+    recursive: bool,
+    watched: bool,
+    resume: bool,
+    metadata: dict[str, Any] | None,
+    profile: str | None,
+    in_flight: int,
+    collection: str | None,
+    as_json: bool,
+) -> int:
+    """Index photos: folders, files, patterns, zip and tar archives, URLs, lists of these.
+
+    A list is a .txt file, or `-` for the standard input: a path or URL a line. Ctrl-C ends it;
+    the same command goes on. With --watch a photo that changed is indexed as a new one.
+    """
+    stdin = cache(lambda: os.fsdecode(sys.stdin.buffer.read()))
+
+    def look() -> Sources:
+        return sources.find(words, recursive=recursive, stdin=stdin)
+
+    found = look()
+    if not found and not watched:
+        raise click.UsageError("There are no pictures in what was named.")
+    seen = watch.stamps(found.pictures + found.archives)
+    journal = _journal(shell, collection)
+    try:
+        with shell.connect() as needle:
+            target = Address(collection, metadata, profile)
+            one = ResumableIndex(needle, journal, target, resume=resume, in_flight=in_flight)
+            run = _Run(shell, one, as_json)
+            run(found)
+            if watched:
+                shell.say(f"Watching for new photos, every {watch.EVERY_S:g} s; Ctrl-C ends it.")
+                _watch(look, seen, run)
+    except KeyboardInterrupt:
+        shell.say("Photos that were sent are indexed all the same; the same command goes on.")
+        raise
+    finally:
+        journal.close()
+    return ExitCode.FAILED if run.failed else ExitCode.OK
+
+
+class _Run:
+    """Indexes and reports; called once, or for each change."""
+
+    def __init__(self, shell: Shell, index: ResumableIndex, as_json: bool) -> None:
+        self._shell, self._index, self._as_json = shell, index, as_json
+        self.failed = False
+
+    def __call__(self, found: Sources) -> None:
+        with tally_bar(self._shell.err) as told:
+            outcome = self._index.run(found, told, self._stopping)
+        self.failed = self.failed or bool(outcome.failures)
+        _report(self._shell, outcome, self._as_json)
+
+    def _stopping(self, uploads: int) -> None:
+        self._shell.say(f"Ending {uploads} uploads that are under way; Ctrl-C again ends at once.")
+
+
+def _report(shell: Shell, outcome: Outcome, as_json: bool) -> None:
+    if as_json:
+        counts = {"failed": len(outcome.failures), "image_ids": sorted(outcome.image_ids)}
+        failures = [asdict(failure) for failure in outcome.failures]
+        shell.json({**asdict(outcome), **counts, "failures": failures})
+        return
+    for failure in outcome.failures[:SHOWN_FAILURES]:
+        shell.say(f"failed {failure.name}: {failure.reason}")
+    hidden = len(outcome.failures) - SHOWN_FAILURES
+    if hidden > 0:
+        shell.say(f"and {hidden:,} more failed; `needle jobs` names the jobs.")
+    failed = len(outcome.failures)
+    said = f"{outcome.indexed:,} indexed, {outcome.unchanged:,} unchanged, {failed:,} failed"
+    skipped = f"; {outcome.skipped:,} already indexed, skipped" if outcome.skipped else ""
+    shell.out.print(said + skipped)
+
+
+def _watch(look: Callable[[], Sources], seen: dict[Path, watch.Stamp], run: _Run) -> None:
+    def stamps() -> dict[Path, watch.Stamp]:
+        try:
+            found = look()
+        except FileNotFoundError:  # a folder may go and come back
+            return {}
+        return watch.stamps(found.pictures + found.archives)
+
+    for paths in watch.changes(stamps, seen):
+        run(sources.find([str(path) for path in paths]))
+
+
+def _journal(shell: Shell, collection: str | None) -> Journal:
+    """Open the journal; without one, what is in flight at Ctrl-C may be sent twice, no more."""
+    try:
+        return Journal(state_file(), shell.url, collection)
+    except OSError as exc:
+        shell.say(f"needle: {exc}")
+        return Journal(None, shell.url, collection)

@@ -1,0 +1,119 @@
+"""`needle jobs`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.table import Column, Table
+
+from needle.api import Needle
+from needle.cli.base import Command, ExitCode, Shell, json_option, pass_shell
+from needle.cli.tables import jobs_table
+from needle.errors import NeedleApiError
+from needle.jobs import Job
+from needle.journal import Journal, state_file
+
+SHOWN_ITEMS = 100
+UNLISTED = frozenset({404, 405})
+"""What a service answers that has no list of its jobs."""
+KINDS = ("index", "search", "delete")
+STATUSES = ("queued", "started", "succeeded", "partial", "failed", "cancelled")
+BAD = frozenset({"failed", "cancelled"})
+
+EXAMPLES = """
+needle jobs                        # the last ones
+needle jobs JOB_ID --wait          # until it has ended; 3 if it failed
+needle jobs JOB_ID --items         # how each photo ended, and why it failed
+needle jobs JOB_ID --cancel
+"""
+
+
+@click.command(cls=Command, short_help="Show, await or cancel jobs.", examples=EXAMPLES)
+@click.argument("job_ids", nargs=-1, metavar="[JOB_ID...]")
+@click.option("-n", "--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option("--kind", type=click.Choice(KINDS), help="Only these of the last ones.")
+@click.option("--status", type=click.Choice(STATUSES), help="Only these of the last ones.")
+@click.option("--wait", "waits", is_flag=True, help="Wait until they have ended.")
+@click.option("--items", is_flag=True, help="Show how each photo ended, failures first.")
+@click.option("--cancel", is_flag=True, help="End them; photos that are indexed stay.")
+@json_option
+@pass_shell
+def jobs(
+    shell: Shell,
+    job_ids: Sequence[str],
+    limit: int,
+    kind: str | None,
+    status: str | None,
+    waits: bool,
+    items: bool,
+    cancel: bool,
+    as_json: bool,
+) -> int:
+    """Show jobs: those named, else the last ones.
+
+    Ends with 3 when one that was named has failed. From a service that lists no jobs, the last
+    ones are those that `needle index` sent from this machine.
+    """
+    if not job_ids and (cancel or items or waits):
+        raise click.UsageError("--wait, --items and --cancel need a JOB_ID.")
+    with shell.connect() as needle:
+        found = [_one(needle, job_id, waits, cancel) for job_id in job_ids]
+        if not job_ids:
+            found = _last(shell, needle, limit, kind, status)
+        details = {job.job_id: _items(needle, job) for job in found} if items else {}
+    if as_json:
+        rows = [asdict(job) for job in found]
+        more = [{"items": details[job.job_id]} if items else {} for job in found]
+        shell.json([row | extra for row, extra in zip(rows, more, strict=True)])
+    else:
+        shell.out.print(jobs_table(found))
+        for rows in details.values():
+            shell.out.print(_items_table(rows[:SHOWN_ITEMS]))
+    failed = job_ids and not cancel and any(job.status in BAD for job in found)
+    return ExitCode.FAILED if failed else ExitCode.OK
+
+
+def _one(needle: Needle, job_id: str, waits: bool, cancel: bool) -> Job:
+    job = needle.cancel(job_id) if cancel else needle.job(job_id)
+    return needle.wait(job) if waits else job
+
+
+def _last(
+    shell: Shell, needle: Needle, limit: int, kind: str | None, status: str | None
+) -> list[Job]:
+    try:
+        return list(needle.jobs(kind=kind, status=status, limit=limit))
+    except NeedleApiError as exc:
+        if exc.status not in UNLISTED:
+            raise
+    journal = Journal(state_file(), shell.url, None)
+    try:
+        known = journal.recent_jobs(limit)
+    finally:
+        journal.close()
+    found = [job for job_id in known if (job := _if_known(needle, job_id))]
+    return [job for job in found if kind in (None, job.kind) and status in (None, job.status)]
+
+
+def _if_known(needle: Needle, job_id: str) -> Job | None:
+    try:
+        return needle.job(job_id)
+    except NeedleApiError as exc:
+        if exc.status == 404:  # the service forgets jobs after a while
+            return None
+        raise
+
+
+def _items(needle: Needle, job: Job) -> list[dict[str, Any]]:
+    rows = [asdict(item) | {"reason": item.reason} for item in needle.items(job)]
+    return sorted(rows, key=lambda row: row["reason"] is None)
+
+
+def _items_table(rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table("photo", Column("status", no_wrap=True), "image id or why it failed")
+    for row in rows:
+        table.add_row(row["name"], row["status"], row["reason"] or row["image_id"] or "")
+    return table

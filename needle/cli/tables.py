@@ -1,0 +1,84 @@
+"""What commands show to people."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Column, Table
+
+from needle.jobs import Job
+from needle.results import Collection, Image
+
+
+def images_table(images: Iterable[Image]) -> Table:
+    """Return a line for each indexed photo."""
+    table = Table(
+        Column("image id", no_wrap=True),
+        Column("photo", overflow="fold"),
+        Column("size", no_wrap=True, justify="right"),
+        Column("regions", justify="right"),
+        Column("indexed", no_wrap=True),
+        Column("metadata", overflow="fold"),
+    )
+    for image in images:
+        table.add_row(
+            image.image_id,
+            image.filename,
+            f"{image.width} x {image.height}",
+            "" if image.regions is None else f"{image.regions:,}",
+            moment(image.indexed_at),
+            _pairs(image.metadata),
+        )
+    return table
+
+
+def jobs_table(jobs: Iterable[Job]) -> Table:
+    """Return a line for each job."""
+    names = ("job", "kind", "status", "done", "failed", "of", "photos/s", "ETA", "begun")
+    table = Table(*(Column(name, no_wrap=True) for name in names))
+    for job in jobs:
+        part = job.progress
+        table.add_row(
+            job.job_id,
+            job.kind,
+            f"[{_COLOURS.get(job.status, 'yellow')}]{job.status}",
+            f"{part.done:,}",
+            f"{part.failed:,}",
+            f"{part.total:,}",
+            "" if part.rate_per_s is None else f"{part.rate_per_s:.1f}",
+            "" if part.eta_s is None or job.final else f"{part.eta_s:.0f} s",
+            moment(job.created_at),
+        )
+    return table
+
+
+def collections_table(collections: Iterable[Collection]) -> Table:
+    """Return a line for each collection."""
+    table = Table("collection", Column("photos", justify="right"), "dim", "encoder")
+    for each in collections:
+        table.add_row(each.name, f"{each.images:,}", str(each.dim), each.encoder)
+    return table
+
+
+def values_table(values: Mapping[str, Any]) -> Table:
+    """Return a line for each value; mappings in it as `name value` pairs."""
+    table = Table(show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in values.items():
+        table.add_row(name, _pairs(value) if isinstance(value, Mapping) else str(value))
+    return table
+
+
+def moment(seconds: float | None) -> str:
+    """Return a Unix time as the local date and time; nothing for None."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) if seconds else ""
+
+
+def _pairs(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+_COLOURS = {"succeeded": "green", "partial": "yellow", "failed": "red", "cancelled": "red"}

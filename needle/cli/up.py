@@ -1,0 +1,37 @@
+"""`needle up`: the one command that needs the service's code beside the client's."""
+
+from __future__ import annotations
+
+import os
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from needle.cli.base import Command, ExitCode
+
+EXAMPLES = """
+needle up
+needle up --port 8123 --data ~/needle-data
+NEEDLE_MODELS=standard needle up
+"""
+
+
+@click.command(cls=Command, short_help="Run the service.", examples=EXAMPLES, talks=False)
+@click.option("--port", type=click.IntRange(1, 65535), help="Default: NEEDLE_PORT, else 8080.")
+@click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Folder of all data."
+)
+def up(port: int | None, data: Path | None) -> int:
+    """Run the whole service on this machine until Ctrl-C, which ends it with 0."""
+    try:
+        # By name: of the client's code nothing depends on the service's.
+        machine = import_module("machine.__main__")
+    except ModuleNotFoundError as exc:
+        raise click.ClickException(
+            f"`needle up` runs from a checkout of Needle after `make setup`: {exc}."
+        ) from exc
+    home = Path(str(machine.__file__)).resolve().parents[1] / "data"
+    folder = data or Path(os.environ.get("NEEDLE_DATA_DIR") or home)
+    words = ["up", "--data", str(folder)] + (["--port", str(port)] if port else [])
+    return ExitCode.FAILED if machine.main(words) else ExitCode.OK

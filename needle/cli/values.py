@@ -1,0 +1,93 @@
+"""Options with a form of their own: boxes, metadata, filters."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from needle.results import Box
+
+_CONDITION = re.compile(r"^([A-Za-z0-9_-]+)\s*(>=|<=|>|<|=)\s*(.*)$", re.DOTALL)
+_RANGES = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
+
+
+class BoxType(click.ParamType[Box]):
+    """`x1,y1,x2,y2` in pixels."""
+
+    name = "x1,y1,x2,y2"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Box:
+        """Return the box."""
+        if isinstance(value, tuple):
+            x1, y1, x2, y2 = value
+            return (x1, y1, x2, y2)
+        try:
+            x1, y1, x2, y2 = (int(corner) for corner in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not four whole numbers x1,y1,x2,y2.", param, ctx)
+        if not (0 <= x1 < x2 and 0 <= y1 < y2):
+            self.fail(f"{value!r} is no box: x1 < x2 and y1 < y2 must hold.", param, ctx)
+        return (x1, y1, x2, y2)
+
+
+def metadata(
+    ctx: click.Context, param: click.Parameter, pairs: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return `key=value` pairs as metadata, None when there is none: the callback of --metadata."""
+    found = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{pair!r} is not KEY=VALUE.", ctx, param)
+        found[key.strip()] = scalar(value)
+    return found or None
+
+
+def conditions(
+    ctx: click.Context, param: click.Parameter, texts: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return conditions as the service's filter: the callback of --filter.
+
+    `shop=Basel`, `tag=red,blue` (any of), `year>=2020`, or JSON.
+    """
+    found: dict[str, Any] = {}
+    for text in texts:
+        parsed = _parsed(text)
+        if parsed is None:
+            raise click.BadParameter(
+                f"{text!r} is not KEY=VALUE, KEY=A,B, KEY>=NUMBER or JSON.", ctx, param
+            )
+        for key, condition in parsed.items():
+            both = isinstance(condition, dict) and isinstance(found.get(key), dict)
+            found[key] = {**found[key], **condition} if both else condition
+    return found or None
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    if text.lstrip().startswith("{"):
+        try:
+            value = json.loads(text)
+        except ValueError:
+            return None
+        return value if isinstance(value, dict) else None
+    match = _CONDITION.match(text)
+    if match is None:
+        return None
+    key, sign, value = match.groups()
+    if sign in _RANGES:
+        return {key: {_RANGES[sign]: scalar(value)}}
+    several = value.split(",")
+    return {key: [scalar(one) for one in several] if len(several) > 1 else scalar(value)}
+
+
+def scalar(text: str) -> Any:
+    """Return a number, true or false where the text is one, else the text; `"7"` stays a text."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    return value if isinstance(value, bool | int | float | str) else text

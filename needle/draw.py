@@ -1,0 +1,125 @@
+"""Pictures for people: boxes drawn on a photo."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from os import PathLike
+
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+
+from needle.results import Box, Hit
+
+FOUND = (16, 160, 90)
+DOUBTFUL = (222, 138, 12)
+WHITE = (255, 255, 255)
+
+Colour = tuple[int, int, int]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+_DIMMED = 0.45
+
+
+def font(size_px: int) -> Font:
+    """Return Pillow's own font in that size."""
+    return ImageFont.load_default(size=size_px)
+
+
+def open_upright(source: bytes | str | PathLike[str]) -> Image.Image:
+    """Return a picture upright (EXIF applied) in RGB: what boxes are measured on.
+
+    Raises OSError when it is no picture.
+    """
+    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        return ImageOps.exif_transpose(image).convert("RGB")
+
+
+def draw_box(
+    photo: Image.Image,
+    box: Box,
+    label: str = "",
+    *,
+    colour: Colour = FOUND,
+    dim: bool = True,
+    unit_px: float | None = None,
+) -> Image.Image:
+    """Return a copy of a photo with a box outlined and labelled; `dim` darkens what is around it.
+
+    Lines and letters are sized by `unit_px`, the width of the line: by default 1/300 of the
+    photo's longer side. A box too small to be seen is outlined at a distance.
+    """
+    unit = unit_px or max(photo.size) / 300
+    around = outline(box, photo.size, least_px=12 * unit)
+    marked = ImageEnhance.Brightness(photo).enhance(1 - _DIMMED) if dim else photo.copy()
+    if dim:
+        marked.paste(photo.crop(around), around[:2])
+    pen = ImageDraw.Draw(marked)
+    for spread, ink in ((1.0, WHITE), (0.0, colour)):
+        width = round(unit * (1 + 2 * spread))
+        pen.rounded_rectangle(
+            _grown(around, unit * (1 + spread)), radius=3 * unit, outline=ink, width=max(1, width)
+        )
+    if label:
+        _label(pen, label, around, photo.size, unit, colour)
+    return marked
+
+
+def draw_match(photo: bytes, hits: Sequence[Hit]) -> Image.Image:
+    """Return a photo upright with its hits outlined: the first on top, bright, with its score.
+
+    The others are drawn thinner and in another colour, and where a hit is verified its corners
+    are joined. Raises OSError when it is no picture.
+    """
+    marked = open_upright(photo)
+    if not hits:
+        return marked
+    unit = max(marked.size) / 300
+    marked = draw_box(marked, hits[0].box, f"{hits[0].score:.2f}", unit_px=unit)
+    pen = ImageDraw.Draw(marked)
+    for hit in hits[1:]:
+        around = outline(hit.box, marked.size, least_px=12 * unit)
+        edge = (around[0], around[1], around[2] - 1, around[3] - 1)
+        pen.rectangle(edge, outline=DOUBTFUL, width=max(1, round(unit)))
+    for place, hit in enumerate(hits):
+        if hit.quad:
+            colour = DOUBTFUL if place else FOUND
+            pen.line([*hit.quad, hit.quad[0]], fill=colour, width=max(1, round(unit)))
+    return marked
+
+
+def outline(box: Box, size: tuple[int, int], *, least_px: float) -> Box:
+    """Return the box, grown about its middle to `least_px` a side, clipped to the picture."""
+    x1, y1, x2, y2 = box
+    across, down = max(0.0, least_px - (x2 - x1)) / 2, max(0.0, least_px - (y2 - y1)) / 2
+    width, height = size
+    return (
+        max(0, round(x1 - across)),
+        max(0, round(y1 - down)),
+        min(width, round(x2 + across)),
+        min(height, round(y2 + down)),
+    )
+
+
+def _grown(box: Box, by: float) -> tuple[float, float, float, float]:
+    x1, y1, x2, y2 = box
+    return (x1 - by, y1 - by, x2 - 1 + by, y2 - 1 + by)
+
+
+def _label(
+    pen: ImageDraw.ImageDraw,
+    text: str,
+    around: Box,
+    size: tuple[int, int],
+    unit: float,
+    colour: Colour,
+) -> None:
+    """Write a label above the box, below it where there is no room, inside it as a last resort."""
+    letters = font(max(10, round(7 * unit)))
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=letters)
+    pad = 2.5 * unit
+    width, height = right - left + 2 * pad, bottom - top + 2 * pad
+    x = min(max(0.0, around[0] - unit), max(0.0, size[0] - width))
+    above, below = around[1] - height - 3 * unit, around[3] + 3 * unit
+    y = above if above >= 0 else below if below + height <= size[1] else around[1] + unit
+    pen.rounded_rectangle((x, y, x + width, y + height), radius=2 * unit, fill=colour)
+    pen.text((x + pad - left, y + pad - top), text, font=letters, fill=WHITE)

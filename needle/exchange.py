@@ -1,0 +1,125 @@
+"""One HTTP exchange: retried while the service asks for patience, its errors raised."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from needle.errors import NeedleApiError, NeedleClientError, NeedleUnreachable
+from needle.steps import Call, Pause, Steps
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
+BUSY = frozenset({429, 503})
+
+FetchPhoto = Callable[[str, str | None], bytes]
+"""(image id, collection) -> the photo's bytes, fetched at once."""
+
+
+class Service:
+    """How one service is spoken to; may be used by several threads."""
+
+    def __init__(
+        self, base_url: str, *, patience_s: float, fetch: FetchPhoto | None = None
+    ) -> None:
+        """`patience_s` bounds all retries of one request; results fetch their photos by `fetch`.
+
+        Raises ValueError when the address is none.
+        """
+        try:
+            self.url = httpx.URL(base_url.rstrip("/"))
+        except httpx.InvalidURL as exc:
+            raise ValueError(f"{base_url!r} is no address: {exc}") from exc
+        self.fetch = fetch
+        self._patience_s = patience_s
+        self._answered = False
+
+    def json(self, call: Call) -> Steps[dict[str, Any]]:
+        """Return the JSON object of a successful answer; retries and raises as `send` does."""
+        return self._object((yield from self.send(call)))
+
+    def state(self, call: Call) -> Steps[dict[str, Any]]:
+        """Return the JSON object of the answer, whatever its status; tries once."""
+        try:
+            answer: httpx.Response = yield call
+        except httpx.TransportError as exc:
+            raise NeedleUnreachable(self._silence(exc)) from exc
+        return self._object(answer)
+
+    def send(self, call: Call) -> Steps[httpx.Response]:
+        """Return the service's answer of status 2xx.
+
+        429 and 503 are retried, as is a broken connection where trying again does no harm: pauses
+        grow from half a second to 10 s, or are what Retry-After says. Raises NeedleApiError for
+        any other status, NeedleUnreachable when there was no answer at all.
+        """
+        deadline = time.monotonic() + self._patience_s
+        pause = FIRST_PAUSE_S
+        while True:
+            error: NeedleClientError
+            try:
+                answer: httpx.Response = yield call
+            except httpx.TransportError as exc:
+                error = NeedleUnreachable(self._silence(exc))
+                again, rest = self._harmless(call, exc), pause
+            else:
+                self._answered = True
+                if answer.is_success:
+                    return answer
+                error, again = _refusal(answer), answer.status_code in BUSY
+                rest = _retry_after_s(answer, pause)
+            if not again or time.monotonic() + rest > deadline:
+                raise error
+            yield Pause(rest * random.uniform(1.0, 1.1))  # not all clients at once
+            pause = min(pause * 2, LONGEST_PAUSE_S)
+
+    def _harmless(self, call: Call, exc: httpx.TransportError) -> bool:
+        """Tell whether to try again after a broken connection.
+
+        Not when nothing has ever answered here: that is a wrong address or a service that is
+        down, and its user should hear so at once. Not when what changes something may have
+        arrived, unless the service knows it again.
+        """
+        return self._answered and (call.repeatable or isinstance(exc, httpx.ConnectError))
+
+    def _object(self, answer: httpx.Response) -> dict[str, Any]:
+        try:
+            body = answer.json()
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            raise NeedleUnreachable(f"What answers at {self.url} is not Needle.")
+        return body
+
+    def _silence(self, exc: httpx.TransportError) -> str:
+        if isinstance(exc, httpx.ConnectError):
+            return f"No Needle answers at {self.url}: start one with `make up`."
+        return f"Needle at {self.url} did not answer: {str(exc) or type(exc).__name__}."
+
+
+def _retry_after_s(answer: httpx.Response, default_s: float) -> float:
+    """Return the seconds that Retry-After asks for, given as seconds or as a date."""
+    text = answer.headers.get("retry-after", "").strip()
+    if text.isdigit():
+        return float(text)
+    try:
+        due = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return default_s
+    return max(0.0, due.timestamp() - time.time())
+
+
+def _refusal(answer: httpx.Response) -> NeedleApiError:
+    """Read the service's one error shape; tolerate a proxy's page in its place."""
+    try:
+        error = answer.json()["error"]
+        code, message = str(error["code"]), str(error["message"])
+    except (ValueError, LookupError, TypeError):
+        reason = f"Needle answered {answer.status_code} {answer.reason_phrase}."
+        return NeedleApiError(answer.status_code, "unknown", reason)
+    details = {name: v for name, v in error.items() if name not in ("code", "message")}
+    return NeedleApiError(answer.status_code, code, message, details)

@@ -1,0 +1,90 @@
+"""Lists that the service answers in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import httpx
+
+from needle import calls
+from needle.exchange import Service
+from needle.jobs import Item, Job
+from needle.results import Image
+from needle.steps import PREFIX, Call, Steps
+
+PAGE = 1000
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Listing(Generic[T]):
+    """A list: where its pages are, under which key its rows, how a row is read."""
+
+    path: str
+    key: str
+    read: Callable[[Mapping[str, Any]], T]
+    params: Mapping[str, Any] = field(default_factory=dict)
+    limit: int | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a page begins: after so many rows, at the cursor that the page before has named."""
+
+    after: int = 0
+    cursor: str | None = None
+
+
+def page(
+    service: Service, listing: Listing[T], place: Place
+) -> Steps[tuple[list[T], Place | None]]:
+    """Return a page's rows, and the place of the next one, None after the last.
+
+    An answer names its `next` page by a URL with a cursor, since with an offset what is added
+    meanwhile moves the pages; where it does not, the pages end with its `total`.
+    """
+    left = PAGE if listing.limit is None else min(PAGE, listing.limit - place.after)
+    if left <= 0:
+        return [], None
+    where = {"cursor": place.cursor} if place.cursor else {"offset": place.after}
+    asked = {**listing.params, **where, "limit": left}
+    body = yield from service.json(Call("GET", listing.path, params=asked))
+    rows = [listing.read(raw) for raw in body.get(listing.key) or ()]
+    after = place.after + len(rows)
+    if "next" in body:
+        cursor = httpx.URL(str(body["next"] or "")).params.get("cursor")
+        return rows, Place(after, cursor) if cursor else None
+    more = bool(rows) and after < int(body.get("total") or 0)
+    return rows, Place(after) if more else None
+
+
+def items(job: Job | str) -> list[Listing[Item]]:
+    """Yield how each photo of an index job ended, in the order in which they were sent."""
+    return [
+        Listing(f"{PREFIX}/jobs/{part}/items", "items", Item.from_json) for part in calls.ids(job)
+    ]
+
+
+def images(
+    *,
+    collection: str | None = None,
+    name: str | None = None,
+    filter: Mapping[str, Any] | None = None,
+    limit: int | None = None,
+) -> list[Listing[Image]]:
+    """Yield the indexed photos, newest first; with `limit`, at most so many.
+
+    `name` is a part of the file's name, `filter` is for metadata, as a search's is.
+    """
+    params = calls.form(collection=collection, name=name, filter=filter)
+    return [Listing(f"{PREFIX}/images", "images", Image.from_json, params, limit)]
+
+
+def jobs(
+    *, kind: str | None = None, status: str | None = None, limit: int | None = None
+) -> list[Listing[Job]]:
+    """Yield the jobs without their results, newest first; with `limit`, at most so many."""
+    params = calls.given(kind=kind, status=status)
+    return [Listing(f"{PREFIX}/jobs", "jobs", Job.from_json, params, limit)]

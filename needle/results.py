@@ -1,0 +1,274 @@
+"""What the service answers, as frozen values. Fields that a newer service adds are ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from needle import frames
+from needle.jobs import Job
+
+if TYPE_CHECKING:
+    import pandas  # type: ignore[import-not-found, import-untyped, unused-ignore]
+    from PIL.Image import Image as Picture
+
+Box = tuple[int, int, int, int]
+"""(x1, y1, x2, y2) in pixels of the upright image, half open."""
+
+Quad = tuple[tuple[float, float], ...]
+"""Four corners (x, y) in pixels of the upright image."""
+
+_PROOF = ("rotation", "mirrored", "inliers", "evidence", "coverage", "object")
+FetchPhoto = Callable[[str, str | None], bytes]
+
+
+class Origin:
+    """Where a match's photo can be had: its collection, and the client that found it.
+
+    Copies and pickles of a result keep the collection and leave the connection behind.
+    """
+
+    def __init__(self, collection: str | None = None, fetch: FetchPhoto | None = None) -> None:
+        """`fetch` returns a photo's bytes by its image id and its collection."""
+        self.collection = collection
+        self.fetch = fetch
+
+    def __reduce__(self) -> tuple[type[Origin], tuple[str | None]]:
+        """Leave the connection behind."""
+        return Origin, (self.collection,)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A place in a photo. `score` is the cosine similarity, -1..1; `confidence` the detector's.
+
+    A `verified` hit was found again by local features: `quad` are the query's corners in the
+    photo, from its top left, clockwise; `rotation` is in degrees clockwise; chance would find so
+    many `inliers` once in 10^`evidence` photos; they lie around `coverage` (0..1) of the query.
+    """
+
+    box: Box
+    score: float
+    source: str = ""
+    label: str | None = None
+    confidence: float | None = None
+    urls: Mapping[str, str] = field(default_factory=dict)
+    verified: bool = False
+    quad: Quad | None = None
+    rotation: float | None = None
+    mirrored: bool | None = None
+    inliers: int | None = None
+    evidence: float | None = None
+    coverage: float | None = None
+    object: int | None = None
+    """With `detect`: the number of the thing in `SearchResult.objects` that was found here."""
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Hit:
+        """Read the JSON form."""
+        x1, y1, x2, y2 = (int(value) for value in raw["box"])
+        return cls(
+            box=(x1, y1, x2, y2),
+            score=float(raw["score"]),
+            source=str(raw.get("source", "")),
+            label=raw.get("label"),
+            confidence=raw.get("confidence"),
+            urls=raw.get("urls") or {},
+            verified=bool(raw.get("verified")),
+            quad=tuple((x, y) for x, y in raw["quad"]) if raw.get("quad") else None,
+            **{name: raw.get(name) for name in _PROOF},
+        )
+
+
+@dataclass(frozen=True)
+class Match:
+    """A photo that contains what was searched for, with its hits, best first.
+
+    `probability`, 0..1, is how sure that is (None from a service that does not say): scores of
+    different searches cannot be compared, these can. `rise` is the score on the search's own scale:
+    0 like photos that do not show it, 1 for an equal picture. `verified` tells whether local
+    features found it again; the opposite is no disproof. `likeness` is "thing", or "kind" where the
+    score is that of showing the same kind of thing.
+    """
+
+    image_id: str
+    score: float
+    distance: float
+    filename: str
+    width: int
+    height: int
+    hits: tuple[Hit, ...]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    urls: Mapping[str, str] = field(default_factory=dict)
+    verified: bool = False
+    probability: float | None = None
+    rise: float | None = None
+    likeness: str = "thing"
+    origin: Origin = field(default_factory=Origin, repr=False, compare=False)
+
+    def draw(self, photo: bytes | None = None, *, hits: int | None = None) -> Picture:
+        """Return the photo with its hits drawn: the best one bright, its surroundings darkened.
+
+        `photo` is its file's bytes; without them they are fetched. `hits` draws only the best so
+        many. Raises ValueError where it cannot be fetched from here (a result of AsyncNeedle: use
+        `await needle.draw(match)`; a copy that has lost its connection), and what `Needle.file`
+        raises.
+        """
+        from needle.draw import draw_match
+
+        if photo is None:
+            if self.origin.fetch is None:
+                raise ValueError("this match has no connection: use needle.draw(match)")
+            photo = self.origin.fetch(self.image_id, self.origin.collection)
+        return draw_match(photo, self.hits[:hits])
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Match:
+        """Read the JSON form."""
+        return cls(
+            image_id=str(raw["image_id"]),
+            score=float(raw["score"]),
+            distance=float(raw.get("distance", 1 - raw["score"])),
+            filename=str(raw.get("filename") or ""),
+            width=int(raw.get("width") or 0),
+            height=int(raw.get("height") or 0),
+            hits=tuple(Hit.from_json(hit) for hit in raw.get("hits") or ()),
+            metadata=raw.get("metadata") or {},
+            urls=raw.get("urls") or {},
+            verified=bool(raw.get("verified")),
+            probability=raw.get("probability"),
+            rise=raw.get("rise"),
+            likeness=str(raw.get("likeness") or "thing"),
+        )
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing that was detected in the query picture: its `box` there, None for all of it.
+
+    `found` tells whether it is probably in a photo; `confidence` is the detector's.
+    """
+
+    box: Box | None
+    label: str | None
+    confidence: float | None
+    found: bool
+    probability: float
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Thing:
+        """Read the JSON form."""
+        corners = raw.get("box")
+        return cls(
+            box=(corners[0], corners[1], corners[2], corners[3]) if corners else None,
+            label=raw.get("label"),
+            confidence=raw.get("confidence"),
+            found=bool(raw.get("found")),
+            probability=float(raw.get("probability") or 0),
+        )
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The photos found, best first. `index` says how many images and regions were searched.
+
+    `found` tells whether any of them probably shows what was searched for, `probability` how sure
+    that is of the first: a search returns the nearest there is, however far. `objects` are the
+    things of the query picture where they were to be detected.
+
+    `verification` tells how many photos were `checked` by local features, and whether the time for
+    it sufficed (`complete`). `raw` is the result as the service gave it, with all that a newer one
+    adds.
+    """
+
+    job_id: str
+    matches: tuple[Match, ...]
+    found: bool = True
+    probability: float | None = None
+    objects: tuple[Thing, ...] = ()
+    timings_ms: Mapping[str, float] = field(default_factory=dict)
+    index: Mapping[str, int] = field(default_factory=dict)
+    verification: Mapping[str, Any] = field(default_factory=dict)
+    raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def best(self) -> Match | None:
+        """The first match, None when nothing was found."""
+        return self.matches[0] if self.matches else None
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a flat row for each hit: see `frames.match_rows` for its columns."""
+        return frames.match_rows(self.matches)
+
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return `rows` as a DataFrame. Raises ImportError where pandas is not installed."""
+        return frames.to_pandas(self.rows(), frames.MATCH_COLUMNS)
+
+    @classmethod
+    def from_job(cls, job: Job, origin: Origin | None = None) -> SearchResult:
+        """Read a finished search job; its photos are at `origin`."""
+        raw = job.result or {}
+        found = (Match.from_json(match) for match in raw.get("matches") or ())
+        return cls(
+            job_id=job.job_id,
+            matches=tuple(replace(match, origin=origin or Origin()) for match in found),
+            found=bool(raw.get("found", raw.get("matches"))),
+            probability=raw.get("probability"),
+            objects=tuple(Thing.from_json(thing) for thing in raw.get("objects") or ()),
+            timings_ms=raw.get("timings_ms") or {},
+            index=raw.get("index") or {},
+            verification=raw.get("verification") or {},
+            raw=raw,
+        )
+
+
+@dataclass(frozen=True)
+class Image:
+    """An indexed photo. `regions` is how many of its regions are searched."""
+
+    image_id: str
+    filename: str
+    width: int
+    height: int
+    bytes: int
+    regions: int | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    indexed_at: float | None = None
+    urls: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Image:
+        """Read the JSON form."""
+        regions = raw.get("regions")
+        return cls(
+            image_id=str(raw["image_id"]),
+            filename=str(raw.get("filename") or ""),
+            width=int(raw.get("width") or 0),
+            height=int(raw.get("height") or 0),
+            bytes=int(raw.get("bytes") or 0),
+            regions=len(regions) if isinstance(regions, list) else regions,
+            metadata=raw.get("metadata") or {},
+            indexed_at=raw.get("indexed_at"),
+            urls=raw.get("urls") or {},
+        )
+
+
+@dataclass(frozen=True)
+class Collection:
+    """A collection, the encoder that it is bound to and how many photos it holds."""
+
+    name: str
+    encoder: str
+    dim: int
+    images: int
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> Collection:
+        """Read the JSON form."""
+        return cls(
+            name=str(raw["name"]),
+            encoder=str(raw.get("encoder") or ""),
+            dim=int(raw.get("dim") or 0),
+            images=int(raw.get("images") or 0),
+        )

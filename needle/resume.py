@@ -1,0 +1,129 @@
+"""An index that may be interrupted and goes on: what the service has is not sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from needle import ids
+from needle.api import Needle
+from needle.bulk import IN_FLIGHT, Bulk, OnStop, images_of_urls
+from needle.errors import NeedleApiError
+from needle.journal import Journal
+from needle.known import Known
+from needle.parcels import Address, parcels
+from needle.sources import Sources
+from needle.tally import OnTally, Outcome
+from needle.uploads import Upload
+
+REQUEST_BYTES, REQUEST_FILES = 16 * 2**20, 20
+"""Small, because Ctrl-C waits for the requests in flight."""
+
+
+class ResumableIndex:
+    """Indexes into one collection; may run again and again."""
+
+    def __init__(
+        self,
+        needle: Needle,
+        journal: Journal,
+        address: Address,
+        *,
+        resume: bool = True,
+        in_flight: int = IN_FLIGHT,
+    ) -> None:
+        """Without `resume`, everything is sent, whatever the service has."""
+        self._needle, self._journal, self._address = needle, journal, address
+        self._resume = resume
+        self._in_flight = in_flight
+
+    def run(self, sources: Sources, on_tally: OnTally, on_stop: OnStop) -> Outcome:
+        """Index what the service does not have, wait for it and for what earlier runs have sent.
+
+        `on_stop` is told, after Ctrl-C, how many uploads are waited for. Raises NeedleClientError
+        when the service itself fails.
+        """
+        bulk = Bulk(
+            self._needle,
+            self._address,
+            in_flight=self._in_flight,
+            notes=self._journal,
+            on_tally=on_tally,
+            on_stop=on_stop,
+        )
+        bulk.expect(sources.count())
+        fresh = _Fresh(bulk, self._journal, self._address.collection)
+        if self._resume:
+            fresh.pending = self._adopt(bulk)
+            fresh.known = self._known(sources)
+        load = parcels(
+            fresh.files(sources),
+            fresh.urls(sources),
+            max_bytes=REQUEST_BYTES,
+            max_files=REQUEST_FILES,
+        )
+        return bulk.run(load)
+
+    def _known(self, sources: Sources) -> Container[str]:
+        wanted = None if sources.archives else sources.count()
+        return Known(self._needle, self._address.collection, wanted=wanted)
+
+    def _adopt(self, bulk: Bulk) -> Container[str]:
+        """Have the jobs awaited that still run; return the image ids and URLs in them."""
+        pending: set[str] = set()
+        for job_id, names in self._journal.open_jobs().items():
+            try:
+                job = self._needle.job(job_id)
+            except NeedleApiError as exc:
+                if exc.status != 404:
+                    raise
+                self._journal.ended(job_id, {})  # so long ago that the service has forgotten it
+                continue
+            if job.final:  # while nobody looked: what it indexed is known, the rest is sent again
+                self._journal.ended(job_id, images_of_urls(self._needle.items(job)))
+            else:
+                bulk.adopt(job)
+                pending.update(names)
+        return pending
+
+
+class _Fresh:
+    """Sorts out what need not be sent: what is `known`, and what is `pending` in a job."""
+
+    def __init__(self, bulk: Bulk, journal: Journal, collection: str | None) -> None:
+        self.known: Container[str] = ()
+        self.pending: Container[str] = ()
+        self._bulk, self._journal, self._collection = bulk, journal, collection
+
+    def files(self, sources: Sources) -> Iterator[Upload]:
+        """Yield the files to send, each with its image id."""
+        expected = sources.count()
+        for seen, file in enumerate(sources.uploads(self._bulk.fault), start=1):
+            if seen > expected:  # in a tar archive, which does not say how many it holds
+                self._bulk.expect(1)
+            try:
+                image_id = self._image_id(file)
+            except OSError as exc:
+                self._bulk.fault(file.name, exc.strerror or str(exc))
+                continue
+            if self._wanted(image_id, image_id):
+                yield replace(file, image_id=image_id)
+
+    def urls(self, sources: Sources) -> Iterator[str]:
+        """Yield the URLs to send; one that became an image that is indexed is left out."""
+        return (u for u in sources.urls if self._wanted(u, self._journal.url_image(u)))
+
+    def _wanted(self, key: str, image_id: str | None) -> bool:
+        if key in self.pending:
+            self._bulk.expect(-1)  # counted with its job
+            return False
+        if image_id and image_id in self.known:
+            self._bulk.skip()
+            return False
+        return True
+
+    def _image_id(self, file: Upload) -> str:
+        if isinstance(file.content, Path):
+            return self._journal.image_id(file.content)
+        return ids.image_id(ids.digest(file.content), self._collection)

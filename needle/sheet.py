@@ -1,0 +1,149 @@
+"""The results sheet: one picture with a row for each query, beside the photo it was found in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw
+
+from needle.draw import DOUBTFUL, FOUND, WHITE, Colour, Font, draw_box, font, outline
+from needle.results import Box
+
+WIDTH = 1600
+_PAPER: Colour = (240, 242, 245)
+_INK: Colour = (28, 32, 38)
+_FAINT: Colour = (112, 120, 130)
+_LINE: Colour = (222, 226, 231)
+_MARGIN, _PAD, _GAP = 36, 24, 28
+_SIDE = 300
+"""Width of the columns beside the photo: what was searched for, and what was found."""
+_PHOTO = (WIDTH - 2 * _MARGIN - 2 * _PAD - 2 * _SIDE - 2 * _GAP, 520)
+_LINES = 3
+_SMOOTH = 2
+"""Rows are drawn this much larger and reduced, so that outlines and corners are smooth."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A query and the photo it was found in; without a photo the row says so.
+
+    `caption` stands under the query, `verdict` and `details` under what was found; a `sure` row
+    is green, another amber. Pictures are upright RGB, the box is in pixels of `photo`.
+    """
+
+    title: str
+    caption: str
+    query: Image.Image
+    photo: Image.Image | None
+    box: Box | None
+    label: str
+    verdict: str
+    details: Sequence[str]
+    sure: bool = True
+
+
+def results_sheet(rows: Sequence[Row], *, title: str, subtitle: str = "") -> Image.Image:
+    """Return the sheet: WIDTH pixels wide, as high as its rows need."""
+    cards = [_card(row) for row in rows]
+    head = 118
+    height = head + sum(card.height + _PAD for card in cards) + _MARGIN - _PAD
+    sheet = Image.new("RGB", (WIDTH, height), _PAPER)
+    pen = ImageDraw.Draw(sheet)
+    pen.text((_MARGIN, 26), title, font=font(36), fill=_INK)
+    pen.text((_MARGIN, 74), subtitle, font=font(20), fill=_FAINT)
+    top = head
+    for card in cards:
+        sheet.paste(card, (_MARGIN, top))
+        top += card.height + _PAD
+    return sheet
+
+
+def _card(row: Row) -> Image.Image:
+    """Return a row, drawn large and reduced."""
+    zoom = _SMOOTH
+    photo = _marked(row, zoom)
+    inner = max(photo.height // zoom if photo else 0, _SIDE + 110)
+    size = (WIDTH - 2 * _MARGIN, inner + 2 * _PAD)
+    card = Image.new("RGB", (size[0] * zoom, size[1] * zoom), _PAPER)
+    pen = ImageDraw.Draw(card)
+    edge = (0, 0, card.width - 1, card.height - 1)
+    pen.rounded_rectangle(edge, radius=16 * zoom, fill=WHITE, outline=_LINE, width=zoom)
+    colour = FOUND if row.sure else DOUBTFUL
+    left = _PAD
+    _column(card, left, row.query, row.title, (row.caption,), _INK)
+    left += _SIDE + _GAP
+    if photo:
+        across = left * zoom + (_PHOTO[0] * zoom - photo.width) // 2
+        card.paste(photo, (across, (card.height - photo.height) // 2))
+    left += _PHOTO[0] + _GAP
+    _column(card, left, _closeup(row), row.verdict, row.details, colour)
+    return card.resize(size, Image.Resampling.LANCZOS)
+
+
+def _marked(row: Row, zoom: int) -> Image.Image | None:
+    """Return the photo, reduced to its place on the card, with the box drawn."""
+    if row.photo is None:
+        return None
+    small = _fitted(row.photo, (_PHOTO[0] * zoom, _PHOTO[1] * zoom))
+    if row.box is None:
+        return small
+    scale = small.width / row.photo.width
+    x1, y1, x2, y2 = (round(corner * scale) for corner in row.box)
+    colour = FOUND if row.sure else DOUBTFUL
+    return draw_box(small, (x1, y1, x2, y2), row.label, colour=colour, unit_px=2.6 * zoom)
+
+
+def _closeup(row: Row) -> Image.Image | None:
+    """Return what the box holds, from full-resolution pixels."""
+    if row.photo is None or row.box is None:
+        return None
+    return row.photo.crop(outline(row.box, row.photo.size, least_px=8))
+
+
+def _column(
+    card: Image.Image,
+    left: int,
+    picture: Image.Image | None,
+    title: str,
+    lines: Sequence[str],
+    colour: Colour,
+) -> None:
+    """Draw a picture of at most _SIDE a side, and words under it."""
+    zoom = _SMOOTH
+    pen = ImageDraw.Draw(card)
+    side = _SIDE * zoom
+    top = (card.height - side - 110 * zoom) // 2
+    field = (left * zoom, top, left * zoom + side, top + side)
+    pen.rounded_rectangle(field, radius=10 * zoom, fill=_PAPER)
+    if picture:
+        shown = _fitted(picture, (side - 16 * zoom, side - 16 * zoom))
+        offset = (field[0] + (side - shown.width) // 2, top + (side - shown.height) // 2)
+        card.paste(shown, offset)
+    pen.text((left * zoom, top + side + 10 * zoom), title, font=font(24 * zoom), fill=colour)
+    letters = font(17 * zoom)
+    rows = [row for line in lines for row in _wrapped(line, letters, side)]
+    for number, row in enumerate(rows[:_LINES]):
+        place = (left * zoom, top + side + (44 + 22 * number) * zoom)
+        pen.text(place, row, font=letters, fill=_FAINT)
+
+
+def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return a picture scaled, up or down, to just fit into a size."""
+    scale = min(size[0] / picture.width, size[1] / picture.height)
+    target = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(target, Image.Resampling.LANCZOS)
+
+
+def _wrapped(text: str, letters: Font, width_px: int) -> list[str]:
+    """Return the text in lines that fit a width; a word that does not fit is cut."""
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if letters.getlength(longer) <= width_px:
+            lines[-1] = longer
+            continue
+        while letters.getlength(word) > width_px:
+            word = word[:-2] + "\N{HORIZONTAL ELLIPSIS}"
+        lines.append(word)
+    return [line for line in lines if line]

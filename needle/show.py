@@ -1,0 +1,75 @@
+"""A search's result for people: as a table, and as the rows of a results sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+from rich.table import Column, Table
+
+from needle.api import Needle
+from needle.draw import WHITE, font, open_upright
+from needle.results import Match
+from needle.sheet import Row
+
+_WORDED_PX = (600, 300)
+
+
+@dataclass(frozen=True)
+class Query:
+    """What was searched for, as the sheet shows it: its name, and an upright RGB picture."""
+
+    name: str
+    picture: Image.Image
+
+
+def matches_table(matches: Sequence[Match], *, ids: bool = False) -> Table:
+    """Return the photos found as a table, best first.
+
+    With `ids`, the image ids as well, and which were found again by local features.
+    """
+    whole = ("sure", "score", "box", "source") + (("verified", "image id") if ids else ())
+    table = Table("", "photo", *(Column(name, no_wrap=True) for name in whole))
+    for place, match in enumerate(matches, start=1):
+        hit = match.hits[0] if match.hits else None
+        box = " ".join(map(str, hit.box)) if hit else ""
+        source = (hit.label or hit.source) if hit else ""
+        sure = "" if match.probability is None else f"{match.probability:.0%}"
+        cells = [str(place), match.filename, sure, f"{match.score:.3f}", box, source]
+        more = ["yes" if match.verified else "", match.image_id] if ids else []
+        table.add_row(*cells, *more)
+    return table
+
+
+def worded(text: str) -> Image.Image:
+    """Return a picture of a text, for a query that is one."""
+    card = Image.new("RGB", _WORDED_PX, WHITE)
+    lines = "\n".join(text[start : start + 26] for start in range(0, min(len(text), 130), 26))
+    ImageDraw.Draw(card).multiline_text((30, 40), lines, font=font(38), fill=(28, 32, 38))
+    return card
+
+
+def match_rows(
+    needle: Needle, query: Path | Query, matches: Sequence[Match], collection: str | None = None
+) -> list[Row]:
+    """Return a results sheet's rows: the query beside each photo that it was found in."""
+    shown = query if isinstance(query, Query) else Query(query.name, open_upright(query))
+    rows = []
+    for place, match in enumerate(matches, start=1):
+        box = match.hits[0].box if match.hits else None
+        rows.append(
+            Row(
+                title=shown.name,
+                caption=f"{shown.picture.width} x {shown.picture.height} px",
+                query=shown.picture,
+                photo=open_upright(needle.file(match.image_id, collection=collection)),
+                box=box,
+                label=f"{match.score:.2f}",
+                verdict=f"match {place}: {match.score:.3f}",
+                details=(match.filename, f"box {box}" if box else ""),
+                sure=place == 1,
+            )
+        )
+    return rows

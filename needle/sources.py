@@ -1,0 +1,108 @@
+"""What the words after `needle index` name: folders, files, patterns, archives, lists, URLs."""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from needle import archives
+from needle.uploads import Upload, find_pictures, upload
+
+LISTS = frozenset({".txt", ".lst", ".urls"})
+STDIN = "-"
+
+OnFault = Callable[[str, str], None]
+"""(name, reason) of a file that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Photos to index: files, archives of photos, and URLs for the service to download."""
+
+    pictures: tuple[Path, ...] = ()
+    archives: tuple[Path, ...] = ()
+    urls: tuple[str, ...] = ()
+
+    def __add__(self, other: Sources) -> Sources:
+        """Return both, the other's after one's own."""
+        return Sources(
+            self.pictures + other.pictures,
+            self.archives + other.archives,
+            self.urls + other.urls,
+        )
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything."""
+        return bool(self.pictures or self.archives or self.urls)
+
+    def count(self) -> int:
+        """Return how many photos there are at least: those in tar archives are not known yet."""
+        packed = sum(archives.count(path) for path in self.archives)
+        return len(self.pictures) + len(self.urls) + packed
+
+    def uploads(self, on_fault: OnFault) -> Iterator[Upload]:
+        """Yield the files one at a time; one that cannot be read is told and left out."""
+        for path in self.pictures:
+            try:
+                yield upload(path)
+            except OSError as exc:
+                on_fault(path.name, exc.strerror or str(exc))
+        for path in self.archives:
+            try:
+                yield from archives.members(path)
+            except OSError as exc:
+                on_fault(path.name, str(exc))
+
+
+def find(
+    words: Iterable[str], *, recursive: bool = True, stdin: Callable[[], str] = lambda: ""
+) -> Sources:
+    """Return what the words name.
+
+    A word is a folder, a photo, an archive, a pattern (`*.jpg`, `**` for any depth), a URL, a list
+    (.txt: a word a line, `#` begins a remark) or `-` for a list on `stdin`. Raises
+    FileNotFoundError for a word that names nothing, ValueError for a list that is no text.
+    """
+    return sum((_found(word, recursive, stdin) for word in words), Sources())
+
+
+def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:
+    if word == STDIN:
+        return find(lines(stdin()), recursive=recursive)
+    if word.startswith(("http://", "https://")):
+        return Sources(urls=(word,))
+    path = Path(word).expanduser()
+    if path.is_dir():
+        return Sources(pictures=tuple(find_pictures([path], recursive=recursive)))
+    if not path.exists():
+        return find(_matching(word), recursive=recursive)
+    if archives.is_archive(path):
+        return Sources(archives=(path,))
+    if path.suffix.lower() in LISTS:
+        return find(lines(_text(path)), recursive=recursive)
+    return Sources(pictures=(path,))
+
+
+def lines(text: str) -> list[str]:
+    """Return the words of a list: a line each, or ended by NUL as `find -print0` writes them."""
+    parts = text.split("\0") if "\0" in text else text.splitlines()
+    return [part.strip() for part in parts if part.strip() and not part.lstrip().startswith("#")]
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as exc:
+        raise ValueError(f"{path} is no list: it is not text.") from exc
+
+
+def _matching(pattern: str) -> Sequence[str]:
+    """Return the paths that match a pattern. Raises FileNotFoundError when none does."""
+    if glob.has_magic(pattern):
+        found = sorted(glob.glob(str(Path(pattern).expanduser()), recursive=True))
+        if found:
+            return found
+        raise FileNotFoundError(f"Nothing matches {pattern}.")
+    raise FileNotFoundError(f"There is no file or folder {pattern}.")

@@ -1,0 +1,139 @@
+"""Carries out the steps of an operation over HTTP: at once (`Transport`) or awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+import httpx
+
+from needle.steps import Call, Pause, Steps
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+T = TypeVar("T")
+
+
+class Transport:
+    """Carries steps out one after the other; may be used by several threads."""
+
+    def __init__(
+        self,
+        url: httpx.URL,
+        *,
+        timeout_s: float,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """`timeout_s` bounds each wait for bytes."""
+        self._timeout_s = timeout_s
+        self._sleep = sleep
+        self._http = httpx.Client(**_options(url, timeout_s), transport=transport)
+
+    def run(self, steps: Steps[T]) -> T:
+        """Carry the steps out and return their result; raises what they raise, and OSError."""
+        course = _Course(steps)
+        while (step := course.next()) is not None:
+            try:
+                course.reply = self._do(step)
+            except httpx.TransportError as exc:
+                course.fault = exc
+        return course.result
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def _do(self, step: Call | Pause) -> httpx.Response | None:
+        if isinstance(step, Pause):
+            self._sleep(step.seconds)
+            return None
+        with _arguments(step, self._timeout_s) as arguments:
+            return self._http.request(step.method, step.path, **arguments)
+
+
+class AsyncTransport:
+    """The same, awaited."""
+
+    def __init__(
+        self,
+        url: httpx.URL,
+        *,
+        timeout_s: float,
+        transport: httpx.AsyncBaseTransport | None = None,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+    ) -> None:
+        """`timeout_s` bounds each wait for bytes."""
+        self._timeout_s = timeout_s
+        self._sleep = sleep
+        self._http = httpx.AsyncClient(**_options(url, timeout_s), transport=transport)
+
+    async def run(self, steps: Steps[T]) -> T:
+        """Carry the steps out and return their result; raises what they raise, and OSError."""
+        course = _Course(steps)
+        while (step := course.next()) is not None:
+            try:
+                course.reply = await self._do(step)
+            except httpx.TransportError as exc:
+                course.fault = exc
+        return course.result
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._http.aclose()
+
+    async def _do(self, step: Call | Pause) -> httpx.Response | None:
+        if isinstance(step, Pause):
+            await self._sleep(step.seconds)
+            return None
+        with _arguments(step, self._timeout_s) as arguments:
+            return await self._http.request(step.method, step.path, **arguments)
+
+
+class _Course(Generic[T]):
+    """Steps that are being carried out: what has just come of one, and which is next."""
+
+    result: T
+
+    def __init__(self, steps: Steps[T]) -> None:
+        self._steps = steps
+        self.reply: httpx.Response | None = None
+        self.fault: httpx.TransportError | None = None
+
+    def next(self) -> Call | Pause | None:
+        """Hand in the reply or the fault; return the next step, None when there is a `result`."""
+        reply, fault = self.reply, self.fault
+        self.reply = self.fault = None
+        try:
+            return self._steps.throw(fault) if fault else self._steps.send(reply)
+        except StopIteration as end:
+            self.result = end.value
+            return None
+
+
+def _options(url: httpx.URL, timeout_s: float) -> dict[str, Any]:
+    """Return what both of httpx's clients are made with."""
+    ours = url.host in LOOPBACK
+    # No proxy stands between us and ourselves.
+    return {"base_url": url, "timeout": timeout_s, "trust_env": not ours}
+
+
+@contextmanager
+def _arguments(call: Call, timeout_s: float) -> Iterator[dict[str, Any]]:
+    """Yield what httpx's `request` takes beside method and path; files are closed afterwards."""
+    parts = call.files() if call.files else None
+    try:
+        yield {
+            "params": call.params,
+            "headers": call.headers,
+            "json": call.body,
+            "data": call.data,
+            "files": parts,
+            "timeout": timeout_s + call.wait_s,
+        }
+    finally:
+        for _, (_, content) in parts or ():
+            if not isinstance(content, bytes):
+                content.close()

@@ -1,0 +1,263 @@
+"""Asking the service, judging it, the pipelines beside it, and the steps of a search."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from common.geometry import Box
+from common.vectors.base import Hit, Region, Source, VectorStore
+from lab.evaluation.pack import environment
+from lab.evaluation.references import PixelEncoder
+from lab.evaluation.retrieval import Truth
+from lab.evaluation.service.ask import LIMIT, Asker, judged, outcomes
+from lab.evaluation.service.asking import truths
+from lab.evaluation.service.index import Spent, collection_name, remembered
+from lab.evaluation.service.losses import (
+    ENGINE,
+    EXACT_STEP,
+    GROUPED,
+    PROPOSED,
+    STEPS,
+    VERIFIED,
+    Steps,
+    follow,
+)
+from lab.evaluation.service.pipelines import GRID, ONE, PLAIN, pipelines
+from lab.evaluation.service.plan import FOLDS, make_plan
+from lab.evaluation.service.usage import cpu_s, disk_bytes
+from needle import Needle
+from needle.results import SearchResult
+from tests.unit.lab.evaluation.helpers import collection, photos, result
+from worker.models.base import Detection
+
+CORNERS = (0.0, 0.0, 100.0, 100.0)
+
+
+def test_the_place_of_the_first_right_photo_and_its_first_box_are_judged() -> None:
+    found = judged(result("a", "b", "c"), {"b", "c"}, CORNERS)
+    assert (found.rank, found.right, found.iou_top) == (2, False, 0.0)
+    assert found.iou_right == pytest.approx(90 / 110)
+    first = judged(result("b"), {"b"}, CORNERS)
+    assert (first.rank, first.iou_top, first.iou_right) == (1, 1.0, 1.0)
+
+
+def test_what_is_not_among_the_matches_is_not_found() -> None:
+    for matches in (("a",), ()):
+        found = judged(result(*matches), {"b"}, CORNERS)
+        assert (found.rank, found.iou_right, found.iou_top) == (LIMIT + 1, 0.0, 0.0)
+
+
+def test_without_a_box_there_is_no_overlap() -> None:
+    found = outcomes([judged(result("a"), {"a"}, None)])
+    assert np.isnan(found.iou_top[0])
+    assert np.isnan(found.iou_right[0])
+    assert found.recall(1).tolist() == [True]
+
+
+def test_the_services_own_doubt_is_read_where_it_gives_one() -> None:
+    old = judged(result("a", "b"), {"a"}, None)
+    assert (old.probability, old.found) == (None, None)
+    assert old.confidence == pytest.approx(0.9)
+    new = judged(result("a", found=True, probability=0.7), {"a"}, None)
+    assert (new.probability, new.found, new.confidence) == (0.7, True, 0.7)
+
+
+def test_proof_raises_the_confidence_where_there_is_no_probability() -> None:
+    found = result("a")
+    raw = {**found.raw["matches"][0], "verified": True}
+    raw["hits"] = [{**raw["hits"][0], "verified": True, "evidence": 6.0, "source": "local"}]
+    from needle.jobs import Job
+
+    proven = SearchResult.from_job(Job("j", "search", "succeeded", result={"matches": [raw]}))
+    answer = judged(proven, {"a"}, None)
+    assert (answer.verified, answer.source) == (True, "local")
+    assert answer.confidence == pytest.approx(0.9 + 6 / 12)
+
+
+class Recorder:
+    """A service that finds nothing and keeps what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def search(self, picture: bytes, **options: Any) -> SearchResult:
+        self.asked.append(options)
+        return result()
+
+
+def test_a_question_about_nothing_leaves_out_the_parts_that_hold_its_photos() -> None:
+    plan = make_plan(photos(3), (), None)
+    service = Recorder()
+    asker = Asker(cast(Needle, service), collection(plan), budget_ms=700)
+    question = next(q for q in plan.questions if q.right == frozenset({2}))
+    asker.ask(question, b"")
+    asker.ask_without(question, b"")
+    asker.ask_index(question, b"")
+    first, without, index = service.asked
+    assert "filter" not in first
+    assert without["filter"] == {"fold": [n for n in range(FOLDS) if n != 2]}
+    assert first["verify_budget_ms"] == without["verify_budget_ms"] == 700
+    assert (index["verify"], index["zoom"]) == (False, 0)
+
+
+def test_a_photo_that_is_there_twice_is_right_twice() -> None:
+    plan = make_plan(photos(3), (), None)
+    own = collection(plan)
+    twins = type(own)(**{**vars(own), "ids": ("same", "other", "same")})
+    found = truths(plan.questions, twins)
+    assert {truth.right for truth in found} == {frozenset({0, 2}), frozenset({1})}
+
+
+def test_a_collection_is_named_by_its_photos_in_any_order() -> None:
+    assert collection_name(["a", "b"], [1, 2]) == collection_name(["b", "a"], [2, 1])
+    assert collection_name(["a", "b"], [1, 2]) != collection_name(["a", "b"], [2, 1])
+
+
+def test_what_indexing_took_is_remembered_from_when_all_was_new(tmp_path: Path) -> None:
+    path = tmp_path / "spent.json"
+    assert math.isnan(remembered(path, Spent(3, 1.0, 0.1), all_new=False).cpu_s)
+    assert remembered(path, Spent(3, 9.0, 8.0), all_new=True) == Spent(3, 9.0, 8.0)
+    assert remembered(path, Spent(3, 1.0, 0.1), all_new=False) == Spent(3, 9.0, 8.0)
+
+
+def test_processor_time_and_disk_space_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    for name in ("photo", "below/photo", "other"):
+        (tmp_path / name).write_bytes(os.urandom(5000))
+    assert disk_bytes(tmp_path, "photo") >= 10_000
+    assert disk_bytes(tmp_path) > disk_bytes(tmp_path, "photo")
+    assert disk_bytes(tmp_path / "nowhere") == 0
+    assert cpu_s({os.getpgrp()}) > 0
+
+
+def test_a_detectors_file_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own.pt").touch()
+    assert environment("mini", "own.pt", "fast")["NEEDLE_DETECTOR"] == str(tmp_path / "own.pt")
+    assert environment("mini", "n")["NEEDLE_DETECTOR"] == "n"
+
+
+class OneThing:
+    """A detector that boxes the left half of a photo that is not black."""
+
+    id, side_px = "one", 64
+
+    def detect(
+        self, images: Sequence[Image.Image], *, confidence_threshold: float
+    ) -> list[list[Detection]]:
+        return [
+            [Detection(0.0, 0.0, i.width / 2, float(i.height), "thing", 0.9)] if i.getbbox() else []
+            for i in images
+        ]
+
+
+def noise(seed: int) -> Image.Image:
+    pixels = np.random.default_rng(seed).integers(0, 256, (60, 60, 3), np.uint8)
+    return Image.fromarray(pixels)
+
+
+def test_the_pipelines_find_what_their_regions_hold() -> None:
+    beside = pipelines(PixelEncoder(), OneThing(), 0.05)
+    pictures = [noise(0), Image.new("RGB", (60, 60)), noise(1)]
+    for pipeline in beside.values():
+        for picture in pictures:
+            pipeline.add(picture)
+    assert {way: pipeline.cost().regions for way, pipeline in beside.items()} == {
+        PLAIN: 2,
+        ONE: 3,
+        GRID: 27,
+    }
+    left = pictures[2].crop((0, 0, 30, 60))
+    asked = PixelEncoder().encode_images([left, left])
+    truth = [Truth(frozenset({n}), box=(0.0, 0.0, 30.0, 60.0)) for n in (2, 1)]
+    found = beside[PLAIN].look_up(asked, truth)
+    assert (found.rank[0], found.iou_top[0]) == (1, 1.0)
+    assert found.rank[1] > 2, "a photo in which nothing is detected is never found"
+    assert found.iou_top[1] == 0.0
+
+
+def test_without_a_detector_there_is_no_plain_pipeline() -> None:
+    assert set(pipelines(PixelEncoder(), None, 0.05)) == {ONE, GRID}
+
+
+class Memory:
+    """A vector store in a list: compares everything; inexactly, it sees the first point only."""
+
+    def __init__(self, points: Sequence[tuple[str, Box, Sequence[float]]]) -> None:
+        self._points = points
+
+    def count(self, collection: str) -> int:
+        return len(self._points)
+
+    def regions(self, collection: str, image_id: str) -> dict[str, Region]:
+        every = enumerate(self._points)
+        return {str(n): _region(name, box) for n, (name, box, _) in every if name == image_id}
+
+    def search(self, collection: str, vector: Any, *, limit: int, exact: bool) -> list[Hit]:
+        seen = self._points if exact else self._points[:1]
+        hits = [
+            Hit(name, float(np.dot(own, vector)), _region(name, box)) for name, box, own in seen
+        ]
+        return sorted(hits, key=lambda hit: -hit.score)[:limit]
+
+
+def _region(name: str, box: Box) -> Region:
+    return Region(name, box, Source.TILE, None, None, name)
+
+
+def test_crops_are_followed_through_the_steps() -> None:
+    plan = make_plan(photos(2), (), None)
+    own = [q for q in plan.questions if q.what == "exact" and q.box and q.box.share > 0.2]
+    near = Box(10, 10, 500, 500)
+    store = Memory([("id-0", near, (1, 0)), ("id-1", Box(900, 900, 990, 990), (0, 1))])
+    good, bad = np.array([True, True]), np.array([False, True])
+    followed = follow(
+        own,
+        np.eye(2, dtype=np.float32),
+        bad,
+        good,
+        collection(plan),
+        cast(VectorStore, store),
+        exact_below=0,
+    )
+    assert not followed.engine_is_exact
+    assert {step: well.tolist() for step, well in followed.well.items()} == {
+        PROPOSED: [True, False],
+        EXACT_STEP: [True, True],
+        ENGINE: [True, False],
+        GROUPED: [False, True],
+        VERIFIED: [True, True],
+    }
+
+
+def test_of_equally_near_regions_the_wrong_one_counts() -> None:
+    plan = make_plan(photos(2), (), None)
+    own = [q for q in plan.questions if q.what == "exact"][:1]
+    store = Memory([(name, Box(0, 0, 9, 9), (1, 0)) for name in ("id-0", "id-1")])
+    well = np.array([True])
+    vectors = np.array([[1, 0]], np.float32)
+    found = follow(own, vectors, well, well, collection(plan), cast(VectorStore, store), 99)
+    assert found.engine_is_exact
+    assert found.well[EXACT_STEP].tolist() == found.well[ENGINE].tolist() == [False]
+
+
+def test_losses_are_counted_where_they_happen_and_blamed_on_the_first() -> None:
+    rows = {
+        PROPOSED: [True, False, False],
+        EXACT_STEP: [False, True, False],
+        ENGINE: [False, True, False],
+        GROUPED: [False, True, False],
+        VERIFIED: [False, True, False],
+    }
+    steps = Steps({step: np.array(rows[step]) for step in STEPS}, engine_is_exact=True)
+    assert steps.changes()[0] == (EXACT_STEP, 1, 1)
+    assert {lost + won for _, lost, won in steps.changes()[1:]} == {0}
+    assert steps.blame() == {PROPOSED: 1, EXACT_STEP: 1, ENGINE: 0, GROUPED: 0, VERIFIED: 0}

@@ -1,0 +1,230 @@
+"""The bootstrap script, with a stand-in for pip: nothing is installed here."""
+
+from __future__ import annotations
+
+import ast
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from machine.setup import bootstrap
+
+SCRIPT = Path(bootstrap.__file__)
+ROOT = SCRIPT.parents[2]
+
+FAKE_PYTHON = """#!/bin/sh
+case "$*" in
+  --version) echo "Python 3.11.9" ;;
+  "-m pip --version") exit 0 ;;
+  *"pip install"*)
+    echo "$@" >> {calls}
+    cat {output}
+    exit {status} ;;
+esac
+"""
+
+
+class Project:
+    """A checkout with a lock and a stand-in for its environment's Python."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.calls = root / "calls"
+        (root / "requirements").mkdir()
+        (root / "requirements.txt").write_text("redis==1 \\\n    --hash=sha256:0\nrich==2 ; a\n")
+        (root / "requirements/dev.txt").write_text("pytest==1\n")
+        (root / ".venv" / "bin").mkdir(parents=True)
+        self.pip("Collecting redis==1\nInstalling collected packages: redis\n")
+
+    def pip(self, output: str, status: int = 0) -> None:
+        """Decide what the stand-in says and returns."""
+        said = self.root / "output"
+        said.write_text(output)
+        python = self.root / ".venv" / "bin" / "python"
+        python.write_text(FAKE_PYTHON.format(calls=self.calls, output=said, status=status))
+        python.chmod(0o755)
+
+    def installs(self) -> int:
+        return len(self.calls.read_text().splitlines()) if self.calls.exists() else 0
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Project:
+    return Project(tmp_path)
+
+
+LOCKS = ["requirements.txt"]
+
+
+def test_it_installs_the_lock_with_hashes_once(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bootstrap.bring_up(project.root, LOCKS)
+    assert "--no-deps --require-hashes" in project.calls.read_text()
+    assert "up to 2 packages" in capsys.readouterr().out
+    started = time.monotonic()
+    bootstrap.bring_up(project.root, LOCKS)
+    assert time.monotonic() - started < 1
+    assert project.installs() == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_what_tests_need_is_installed_on_top(project: Project) -> None:
+    bootstrap.bring_up(project.root, LOCKS)
+    bootstrap.bring_up(project.root, [*LOCKS, "requirements/dev.txt"])
+    assert project.installs() == 2
+
+
+def test_a_changed_lock_is_installed_again(project: Project) -> None:
+    bootstrap.bring_up(project.root, LOCKS)
+    (project.root / "requirements.txt").write_text("redis==2\n")
+    bootstrap.bring_up(project.root, LOCKS)
+    assert project.installs() == 2
+
+
+def test_an_installation_that_failed_is_done_again(project: Project) -> None:
+    project.pip("ERROR: something", status=1)
+    with pytest.raises(bootstrap.Stop):
+        bootstrap.bring_up(project.root, LOCKS)
+    project.pip("fine")
+    bootstrap.bring_up(project.root, LOCKS)
+    assert project.installs() == 2
+
+
+@pytest.mark.parametrize(
+    ("output", "sentence"),
+    [
+        ("ERROR: Could not install: [Errno 28] No space left on device", "the disk is full"),
+        (
+            "WARNING: Retrying: NewConnectionError('Temporary failure in name resolution')\n"
+            "ERROR: No matching distribution found for torch==2",
+            "cannot be reached",
+        ),
+        ("ERROR: No matching distribution found for torch==2", "Linux (x86-64 and arm64)"),
+        ("error: command 'gcc' failed: No such file or directory", "there is no compiler"),
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES", "not the one that was locked"),
+        ("error: subprocess-exited-with-error", "its build failed"),
+        ("something new", "status 1"),
+    ],
+)
+def test_a_failure_of_pip_is_a_sentence_with_the_end_of_its_log(
+    project: Project, output: str, sentence: str
+) -> None:
+    project.pip(output + "\n", status=1)
+    with pytest.raises(bootstrap.Stop, match=r"requirements\.txt cannot be installed") as caught:
+        bootstrap.bring_up(project.root, LOCKS)
+    assert sentence in str(caught.value)
+    assert output.splitlines()[-1] in str(caught.value)
+    assert str(project.root / ".venv" / "pip.log") in str(caught.value)
+
+
+def test_a_pip_that_was_killed_says_so(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("Collecting torch")
+    assert "signal 9" in bootstrap.explain(-9, tmp_path / "log", "requirements.txt")
+
+
+def test_a_full_disk_is_noticed_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "NEEDED_BYTES", 10**18)
+    with pytest.raises(bootstrap.Stop, match=r"GB free and \.venv needs"):
+        bootstrap.make_venv(tmp_path)
+    assert not (tmp_path / ".venv").exists()
+
+
+def shim(folder: Path, name: str, script: str) -> None:
+    path = folder / name
+    path.write_text("#!/bin/sh\n" + script + "\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+
+
+def test_another_python_is_found_past_a_shim_that_leads_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim(tmp_path, "python3.14", "echo 'pyenv: python3.14: command not found' >&2; exit 127")
+    shim(tmp_path, "python3.11", "[ $1 = --version ] && echo Python 3.11.2; exit 0")
+    shim(tmp_path, "python3", "echo Python 3.10.0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
+    assert bootstrap.find_python() == "python3.11"
+
+
+def test_an_unsupported_python_is_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim(tmp_path, "python3", "echo Python 3.8.1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
+    with pytest.raises(bootstrap.Stop, match=r"needs Python 3\.11, 3\.12, 3\.13 or 3\.14"):
+        bootstrap.find_python()
+
+
+WITHOUT_VENV = """
+case "$*" in
+  --version) echo Python 3.11.2 ;;
+  *) [ -e {folder}/venv ] ;;
+esac"""
+
+
+def test_a_python_without_venv_gets_it_from_the_systems_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shim(tmp_path, "python3", WITHOUT_VENV.format(folder=tmp_path))
+    shim(tmp_path, "apt-get", f'case "$*" in *python3.11-venv) : > {tmp_path}/venv;; esac')
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    assert bootstrap.find_python() == str(tmp_path / "python3")
+
+
+@pytest.mark.parametrize(
+    ("apt", "user", "why"),
+    [
+        (None, 0, "no apt-get"),
+        ("exit 0", 1000, "only root"),
+        ("exit 100", 0, "apt-get update did not end well"),
+        ("exit 0", 0, r"python3\.11-venv does not bring it"),
+    ],
+)
+def test_a_python_without_venv_names_the_package_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apt: str | None, user: int, why: str
+) -> None:
+    shim(tmp_path, "python3", WITHOUT_VENV.format(folder=tmp_path))
+    if apt:
+        shim(tmp_path, "apt-get", apt)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    with pytest.raises(bootstrap.Stop, match=rf"{why}.*apt install python3\.11-venv"):
+        bootstrap.find_python()
+
+
+def test_the_script_has_no_syntax_that_an_old_python_cannot_read() -> None:
+    for script in (SCRIPT, SCRIPT.with_name("debian.py")):
+        ast.parse(script.read_text(), feature_version=(3, 7))
+        assert "from __future__ import annotations" in script.read_text()
+
+
+def test_a_bare_python_imports_only_the_standard_library_on_its_way_to_the_script() -> None:
+    """Without `-S` the packages of `.venv` would be there as well."""
+    source = "import machine.setup.bootstrap, sys; print(*{m.split('.')[0] for m in sys.modules})"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", source], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    allowed = {*sys.stdlib_module_names, "machine", "__main__"}
+    assert {name for name in done.stdout.split() if name not in allowed} == set()
+
+
+def test_the_command_ends_with_1_and_a_sentence(tmp_path: Path) -> None:
+    setup = tmp_path / "machine" / "setup"
+    setup.mkdir(parents=True)
+    for name in ("../__init__.py", "__init__.py", "bootstrap.py", "debian.py"):
+        (setup / name).write_text((SCRIPT.parent / name).read_text())
+    command = [sys.executable, "-m", "machine.setup.bootstrap"]  # there is no lock in this folder
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "needle: .venv cannot be made" in done.stderr and "Traceback" not in done.stderr

@@ -1,0 +1,82 @@
+"""What runs a command of `needle` against a service in memory."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from PIL import Image
+
+from needle import cli
+from needle.api import Needle
+from needle.cli import ExitCode, base
+from tests.unit.needle.fake_needle import FakeService
+
+
+def picture(number: int = 0) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (400, 300), (number, 120, 120)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Ran:
+    """How a command ended."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService()
+
+
+@pytest.fixture
+def run(
+    service: FakeService,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    """Return what runs a command against the service in memory, in a folder with two photos."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for name in ("NEEDLE_URL", "NEEDLE_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "photos").mkdir()
+    for number in range(2):
+        (tmp_path / "photos" / f"{number}.jpg").write_bytes(picture(number))
+    monkeypatch.chdir(tmp_path)
+
+    def connect(url: str, *args: float, **options: Any) -> Needle:
+        options |= {"transport": httpx.MockTransport(service), "sleep": lambda seconds: None}
+        return Needle(url, *args, **options)
+
+    monkeypatch.setattr(base, "Needle", connect)
+
+    def ran(*words: str, stdin: bytes = b"") -> Ran:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
+        status = cli.main(list(words))
+        said = capsys.readouterr()
+        return Ran(status, said.out, said.err)
+
+    return ran
+
+
+@pytest.fixture
+def indexed(run: Run, service: FakeService) -> list[str]:
+    """Return the ids of two photos that are indexed."""
+    assert run("index", "photos").status == ExitCode.OK
+    return list(service.images)

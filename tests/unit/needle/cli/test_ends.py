@@ -1,0 +1,159 @@
+"""How `needle` ends, its help and completion, where it looks for the service."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+
+import click
+import httpx
+import pytest
+
+from needle import cli
+from needle.cli import ExitCode, base, values
+from tests.unit.needle.cli.conftest import Run
+from tests.unit.needle.fake_needle import FakeService, error
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "sentence"),
+    [
+        (["index", "nowhere.jpg"], 2, "There is no file or folder nowhere.jpg"),
+        (["index", "empty"], 2, "There are no pictures"),
+        (["index", "photos", "-m", "shop"], 2, "is not KEY=VALUE"),
+        (["index"], 2, "Missing argument"),
+        (["search", "nowhere.jpg"], 2, "There is no file nowhere.jpg"),
+        (["search"], 2, "an IMAGE, or --text"),
+        (["search", "photos/0.jpg", "--not", "nowhere.jpg"], 2, "no file nowhere.jpg"),
+        (["search", "--text", "x", "--box", "0,0,1,1"], 2, "not to a text"),
+        (["search", "x", "--box", "5,5,1,1"], 2, "is no box"),
+        (["search", "x", "--box", "5,5"], 2, "four whole numbers"),
+        (["search", "x", "--filter", "year"], 2, "is not KEY=VALUE"),
+        (["search", "photos/0.jpg", "-o", "x.unknown"], 2, "no picture's name"),
+        (["search", "photos/0.jpg", "-o", "nowhere/x.png"], 2, "There is no folder nowhere"),
+        (["--url", "http://a:b", "status"], 2, "is no address"),
+        (["fly"], 2, "No such command"),
+    ],
+)
+@pytest.mark.usefixtures("indexed")
+def test_a_mistake_of_ones_own_ends_with_2(
+    run: Run, words: Sequence[str], status: int, sentence: str
+) -> None:
+    Path("empty").mkdir()
+    ended = run(*words)
+    assert ended.status == status and sentence in ended.err and "Traceback" not in ended.err
+
+
+def test_a_refusal_ends_with_3(run: Run, service: FakeService) -> None:
+    service.before = lambda request: error(409, "encoder_mismatch")
+    ended = run("search", "photos/0.jpg")
+    assert ended.status == ExitCode.FAILED and "It is encoder_mismatch." in ended.err
+
+
+def test_silence_ends_with_4(run: Run, service: FakeService) -> None:
+    def silence(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    service.before = silence
+    for words in (["status"], ["index", "photos"], ["search", "--text", "x"], ["jobs", "j"]):
+        ended = run(*words)
+        assert ended.status == ExitCode.UNREACHABLE and "No Needle answers at" in ended.err
+
+
+def test_ctrl_c_ends_with_130(run: Run, service: FakeService) -> None:
+    def pressed(request: httpx.Request) -> httpx.Response:
+        raise KeyboardInterrupt
+
+    service.before = pressed
+    ended = run("status")
+    assert ended.status == ExitCode.INTERRUPTED and "interrupted" in ended.err
+
+
+def test_the_console_script_ends_with_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    monkeypatch.setattr(os, "_exit", left.append)
+    for status in (3, 130):
+        monkeypatch.setattr(cli.app, "main", lambda status=status: status)
+        with pytest.raises(SystemExit) as ended:
+            cli.run()
+        assert ended.value.code == status
+    assert left == [130], "threads that wait for answers are not waited for"
+
+
+# ---- help, completion, addresses, values
+
+
+def test_every_command_has_help_and_examples(run: Run) -> None:
+    top = run("--help")
+    assert top.status == 0 and "130  Ctrl-C" in top.out
+    for name, command in cli.cli.commands.items():
+        assert f"  {name}" in top.out
+        text = run(name, "--help").out
+        assert "Examples:" in text and f"needle {name}" in text
+        assert isinstance(command, base.Command)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_shells_complete_commands(run: Run, shell: str) -> None:
+    script = run("completion", shell)
+    assert script.status == 0 and "_NEEDLE_COMPLETE" in script.out
+
+
+def test_collections_are_completed_from_the_service(run: Run, service: FakeService) -> None:
+    context = SimpleNamespace()
+    complete = base.complete_collection
+    found = complete(context, click.Option(["-c"]), "de")  # type: ignore[arg-type]
+    assert [item.value for item in found] == ["default"]
+    service.before = lambda request: error(500, "internal")
+    assert complete(context, click.Option(["-c"]), "") == []  # type: ignore[arg-type]
+
+
+def test_the_address_is_an_option_or_comes_from_the_environment(
+    run: Run, service: FakeService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked(*words: str) -> str:
+        run(*words)
+        return str(service.requests[-1].url.copy_with(path="/"))
+
+    assert asked("models") == "http://127.0.0.1:8080/"
+    monkeypatch.setenv("NEEDLE_PORT", "8123")
+    assert asked("models") == "http://127.0.0.1:8123/"
+    monkeypatch.setenv("NEEDLE_URL", "https://needle.example")
+    assert asked("models") == "https://needle.example/"
+    assert asked("--url", "http://a", "models") == "http://a/"
+    assert asked("models", "--url", "http://b") == "http://b/"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("7", 7), ("0.5", 0.5), ("true", True), ('"7"', "7"), ("Basel", "Basel"), ("[1]", "[1]")],
+)
+def test_values_are_numbers_where_they_look_like_numbers(text: str, value: object) -> None:
+    assert values.scalar(text) == value
+
+
+# ---- needle up
+
+
+def test_up_runs_the_service_on_the_folder_of_the_checkout(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import machine.__main__ as machine
+
+    asked: list[Sequence[str]] = []
+
+    def started(words: Sequence[str]) -> int:
+        asked.append(words)
+        return len(asked) - 1
+
+    monkeypatch.setattr(machine, "main", started)
+    monkeypatch.delenv("NEEDLE_DATA_DIR", raising=False)
+    assert run("up").status == ExitCode.OK
+    assert run("up", "--port", "8123", "--data", "here").status == ExitCode.FAILED
+    root = Path(machine.__file__).resolve().parents[1]
+    assert asked == [
+        ["up", "--data", str(root / "data")],
+        ["up", "--data", "here", "--port", "8123"],
+    ]

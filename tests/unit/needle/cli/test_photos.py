@@ -1,0 +1,113 @@
+"""What is indexed, jobs, export, status: the commands that show and delete."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import pytest
+
+from needle.cli import ExitCode
+from tests.unit.needle.cli.conftest import Run, picture
+from tests.unit.needle.fake_needle import FakeService
+
+
+def test_photos_are_listed_shown_saved_and_deleted(
+    run: Run, service: FakeService, indexed: list[str]
+) -> None:
+    listed = run("images", "-n", "1")
+    assert indexed[1] in listed.out and indexed[0] not in listed.out
+    assert "1 of 2 photos" in listed.err and "shop Basel" in listed.out
+    assert [row["image_id"] for row in run("images", "--json").json["images"]] == indexed[::-1]
+    assert "400 x 300 px" in run("show", indexed[0], "--save", "saved.jpg").out
+    assert Path("saved.jpg").read_bytes() == picture()
+    assert run("show", indexed[0], "--json").json["regions"] == 5
+    assert "1 deleted" in run("delete", indexed[0]).out
+    assert list(service.images) == [indexed[1]]
+    assert run("show", indexed[0]).status == ExitCode.FAILED
+
+
+@pytest.mark.usefixtures("indexed")
+def test_everything_is_deleted_only_after_a_yes(run: Run, service: FakeService) -> None:
+    kept = run("delete", "--all", stdin=b"n\n")
+    assert kept.status == 0 and "Nothing is deleted" in kept.err and len(service.images) == 2
+    assert "2 deleted" in run("delete", "--all", "--yes").out and not service.images
+    assert run("delete").status == ExitCode.USAGE
+
+
+def test_the_list_is_narrowed_by_name_and_metadata(run: Run, service: FakeService) -> None:
+    run("images", "--name", "shelf", "-f", "shop=Basel", "-c", "trial")
+    asked = service.requests[-1].url.params
+    assert (asked["name"], asked["collection"]) == ("shelf", "trial")
+    assert json.loads(asked["filter"]) == {"shop": "Basel"}
+
+
+@pytest.mark.usefixtures("indexed")
+def test_collections_are_listed_created_and_deleted(run: Run, service: FakeService) -> None:
+    assert "default" in run("collections").out
+    assert run("collections", "--json").json[0]["encoder"] == "e"
+    service.busy = False
+    assert run("collections", "--create", "trial").status == 0
+    assert b'{"name":"trial"}' in next(
+        r.content for r in service.requests if r.url.path.endswith("/collections") and r.content
+    ).replace(b" ", b"")
+    assert run("collections", "--delete", "trial", stdin=b"n\n").status == 0
+    assert service.images, "only after a yes"
+    assert run("collections", "--delete", "trial", "-y").status == 0
+    assert not service.images
+
+
+# ---- jobs, export, status
+
+
+@pytest.mark.usefixtures("indexed")
+def test_the_last_jobs_are_those_of_this_machine_where_none_are_listed(
+    run: Run, service: FakeService
+) -> None:
+    assert "index-0" in run("jobs").out
+    service.lists_jobs = True
+    service._new_job("index", [])
+    assert [job["job_id"] for job in run("jobs", "--json").json] == ["index-1", "index-0"]
+    run("jobs", "--kind", "index", "--status", "failed")
+    asked = service.requests[-1].url.params
+    assert (asked["kind"], asked["status"]) == ("index", "failed")
+
+
+def test_a_job_is_shown_awaited_and_cancelled(run: Run, service: FakeService) -> None:
+    Path("photos", "x.jpg").write_bytes(b"bad")
+    run("index", "photos")
+    shown = run("jobs", "index-0", "--items", "--wait")
+    assert shown.status == 0 and "partial" in shown.out and "It is no picture." in shown.out
+    rows = run("jobs", "index-0", "--items", "--json").json[0]["items"]
+    assert [row["name"] for row in rows] == ["x.jpg", "0.jpg", "1.jpg"], "failures first"
+    assert run("jobs", "index-0", "--cancel").status == 0
+    assert run("jobs", "index-0").status == ExitCode.FAILED, "it was cancelled"
+    assert run("jobs", "nope").status == ExitCode.FAILED
+    assert run("jobs", "--cancel").status == ExitCode.USAGE
+
+
+def test_photos_matches_and_outcomes_are_exported(run: Run, indexed: list[str]) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("export").out)))
+    assert [row["image_id"] for row in rows] == indexed[::-1]
+    assert rows[0]["metadata.shop"] == "Basel"
+    job_id = run("search", "photos/0.jpg", "--json").json["job_id"]
+    said = run("export", job_id, "-o", "matches.jsonl")
+    lines = [json.loads(line) for line in Path("matches.jsonl").read_text().splitlines()]
+    assert [(line["rank"], line["hit"], line["x2"]) for line in lines][:2] == [
+        (1, 1, 40),
+        (1, 2, 40),
+    ]
+    assert "4 rows in matches.jsonl" in said.err
+    outcomes = run("export", "index-0", "--format", "jsonl").out.splitlines()
+    assert json.loads(outcomes[0])["status"] == "indexed"
+
+
+def test_the_status_and_the_models_are_shown(run: Run, service: FakeService) -> None:
+    assert run("status").status == ExitCode.OK
+    assert "mini" in run("status").out and run("models", "--json").json["name"] == "mini"
+    service.ready = {"status": "starting", "redis": False, "models": None}
+    waiting = run("status", "--json")
+    assert waiting.status == ExitCode.FAILED and waiting.json["status"] == "starting"
+    assert run("models").status == ExitCode.FAILED

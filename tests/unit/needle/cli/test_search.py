@@ -1,0 +1,119 @@
+"""`needle search`: anything can be searched for, printed and drawn."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+
+from needle.cli import ExitCode
+from needle.draw import open_upright
+from needle.sheet import WIDTH
+from tests.unit.needle.cli.conftest import Run, picture
+from tests.unit.needle.fake_needle import HIT, FakeService
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_search_prints_a_table_and_draws(run: Run) -> None:
+    ended = run("search", "photos/0.jpg", "--out", "result.png")
+    assert ended.status == ExitCode.OK and "Drawn in result.png" in ended.err
+    assert "0.910" in ended.out and "10 10 40 30" in ended.out and "1.jpg" in ended.out
+    assert open_upright("result.png").width == WIDTH
+
+
+def test_a_search_says_it_in_json(run: Run, indexed: list[str]) -> None:
+    found = run("search", "photos/0.jpg", "--json").json
+    assert [match["image_id"] for match in found["matches"]] == indexed
+    assert found["job_id"] and found["timings_ms"] == {"total": 5.0}
+
+
+def test_a_search_that_finds_nothing_ends_with_1(run: Run, service: FakeService) -> None:
+    service.result = {"matches": []}
+    ended = run("search", "photos/0.jpg")
+    assert ended.status == ExitCode.NOTHING and "Nothing was found" in ended.err
+    assert ended.out == ""
+
+
+def test_only_what_was_verified_is_wanted(run: Run, service: FakeService) -> None:
+    first = {"image_id": "a", "score": 0.9, "hits": [HIT]}
+    service.result = {"matches": [first, first | {"image_id": "b", "verified": True}]}
+    ended = run("search", "--text", "x", "--verified", "--json")
+    assert [match["image_id"] for match in ended.json["matches"]] == ["b"]
+    assert run("search", "--text", "x").out.count("yes") == 1
+    service.result = {"matches": [first]}
+    assert run("search", "--text", "x", "--verified").status == ExitCode.NOTHING
+    assert run("search", "--text", "x", "--no-verify").status == ExitCode.OK
+    posted = json.loads(service.requests[-1].content)
+    assert posted["verify"] is False
+
+
+def test_anything_can_be_searched_for(run: Run, service: FakeService, indexed: list[str]) -> None:
+    image_id = indexed[0]
+    for words, wanted in [
+        (("--text", "a red kettle"), {"text": "a red kettle"}),
+        (("http://x/a.png",), {"url": "http://x/a.png"}),
+        ((image_id, "--box", "0,0,9,9"), {"image_id": image_id, "box": [0, 0, 9, 9]}),
+    ]:
+        assert run("search", *words, "-o", "drawn.png").status == 0
+        posted = [r for r in service.requests if r.method == "POST"][-1]
+        assert json.loads(posted.content).items() >= wanted.items()
+        assert open_upright("drawn.png").width == WIDTH
+    assert run("search", "-", "-o", "drawn.png", stdin=picture()).status == 0
+    posted = [r for r in service.requests if r.method == "POST"][-1]
+    assert picture() in posted.content
+
+
+def test_search_options_reach_the_service(run: Run, service: FakeService) -> None:
+    words = ["-n", "3", "--hits", "2", "--min-score", "0.5", "--aggregate", "mean", "--zoom", "0"]
+    words += ["-f", "shop=Basel", "-f", "tag=red,blue", "-f", "year>=2020", "-f", "year<2025"]
+    run("search", "--text", "x", *words, "-f", '{"size": {"gt": 1}}')
+    body = json.loads([r for r in service.requests if r.method == "POST"][-1].content)
+    assert body == {
+        "text": "x",
+        "limit": 3,
+        "hits_per_image": 2,
+        "min_score": 0.5,
+        "aggregate": "mean",
+        "zoom": 0,
+        "filter": {
+            "shop": "Basel",
+            "tag": ["red", "blue"],
+            "year": {"gte": 2020, "lt": 2025},
+            "size": {"gt": 1},
+        },
+        "wait": 10.0,
+    }
+
+
+@pytest.mark.usefixtures("indexed")
+def test_examples_negatives_and_words_reach_the_service(run: Run, service: FakeService) -> None:
+    image_id = "0" * 8 + "-0000" * 3 + "-" + "0" * 12
+    words = ["--example", image_id, "--not", "photos/1.jpg", "--not", "http://example.org/a.png"]
+    words += ["-t", "red", "--text-weight", "0.3", "--same-kind", "0.7", "--detect"]
+    run("search", "photos/0.jpg", *words)
+    sent = [r for r in service.requests if r.method == "POST"][-1].content
+    for field, content in (("file", "photos/0.jpg"), ("not_file", "photos/1.jpg")):
+        assert f'name="{field}"; filename='.encode() in sent
+        assert Path(content).read_bytes() in sent
+    examples, negatives = f'[{{"image_id": "{image_id}"}}]', '[{"url": "http://example.org/a.png"}]'
+    for text in (examples, negatives, "0.3", "0.7"):
+        assert text.encode() in sent
+
+
+@pytest.mark.usefixtures("indexed")
+def test_what_is_probably_not_there_is_shown_and_ends_with_1(
+    run: Run, service: FakeService
+) -> None:
+    service.says = {"found": False, "probability": 0.02}
+    ran = run("search", "photos/0.jpg")
+    assert (ran.status, "Probably in none" in ran.err, "0.jpg" in ran.out) == (1, True, True)
+
+
+@pytest.mark.usefixtures("indexed")
+def test_the_drawing_is_opened(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(click, "launch", shown.append)
+    assert run("search", "photos/0.jpg", "--open").status == 0
+    assert open_upright(shown[0]).width == WIDTH

@@ -1,0 +1,159 @@
+"""Very many photos: several requests in flight, failures named, nothing sent without need."""
+
+from __future__ import annotations
+
+import io
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+from rich.console import Console
+
+from needle import NeedleApiError, index_all, parcels, uploads
+from needle.bulk import Bulk
+from needle.parcels import Address, Parcel
+from needle.progress import clock, tally_bar
+from needle.tally import Tally
+from tests.unit.needle.fake_needle import FakeService, error
+
+
+def photos(folder: Path, *names: str) -> list[Path]:
+    for name in names:
+        (folder / name).write_bytes(name.encode())
+    return [folder / name for name in names]
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService()
+
+
+@pytest.fixture
+def two_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcels.parcels, "__kwdefaults__", {"max_bytes": 10**9, "max_files": 2})
+
+
+@pytest.mark.usefixtures("two_a_request")
+def test_a_bulk_index_counts_and_names_failures(service: FakeService, tmp_path: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    paths = photos(tmp_path, "a.jpg", "bad b.jpg", "bad c.jpg", "bad d.jpg", "e.jpg")
+    with service.needle() as needle:
+        outcome = index_all(needle, paths, on_progress=lambda d, f: seen.append((d, f)))
+        again = index_all(needle, paths[:1])
+    assert (outcome.indexed, outcome.unchanged, len(outcome.image_ids)) == (2, 0, 2)
+    assert {(f.name, f.reason) for f in outcome.failures} == {
+        (name, "It is no picture.") for name in ("bad b.jpg", "bad c.jpg", "bad d.jpg")
+    }
+    assert seen[-1] == (2, 3)
+    assert (again.indexed, again.unchanged, again.failures) == (0, 1, ())
+
+
+@pytest.mark.usefixtures("two_a_request")
+def test_several_uploads_are_in_flight(service: FakeService, tmp_path: Path) -> None:
+    together = threading.Barrier(3, timeout=20)
+
+    def all_at_once(request: httpx.Request) -> None:
+        if request.method == "POST":
+            together.wait()  # passes only when three requests are here at the same time
+
+    service.before = all_at_once
+    paths = photos(tmp_path, *(f"{n}.jpg" for n in range(6)))
+    with service.needle() as needle:
+        assert index_all(needle, paths, in_flight=3).indexed == 6
+
+
+def test_a_request_that_is_too_large_goes_in_halves(service: FakeService, tmp_path: Path) -> None:
+    def small_only(request: httpx.Request) -> httpx.Response | None:
+        files = request.content.count(b"filename=")
+        large = b"huge" in request.content or files > 2
+        return error(413, "too_large") if request.method == "POST" and large else None
+
+    service.before = small_only
+    names = ["a.jpg", "b.jpg", "huge.jpg", "d.jpg", "e.jpg"]
+    with service.needle() as needle:
+        outcome = index_all(needle, photos(tmp_path, *names))
+    assert outcome.indexed == 4
+    assert [failure.name for failure in outcome.failures] == ["huge.jpg"]
+
+
+def test_a_file_that_goes_away_fails_alone(service: FakeService, tmp_path: Path) -> None:
+    here, gone = (uploads.upload(path) for path in photos(tmp_path, "a.jpg", "b.jpg"))
+    missing = uploads.upload(photos(tmp_path, "never.jpg")[0])
+    (tmp_path / "b.jpg").unlink()
+    (tmp_path / "never.jpg").unlink()
+    told: list[Tally] = []
+    with service.needle() as needle:
+        bulk = Bulk(needle, Address(), on_tally=told.append)
+        bulk.expect(3)
+        outcome = bulk.run([Parcel(files=(here, gone)), Parcel(files=(missing,))])
+        unreadable = index_all(needle, [tmp_path / "b.jpg"])
+    assert outcome.indexed == 1
+    assert {failure.name for failure in outcome.failures} == {"b.jpg", "never.jpg"}
+    assert told[-1] == Tally(total=3, sent=1, done=1, failed=2)
+    assert unreadable.failures[0].reason == "No such file or directory"
+
+
+def test_a_bulk_index_stops_when_the_service_itself_refuses(
+    service: FakeService, tmp_path: Path
+) -> None:
+    service.before = lambda request: error(409, "encoder_mismatch")
+    with service.needle() as needle, pytest.raises(NeedleApiError, match="encoder_mismatch"):
+        index_all(needle, photos(tmp_path, "a.jpg"))
+
+
+def test_a_connection_that_breaks_in_an_upload_is_tried_again(
+    service: FakeService, tmp_path: Path
+) -> None:
+    broken = [httpx.ReadError("lost")]
+
+    def breaks_once(request: httpx.Request) -> None:
+        if request.method == "POST" and broken:
+            raise broken.pop()
+
+    with service.needle(sleep=lambda _: None) as needle:
+        needle.ready()  # it is known to be Needle that answers
+        needle.count()
+        service.before = breaks_once
+        assert index_all(needle, photos(tmp_path, "a.jpg")).indexed == 1
+
+
+def test_folders_are_searched_for_pictures(tmp_path: Path) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    (tmp_path / ".hidden").mkdir()
+    top = photos(tmp_path, "b.JPG")
+    wanted = top + photos(tmp_path / "deep" / "er", "a.png")
+    photos(tmp_path, "notes.txt", ".c.jpg")
+    photos(tmp_path / ".hidden", "d.jpg")
+    assert uploads.find_pictures([tmp_path]) == sorted(wanted)
+    assert uploads.find_pictures([tmp_path], recursive=False) == top
+    assert uploads.find_pictures([tmp_path / "notes.txt"]) == [tmp_path / "notes.txt"]
+    with pytest.raises(FileNotFoundError, match="no file or folder"):
+        uploads.find_pictures([tmp_path / "nowhere"])
+
+
+# ---- progress
+
+
+def test_the_bar_shows_rate_time_left_and_failures() -> None:
+    out = io.StringIO()
+    now = [100.0]
+    console = Console(file=out, force_terminal=True, width=120, get_time=lambda: now[0])
+    with tally_bar(console) as told:
+        now[0] += 10
+        told(Tally(total=100, done=49, failed=1))
+    said = out.getvalue()
+    assert "50/100" in said and "1 failed" in said
+    assert "5.0 photos/s" in said and "0:10 left" in said
+
+
+def test_nothing_is_shown_while_there_is_nothing_to_index() -> None:
+    out = io.StringIO()
+    with tally_bar(Console(file=out, force_terminal=True, width=120)) as told:
+        told(Tally(total=0, skipped=100))
+    assert "Indexing" not in out.getvalue()
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(5.4, "0:05"), (61, "1:01"), (3723, "1:02:03")])
+def test_times_are_written_as_clocks_do(seconds: float, said: str) -> None:
+    assert clock(seconds) == said

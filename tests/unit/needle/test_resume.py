@@ -1,0 +1,248 @@
+"""An interrupted index goes on: what the service has, or is about to have, is not sent again."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from common import ids as service_ids
+from needle import ids, resume
+from needle.bulk import Bulk
+from needle.journal import Journal, state_file
+from needle.known import Known
+from needle.parcels import Address
+from needle.resume import ResumableIndex
+from needle.sources import Sources, find
+from needle.tally import Outcome, Tally
+from needle.watch import changes, stamps
+from tests.unit.needle.fake_needle import FakeService
+
+URL = "http://needle:8080"
+
+
+@pytest.fixture
+def service() -> FakeService:
+    return FakeService()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with six photos."""
+    made = tmp_path / "photos"
+    made.mkdir()
+    for number in range(6):
+        (made / f"{number}.jpg").write_bytes(b"photo %d" % number)
+    return made
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    made = Journal(tmp_path / "state" / "j.sqlite", URL, None)
+    yield made
+    made.close()
+
+
+def run(service: FakeService, journal: Journal, sources: Sources, **options: bool) -> Outcome:
+    with service.needle() as needle:
+        index = ResumableIndex(needle, journal, Address(), **options)
+        return index.run(sources, lambda tally: None, lambda uploads: None)
+
+
+def test_ids_are_the_services() -> None:
+    for collection in ("default", "shop"):
+        wanted = service_ids.image_id(b"photo", collection)
+        assert ids.image_id(ids.digest(b"photo"), collection) == wanted
+    assert ids.image_id("0") == ids.image_id("0", "default")
+
+
+def test_the_second_run_sends_nothing(service: FakeService, journal: Journal, folder: Path) -> None:
+    sources = find([str(folder)])
+    assert run(service, journal, sources) == Outcome(indexed=6, image_ids=frozenset(service.images))
+    assert run(service, journal, sources) == Outcome(skipped=6)
+    assert len(service.uploads) == 1
+    assert run(service, journal, sources, resume=False).unchanged == 6
+
+
+def test_what_was_deleted_or_changed_is_sent(
+    service: FakeService, journal: Journal, folder: Path
+) -> None:
+    sources = find([str(folder)])
+    run(service, journal, sources)
+    del service.images[ids.image_id(ids.digest(b"photo 3"))]
+    (folder / "4.jpg").write_bytes(b"another photo")
+    again = run(service, journal, sources)
+    assert (again.indexed, again.skipped) == (2, 4)
+    assert service.uploads[-1] == ["3.jpg", "4.jpg"]
+
+
+def test_after_ctrl_c_the_rest_is_sent_and_what_is_under_way_awaited(
+    service: FakeService, journal: Journal, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resume, "REQUEST_FILES", 2)
+    service.busy = True
+    sources = find([str(folder)])
+    sent = _interrupted(service, journal, sources, monkeypatch)
+    assert sent == [["0.jpg", "1.jpg"], ["2.jpg", "3.jpg"]]
+    service.finish("index-0")
+
+    def ends_later(request: httpx.Request) -> None:
+        if request.url.path == "/api/v1/images":  # asked after the jobs
+            service.busy = False
+
+    service.before = ends_later
+    outcome = run(service, journal, sources)
+    assert service.uploads[2:] == [["4.jpg", "5.jpg"]], "nothing is uploaded twice"
+    assert (outcome.indexed, outcome.skipped) == (4, 2), "of the six, two had ended by then"
+    assert run(service, journal, sources).skipped == 6 and not journal.open_jobs()
+
+
+def _interrupted(
+    service: FakeService, journal: Journal, sources: Sources, monkeypatch: pytest.MonkeyPatch
+) -> list[list[str]]:
+    """Press Ctrl-C when the second request is under way; return what was sent."""
+    seen: list[int] = []
+    look = Bulk._look
+
+    def pressed(bulk: Bulk) -> None:
+        if len(seen) == 1:
+            monkeypatch.setattr(Bulk, "_look", look)
+            raise KeyboardInterrupt
+        seen.append(1)
+
+    monkeypatch.setattr(Bulk, "_look", pressed)
+    waited: list[int] = []
+    with service.needle() as needle, pytest.raises(KeyboardInterrupt):
+        index = ResumableIndex(needle, journal, Address(), in_flight=8)
+        index.run(sources, lambda tally: None, waited.append)
+    assert waited and waited[0] <= 2
+    return sorted(service.uploads)
+
+
+def test_a_job_that_the_service_has_forgotten_is_no_reason_to_wait(
+    service: FakeService, journal: Journal, folder: Path
+) -> None:
+    journal.sent("long-gone", [ids.image_id(ids.digest(b"photo 0"))])
+    assert run(service, journal, find([str(folder)])).indexed == 6
+    assert not journal.open_jobs()
+
+
+def test_urls_that_became_photos_are_skipped(service: FakeService, journal: Journal) -> None:
+    sources = Sources(urls=("http://x/a.jpg", "http://x/b.jpg"))
+    assert run(service, journal, sources).indexed == 2
+    more = Sources(urls=(*sources.urls, "http://x/c.jpg"))
+    again = run(service, journal, more)
+    assert (again.indexed, again.skipped) == (1, 2)
+    assert service.uploads == [list(sources.urls), ["http://x/c.jpg"]]
+
+
+def test_photos_in_archives_are_skipped_one_by_one(
+    service: FakeService, journal: Journal, folder: Path
+) -> None:
+    run(service, journal, find([str(folder / "0.jpg")]))
+    packed = folder / "all.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in sorted(folder.glob("*.jpg")):
+            archive.write(path, path.name)
+    again = run(service, journal, find([str(packed)]))
+    assert (again.indexed, again.skipped) == (5, 1)
+
+
+def test_the_tally_leaves_out_what_is_skipped(
+    service: FakeService, journal: Journal, folder: Path
+) -> None:
+    run(service, journal, find([str(folder / "0.jpg")]))
+    told: list[Tally] = []
+    with service.needle() as needle:
+        index = ResumableIndex(needle, journal, Address())
+        index.run(find([str(folder)]), told.append, lambda uploads: None)
+    assert told[-1] == Tally(total=5, sent=5, done=5, skipped=1)
+
+
+# ---- which photos are known
+
+
+def test_the_cheaper_way_of_asking_is_taken(service: FakeService) -> None:
+    service._new_job("index", [service._item(0, "a.jpg", b"a")])
+    service.finish("index-0")
+    there, absent = ids.image_id(ids.digest(b"a")), ids.image_id(ids.digest(b"b"))
+    with service.needle() as needle:
+        listed = Known(needle, None, wanted=None)
+        assert there in listed and absent not in listed
+        assert service.asked("GET", "/api/v1/images/") == 0
+        service.before = _many_images
+        each = Known(needle, None, wanted=2)
+        service.before = lambda request: None
+        assert there in each and absent not in each
+        assert service.asked("GET", "/api/v1/images/") == 2
+
+
+def _many_images(request: httpx.Request) -> httpx.Response:
+    return httpx.Response(200, json={"images": [], "total": 5000})
+
+
+# ---- the journal
+
+
+def test_an_unchanged_file_is_not_read_again(journal: Journal, folder: Path) -> None:
+    path = folder / "0.jpg"
+    first = journal.image_id(path)
+    state = path.stat()
+    path.write_bytes(b"PHOTO 0")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    assert journal.image_id(path) == first, "same size and time: it is not read"
+    os.utime(path, ns=(0, 0))
+    assert journal.image_id(path) != first
+
+
+def test_the_journal_outlives_the_process_and_keeps_services_apart(tmp_path: Path) -> None:
+    path = tmp_path / "j.sqlite"
+    first = Journal(path, URL, "a")
+    first.sent("j1", ["x", "y"])
+    first.ended("j0", {"http://u": "i"})
+    first.close()
+    again, other, elsewhere = (
+        Journal(path, URL, "a"),
+        Journal(path, URL, "b"),
+        Journal(path, "http://other", "a"),
+    )
+    assert again.open_jobs() == {"j1": ["x", "y"]} and again.url_image("http://u") == "i"
+    assert other.open_jobs() == {} and other.recent_jobs(5) == ["j1"]
+    assert elsewhere.recent_jobs(5) == [] and elsewhere.url_image("http://u") is None
+    for each in (again, other, elsewhere):
+        each.close()
+
+
+def test_a_journal_that_cannot_be_opened_is_an_os_error(tmp_path: Path) -> None:
+    (tmp_path / "j.sqlite").write_bytes(b"this is no database at all" * 9)
+    with pytest.raises(OSError, match="cannot be used"):
+        Journal(tmp_path / "j.sqlite", URL, None)
+    assert state_file({"XDG_STATE_HOME": "/s"}) == Path("/s/needle/client.sqlite")
+    assert state_file({}).parts[-4:] == (".local", "state", "needle", "client.sqlite")
+
+
+# ---- watching
+
+
+def test_a_watched_folder_yields_what_is_new_or_changed_once_it_rests(folder: Path) -> None:
+    looks = [
+        {"a": (1, 1)},
+        {"a": (1, 1), "b": (5, 5)},  # b is being written
+        {"a": (1, 1), "b": (9, 9)},
+        {"a": (1, 1), "b": (9, 9)},  # b rests
+        {},  # the folder is away for a moment
+        {"a": (1, 1), "b": (9, 9)},
+        {"a": (2, 2), "b": (9, 9)},
+        {"a": (2, 2), "b": (9, 9)},  # a was changed
+    ]
+    left = iter([{Path(name): stamp for name, stamp in look.items()} for look in looks])
+    pauses: list[float] = []
+    found = changes(lambda: next(left), {Path("a"): (1, 1)}, every_s=3, sleep=pauses.append)
+    assert next(found) == [Path("b")]
+    assert len(pauses) == 4 and set(pauses) == {3}
+    assert next(found) == [Path("a")]
+    assert stamps([folder / "0.jpg", folder / "gone.jpg"]).keys() == {folder / "0.jpg"}

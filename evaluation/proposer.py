@@ -14,9 +14,9 @@ from common.settings import Settings
 from evaluation.bootstrap import Estimate, mean_interval
 from evaluation.boxes import iou
 from evaluation.photos import Photo
-from worker import proposer
+from worker.indexing import proposing as proposer
+from worker.indexing.regions import Proposal
 from worker.models.base import Detector
-from worker.regions import Proposal
 
 
 @dataclass

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from common.attempts import Attempts
-from common.fetch import Fetcher
 from common.services import Services
 from common.settings import Settings
-from common.vectors.opening import open_store, open_words
-from worker.commit import Committer, Forwarder, Writer
-from worker.describe import Describer
-from worker.finder import Finder
-from worker.index import Indexer
-from worker.loading import Loader
+from worker.attempts import Attempts
+from worker.fetch import Fetcher
+from worker.indexing.committing import Committer, Forwarder, Writer
+from worker.indexing.describing import Describer
+from worker.indexing.loading import Loader
+from worker.indexing.pipeline import Indexer
+from worker.indexing.proposing import Proposer
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
-from worker.proposer import Proposer
-from worker.question import Asker
-from worker.search import Searcher
-from worker.verify import Verifier
-from worker.zoom import Zoom
+from worker.searching.candidates import Finder
+from worker.searching.pipeline import Searcher
+from worker.searching.proving import Verifier
+from worker.searching.question import Asker
+from worker.searching.refining import Zoom
+from worker.vectors.opening import open_store, open_words
 
 INDEX_ROLE, SEARCH_ROLE = "index", "search"
 ANSWER_TIMEOUT_S = 10.0

@@ -11,7 +11,7 @@ import logging
 from common.errors import NeedleError, Transient, Unforeseen
 from common.images import collection_folder
 from common.jobs import Item, ItemStatus
-from worker.commit import Writer
+from worker.indexing.committing import Writer
 
 log = logging.getLogger(__name__)
 

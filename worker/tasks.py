@@ -25,12 +25,12 @@ from common.queue import (
     SEARCH_TASK,
     STORE,
 )
-from worker.commit import Writer
 from worker.context import Base
-from worker.index import Indexer
-from worker.options import IndexOptions
+from worker.indexing.committing import Writer
+from worker.indexing.options import IndexOptions
+from worker.indexing.pipeline import Indexer
 from worker.removal import delete_some
-from worker.search import Searcher
+from worker.searching.pipeline import Searcher
 
 log = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from common.vectors.base import VectorStore
 from evaluation.boxes import iou
 from evaluation.report import SAME_BOX
 from evaluation.service.ask import LIMIT
 from evaluation.service.index import Collection
 from evaluation.service.plan import Question
 from worker.models.base import Embeddings
+from worker.vectors.base import VectorStore
 
 PROPOSED = f"a region of IoU >= {SAME_BOX}"
 EXACT_STEP = "exact search: its best region first"

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from common.vectors.base import Source
 from evaluation.embedder import GalleryBuilder
 from evaluation.perturb import crop
 from evaluation.photos import Corners
 from evaluation.references import ImageEncoder
 from evaluation.retrieval import Gallery, Outcomes, Truth, look_up
+from worker.indexing.regions import Tiling, propose
 from worker.models.base import Detector, Embeddings
-from worker.regions import Tiling, propose
+from worker.vectors.base import Source
 
 PLAIN, ONE, GRID = "plain pipeline", "one vector a photo", "3 x 3 grid"
 CELLS = 3

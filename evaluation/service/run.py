@@ -13,7 +13,6 @@ from rich.console import Console
 
 from client import Needle
 from common.settings import Settings
-from common.vectors.opening import open_store
 from evaluation.pack import environment
 from evaluation.photos import open_photos, queries, spread
 from evaluation.report import write_json
@@ -29,6 +28,7 @@ from evaluation.service.tables import Counted
 from stack import Stack
 from stack.signals import as_interrupt
 from worker.models.packs import load_pack
+from worker.vectors.opening import open_store
 
 READY_TIMEOUT_S = 600.0
 """Long, because the first start of a pack from the hub downloads its weights."""

@@ -14,10 +14,10 @@ from common.geometry import Box
 from common.ids import point_id
 from common.vectors import filters
 from common.vectors.aggregate import Aggregate
-from common.vectors.base import Hit, Point, Region, Source, Vector, VectorStore
-from common.vectors.edge import EdgeVectorStore
-from common.vectors.grouping import Grouping, best_images
-from tests.unit.test_grouping import brute_force
+from tests.worker.searching.test_grouping import brute_force
+from worker.searching.grouping import Grouping, best_images
+from worker.vectors.base import Hit, Point, Region, Source, Vector, VectorStore
+from worker.vectors.edge import EdgeVectorStore
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect"),
@@ -32,7 +32,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStor
     """Return an empty vector store of each kind."""
     from qdrant_client import QdrantClient
 
-    from common.vectors.server import ServerVectorStore
+    from worker.vectors.server import ServerVectorStore
 
     opened: VectorStore
     if request.param == "edge":
@@ -213,7 +213,7 @@ def test_a_second_process_may_not_open_the_same_edge_store(tmp_path: Path) -> No
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
-    from common.vectors.server import ServerVectorStore
+    from worker.vectors.server import ServerVectorStore
 
     with pytest.raises(StoreUnavailable):
         ServerVectorStore.connect("http://127.0.0.1:9")

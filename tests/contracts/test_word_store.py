@@ -10,8 +10,8 @@ import pytest
 
 from common.ids import words_id
 from common.vectors import filters
-from common.vectors.edge_words import EdgeWordStore
-from common.vectors.words import SparseVector, WordsPoint, WordStore
+from worker.vectors.edge_words import EdgeWordStore
+from worker.vectors.words import SparseVector, WordsPoint, WordStore
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect"),
@@ -25,7 +25,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WordStore]
     """Return an empty word store of each kind."""
     from qdrant_client import QdrantClient
 
-    from common.vectors.server_words import ServerWordStore
+    from worker.vectors.server_words import ServerWordStore
 
     opened: WordStore
     if request.param == "edge":

@@ -28,8 +28,8 @@ from evaluation.questions import (
 )
 from evaluation.references import ColourEncoder, PixelEncoder, random_clip, save_random
 from tests.assets import one_torch_thread
+from worker.indexing.regions import Tiling, propose
 from worker.models.base import Detection, Embeddings
-from worker.regions import Tiling, propose
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -15,7 +15,6 @@ from PIL import Image
 from client import Needle
 from client.results import SearchResult
 from common.geometry import Box
-from common.vectors.base import Hit, Region, Source, VectorStore
 from evaluation.pack import environment
 from evaluation.references import PixelEncoder
 from evaluation.retrieval import Truth
@@ -37,6 +36,7 @@ from evaluation.service.plan import FOLDS, make_plan
 from evaluation.service.usage import cpu_s, disk_bytes
 from tests.unit.helpers_evaluation import collection, photos, result
 from worker.models.base import Detection
+from worker.vectors.base import Hit, Region, Source, VectorStore
 
 CORNERS = (0.0, 0.0, 100.0, 100.0)
 

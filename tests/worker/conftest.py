@@ -20,21 +20,21 @@ from common.jobs import Item, Job, Kind
 from common.redis import Client
 from common.settings import Settings
 from tests.fakes import FixedDetector, PixelEncoder
-from worker.commit import Writer
 from worker.context import Base
-from worker.describe import Describer
-from worker.finder import Finder
-from worker.index import Indexer
-from worker.loading import Loader
+from worker.indexing.committing import Writer
+from worker.indexing.describing import Describer
+from worker.indexing.loading import Loader
+from worker.indexing.pipeline import Indexer
+from worker.indexing.proposing import Proposer
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
 from worker.models.base import Detection, Detector
-from worker.proposer import Proposer
-from worker.question import Asker
-from worker.search import Searcher
+from worker.searching.candidates import Finder
+from worker.searching.pipeline import Searcher
+from worker.searching.proving import Verifier
+from worker.searching.question import Asker
+from worker.searching.refining import Zoom
 from worker.tasks import _index, _search
-from worker.verify import Verifier
-from worker.zoom import Zoom
 
 VOCABULARY = Vocabulary.load()
 

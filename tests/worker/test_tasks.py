@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from celery.exceptions import Reject
 
-from common.attempts import Attempts
 from common.errors import BrokerUnavailable, StoreUnavailable, Transient
 from common.queue import INDEX_TASK
 from common.redis import connect
 from tests.worker.conftest import World, noise, png
 from worker import tasks
-from worker.handover import Batch
+from worker.attempts import Attempts
+from worker.indexing.batch import Batch
 
 
 class Away:

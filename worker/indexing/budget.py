@@ -5,12 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
 from PIL import Image
 
+from worker.boxes import apart, corners
 from worker.indexing.detail import Detail
 from worker.indexing.regions import Proposal
-from worker.indexing.slices import apart
 from worker.vectors.base import Source
 
 NOVEL_IOU = 0.8
@@ -61,8 +60,8 @@ def _shorter(proposal: Proposal) -> int:
 def _novel(proposals: Sequence[Proposal], found: Sequence[int]) -> list[int]:
     """Return the detections that are no near-copies of more confident ones, best first."""
     order = sorted(found, key=lambda n: -(proposals[n].confidence or 0.0))
-    corners = np.array([proposals[n].box.as_tuple() for n in order], float).reshape(-1, 4)
-    return [order[n] for n in apart(corners, NOVEL_IOU)]
+    boxes = corners(proposals[n].box for n in order)
+    return [order[n] for n in apart(boxes, NOVEL_IOU, equal_is_same=False)]
 
 
 def _by_turns(proposals: Sequence[Proposal], ranked: Sequence[int], room: int) -> list[int]:

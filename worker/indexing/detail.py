@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from common.geometry import Box
+from worker.boxes import corners
 
 SIDE_PX = 512
 """The photo's longer side while it is looked at: tiles are larger than what is lost."""
@@ -30,11 +31,11 @@ class Detail:
     def within(self, boxes: Sequence[Box]) -> list[float]:
         """Return each box's mean edge strength, 0..255: about 2 for a clear sky, 30 for a crowd."""
         height, width = (n - 1 for n in self._sums.shape)
-        corners = np.array([box.as_tuple() for box in boxes], float).reshape(-1, 4) * self._gain
-        x1, y1 = np.floor(corners[:, 0]).astype(int), np.floor(corners[:, 1]).astype(int)
+        places = corners(boxes) * self._gain
+        x1, y1 = np.floor(places[:, 0]).astype(int), np.floor(places[:, 1]).astype(int)
         x1, y1 = x1.clip(0, width - 1), y1.clip(0, height - 1)
-        x2 = np.maximum(np.ceil(corners[:, 2]).astype(int).clip(0, width), x1 + 1)
-        y2 = np.maximum(np.ceil(corners[:, 3]).astype(int).clip(0, height), y1 + 1)
+        x2 = np.maximum(np.ceil(places[:, 2]).astype(int).clip(0, width), x1 + 1)
+        y2 = np.maximum(np.ceil(places[:, 3]).astype(int).clip(0, height), y1 + 1)
         s = self._sums
         total = s[y2, x2] - s[y1, x2] - s[y2, x1] + s[y1, x1]
         means: list[float] = (total / ((x2 - x1) * (y2 - y1))).tolist()

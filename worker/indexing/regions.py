@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from common.geometry import Box
+from worker.boxes import corners, largest_overlaps, spans
 from worker.models.base import Detection
 from worker.vectors.base import Source
 
@@ -50,20 +47,13 @@ class Tiling:
             side = min(width, height) / n
             if side < self.min_px:
                 continue
-            columns, rows = list(self._spans(width, side)), list(self._spans(height, side))
+            columns, rows = spans(width, side, self.overlap), spans(height, side, self.overlap)
             made += len(columns) * len(rows)
             if made > self.most:
                 return
             for top, bottom in rows:
                 for left, right in columns:
                     yield Box.covering((left, top, right, bottom), width, height)
-
-    def _spans(self, length: int, side: float) -> Iterator[tuple[float, float]]:
-        """Yield the fewest evenly spread intervals of `side` that cover `length` and overlap."""
-        steps = math.ceil((length - side) / (side * (1 - self.overlap)) - 1e-6)
-        for step in range(steps + 1):
-            start = (length - side) * step / steps if steps else 0.0
-            yield start, start + side
 
 
 def propose(
@@ -81,19 +71,9 @@ def propose(
             detected.setdefault(box, Proposal(box, Source.DETECTOR, found.label, found.confidence))
     proposals = [Proposal(Box(0, 0, width, height), Source.WHOLE), *detected.values()]
     tiles = list(tiling.boxes(width, height))
-    fresh = _overlaps(tiles, [proposal.box for proposal in proposals]) < SAME_IOU
+    known = corners(proposal.box for proposal in proposals)
+    fresh = largest_overlaps(corners(tiles), known) < SAME_IOU
     proposals += [
         Proposal(tile, Source.TILE) for tile, new in zip(tiles, fresh, strict=True) if new
     ]
     return proposals
-
-
-def _overlaps(boxes: Sequence[Box], known: Sequence[Box]) -> np.ndarray[tuple[int], Any]:
-    """Return each box's largest IoU with any of the known ones, of which there is at least one."""
-    a = np.array([box.as_tuple() for box in boxes], float).reshape(-1, 1, 4)
-    b = np.array([box.as_tuple() for box in known], float).reshape(1, -1, 4)
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.clip(sides, 0, None).prod(-1)
-    union = (a[..., 2:] - a[..., :2]).prod(-1) + (b[..., 2:] - b[..., :2]).prod(-1) - shared
-    largest: np.ndarray[tuple[int], Any] = (shared / union).max(axis=1)
-    return largest

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from common.geometry import Box
+from worker.boxes import apart, spans
 from worker.models.base import Detection
 
 MOST = 1000
@@ -45,15 +46,6 @@ class Slicing:
                 yield Box.covering((left, top, right, bottom), width, height)
 
 
-def spans(length: float, side: float, overlap: float) -> list[tuple[float, float]]:
-    """Return the fewest evenly spread intervals of `side` that cover `length` and overlap."""
-    if side >= length:
-        return [(0.0, length)]
-    steps = int(np.ceil((length - side) / (side * (1 - overlap)) - 1e-6))
-    starts = [(length - side) * step / steps for step in range(steps + 1)]
-    return [(start, start + side) for start in starts]
-
-
 def joined(
     width: int,
     height: int,
@@ -70,22 +62,8 @@ def joined(
         moved = (_moved(hit, box) for hit in hits)
         found += [hit for hit in moved if not _cut(hit, box, width, height)]
     found = sorted(found, key=lambda hit: -hit.confidence)[:MOST]
-    corners = np.array([(d.x1, d.y1, d.x2, d.y2) for d in found]).reshape(-1, 4)
-    return [found[n] for n in apart(corners, SAME_IOU)]
-
-
-def apart(corners: np.ndarray[tuple[int, int], np.dtype[np.float64]], most: float) -> list[int]:
-    """Return the rows of (N, 4) corners that overlap no earlier kept row by an IoU above `most`."""
-    kept: list[int] = []
-    areas = (corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1])
-    for n, (x1, y1, x2, y2) in enumerate(corners):
-        others = corners[kept]
-        w = np.minimum(others[:, 2], x2) - np.maximum(others[:, 0], x1)
-        h = np.minimum(others[:, 3], y2) - np.maximum(others[:, 1], y1)
-        shared = np.clip(w, 0, None) * np.clip(h, 0, None)
-        if not len(kept) or (shared / (areas[kept] + areas[n] - shared + 1e-9)).max() <= most:
-            kept.append(n)
-    return kept
+    corners = np.array([(d.x1, d.y1, d.x2, d.y2) for d in found], float).reshape(-1, 4)
+    return [found[n] for n in apart(corners, SAME_IOU, equal_is_same=False)]
 
 
 def _moved(hit: Detection, box: Box) -> Detection:

@@ -17,10 +17,11 @@ from PIL import Image
 from common.errors import NeedleError
 from common.images import ImageStore, local_key
 from common.vectors.filters import Condition
+from worker.boxes import apart, corners
 from worker.local.features import extract
 from worker.local.keypoints import Keypoints
 from worker.local.match import Matcher, Query
-from worker.local.placement import Placement, placements
+from worker.local.placement import SAME_PLACE_IOU, Placement, placements
 from worker.local.vocabulary import Vocabulary
 from worker.local.words import query_words
 from worker.vectors.words import WordStore
@@ -33,7 +34,6 @@ QUERY_PIXELS = 400_000
 """A small picture has so many at most: more only cost time."""
 LEAST_FEATURES = 4
 """Fewer keypoints prove nothing."""
-SAME_PLACE_IOU = 0.5
 SURE = 12.0
 """Evidence that outweighs any difference of scores."""
 RANK_OFFSET = 10
@@ -164,10 +164,8 @@ def _add(
 ) -> None:
     """Add a photo's places to those known; of two in one spot the surer stays."""
     every = sorted([*found.get(name, []), *places], key=lambda place: -place.evidence)
-    kept: list[Placement] = []
-    for place in every:
-        if all(place.box.iou(other.box) < SAME_PLACE_IOU for other in kept):
-            kept.append(place)
+    boxes = corners(place.box for place in every)
+    kept = [every[row] for row in apart(boxes, SAME_PLACE_IOU, equal_is_same=True)]
     if kept:
         found[name] = kept[:most]
 

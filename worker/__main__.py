@@ -16,7 +16,7 @@ from common import log as logs
 from common.errors import NeedleError
 from common.queue import INDEX, SEARCH, STORE, release_deliveries
 from common.settings import Settings
-from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexer, build_searcher
+from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexing, build_searcher
 from worker.tasks import register_index, register_search
 
 log = logging.getLogger("worker")
@@ -50,7 +50,7 @@ def _run_index(settings: Settings) -> int:
     base = Base.build(settings)
     failed = multiprocessing.get_context("fork").Event()
     # The child builds its own connections: the parent's sockets must not be shared.
-    indexer = cache(lambda: build_indexer(Base.build(settings)))
+    indexer = cache(lambda: build_indexing(Base.build(settings)))
 
     @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def load(**_: object) -> None:

@@ -10,15 +10,17 @@ from common.services import Services
 from common.settings import Settings
 from worker.attempts import Attempts
 from worker.fetch import Fetcher
-from worker.indexing.committing import Committer, Forwarder, Writer
+from worker.indexing.committing import Committer, Writer
 from worker.indexing.describing import Describer
+from worker.indexing.embedding import Embedder
+from worker.indexing.handover import Forwarder
 from worker.indexing.loading import Loader
-from worker.indexing.pipeline import Indexer
+from worker.indexing.pipeline import IndexPipeline
 from worker.indexing.proposing import Proposer
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
 from worker.searching.candidates import Finder
-from worker.searching.pipeline import Searcher
+from worker.searching.pipeline import SearchPipeline
 from worker.searching.proving import Verifier
 from worker.searching.question import Asker
 from worker.searching.refining import Zoom
@@ -58,28 +60,29 @@ class Base(Services):
         )
 
 
-def build_indexer(base: Base) -> Indexer:
+def build_indexing(base: Base) -> IndexPipeline:
     """Load the models of the index role and light its beacon. Raises NeedleError."""
     from worker.models.packs import load_pack
 
     settings = base.settings
     pack = load_pack(settings)
+    vocabulary = Vocabulary.load()
     # Qdrant Edge belongs to the search worker; a server takes points from everyone.
     committer: Committer = (
         base.writer() if settings.qdrant_url else Forwarder(base.images, base.queue)
     )
     base.beacons.light(INDEX_ROLE, pack.describe())
-    return Indexer(
-        proposer=Proposer(pack.detector, settings),
-        encoder=pack.encoder,
+    return IndexPipeline(
         loader=Loader(base.images, base.catalogue, base.fetcher, settings.max_image_pixels),
+        describer=Describer(vocabulary),
+        proposer=Proposer(pack.detector, settings),
+        embedder=Embedder(pack.encoder, vocabulary.id),
         committer=committer,
         jobs=base.jobs,
-        describer=Describer(Vocabulary.load(), base.images),
     )
 
 
-def build_searcher(base: Base, writer: Writer) -> Searcher:
+def build_searcher(base: Base, writer: Writer) -> SearchPipeline:
     """Load the models of the search role and light its beacon. Raises NeedleError."""
     from worker.models.packs import load_detector, load_pack
     from worker.models.with_kinds import things_alone
@@ -99,7 +102,7 @@ def build_searcher(base: Base, writer: Writer) -> Searcher:
         settings.verify_budget_ms / 1000,
     )
     most_pixels = settings.max_image_pixels
-    return Searcher(
+    return SearchPipeline(
         asker=Asker(
             pack.encoder,
             base.images,

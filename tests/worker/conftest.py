@@ -21,20 +21,21 @@ from common.redis import Client
 from common.settings import Settings
 from tests.fakes import FixedDetector, PixelEncoder
 from worker.context import Base
-from worker.indexing.committing import Writer
+from worker.indexing.committing import Committer, Writer
 from worker.indexing.describing import Describer
+from worker.indexing.embedding import Embedder
 from worker.indexing.loading import Loader
-from worker.indexing.pipeline import Indexer
+from worker.indexing.pipeline import IndexPipeline
 from worker.indexing.proposing import Proposer
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
-from worker.models.base import Detection, Detector
+from worker.models.base import Detection, Detector, Encoder
 from worker.searching.candidates import Finder
-from worker.searching.pipeline import Searcher
+from worker.searching.pipeline import SearchPipeline
 from worker.searching.proving import Verifier
 from worker.searching.question import Asker
 from worker.searching.refining import Zoom
-from worker.tasks import _index, _search
+from worker.tasks import run_index, run_search
 
 VOCABULARY = Vocabulary.load()
 
@@ -58,8 +59,8 @@ class World:
 
     base: Base
     writer: Writer
-    indexer: Indexer
-    searcher: Searcher
+    indexing: IndexPipeline
+    searching: SearchPipeline
 
     def post(self, *photos: bytes, job_id: str = "job", **details: Any) -> list[str]:
         """Do what web does with posted photos; return their ids."""
@@ -84,7 +85,7 @@ class World:
     def index(self, job_id: str = "job", count: int | None = None) -> Job:
         """Run the task of a job's only chunk."""
         total = count or self.base.jobs.get(job_id).total
-        _index(self.base, self.indexer, job_id, range(total))
+        run_index(self.base, self.indexing, job_id, range(total))
         return self.base.jobs.get(job_id)
 
     def statuses(self, job_id: str = "job") -> list[str]:
@@ -104,7 +105,7 @@ class World:
             "aggregate": "max", "filter": [], **details,
         }  # fmt: skip
         self.base.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], every)
-        _search(self.base, self.searcher, job_id)
+        run_search(self.base, self.searching, job_id)
         return self.base.jobs.get(job_id)
 
     def with_detections(self, *detections: Detection) -> World:
@@ -113,15 +114,24 @@ class World:
 
     def verifying(self, **changes: Any) -> World:
         """Return the same worker with another verifier."""
-        verifier = replace(self.searcher.finder.verifier, **changes)
-        finder = replace(self.searcher.finder, verifier=verifier)
-        asker = replace(self.searcher.asker, verifier=verifier)
-        return replace(self, searcher=replace(self.searcher, asker=asker, finder=finder))
+        verifier = replace(self.searching.finder.verifier, **changes)
+        finder = replace(self.searching.finder, verifier=verifier)
+        asker = replace(self.searching.asker, verifier=verifier)
+        return replace(self, searching=replace(self.searching, asker=asker, finder=finder))
 
     def detecting_with(self, detector: Detector) -> World:
-        """Return the same worker with another detector."""
-        proposer = replace(self.indexer.proposer, detector=detector)
-        return replace(self, indexer=replace(self.indexer, proposer=proposer))
+        """Return the same worker with another detector of the index role."""
+        proposer = replace(self.indexing.proposer, detector=detector)
+        return replace(self, indexing=replace(self.indexing, proposer=proposer))
+
+    def committing_with(self, committer: Committer) -> World:
+        """Return the same worker with another last stage."""
+        return replace(self, indexing=replace(self.indexing, committer=committer))
+
+    def indexing_by(self, encoder: Encoder) -> World:
+        """Return the same worker with another encoder of the index role."""
+        embedder = replace(self.indexing.embedder, encoder=encoder)
+        return replace(self, indexing=replace(self.indexing, embedder=embedder))
 
 
 @pytest.fixture
@@ -133,16 +143,16 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
     base = Base.build(settings)
     writer = base.writer()
     encoder = PixelEncoder()
-    indexer = Indexer(
-        proposer=Proposer(FixedDetector(), settings),
-        encoder=encoder,
+    indexing = IndexPipeline(
         loader=Loader(base.images, base.catalogue, base.fetcher, 10**8),
+        describer=Describer(VOCABULARY),
+        proposer=Proposer(FixedDetector(), settings),
+        embedder=Embedder(encoder, VOCABULARY.id),
         committer=writer,
         jobs=base.jobs,
-        describer=Describer(VOCABULARY, base.images),
     )
     verifier = Verifier(VOCABULARY, NearestMatcher(), base.images, writer.words, 0, 30)
-    searcher = Searcher(
+    searching = SearchPipeline(
         Asker(encoder, base.images, base.catalogue, base.fetcher, 10**8, verifier, lambda: None),
         Finder(
             writer.store,
@@ -154,7 +164,7 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         ),
         base.catalogue,
     )
-    yield World(base, writer, indexer, searcher)
+    yield World(base, writer, indexing, searching)
     writer.store.close()
     writer.words.close()
 

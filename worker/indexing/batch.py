@@ -1,17 +1,15 @@
-"""A batch of indexed photos, and its way from an index worker to whoever writes the vectors.
-
-Qdrant Edge belongs to one process, the search worker. An index worker beside it leaves the batch
-as a file in the image store and sends the key, so that no vector travels through Redis.
-"""
+"""A batch of images with all that will be written of them, and its form as one file."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from common.catalogue import ImageRecord
 from common.ids import point_id, words_id
@@ -24,22 +22,26 @@ from worker.vectors.words import WordsPoint
 
 @dataclass(frozen=True)
 class IndexedImage:
-    """One photo with its regions, in the order of the batch's embeddings.
+    """One image with its regions, in the order of the batch's embeddings.
 
-    `words` is how many of the batch's visual words are the photo's; None: it was not described.
+    `words` is how many of the batch's visual words are the image's, and `keypoints` its local
+    features as they are kept; `words` is None for one that was not described. `thumbnail` and
+    `keypoints` are None in a batch of an earlier version, which had written them before.
     """
 
     item: Item
     record: ImageRecord
     regions: tuple[Region, ...]
     words: int | None = None
+    thumbnail: bytes | None = field(default=None, repr=False)
+    keypoints: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Photos of one job, ready to be written; `embeddings` is float32 (regions, dim), L2 norm 1.
+    """Images of one job, ready to be written; `embeddings` is float32 (regions, dim), L2 norm 1.
 
-    `words` int64 (N,): visual words of `vocabulary`, photo after photo.
+    `words` int64 (N,): visual words of `vocabulary`, image after image.
     """
 
     job_id: str
@@ -52,7 +54,7 @@ class Batch:
     vocabulary: str = ""
 
     def points(self) -> Iterator[tuple[IndexedImage, list[Point]]]:
-        """Yield each photo with its points."""
+        """Yield each image with its points."""
         start = 0
         for image in self.images:
             stop = start + len(image.regions)
@@ -67,7 +69,7 @@ class Batch:
             start = stop
 
     def words_points(self) -> Iterator[tuple[IndexedImage, WordsPoint | None]]:
-        """Yield each photo with the point of its words, None for one that was not described."""
+        """Yield each image with the point of its words, None for one that was not described."""
         start = 0
         for image in self.images:
             if image.words is None:
@@ -81,7 +83,7 @@ class Batch:
             start += image.words
 
     def alone(self) -> Iterator[Batch]:
-        """Yield a batch for each photo."""
+        """Yield a batch for each image."""
         start = 0
         for image, points in self.points():
             vectors = np.stack([point.vector for point in points])
@@ -90,48 +92,84 @@ class Batch:
             yield replace(self, images=(image,), embeddings=vectors, words=words)
 
     def to_bytes(self) -> bytes:
-        """Return the batch as one file (npz: JSON and an array, nothing that runs)."""
+        """Return the batch as one file (npz: JSON and arrays, nothing that runs)."""
         head = {
             "job_id": self.job_id,
             "collection": self.collection,
             "encoder": self.encoder,
             "recipe": self.recipe,
             "vocabulary": self.vocabulary,
-            "images": [
-                {
-                    "item": image.item.as_dict(),
-                    "record": asdict(image.record),
-                    "regions": [region.payload() for region in image.regions],
-                    "words": image.words,
-                }
-                for image in self.images
-            ],
+            "images": [_image_json(image) for image in self.images],
         }
         buffer = io.BytesIO()
-        text = np.frombuffer(json.dumps(head).encode(), dtype=np.uint8)
-        np.savez(buffer, head=text, embeddings=self.embeddings, words=self.words)
+        np.savez(
+            buffer,
+            head=np.frombuffer(json.dumps(head).encode(), dtype=np.uint8),
+            embeddings=self.embeddings,
+            words=self.words,
+            thumbnails=_joined([image.thumbnail for image in self.images]),
+            keypoints=_joined([image.keypoints for image in self.images]),
+        )
         return buffer.getvalue()
 
     @classmethod
     def from_bytes(cls, content: bytes) -> Batch:
-        """Read what `to_bytes` wrote."""
+        """Read what `to_bytes` wrote, in this version or an earlier one.
+
+        An earlier one left no words, or words but neither thumbnails nor keypoints.
+        """
         with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             head = json.loads(arrays["head"].tobytes())
             embeddings = arrays["embeddings"]
-            # A batch that an earlier version left has no words.
             words = arrays["words"] if "words" in arrays else np.zeros(0, np.int64)
-        images = tuple(
-            IndexedImage(
-                item=Item.from_json(json.dumps(image["item"])),
-                record=ImageRecord(**image["record"]),
-                regions=tuple(Region.from_payload(payload) for payload in image["regions"]),
-                words=image.get("words"),
+            thumbnails, keypoints = (
+                arrays[name].tobytes() if name in arrays else b""
+                for name in ("thumbnails", "keypoints")
             )
-            for image in head.pop("images")
+        told = head.pop("images")
+        images = tuple(
+            _image_of(image, thumbnail, own)
+            for image, thumbnail, own in zip(
+                told,
+                _parts(thumbnails, [image.get("thumbnail_bytes") for image in told]),
+                _parts(keypoints, [image.get("keypoints_bytes") for image in told]),
+                strict=True,
+            )
         )
         return cls(**head, images=images, embeddings=embeddings, words=words)
 
 
-def handover_key(job_id: str, first_item: int) -> str:
-    """Return the key of a batch: a task that runs twice writes the same file again."""
-    return f"handover/{job_id}-{first_item}.npz"
+def _image_json(image: IndexedImage) -> dict[str, Any]:
+    return {
+        "item": image.item.as_dict(),
+        "record": asdict(image.record),
+        "regions": [region.payload() for region in image.regions],
+        "words": image.words,
+        "thumbnail_bytes": None if image.thumbnail is None else len(image.thumbnail),
+        "keypoints_bytes": None if image.keypoints is None else len(image.keypoints),
+    }
+
+
+def _image_of(
+    raw: dict[str, Any], thumbnail: bytes | None, keypoints: bytes | None
+) -> IndexedImage:
+    return IndexedImage(
+        item=Item.from_json(json.dumps(raw["item"])),
+        record=ImageRecord(**raw["record"]),
+        regions=tuple(Region.from_payload(payload) for payload in raw["regions"]),
+        words=raw.get("words"),
+        thumbnail=thumbnail,
+        keypoints=keypoints,
+    )
+
+
+def _joined(parts: Sequence[bytes | None]) -> NDArray[np.uint8]:
+    return np.frombuffer(b"".join(part or b"" for part in parts), dtype=np.uint8)
+
+
+def _parts(content: bytes, sizes: Sequence[int | None]) -> Iterator[bytes | None]:
+    """Yield the pieces of those sizes in bytes, None where there is none."""
+    start = 0
+    for size in sizes:
+        yield None if size is None else content[start : start + size]
+        start += size or 0

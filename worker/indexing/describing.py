@@ -1,47 +1,45 @@
-"""Local features at ingest: computed once a photo, kept compact, so that no query decodes it."""
+"""Local features of an image: computed once at ingest, so that no search decodes the image."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from PIL import Image
-
-from common.catalogue import ImageRecord
-from common.images import ImageStore, local_key
+from worker.indexing.image import Features, LoadedImage
+from worker.indexing.options import IndexOptions
 from worker.local.features import extract
 from worker.local.keypoints import Keypoints
-from worker.local.vocabulary import Vocabulary, Words
+from worker.local.vocabulary import Vocabulary
 from worker.local.words import photo_words
 
 
 @dataclass(frozen=True)
 class Describer:
-    """Detects, keeps and names a photo's local features."""
+    """Detects an image's local features and names their visual words."""
 
     vocabulary: Vocabulary
-    images: ImageStore
     threads: int = 2
 
     def recipe(self, most: int) -> str:
-        """Name everything that decides a photo's local features."""
+        """Name everything that decides an image's local features; empty where there are none."""
         return f"sift/{self.vocabulary.id}/{most}" if most else ""
 
-    def describe(
-        self, photos: Sequence[tuple[ImageRecord, Image.Image]], most: int
-    ) -> list[Words | None]:
-        """Store each photo's keypoints, at most `most`; return its words, None where `most` is 0.
+    def with_features(
+        self, images: Sequence[LoadedImage], options: IndexOptions
+    ) -> list[LoadedImage]:
+        """Return the images with their features, in order; unchanged where the job wants none.
 
-        OpenCV releases the interpreter's lock. Raises StoreUnavailable.
+        OpenCV releases the interpreter's lock, so that threads do this.
         """
+        most = options.local_features
         if not most:
-            return [None for _ in photos]
+            return list(images)
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(lambda photo: self._describe(photo[0], photo[1], most), photos))
+            return list(pool.map(lambda image: self._described(image, most), images))
 
-    def _describe(self, record: ImageRecord, image: Image.Image, most: int) -> Words:
-        keypoints = Keypoints.of(extract(image, most), self.vocabulary)
-        key = local_key(record.collection, record.image_id)
-        self.images.put(key, keypoints.to_bytes(self.vocabulary))
-        return photo_words(keypoints, self.vocabulary)
+    def _described(self, image: LoadedImage, most: int) -> LoadedImage:
+        keypoints = Keypoints.of(extract(image.pixels, most), self.vocabulary)
+        content = keypoints.to_bytes(self.vocabulary)
+        features = Features(content, photo_words(keypoints, self.vocabulary))
+        return replace(image, features=features)

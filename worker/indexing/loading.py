@@ -1,4 +1,4 @@
-"""From an item to its pixels: the stored file or the URL, decoded upright."""
+"""From an item to its pixels: the stored file or the URL, decoded upright, and a thumbnail."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from PIL import Image
-
 from common import pictures
 from common.catalogue import Catalogue, ImageRecord
-from common.errors import NeedleError, NotFound, Permanent
+from common.errors import NotFound, Permanent
 from common.ids import image_id
-from common.images import ImageStore, photo_key, thumbnail_key
-from common.jobs import Item
+from common.images import ImageStore, photo_key
+from common.jobs import Item, ItemStatus
 from worker.fetch import Fetcher
+from worker.indexing.image import LoadedImage
 from worker.indexing.options import IndexOptions
 
 log = logging.getLogger(__name__)
@@ -23,30 +22,13 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Loaded:
-    """An item whose photo is decoded: upright RGB pixels and the record of its file."""
+    """What became of a batch's items: the images to be indexed, and the items that have ended.
 
-    item: Item
-    record: ImageRecord
-    image: Image.Image
+    Those are indexed already, by the same recipe, or cannot be loaded.
+    """
 
-
-@dataclass(frozen=True)
-class Unchanged:
-    """An item whose photo is indexed already, with the same models and options."""
-
-    item: Item
-    image_id: str
-
-
-@dataclass(frozen=True)
-class Unloadable:
-    """An item whose photo cannot be had, and why."""
-
-    item: Item
-    error: NeedleError
-
-
-Outcome = Loaded | Unchanged | Unloadable
+    images: list[LoadedImage]
+    ended: list[Item]
 
 
 @dataclass(frozen=True)
@@ -59,12 +41,17 @@ class Loader:
     max_pixels: int
     threads: int = 4
 
-    def load(self, items: Sequence[Item], options: IndexOptions, recipe: str) -> list[Outcome]:
-        """Return each item's outcome, in order. Raises transient errors only."""
+    def load(self, items: Sequence[Item], options: IndexOptions, recipe: str) -> Loaded:
+        """Load each item, in order. Raises transient errors only."""
         with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(lambda item: self._load(item, options, recipe), items))
+            outcomes = list(pool.map(lambda item: self._load(item, options, recipe), items))
+        ended = [outcome for outcome in outcomes if isinstance(outcome, Item)]
+        for item in ended:
+            if item.error is not None:
+                log.info("%s: %s", item.name, item.error["message"])
+        return Loaded([one for one in outcomes if isinstance(one, LoadedImage)], ended)
 
-    def _load(self, item: Item, options: IndexOptions, recipe: str) -> Outcome:
+    def _load(self, item: Item, options: IndexOptions, recipe: str) -> LoadedImage | Item:
         try:
             if item.image_id is None:
                 record = self._download(item.name, options)
@@ -73,29 +60,31 @@ class Loader:
             item = replace(item, image_id=record.image_id)
             wanted = record.metadata if options.metadata is None else options.metadata
             if record.recipe == recipe and record.metadata == wanted:
-                return Unchanged(item, record.image_id)
+                return item.ended(ItemStatus.UNCHANGED, record.image_id)
             return self._decode(item, replace(record, metadata=wanted))
         except Permanent as error:
-            return Unloadable(item, error)
+            return item.failed(error)
 
-    def _decode(self, item: Item, record: ImageRecord) -> Loaded:
+    def _decode(self, item: Item, record: ImageRecord) -> LoadedImage:
         try:
             content = self.images.open(photo_key(record.collection, record.image_id))
-            image = pictures.decode(content, max_pixels=self.max_pixels)
+            pixels = pictures.decode(content, max_pixels=self.max_pixels)
         except Permanent:
             self._forget(record)
             raise
-        key = thumbnail_key(record.collection, record.image_id)
-        self.images.put(key, pictures.thumbnail(image))
-        return Loaded(item, record, image)
+        return LoadedImage(item, record, pixels, pictures.thumbnail(pixels))
 
     def _forget(self, record: ImageRecord) -> None:
-        """A photo that cannot be decoded and never was indexed leaves nothing behind."""
+        """Take back what ingest stored of an image that cannot be decoded and never was indexed."""
         if record.indexed_at is None:
             self.catalogue.remove(record.collection, record.image_id)
             self.images.delete(photo_key(record.collection, record.image_id))
 
     def _download(self, url: str, options: IndexOptions) -> ImageRecord:
+        """Do for a URL what web does for a posted file: store the bytes and record the image.
+
+        This is ingest, not indexing: it is all that is stored of an image before the commit.
+        """
         content = self.fetcher.fetch(url)
         header = pictures.inspect(content, max_pixels=self.max_pixels)
         name = image_id(content, options.collection)

@@ -1,4 +1,4 @@
-"""What a request may decide for its own job, over the settings."""
+"""What a request may decide for its own index job, over the settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.jobs import Job
 from common.settings import Settings
 
 
@@ -13,6 +14,7 @@ from common.settings import Settings
 class IndexOptions:
     """The options of an index job. `metadata` None leaves a known image's metadata alone."""
 
+    job_id: str
     collection: str
     confidence_threshold: float
     batch_size: int
@@ -21,14 +23,16 @@ class IndexOptions:
     local_features: int
 
     @classmethod
-    def of(cls, details: Mapping[str, Any], settings: Settings) -> IndexOptions:
+    def of(cls, job: Job, settings: Settings) -> IndexOptions:
         """Read a job's details; what the request left open comes from the settings."""
+        details = job.details
 
         def chosen(name: str) -> Any:
             given = details.get(name)
             return getattr(settings, name) if given is None else given
 
         return cls(
+            job_id=job.job_id,
             collection=details["collection"],
             confidence_threshold=chosen("confidence_threshold"),
             batch_size=chosen("batch_size"),

@@ -1,4 +1,4 @@
-"""From photos to regions: the whole, slices and detector, tiles, and what of it fits the budget."""
+"""From images to regions: the whole, slices and detector, tiles, and what of it fits the budget."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
+from common.catalogue import ImageRecord
 from common.settings import Settings
 from worker.indexing.budget import choose
+from worker.indexing.image import LoadedImage
+from worker.indexing.options import IndexOptions
 from worker.indexing.regions import Proposal, Tiling, propose
 from worker.indexing.slices import Slicing, joined
 from worker.models.base import Detection, Detector
+from worker.vectors.base import Region
 
 
 @dataclass(frozen=True)
@@ -78,6 +82,20 @@ class Proposer:
         chosen = profile_of(profile, self.settings, self.detector)
         return f"{detector}@{confidence_threshold}|{chosen.describe()}"
 
+    def with_regions(
+        self, images: Sequence[LoadedImage], options: IndexOptions
+    ) -> list[LoadedImage]:
+        """Return the images with their regions, in order."""
+        proposed = self.propose(
+            [image.pixels for image in images],
+            profile=options.profile,
+            confidence_threshold=options.confidence_threshold,
+        )
+        return [
+            replace(image, regions=tuple(_region(image.record, one) for one in proposals))
+            for image, proposals in zip(images, proposed, strict=True)
+        ]
+
     def propose(
         self, images: Sequence[Image.Image], *, profile: str, confidence_threshold: float
     ) -> list[list[Proposal]]:
@@ -113,3 +131,16 @@ class Proposer:
             joined(*image.size, whole, list(zip(boxes, parts, strict=False))) if boxes else whole
             for image, whole, boxes in zip(images, found, slices, strict=False)
         ]
+
+
+def _region(record: ImageRecord, proposal: Proposal) -> Region:
+    confidence = proposal.confidence
+    return Region(
+        image_id=record.image_id,
+        box=proposal.box,
+        source=proposal.source,
+        label=proposal.label,
+        confidence=None if confidence is None else round(confidence, 4),
+        filename=record.filename,
+        metadata=record.metadata,
+    )

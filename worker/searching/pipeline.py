@@ -40,7 +40,7 @@ class Stopwatch:
 
 
 @dataclass(frozen=True)
-class Searcher:
+class SearchPipeline:
     """Answers searches with one encoder and one vector store."""
 
     asker: Asker

@@ -11,15 +11,15 @@ import numpy as np
 from common.errors import StoreRefused
 from common.jobs import Status
 from tests.worker.conftest import World, noise, png
-from worker.indexing.batch import Batch, handover_key
-from worker.indexing.committing import Forwarder
+from worker.indexing.batch import Batch
+from worker.indexing.handover import Forwarder, handover_key
+from worker.tasks import run_commit
 from worker.vectors.base import Point, VectorStore
 
 
 def handed_over(world: World) -> World:
     """Return a worker that hands its batches over."""
-    forwarder = Forwarder(world.base.images, world.base.queue)
-    return replace(world, indexer=replace(world.indexer, committer=forwarder))
+    return world.committing_with(Forwarder(world.base.images, world.base.queue))
 
 
 def test_a_batch_comes_back_from_its_file_as_it_was(world: World) -> None:
@@ -38,7 +38,7 @@ def test_the_items_end_only_when_the_owner_has_written(world: World) -> None:
     world.post(png(noise(1)))
     assert handed_over(world).index().status is Status.STARTED
     key = handover_key("job", 0)
-    world.writer.commit_handed_over(key)
+    run_commit(world.writer, key)
     assert world.base.jobs.get("job").status is Status.SUCCEEDED
     assert not world.base.images.exists(key)
 
@@ -49,7 +49,7 @@ def test_a_task_that_runs_twice_on_either_side_changes_nothing(world: World) -> 
     forwarding.index()
     forwarding.index()
     for _ in range(3):
-        world.writer.commit_handed_over(handover_key("job", 0))
+        run_commit(world.writer, handover_key("job", 0))
     forwarding.index()
     assert world.writer.store.count("default") == 7
     assert world.base.jobs.get("job").done == 1
@@ -78,7 +78,7 @@ def test_a_photo_whose_points_the_store_refuses_fails_alone(world: World) -> Non
     names = world.post(png(noise(1)), png(noise(2)), png(noise(3)))
     handed_over(world).index()
     picky: Any = Picky(world.writer.store, names[1])
-    replace(world.writer, store=picky).commit_handed_over(handover_key("job", 0))
+    run_commit(replace(world.writer, store=picky), handover_key("job", 0))
     assert world.statuses() == ["indexed", "failed", "indexed"]
     error = world.base.jobs.items("job", offset=1, limit=1)[0].error
     assert error is not None and error["code"] == "store_refused"
@@ -89,5 +89,5 @@ def test_a_batch_of_a_cancelled_job_is_dropped(world: World) -> None:
     world.post(png(noise(1)))
     handed_over(world).index()
     world.base.jobs.cancel("job")
-    world.writer.commit_handed_over(handover_key("job", 0))
+    run_commit(world.writer, handover_key("job", 0))
     assert world.writer.store.count("default") == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -15,9 +14,9 @@ from common.jobs import Status
 from common.paging import Place
 from tests.fakes import FixedDetector, PixelEncoder
 from tests.worker.conftest import World, noise, png
+from worker.attempts import ATTEMPTS_PER_ITEM, TRUSTED_ATTEMPTS
 from worker.indexing.batch import Batch
 from worker.models.base import Detection, Embeddings
-from worker.tasks import ATTEMPTS_PER_ITEM, TRUSTED_ATTEMPTS
 
 CAT = Detection(16, 12, 80, 60, "cat", 0.9)
 
@@ -120,8 +119,7 @@ class Meddler(PixelEncoder):
 
 def test_a_photo_deleted_while_it_is_indexed_stays_deleted(world: World) -> None:
     (name,) = world.post(png(noise(1)))
-    meddling = replace(world, indexer=replace(world.indexer, encoder=Meddler(world)))
-    meddling.index()
+    world.indexing_by(Meddler(world)).index()
     assert world.statuses() == ["failed"]
     assert world.writer.store.count("default") == 0
     assert not world.base.images.exists(photo_key("default", name))
@@ -147,7 +145,7 @@ class Away:
 def test_a_store_that_is_away_fails_no_photo(world: World) -> None:
     world.post(png(noise(1)))
     with pytest.raises(StoreUnavailable):
-        replace(world, indexer=replace(world.indexer, committer=Away())).index()
+        world.committing_with(Away()).index()
     assert world.statuses() == ["queued"]
     world.index()
     assert world.statuses() == ["indexed"]

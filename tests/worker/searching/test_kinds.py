@@ -42,12 +42,11 @@ def tinted(seed: int, colour: tuple[int, int, int]) -> Image.Image:
 def filled(world: World) -> tuple[World, list[str]]:
     """Return a worker that knows kinds, and the ids of three red photos and five green ones."""
     encoder = EncoderWithKinds(PixelEncoder(), Colours())
-    finder = replace(world.searcher.finder, kind_dim=encoder.kind_dim)
-    asker = replace(world.searcher.asker, encoder=encoder)
+    finder = replace(world.searching.finder, kind_dim=encoder.kind_dim)
+    asker = replace(world.searching.asker, encoder=encoder)
     world = replace(
-        world,
-        indexer=replace(world.indexer, encoder=encoder),
-        searcher=replace(world.searcher, finder=finder, asker=asker),
+        world.indexing_by(encoder),
+        searching=replace(world.searching, finder=finder, asker=asker),
     )
     colours = [RED] * 3 + [GREEN] * 5
     names = world.post(*[png(tinted(n, colour)) for n, colour in enumerate(colours)])

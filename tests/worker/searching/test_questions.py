@@ -81,8 +81,8 @@ class Wordy(PixelEncoder):
 
 def test_a_picture_and_a_text_are_mixed_by_weight(filled: tuple[World, list[str]]) -> None:
     world, names = filled
-    asker = replace(world.searcher.asker, encoder=Wordy())
-    world = replace(world, searcher=replace(world.searcher, asker=asker))
+    asker = replace(world.searching.asker, encoder=Wordy())
+    world = replace(world, searching=replace(world.searching, asker=asker))
     picture = noise(1).crop(TILES[0])
     for weight, expected in ((0.1, names[1]), (0.9, names[5])):
         found = matches(world.search(picture, text="5", text_weight=weight))
@@ -105,9 +105,9 @@ def test_photos_with_every_detected_thing_come_first(world: World) -> None:
     world.index()
     noise_around = Detection(0, 0, 160, 119, "table", 0.99)
     asker = replace(
-        world.searcher.asker, load_detector=lambda: FixedDetector([*things, noise_around])
+        world.searching.asker, load_detector=lambda: FixedDetector([*things, noise_around])
     )
-    world = replace(world, searcher=replace(world.searcher, asker=asker))
+    world = replace(world, searching=replace(world.searching, asker=asker))
     job = world.search(both, detect=True, hits_per_image=1)
     found = matches(job)
     assert [match["image_id"] for match in found[:2]] == [names[1], names[0]]

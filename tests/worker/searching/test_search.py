@@ -15,7 +15,7 @@ from common.vectors import filters
 from tests.fakes import PixelEncoder
 from tests.worker.conftest import World, noise, png, sources
 from worker.models.base import Detection, Embeddings
-from worker.tasks import _search
+from worker.tasks import run_search
 
 CAT = Detection(16, 12, 80, 60, "cat", 0.9)
 
@@ -137,12 +137,11 @@ def test_a_search_whose_redis_goes_away_keeps_its_query_for_the_next_attempt(
     filled: tuple[World, list[str]],
 ) -> None:
     world, names = filled
-    broken = replace(
-        world, searcher=replace(world.searcher, asker=replace(world.searcher.asker, encoder=Away()))
-    )
+    asker = replace(world.searching.asker, encoder=Away())
+    broken = replace(world, searching=replace(world.searching, asker=asker))
     with pytest.raises(BrokerUnavailable):
         broken.search(noise(3), job_id="again")
-    _search(world.base, world.searcher, "again")
+    run_search(world.base, world.searching, "again")
     assert matches(world.base.jobs.get("again"))[0]["image_id"] == names[3]
 
 

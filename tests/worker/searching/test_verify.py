@@ -143,5 +143,5 @@ def test_old_keypoints_are_refused_with_a_reason(world: World) -> None:
 
     with pytest.raises(InvalidImage, match="version"):
         Keypoints.from_bytes(
-            b"something else altogether", world.searcher.finder.verifier.vocabulary
+            b"something else altogether", world.searching.finder.verifier.vocabulary
         )

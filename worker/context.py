@@ -19,11 +19,18 @@ from worker.indexing.pipeline import IndexPipeline
 from worker.indexing.proposing import Proposer
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
-from worker.searching.candidates import Finder
+from worker.searching.candidates import CandidateFinder
+from worker.searching.describing import QueryDescriber
+from worker.searching.detecting import ThingDetector
+from worker.searching.embedding import QueryEmbedder
+from worker.searching.kinds import KindFinder
+from worker.searching.loading import QueryLoader
+from worker.searching.nearest import Nearest
 from worker.searching.pipeline import SearchPipeline
-from worker.searching.proving import Verifier
-from worker.searching.question import Asker
-from worker.searching.refining import Zoom
+from worker.searching.proving import Prover
+from worker.searching.ranking import Ranker
+from worker.searching.refining import Refiner
+from worker.searching.verifying import Verifier
 from worker.vectors.opening import open_store, open_words
 
 INDEX_ROLE, SEARCH_ROLE = "index", "search"
@@ -82,48 +89,40 @@ def build_indexing(base: Base) -> IndexPipeline:
     )
 
 
-def build_searcher(base: Base, writer: Writer) -> SearchPipeline:
+def build_searching(base: Base, writer: Writer) -> SearchPipeline:
     """Load the models of the search role and light its beacon. Raises NeedleError."""
     from worker.models.packs import load_detector, load_pack
     from worker.models.with_kinds import things_alone
 
     settings = base.settings
-    pack = load_pack(settings, with_detector=False)
+    encoder = (pack := load_pack(settings, with_detector=False)).encoder
     # The first forward pass of each size is slow: not at a client's cost.
     for batch in (1, settings.encoder_batch_size):
-        pack.encoder.encode_images([Image.new("RGB", (64, 64))] * batch)
+        encoder.encode_images([Image.new("RGB", (64, 64))] * batch)
     base.beacons.light(SEARCH_ROLE, pack.describe())
-    verifier = Verifier(
-        Vocabulary.load(),
-        NearestMatcher(),
-        base.images,
-        writer.words,
-        settings.verify_images,
-        settings.verify_budget_ms / 1000,
-    )
+    vocabulary = Vocabulary.load()
+    nearest = Nearest(writer.store, encoder.kind_dim, settings.exact_below)
     most_pixels = settings.max_image_pixels
     return SearchPipeline(
-        asker=Asker(
-            pack.encoder,
+        loader=QueryLoader(base.images, base.catalogue, base.fetcher, most_pixels),
+        detector=ThingDetector(load_detector=lambda: load_detector(settings)),
+        embedder=QueryEmbedder(encoder),
+        describer=QueryDescriber(vocabulary),
+        finder=CandidateFinder(nearest, writer.words, vocabulary),
+        prover=Prover(
+            nearest,
+            Verifier(vocabulary, NearestMatcher(), base.images),
+            unlike_budget_s=settings.verify_budget_ms / 1000,
+        ),
+        refiner=Refiner(
+            nearest,
+            things_alone(encoder),
             base.images,
-            base.catalogue,
-            base.fetcher,
             most_pixels,
-            verifier,
-            load_detector=lambda: load_detector(settings),
+            budget_s=settings.zoom_budget_ms / 1000,
         ),
-        finder=Finder(
-            writer.store,
-            pack.encoder.kind_dim,
-            settings.exact_below,
-            Zoom(
-                things_alone(pack.encoder),
-                base.images,
-                most_pixels,
-                settings.zoom_budget_ms / 1000,
-            ),
-            settings.zoom_images,
-            verifier,
-        ),
+        kinds=KindFinder(nearest),
+        ranker=Ranker(base.catalogue),
         catalogue=base.catalogue,
+        settings=settings,
     )

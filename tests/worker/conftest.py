@@ -30,11 +30,18 @@ from worker.indexing.proposing import Proposer
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
 from worker.models.base import Detection, Detector, Encoder
-from worker.searching.candidates import Finder
+from worker.searching.candidates import CandidateFinder
+from worker.searching.describing import QueryDescriber
+from worker.searching.detecting import ThingDetector
+from worker.searching.embedding import QueryEmbedder
+from worker.searching.kinds import KindFinder
+from worker.searching.loading import QueryLoader
+from worker.searching.nearest import Nearest
 from worker.searching.pipeline import SearchPipeline
-from worker.searching.proving import Verifier
-from worker.searching.question import Asker
-from worker.searching.refining import Zoom
+from worker.searching.proving import Prover
+from worker.searching.ranking import Ranker
+from worker.searching.refining import Refiner
+from worker.searching.verifying import Verifier
 from worker.tasks import run_index, run_search
 
 VOCABULARY = Vocabulary.load()
@@ -112,12 +119,31 @@ class World:
         """Return the same worker with a detector that finds these in every photo."""
         return self.detecting_with(FixedDetector(detections))
 
-    def verifying(self, **changes: Any) -> World:
-        """Return the same worker with another verifier."""
-        verifier = replace(self.searching.finder.verifier, **changes)
-        finder = replace(self.searching.finder, verifier=verifier)
-        asker = replace(self.searching.asker, verifier=verifier)
-        return replace(self, searching=replace(self.searching, asker=asker, finder=finder))
+    def verifying(self, most_images: int = 30, *, budget_s: float = 30) -> World:
+        """Return the same worker, which verifies so many images within that time."""
+        changes = {"verify_images": most_images, "verify_budget_ms": round(budget_s * 1000)}
+        settings = self.searching.settings.model_copy(update=changes)
+        return self.searching_with(settings=settings)
+
+    def searching_with(self, **stages: Any) -> World:
+        """Return the same worker with other stages of the search."""
+        return replace(self, searching=replace(self.searching, **stages))
+
+    def searching_by(self, encoder: Encoder) -> World:
+        """Return the same worker with another encoder of the search role."""
+        searching = self.searching
+        nearest = replace(searching.finder.nearest, kind_dim=encoder.kind_dim)
+        return self.searching_with(
+            embedder=QueryEmbedder(encoder),
+            finder=replace(searching.finder, nearest=nearest),
+            prover=replace(searching.prover, nearest=nearest),
+            refiner=replace(searching.refiner, nearest=nearest, encoder=encoder),
+            kinds=KindFinder(nearest),
+        )
+
+    def detecting_queries_with(self, detector: Detector) -> World:
+        """Return the same worker with a detector of the search role."""
+        return self.searching_with(detector=ThingDetector(lambda: detector))
 
     def detecting_with(self, detector: Detector) -> World:
         """Return the same worker with another detector of the index role."""
@@ -138,8 +164,9 @@ class World:
 def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
     """Return a worker with nothing indexed."""
     settings = Settings(
-        data_dir=tmp_path, redis_url=redis_url, tile_scales="2", tile_overlap=0, tile_min_px=16
-    )
+        data_dir=tmp_path, redis_url=redis_url, tile_scales="2", tile_overlap=0, tile_min_px=16,
+        zoom_images=0, verify_images=0, verify_budget_ms=30_000,
+    )  # fmt: skip
     base = Base.build(settings)
     writer = base.writer()
     encoder = PixelEncoder()
@@ -151,18 +178,19 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         committer=writer,
         jobs=base.jobs,
     )
-    verifier = Verifier(VOCABULARY, NearestMatcher(), base.images, writer.words, 0, 30)
+    nearest = Nearest(writer.store, encoder.kind_dim, 50_000)
     searching = SearchPipeline(
-        Asker(encoder, base.images, base.catalogue, base.fetcher, 10**8, verifier, lambda: None),
-        Finder(
-            writer.store,
-            encoder.kind_dim,
-            50_000,
-            Zoom(encoder, base.images, 10**8, budget_s=30),
-            0,
-            verifier,
-        ),
-        base.catalogue,
+        loader=QueryLoader(base.images, base.catalogue, base.fetcher, 10**8),
+        detector=ThingDetector(lambda: None),
+        embedder=QueryEmbedder(encoder),
+        describer=QueryDescriber(VOCABULARY),
+        finder=CandidateFinder(nearest, writer.words, VOCABULARY),
+        prover=Prover(nearest, Verifier(VOCABULARY, NearestMatcher(), base.images), 30),
+        refiner=Refiner(nearest, encoder, base.images, 10**8, budget_s=30),
+        kinds=KindFinder(nearest),
+        ranker=Ranker(base.catalogue),
+        catalogue=base.catalogue,
+        settings=settings,
     )
     yield World(base, writer, indexing, searching)
     writer.store.close()

@@ -1,97 +1,105 @@
-"""A search's result as clients see it: matches and their hits as JSON."""
+"""A search's result as clients see it. What stands in it, and in which order, is decided before."""
 
 from __future__ import annotations
 
-from itertools import zip_longest
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from common.catalogue import ImageRecord
 from worker.local.placement import Placement
-from worker.searching.certainty import LIKELY
-from worker.searching.grouping import Match
-from worker.searching.judging import Found
-from worker.searching.question import Thing
-from worker.searching.together import Holding
-from worker.vectors.base import Hit, Source
+from worker.searching.hits import ShownHit
+from worker.searching.judging import Judged
+from worker.searching.ranking import RankedImage
+from worker.searching.verifying import Proof
 
 Json = dict[str, Any]
-SAME_IOU = 0.3
-"""An indexed hit that overlaps a verified place this much says nothing new."""
 
 
-def match_json(photo: Holding, record: ImageRecord, most: int, *, numbered: bool) -> Json:
-    """Return one match with at most `most` hits; where `numbered`, each says of which thing it is.
+@dataclass(frozen=True)
+class Searched:
+    """How much was searched."""
 
-    Of each thing the verified places come first, and the things take turns.
-    """
-    by_thing = [
-        [{**hit, "object": number} if numbered else hit for hit in _hits(found)]
-        for number, found in photo.found.items()
-    ]
-    hits = [hit for row in zip_longest(*by_thing) for hit in row if hit is not None]
+    images: int
+    regions: int
+
+
+def answer_json(
+    ranked: Sequence[RankedImage],
+    judged: Sequence[Judged],
+    timings_ms: dict[str, float],
+    searched: Searched,
+    *,
+    objects: bool,
+) -> Json:
+    """Return the result; where `objects`, with the things and of which thing each hit is."""
+    proof = Proof.summed([one.proof for one in judged])
+    result: Json = {
+        "found": any(one.holding.likely for one in ranked),
+        "probability": round(max((one.holding.probability for one in ranked), default=0.0), 4),
+        "matches": [_match_json(one, numbered=objects) for one in ranked],
+        "verification": {
+            "checked": len(proof.checked),
+            "verified": len(proof.places),
+            "complete": proof.complete,
+        },
+        "timings_ms": timings_ms,
+        "index": {"images": searched.images, "regions": searched.regions},
+    }
+    if objects:
+        result["objects"] = [_object_json(one) for one in judged]
+    return result
+
+
+def _match_json(ranked: RankedImage, *, numbered: bool) -> Json:
+    holding, record = ranked.holding, ranked.record
     return {
-        "image_id": photo.image_id,
-        "score": round(photo.score, 6),
-        "distance": round(1 - photo.score, 6),
-        "probability": round(photo.probability, 4),
-        "rise": round(photo.rise, 4),
-        "likeness": photo.likeness.value,
-        "verified": any(found.places for found in photo.found.values()),
+        "image_id": holding.image_id,
+        "score": round(holding.score, 6),
+        "distance": round(1 - holding.score, 6),
+        "probability": round(holding.probability, 4),
+        "rise": round(holding.rise, 4),
+        "likeness": holding.likeness.value,
+        "verified": holding.verified,
         "filename": record.filename,
         "width": record.width,
         "height": record.height,
         "metadata": dict(record.metadata),
-        "hits": hits[: max(most, len(by_thing))],
+        "hits": [
+            _hit_json(hit) | ({"object": number} if numbered else {}) for number, hit in ranked.hits
+        ],
     }
 
 
-def thing_json(thing: Thing, probability: float) -> Json:
-    """Return a thing of the query picture, and whether any photo holds it."""
-    said = thing.detection
+def _hit_json(hit: ShownHit) -> Json:
     return {
-        "box": [round(n) for n in (said.x1, said.y1, said.x2, said.y2)] if said else None,
-        "label": said.label if said else None,
-        "confidence": round(said.confidence, 4) if said else None,
-        "found": probability >= LIKELY,
-        "probability": round(probability, 4),
-    }
-
-
-def _hits(found: Found) -> list[Json]:
-    rest = [
-        hit
-        for hit in found.match.hits
-        if all(hit.region.box.iou(place.box) < SAME_IOU for place in found.places)
-    ]
-    return [*(_place_json(p, found.match) for p in found.places), *(_hit_json(h) for h in rest)]
-
-
-def _hit_json(hit: Hit) -> dict[str, Any]:
-    return {
-        "box": hit.region.box.as_list(),
+        "box": hit.box.as_list(),
         "score": round(hit.score, 6),
-        "source": hit.region.source.value,
-        "label": hit.region.label,
-        "confidence": hit.region.confidence,
-        "verified": False,
+        "source": hit.source.value,
+        "label": hit.label,
+        "confidence": hit.confidence,
+        "verified": hit.place is not None,
+        **(_place_json(hit.place) if hit.place is not None else {}),
     }
 
 
-def _place_json(place: Placement, match: Match) -> dict[str, Any]:
-    """Return a verified place; its label and score are those of the indexed hit it lies on."""
-    over = max(match.hits, key=lambda hit: (hit.region.box.iou(place.box), hit.score))
-    labelled = over.region.box.iou(place.box) >= SAME_IOU
+def _place_json(place: Placement) -> Json:
     return {
-        "box": place.box.as_list(),
-        "score": round(over.score if labelled else match.score, 6),
-        "source": Source.LOCAL.value,
-        "label": over.region.label if labelled else None,
-        "confidence": over.region.confidence if labelled else None,
-        "verified": True,
         "quad": [list(corner) for corner in place.quad],
         "rotation": place.rotation,
         "mirrored": place.mirrored,
         "inliers": place.inliers,
         "evidence": place.evidence,
         "coverage": place.coverage,
+    }
+
+
+def _object_json(judged: Judged) -> Json:
+    """Return a thing of the query's picture, and whether any image holds it."""
+    said = judged.thing.detection
+    return {
+        "box": [round(n) for n in (said.x1, said.y1, said.x2, said.y2)] if said else None,
+        "label": said.label if said else None,
+        "confidence": round(said.confidence, 4) if said else None,
+        "found": judged.likely,
+        "probability": round(judged.probability, 4),
     }

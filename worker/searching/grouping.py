@@ -62,13 +62,6 @@ class Grouping:
         hits = max(self.hits_per_image, HITS_TO_LOOK_AT)
         return replace(self, limit=max(self.limit, images), hits_per_image=hits)
 
-    def trimmed(self, matches: Sequence[Match]) -> list[Match]:
-        """Cut matches down to the images and hits that were asked for."""
-        return [
-            replace(match, hits=match.hits[: self.hits_per_image])
-            for match in matches[: self.limit]
-        ]
-
     def score(self, hits: Sequence[Hit]) -> float:
         """Return the aggregate of the hits' scores."""
         return _AGGREGATES[self.aggregate]([hit.score for hit in hits])

@@ -1,15 +1,17 @@
-"""What a search found of one thing, and what takes turns where the thing itself is not found."""
+"""How sure each find is: images with their standing, their probability, and what a score says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import zip_longest
 
 from worker.local.placement import Placement
+from worker.searching.certainty import LIKELY, certainty
 from worker.searching.grouping import Match
-from worker.searching.proving import standing
+from worker.searching.proving import Proven
+from worker.searching.question import Thing
+from worker.searching.standing import standing
+from worker.searching.verifying import Proof
 
 
 class Likeness(StrEnum):
@@ -20,12 +22,12 @@ class Likeness(StrEnum):
 
 
 @dataclass(frozen=True)
-class Found:
-    """A photo that may hold the thing: its match, its verified places, and how sure that is.
+class JudgedImage:
+    """An image that may hold the thing: its match, its verified places, and how sure that is.
 
-    `standing` is what photos are ordered by, `probability` 0..1 that the thing itself is in it,
-    `rise` how far its score as that thing stands out: see `worker.searching.certainty`. `likeness`
-    tells what the match's score says.
+    `standing` is what images are ordered by, `probability` 0..1 that the thing itself is in it,
+    `rise` how far its score as that thing stands out: see `certainty.py`. `likeness` tells what
+    the match's score says.
     """
 
     match: Match
@@ -35,35 +37,48 @@ class Found:
     rise: float
     likeness: Likeness = Likeness.THING
 
-    def of_kind(self, match: Match) -> Found:
-        """Return the same photo as a match of the kind: elsewhere perhaps, and no surer."""
-        name = match.image_id
-        stands = standing(match.score, {name: self.places}, name)
+    def of_kind(self, match: Match) -> JudgedImage:
+        """Return the same image as a match of the kind: elsewhere perhaps, and no surer."""
+        stands = standing(match.score, self.places)
         return replace(self, match=match, standing=stands, likeness=Likeness.KIND)
 
 
-def of_kind(alike: Iterable[Match], found: Sequence[Found]) -> Iterator[Found]:
-    """Yield the matches of the kind, each as sure to be the thing itself as its photo was `found`.
+@dataclass(frozen=True)
+class Judged:
+    """The images that may hold one thing, best first, more than were asked for.
 
-    One that was not is no surer than the least sure that was.
+    `refused` are the images that were left out for what they should not be like.
     """
-    known = {one.match.image_id: one for one in found}
-    least = min(found, key=lambda one: one.probability, default=None)
-    chance, rise = (least.probability, least.rise) if least else (0.0, 0.0)
-    for match in alike:
-        own = known.get(match.image_id) or Found(match, (), match.score, chance, rise)
-        yield own.of_kind(match)
+
+    thing: Thing
+    images: tuple[JudgedImage, ...]
+    proof: Proof
+    refused: frozenset[str]
+
+    @property
+    def probability(self) -> float:
+        """The greatest probability of an image; 0 without any."""
+        return max((image.probability for image in self.images), default=0.0)
+
+    @property
+    def likely(self) -> bool:
+        """Whether the thing itself is probably found."""
+        return self.probability >= LIKELY
 
 
-def by_turns(first: Sequence[Found], second: Sequence[Found], each: int = 1) -> list[Found]:
-    """Return the best of both, in turns, and of a photo that is in both what comes first.
+def judged(proven: Proven) -> Judged:
+    """Return the images with how sure they are, in their order."""
+    background = proven.candidates.background
 
-    So many of the second follow `each` of the first.
-    """
-    followers = [second[start : start + each] for start in range(0, len(second), each)]
-    turns: dict[str, Found] = {}
-    for one, behind in zip_longest(first, followers, fillvalue=None):
-        for its in (one, *(behind or ())):
-            if its is not None:
-                turns.setdefault(its.match.image_id, its)
-    return list(turns.values())
+    def image(match: Match) -> JudgedImage:
+        places = proven.proof.places.get(match.image_id, ())
+        return JudgedImage(
+            match,
+            places,
+            standing(match.score, places),
+            certainty(match.score, places, background),
+            background.rise(match.score),
+        )
+
+    images = tuple(image(match) for match in proven.matches)
+    return Judged(proven.candidates.thing, images, proven.proof, proven.refused)

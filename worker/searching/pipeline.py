@@ -1,92 +1,90 @@
-"""A search: what is asked, found thing by thing, put together into one answer."""
+"""The search pipeline, stage by stage: a question becomes candidates, proven, refined, judged,
+and an answer."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from common.catalogue import Catalogue, check_encoder
 from common.jobs import Job
-from worker.searching.answer import match_json, thing_json
-from worker.searching.candidates import Finder, Options
-from worker.searching.judging import Found
-from worker.searching.proving import Verification
-from worker.searching.question import Asker
-from worker.searching.together import together
-
-
-@dataclass
-class Stopwatch:
-    """Milliseconds of each step, for the result."""
-
-    started: float
-
-    def __post_init__(self) -> None:
-        self._last = self.started
-        self.timings: dict[str, float] = {}
-
-    def lap(self, name: str) -> None:
-        """Book the time since the last lap under `name`, beside what is booked there."""
-        now = time.monotonic()
-        self.timings[name] = round(self.timings.get(name, 0.0) + (now - self._last) * 1000, 2)
-        self._last = now
-
-    def total(self, queued_ms: float) -> dict[str, float]:
-        """Return every lap, and the sum with the time spent waiting on the queue."""
-        total = (self._last - self.started) * 1000 + queued_ms
-        return {"queued": round(queued_ms, 2), **self.timings, "total": round(total, 2)}
+from common.settings import Settings
+from worker.searching.answer import Searched, answer_json
+from worker.searching.candidates import CandidateFinder
+from worker.searching.describing import QueryDescriber
+from worker.searching.detecting import ThingDetector
+from worker.searching.embedding import QueryEmbedder
+from worker.searching.judging import Judged, judged
+from worker.searching.kinds import KindFinder
+from worker.searching.loading import QueryLoader
+from worker.searching.options import SearchOptions
+from worker.searching.proving import Prover
+from worker.searching.question import Question, Thing
+from worker.searching.ranking import Ranker
+from worker.searching.refining import Refiner
+from worker.searching.stopwatch import Stopwatch
 
 
 @dataclass(frozen=True)
 class SearchPipeline:
-    """Answers searches with one encoder and one vector store."""
+    """The stages, in their order, with one encoder and one vector store."""
 
-    asker: Asker
-    finder: Finder
+    loader: QueryLoader
+    detector: ThingDetector
+    embedder: QueryEmbedder
+    describer: QueryDescriber
+    finder: CandidateFinder
+    prover: Prover
+    refiner: Refiner
+    kinds: KindFinder
+    ranker: Ranker
     catalogue: Catalogue
+    settings: Settings
 
     def run(self, job: Job) -> dict[str, Any]:
         """Return a search job's result, as clients see it (URLs aside). Raises NeedleError."""
-        collection: str = job.details["collection"]
-        check_encoder(self.catalogue.collection(collection), self.asker.encoder.id)
-        watch = Stopwatch(time.monotonic())
-        queued_ms = max(0.0, (time.time() - job.created_at) * 1000)
-        question = self.asker.ask(job, watch.lap)
-        options = Options.of(job.details, len(question.things))
-        found: list[list[Found]] = []
-        proofs: list[Verification] = []
-        for thing in question.things:
-            photos, proof = self.finder.find(thing, question.unlike, options, watch.lap)
-            found.append(photos)
-            proofs.append(proof)
-        holding = together(found)[: options.grouping.limit]
-        records = self.catalogue.find(collection, [photo.image_id for photo in holding])
-        holding = [photo for photo in holding if photo.image_id in records]
-        most = options.grouping.hits_per_image
-        several = bool(job.details.get("detect"))
-        result: dict[str, Any] = {
-            "found": any(photo.likely for photo in holding),
-            "probability": round(max((p.probability for p in holding), default=0.0), 4),
-            "matches": [
-                match_json(photo, records[photo.image_id], most, numbered=several)
-                for photo in holding
-            ],
-            "verification": Verification.summed(proofs),
-            "timings_ms": watch.total(queued_ms),
-            "index": {
-                "images": self.catalogue.count(collection),
-                "regions": self.finder.store.count(collection),
-            },
-        }
-        if several:
-            result["objects"] = [
-                thing_json(thing, _surest(photos))
-                for thing, photos in zip(question.things, found, strict=True)
-            ]
-        return result
+        options = SearchOptions.of(job, self.settings)
+        bound = self.catalogue.collection(options.collection)
+        check_encoder(bound, self.embedder.encoder.id)
+        watch = Stopwatch(job.created_at)
+        question = self._question(options, watch)
+        options = options.among(len(question.things))
+        found = [self._search(thing, question.unlike, options, watch) for thing in question.things]
+        ranked = self.ranker.ranked(found, options)
+        timings_ms = watch.timings_ms()
+        return answer_json(
+            ranked, found, timings_ms, self._searched(options), objects=options.detect
+        )
 
+    def _question(self, options: SearchOptions, watch: Stopwatch) -> Question:
+        """Load, detect, embed and describe what is searched for."""
+        pictures = self.loader.load(options)
+        watch.lap("load")
+        shown = self.detector.things(pictures, options)
+        if options.detect and pictures.given:
+            watch.lap("detect")
+        embedded = self.embedder.embed(shown, options)
+        watch.lap("encode")
+        question = self.describer.describe(embedded, options)
+        watch.lap("describe")
+        return question
 
-def _surest(found: Sequence[Found]) -> float:
-    return max((photo.probability for photo in found), default=0.0)
+    def _search(
+        self, thing: Thing, unlike: Thing | None, options: SearchOptions, watch: Stopwatch
+    ) -> Judged:
+        """Search for one thing: candidates, proven, refined, judged, and of the same kind."""
+        candidates = self.finder.find(thing, unlike, options)
+        watch.lap("search")
+        proven = self.prover.prove(candidates, options)
+        watch.lap("verify")
+        refined = self.refiner.refine(proven, options)
+        watch.lap("zoom")
+        images = judged(refined)
+        if self.kinds.wanted(images, options):
+            images = self.kinds.with_kind(images, options)
+            watch.lap("kind")
+        return images
+
+    def _searched(self, options: SearchOptions) -> Searched:
+        images = self.catalogue.count(options.collection)
+        return Searched(images, self.finder.nearest.store.count(options.collection))

@@ -1,214 +1,49 @@
-"""What a search asks: its pictures loaded, cut and embedded, and their local features described."""
+"""A question on its way: the things that are searched for, with what each stage learns of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from PIL import Image
 
-from common import pictures
-from common.catalogue import Catalogue
-from common.errors import NotFound
-from common.geometry import Box
-from common.images import ImageStore, photo_key, query_key
-from common.jobs import Job
-from common.vectors.aggregate import Aggregate
-from worker.fetch import Fetcher
 from worker.local.match import Query
-from worker.models.base import Detection, Detector, Embeddings, Encoder
-from worker.searching.proving import Verifier
-from worker.vectors.base import Vector
+from worker.models.base import Detection, Embeddings
 
-Lap = Callable[[str], None]
-MOST_THINGS = 6
-"""Things of a picture that are searched for with `detect`: each costs a search."""
-LEAST_CONFIDENCE = 0.25
-"""A detection of less is as often nothing; regions are proposed from far less."""
-QUARTERS = (
-    Image.Transpose.ROTATE_90,
-    Image.Transpose.ROTATE_180,
-    Image.Transpose.ROTATE_270,
-)
-WHOLE_SHARE = 0.9
-"""A detection that covers this share of the picture is the picture itself."""
+
+def _nothing() -> Embeddings:
+    return np.zeros((0, 0), np.float32)
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing that is searched for. Any of its pictures will do.
+    """One thing that is searched for. Any of its pictures will do; a text has none.
 
-    `embeddings` (E, dim) float32; `queries` its pictures' local features, each as it is and
-    mirrored, None where nothing is verified; `aspect` width over height of the first picture, None
-    for a text; `detection` what the detector said of it where the things were detected.
+    `detection` is what the detector said of it where the things were detected. `embeddings`
+    (E, dim) float32 are there once it is embedded. `queries` are its pictures' local features, each
+    as it is and mirrored; None where nothing is verified.
     """
 
-    embeddings: Embeddings
-    queries: tuple[Query, ...] | None
-    aspect: float | None
+    pictures: tuple[Image.Image, ...]
     detection: Detection | None = None
+    embeddings: Embeddings = field(default_factory=_nothing, repr=False)
+    queries: tuple[Query, ...] | None = None
+
+    @property
+    def aspect(self) -> float | None:
+        """Width over height of the first picture; None for a text."""
+        return self.pictures[0].width / self.pictures[0].height if self.pictures else None
 
 
 @dataclass(frozen=True)
 class Question:
-    """The things that photos should hold, all of them, and what none of them should be like."""
+    """The things that images should hold, all of them, and what none of them should be like."""
 
     things: tuple[Thing, ...]
     unlike: Thing | None
 
-
-@dataclass(frozen=True)
-class Asker:
-    """Makes questions of search jobs, with one encoder."""
-
-    encoder: Encoder
-    images: ImageStore
-    catalogue: Catalogue
-    fetcher: Fetcher
-    max_pixels: int
-    verifier: Verifier
-    load_detector: Callable[[], Detector | None]
-    """Takes seconds; called by the first search that asks to detect."""
-
-    def ask(self, job: Job, lap: Lap) -> Question:
-        """Load, cut, detect, embed and describe; `lap` is told each as it ends. NeedleError."""
-        details = job.details
-        sources = _Sources(self, job)
-        given = sources.pictures()
-        examples = [sources.example(one) for one in details.get("examples") or ()]
-        negatives = sources.negatives()
-        lap("load")
-        if details.get("detect") and given:
-            found = self._detected(given[0])
-            lap("detect")
-            things = [
-                *(self._thing([cut], details, lap, detection) for cut, detection in found),
-                *(self._thing([one], details, lap) for one in [*given[1:], *examples]),
-            ]
-        else:
-            things = [self._thing([*given, *examples], details, lap)]
-        wordless = {**details, "text": None}
-        return Question(tuple(things), self._thing(negatives, wordless, lap) if negatives else None)
-
-    def _thing(
-        self,
-        shown: Sequence[Image.Image],
-        details: Mapping[str, Any],
-        lap: Lap,
-        detection: Detection | None = None,
-    ) -> Thing:
-        embeddings = self._embed(shown, details)
-        lap("encode")
-        queries = self._describe(shown, details)
-        lap("describe")
-        aspect = shown[0].width / shown[0].height if shown else None
-        return Thing(embeddings, queries, aspect, detection)
-
-    def _embed(self, shown: Sequence[Image.Image], details: Mapping[str, Any]) -> Embeddings:
-        """Return embeddings (E, dim): the pictures', also turned where the request says so.
-
-        Each is mixed with the text's where there is one.
-        """
-        text: Vector | None = None
-        if details.get("text") is not None:
-            text = self.encoder.encode_texts([details["text"]])[0]
-        if not shown:
-            assert text is not None  # web lets no request pass that asks for nothing
-            return text.reshape(1, -1)
-        turned = [one.transpose(turn) for one in shown for turn in QUARTERS]
-        every = [*shown, *turned] if details.get("rotate") else shown
-        embeddings = self.encoder.encode_images(every)
-        if text is None:
-            return embeddings
-        weight: float = details["text_weight"]
-        mixed = (1 - weight) * embeddings + weight * text
-        norms = np.linalg.norm(mixed, axis=1, keepdims=True)
-        unit: Embeddings = (mixed / np.maximum(norms, 1e-6)).astype(np.float32)
-        return unit
-
-    def _describe(
-        self, shown: Sequence[Image.Image], details: Mapping[str, Any]
-    ) -> tuple[Query, ...] | None:
-        """Return the pictures' local features; None for a text, or where nothing is verified."""
-        other_score = details["aggregate"] != Aggregate.MAX.value
-        if details.get("verify") is False or other_score or not self.verifier.most_images:
-            return None
-        return tuple(query for one in shown for query in self.verifier.describe(one)) or None
-
-    def _detected(self, image: Image.Image) -> list[tuple[Image.Image, Detection | None]]:
-        """Return the things in a picture; the picture itself where there is none."""
-        detector = self._detector
-        found = []
-        if detector is not None:
-            every = detector.detect([image], confidence_threshold=LEAST_CONFIDENCE)[0]
-            found = _apart(every, *image.size)[:MOST_THINGS]
-        if not found:
-            return [(image, None)]
-        return [(pictures.crop(image, box), detection) for box, detection in found]
-
-    @cached_property
-    def _detector(self) -> Detector | None:
-        return self.load_detector()
-
-
-@dataclass(frozen=True)
-class _Sources:
-    """Where the pictures of one search come from."""
-
-    asker: Asker
-    job: Job
-
-    def pictures(self) -> list[Image.Image]:
-        """Return what is searched for, the first cut to the request's box."""
-        details = self.job.details
-        if details.get("url") or details.get("image_id"):
-            return [self.example(details)]
-        files = self._files(details.get("files", 0), negative=False)
-        return [_cut(one, details.get("box") if n == 0 else None) for n, one in enumerate(files)]
-
-    def negatives(self) -> list[Image.Image]:
-        """Return what nothing found should be like."""
-        details = self.job.details
-        files = self._files(details.get("negative_files", 0), negative=True)
-        return [*files, *(self.example(one) for one in details.get("negatives") or ())]
-
-    def example(self, source: Mapping[str, Any]) -> Image.Image:
-        """Return a picture by its `url` or `image_id`, cut to its `box`."""
-        if source.get("url"):
-            content = self.asker.fetcher.fetch(source["url"])
-        else:
-            record = self.asker.catalogue.get(self.job.details["collection"], source["image_id"])
-            content = self.asker.images.open(photo_key(record.collection, record.image_id))
-        return _cut(self._decode(content), source.get("box"))
-
-    def _files(self, count: int, *, negative: bool) -> list[Image.Image]:
-        try:
-            return [
-                self._decode(
-                    self.asker.images.open(query_key(self.job.job_id, number, negative=negative))
-                )
-                for number in range(count)
-            ]
-        except NotFound as exc:
-            raise NotFound("The query's image is no longer there; post it again.") from exc
-
-    def _decode(self, content: bytes) -> Image.Image:
-        return pictures.decode(content, max_pixels=self.asker.max_pixels)
-
-
-def _cut(image: Image.Image, box: Sequence[int] | None) -> Image.Image:
-    return pictures.crop(image, Box(*box)) if box else image
-
-
-def _apart(every: Sequence[Detection], width: int, height: int) -> list[tuple[Box, Detection]]:
-    """Return detections that show different things, most confident first, with whole boxes."""
-    kept: list[tuple[Box, Detection]] = []
-    for one in every:
-        box = Box.covering((one.x1, one.y1, one.x2, one.y2), width, height)
-        whole = box.area >= WHOLE_SHARE * width * height
-        if not whole and all(box.iou(other) < 0.5 for other, _ in kept):
-            kept.append((box, one))
-    return kept
+    def with_each(self, change: Callable[[Thing], Thing]) -> Question:
+        """Return the question with each thing changed, what images should not be like included."""
+        unlike = None if self.unlike is None else change(self.unlike)
+        return replace(self, things=tuple(change(thing) for thing in self.things), unlike=unlike)

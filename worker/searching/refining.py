@@ -1,8 +1,8 @@
-"""A closer look at the best photos of a search, at full resolution.
+"""A closer look at the best images of a search, at full resolution.
 
 Indexed boxes are made without knowing what will be searched for; a tile rarely fits the thing. The
 query's own shape is known now, so boxes of that shape are tried around the best hits, coarse to
-fine, and the best of them becomes the photo's first hit. Bounded by a time budget: what a slow
+fine, and the best of them becomes the image's first hit. Bounded by a time budget: what a slow
 encoder does not reach in time keeps its indexed box.
 """
 
@@ -24,10 +24,17 @@ from common.geometry import Box
 from common.images import ImageStore, photo_key
 from worker.models.base import Embeddings, Encoder
 from worker.searching.grouping import Match
+from worker.searching.hits import outside
+from worker.searching.nearest import Nearest
+from worker.searching.options import SearchOptions
+from worker.searching.proving import Proven
 from worker.vectors.base import Hit, Source
 
 log = logging.getLogger(__name__)
 
+IN_ALL_S = 0.65
+"""Fitting boxes may use what finding and verifying leave of this: a search stays under 1 s."""
+LEAST_FIT_S = 0.15
 MIN_SIDE_PX = 12
 GAIN = 0.005
 """A box must be better than the indexed one by this much to take its place."""
@@ -38,21 +45,21 @@ class Step:
     """One round: the boxes tried around each of the best `starts` boxes so far.
 
     `shift` moves the centre, as a share of the box's sides; `scales` and `shapes` multiply its
-    size and its aspect ratio. Only the best `photos` go through it.
+    size and its aspect ratio. Only the best `images` go through it.
     """
 
     starts: int
     shift: float
     scales: tuple[float, ...]
     shapes: tuple[float, ...]
-    photos: int
+    images: int
 
 
 STEPS = (
-    Step(starts=2, shift=0.3, scales=(0.8, 1.3), shapes=(1.0,), photos=50),
-    Step(starts=2, shift=0.15, scales=(0.85, 1.18), shapes=(1.0,), photos=3),
-    Step(starts=1, shift=0.07, scales=(0.93, 1.07), shapes=(0.9, 1.1), photos=1),
-    Step(starts=1, shift=0.03, scales=(0.97, 1.03), shapes=(0.95, 1.05), photos=1),
+    Step(starts=2, shift=0.3, scales=(0.8, 1.3), shapes=(1.0,), images=50),
+    Step(starts=2, shift=0.15, scales=(0.85, 1.18), shapes=(1.0,), images=3),
+    Step(starts=1, shift=0.07, scales=(0.93, 1.07), shapes=(0.9, 1.1), images=1),
+    Step(starts=1, shift=0.03, scales=(0.97, 1.03), shapes=(0.95, 1.05), images=1),
 )
 
 
@@ -71,38 +78,37 @@ class View:
 
 
 @dataclass(frozen=True)
-class Zoom:
-    """Looks closer with the encoder of the search."""
+class Refiner:
+    """Looks closer with the encoder of the search, for at most `budget_s`."""
 
+    nearest: Nearest
     encoder: Encoder
     images: ImageStore
     max_pixels: int
     budget_s: float
 
-    def refine(
-        self,
-        collection: str,
-        matches: Sequence[Match],
-        embeddings: Embeddings,
-        aspect: float,
-        photos: int,
-        most_s: float = math.inf,
-    ) -> list[Match]:
-        """Return the matches, the first `photos` of them with their boxes fitted, best first.
+    def refine(self, proven: Proven, options: SearchOptions) -> Proven:
+        """Return the matches, the first `looks` of them with their boxes fitted, best first.
 
-        `embeddings` (E, dim) are the query's, any of which counts; `aspect` its width over its
-        height; `most_s` seconds it may take, where that is less than the budget. Scores can only
-        rise.
+        This is for what has no texture to verify: what is proven, and a text, stays as it is.
+        Scores can only rise. The time that finding and verifying took is taken off the budget.
         """
-        deadline = time.monotonic() + min(self.budget_s, most_s)
-        views = self._open(collection, matches[:photos], aspect)
+        candidates = proven.candidates
+        aspect = candidates.thing.aspect
+        if not candidates.looks or aspect is None or proven.proof.places:
+            return proven
+        left_s = max(LEAST_FIT_S, IN_ALL_S - (time.monotonic() - candidates.started))
+        deadline = time.monotonic() + min(self.budget_s, options.share * left_s)
+        embeddings = self.nearest.compared(candidates.thing)
+        views = self._open(options.collection, proven.matches[: candidates.looks], aspect)
         for step in STEPS:
             views.sort(key=lambda view: -view.score)
-            if not self._round(views[: step.photos], embeddings, step, deadline):
+            if not self._round(views[: step.images], embeddings, step, deadline):
                 break
-        refined = {view.match.image_id: _with_best(view) for view in views}
-        found = [refined.get(match.image_id, match) for match in matches]
-        return sorted(found, key=lambda match: (-match.score, match.image_id))
+        fitted = {view.match.image_id: _with_best(view) for view in views}
+        matches = [fitted.get(match.image_id, match) for match in proven.matches]
+        matches.sort(key=lambda match: (-match.score, match.image_id))
+        return replace(proven, matches=tuple(matches))
 
     def _open(self, collection: str, matches: Sequence[Match], aspect: float) -> list[View]:
         """Decode the photos side by side; one that cannot be read is not looked at."""
@@ -176,6 +182,5 @@ def _with_best(view: View) -> Match:
     if score < old.score + GAIN:
         return view.match
     region = replace(old.region, box=box, source=Source.ZOOM)
-    rest = [hit for hit in view.match.hits if hit.region.box.iou(box) < 0.3]
-    hits = (Hit(old.id, score, region), *rest)
+    hits = (Hit(old.id, score, region), *outside(view.match.hits, [box]))
     return Match(view.match.image_id, score, hits[: len(view.match.hits)])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import worker.searching.candidates
+import worker.searching.kinds
 from tests.fakes import PixelEncoder
 from tests.worker.conftest import World, noise, png
 from tests.worker.searching.test_search import matches
@@ -42,12 +41,7 @@ def tinted(seed: int, colour: tuple[int, int, int]) -> Image.Image:
 def filled(world: World) -> tuple[World, list[str]]:
     """Return a worker that knows kinds, and the ids of three red photos and five green ones."""
     encoder = EncoderWithKinds(PixelEncoder(), Colours())
-    finder = replace(world.searching.finder, kind_dim=encoder.kind_dim)
-    asker = replace(world.searching.asker, encoder=encoder)
-    world = replace(
-        world.indexing_by(encoder),
-        searching=replace(world.searching, finder=finder, asker=asker),
-    )
+    world = world.indexing_by(encoder).searching_by(encoder)
     colours = [RED] * 3 + [GREEN] * 5
     names = world.post(*[png(tinted(n, colour)) for n, colour in enumerate(colours)])
     world.index()
@@ -93,7 +87,7 @@ def test_of_the_kind_come_more_where_there_is_no_hope(
     hopeless: float,
     first: str,
 ) -> None:
-    monkeypatch.setattr(worker.searching.candidates, "HOPELESS", hopeless)
+    monkeypatch.setattr(worker.searching.kinds, "HOPELESS", hopeless)
     found = matches(filled[0].search(tinted(99, GREEN)))
     assert "".join(str(kind)[0] for kind in kinds(found))[:4] == first
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from common.images import query_key
@@ -81,8 +79,7 @@ class Wordy(PixelEncoder):
 
 def test_a_picture_and_a_text_are_mixed_by_weight(filled: tuple[World, list[str]]) -> None:
     world, names = filled
-    asker = replace(world.searching.asker, encoder=Wordy())
-    world = replace(world, searching=replace(world.searching, asker=asker))
+    world = world.searching_by(Wordy())
     picture = noise(1).crop(TILES[0])
     for weight, expected in ((0.1, names[1]), (0.9, names[5])):
         found = matches(world.search(picture, text="5", text_weight=weight))
@@ -104,10 +101,7 @@ def test_photos_with_every_detected_thing_come_first(world: World) -> None:
     names = world.post(png(one), png(both), *[png(noise(n)) for n in range(4)])
     world.index()
     noise_around = Detection(0, 0, 160, 119, "table", 0.99)
-    asker = replace(
-        world.searching.asker, load_detector=lambda: FixedDetector([*things, noise_around])
-    )
-    world = replace(world, searching=replace(world.searching, asker=asker))
+    world = world.detecting_queries_with(FixedDetector([*things, noise_around]))
     job = world.search(both, detect=True, hits_per_image=1)
     found = matches(job)
     assert [match["image_id"] for match in found[:2]] == [names[1], names[0]]

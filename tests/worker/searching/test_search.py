@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -137,8 +136,7 @@ def test_a_search_whose_redis_goes_away_keeps_its_query_for_the_next_attempt(
     filled: tuple[World, list[str]],
 ) -> None:
     world, names = filled
-    asker = replace(world.searching.asker, encoder=Away())
-    broken = replace(world, searching=replace(world.searching, asker=asker))
+    broken = world.searching_by(Away())
     with pytest.raises(BrokerUnavailable):
         broken.search(noise(3), job_id="again")
     run_search(world.base, world.searching, "again")

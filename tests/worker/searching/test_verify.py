@@ -14,7 +14,8 @@ from tests.worker.conftest import VOCABULARY, World, png
 from tests.worker.searching.test_search import matches
 from worker.local.features import extract
 from worker.local.match import Query
-from worker.searching.proving import Candidate, fused
+from worker.searching.candidates import Candidate
+from worker.searching.proving import fused
 
 SIZE = (320, 240)
 SPOT = (90, 60, 210, 150)
@@ -142,6 +143,4 @@ def test_old_keypoints_are_refused_with_a_reason(world: World) -> None:
     from worker.local.keypoints import Keypoints
 
     with pytest.raises(InvalidImage, match="version"):
-        Keypoints.from_bytes(
-            b"something else altogether", world.searching.finder.verifier.vocabulary
-        )
+        Keypoints.from_bytes(b"something else altogether", VOCABULARY)

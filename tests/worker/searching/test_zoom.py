@@ -73,12 +73,10 @@ def test_a_query_on_the_edge_of_a_photo_stays_inside_it(filled: tuple[World, lis
 
 def test_without_time_the_indexed_boxes_stand(filled: tuple[World, list[str]]) -> None:
     world, _ = filled
-    finder = world.searching.finder
-    hurried = replace(finder, zoom=replace(finder.zoom, budget_s=0.0))
-    hurried = replace(world.searching, finder=hurried)
+    hurried = world.searching_with(refiner=replace(world.searching.refiner, budget_s=0.0))
     query = noise(2).crop(BETWEEN)
     plain = matches(world.search(query, zoom=0))
-    assert matches(replace(world, searching=hurried).search(query, zoom=4)) == plain
+    assert matches(hurried.search(query, zoom=4)) == plain
 
 
 def test_a_photo_that_cannot_be_read_keeps_its_place(filled: tuple[World, list[str]]) -> None:

@@ -31,7 +31,8 @@ from worker.searching.proving import Prover
 from worker.searching.ranking import Ranker
 from worker.searching.refining import Refiner
 from worker.searching.verifying import Verifier
-from worker.vectors.opening import open_store, open_words
+from worker.vectors.opening import open_engine
+from worker.vectors.stores import VectorStore, WordStore
 
 INDEX_ROLE, SEARCH_ROLE = "index", "search"
 ANSWER_TIMEOUT_S = 10.0
@@ -60,10 +61,10 @@ class Base(Services):
         )
 
     def writer(self) -> Writer:
-        """Open the vector store and return what writes batches to it."""
-        settings = self.settings
+        """Open the vectors and return what writes batches to them. Raises StoreUnavailable."""
+        engine = open_engine(self.settings)
         return Writer(
-            open_store(settings), open_words(settings), self.images, self.catalogue, self.jobs
+            VectorStore(engine), WordStore(engine), self.images, self.catalogue, self.jobs
         )
 
 

@@ -43,6 +43,7 @@ from worker.searching.ranking import Ranker
 from worker.searching.refining import Refiner
 from worker.searching.verifying import Verifier
 from worker.tasks import run_index, run_search
+from worker.vectors.base import Region
 
 VOCABULARY = Vocabulary.load()
 
@@ -98,6 +99,13 @@ class World:
     def statuses(self, job_id: str = "job") -> list[str]:
         """Return how the items of a job stand."""
         return [item.status.value for item in self.base.jobs.items(job_id, offset=0, limit=99)]
+
+    def regions(self, image_id: str) -> list[Region]:
+        """Return an image's regions, as they are indexed."""
+        dim = self.indexing.embedder.encoder.dim
+        vector = np.full(dim, dim**-0.5, np.float32)
+        hits = self.writer.store.search("default", vector, limit=10_000, image_id=image_id)
+        return [hit.region for hit in hits]
 
     def search(
         self, query: Image.Image | None = None, job_id: str | None = None, **details: Any

@@ -108,7 +108,7 @@ def test_a_cancelled_job_leaves_the_rest_whole(filled: World) -> None:
     assert len(left) == 2
     assert filled.base.catalogue.collection("default") is not None
     for record in left:
-        count = len(filled.writer.store.regions("default", record.image_id))
+        count = len(filled.regions(record.image_id))
         assert count == record.regions
 
 

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.catalogue import ImageRecord
-from common.ids import point_id, words_id
 from common.jobs import Item
 from worker.local.vocabulary import Words
 from worker.local.words import weighted
 from worker.vectors.base import Point, Region, Vector
+from worker.vectors.ids import point_id, words_id
 from worker.vectors.words import WordsPoint
 
 

@@ -18,8 +18,8 @@ from common.images import ImageStore, local_key, photo_folder, regions_key, thum
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
 from worker.indexing.batch import Batch, IndexedImage
-from worker.vectors.base import Region, VectorStore
-from worker.vectors.words import WordStore
+from worker.vectors.base import Region
+from worker.vectors.stores import VectorStore, WordStore
 
 
 class Committer(Protocol):

@@ -16,7 +16,7 @@ from worker.searching.grouping import Match
 from worker.searching.nearest import Nearest, best_matches
 from worker.searching.options import SearchOptions
 from worker.searching.question import Thing
-from worker.vectors.words import WordStore
+from worker.vectors.stores import WordStore
 
 HITS_LEFT_OVER = 6
 """Hits looked at of each image where some may be left out as negatives."""

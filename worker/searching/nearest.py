@@ -19,7 +19,8 @@ from worker.searching.grouping import (
 )
 from worker.searching.options import SearchOptions
 from worker.searching.question import Thing
-from worker.vectors.base import Hit, VectorStore
+from worker.vectors.base import Hit
+from worker.vectors.stores import VectorStore
 
 NEAREST = 1000
 """Regions among whose images those to be verified are chosen, and the background is taken from."""

@@ -1,17 +1,16 @@
-"""Points, hits and the seam behind which both forms of Qdrant stand."""
+"""Regions, their points, and the hits of a search."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from common.geometry import Box
-from common.vectors.filters import Condition
 
 Vector = NDArray[np.float32]
 
@@ -73,56 +72,3 @@ class Hit:
     id: str
     score: float
     region: Region
-
-
-class VectorStore(Protocol):
-    """Keeps the points of every collection. All methods raise StoreUnavailable."""
-
-    def ensure_collection(self, name: str, dim: int) -> None:
-        """Create a collection of embeddings of `dim` dimensions unless it is there."""
-        ...
-
-    def replace_images(self, collection: str, points: Mapping[str, Sequence[Point]]) -> None:
-        """Make `points[image_id]` all the points of each of those images.
-
-        Safe to repeat; a reader never sees an image without points in between.
-        """
-        ...
-
-    def delete_image(self, collection: str, image_id: str) -> None:
-        """Remove every point of an image."""
-        ...
-
-    def search(
-        self,
-        collection: str,
-        vector: Vector,
-        *,
-        limit: int,
-        where: Sequence[Condition] = (),
-        image_id: str | None = None,
-        exact: bool = True,
-    ) -> list[Hit]:
-        """Return the `limit` points nearest to `vector` (dim,), best first.
-
-        `where` filters on metadata, `image_id` on one image. `exact` compares every point;
-        otherwise the index of the engine answers where there is one. A collection that does not
-        exist has no points.
-        """
-        ...
-
-    def regions(self, collection: str, image_id: str) -> dict[str, Region]:
-        """Return an image's regions by point id."""
-        ...
-
-    def count(self, collection: str) -> int:
-        """Return the number of points."""
-        ...
-
-    def delete_collection(self, name: str) -> None:
-        """Remove a collection; an absent one is no error."""
-        ...
-
-    def close(self) -> None:
-        """Write everything down and release the store."""
-        ...

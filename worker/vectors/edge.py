@@ -1,27 +1,31 @@
-"""Qdrant Edge: the engine in-process, a shard a collection, owned by one process."""
+"""Qdrant Edge: the engine in-process, a shard a shelf, owned by one process."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import qdrant_edge as qe
 
+from common.errors import StoreRefused, StoreUnavailable
 from common.vectors.filters import Condition
-from worker.vectors.base import Hit, Point, Region, Vector
-from worker.vectors.conditions import field_of, kind_of
-from worker.vectors.edge_shards import (
-    BATCH,
-    FILTERS,
-    FLAGS,
-    EdgeShards,
-    askable,
-    translated,
-    with_flags,
-)
+from worker.vectors.conditions import FilterFactory, field_of, kind_of
+from worker.vectors.edge_flags import askable, with_flags, without_flags
+from worker.vectors.engine import Near, Row, Shelf, Sort, Wanted
+from worker.vectors.words import VECTOR, SparseVector
 
+BATCH = 256
+FILTERS = FilterFactory(
+    filter=qe.Filter,
+    field=qe.FieldCondition,
+    value=qe.MatchValue,
+    any_of=qe.MatchAny,
+    range=qe.RangeFloat,
+    has_id=lambda ids: qe.HasIdCondition(set(ids)),
+)
 INDEXES: dict[str, qe.PayloadSchemaType | qe.IntegerIndexParams] = {
     "keyword": qe.PayloadSchemaType.Keyword,
     "integer": qe.IntegerIndexParams(lookup=True, range=False),
@@ -29,101 +33,146 @@ INDEXES: dict[str, qe.PayloadSchemaType | qe.IntegerIndexParams] = {
 }
 
 
-class EdgeVectorStore(EdgeShards):
-    """A vector store in a folder. Safe to share between threads, not between processes."""
+class Edge:
+    """An engine in a folder. Safe to share between threads, not between processes."""
 
     def __init__(self, root: Path) -> None:
-        super().__init__(root)
-        self._indexed: set[tuple[str, str]] = set()
+        """Open every shelf in the folder. Raises StoreUnavailable where another process has it."""
+        self._root = root
+        self._shards: dict[Shelf, qe.EdgeShard] = {}
+        self._indexed: set[tuple[Shelf, str]] = set()
+        self._lock = threading.Lock()
+        for sort in Sort:
+            home = root / sort.value
+            home.mkdir(parents=True, exist_ok=True)
+            for folder in sorted(path for path in home.iterdir() if path.is_dir()):
+                with _translated():
+                    self._shards[Shelf(sort, folder.name)] = qe.EdgeShard.load(str(folder))
 
-    def ensure_collection(self, name: str, dim: int) -> None:
-        """See VectorStore."""
-        vectors = {"": qe.EdgeVectorParams(size=dim, distance=qe.Distance.Cosine)}
-        self._made(name, qe.EdgeConfig(vectors=vectors))
+    def make(self, shelf: Shelf, dim: int | None) -> None:
+        """See Engine."""
+        with self._lock, _translated():
+            if shelf not in self._shards:
+                folder = self._folder(shelf)
+                folder.mkdir()
+                shard = qe.EdgeShard.create(str(folder), _config(dim))
+                keyword = qe.PayloadSchemaType.Keyword
+                shard.update(qe.UpdateOperation.create_field_index("image_id", keyword))
+                self._shards[shelf] = shard
 
-    def replace_images(self, collection: str, points: Mapping[str, Sequence[Point]]) -> None:
-        """See VectorStore."""
-        shard = self._shards[collection]
-        every = [point for group in points.values() for point in group]
-        with translated():
-            for start in range(0, len(every), BATCH):
-                batch = [_point(point) for point in every[start : start + BATCH]]
+    def write(self, shelf: Shelf, rows: Sequence[Row], *, all_of: Sequence[str] = ()) -> None:
+        """See Engine."""
+        shard = self._shards[shelf]
+        with _translated():
+            for start in range(0, len(rows), BATCH):
+                batch = [_point(row) for row in rows[start : start + BATCH]]
                 shard.update(qe.UpdateOperation.upsert_points(batch))
-            stale = FILTERS.of_images_except(list(points), [point.id for point in every])
-            shard.update(qe.UpdateOperation.delete_points_by_filter(stale))
+            if all_of:
+                stale = FILTERS.of_images_except(all_of, [row.id for row in rows])
+                shard.update(qe.UpdateOperation.delete_points_by_filter(stale))
             shard.flush()
 
-    def search(
-        self,
-        collection: str,
-        vector: Vector,
-        *,
-        limit: int,
-        where: Sequence[Condition] = (),
-        image_id: str | None = None,
-        exact: bool = True,
-    ) -> list[Hit]:
-        """See VectorStore."""
-        shard = self._shards.get(collection)
+    def delete_image(self, shelf: Shelf, image_id: str) -> None:
+        """See Engine."""
+        if shelf in self._shards:
+            self.write(shelf, [], all_of=[image_id])
+
+    def nearest(self, shelf: Shelf, wanted: Wanted) -> list[Near]:
+        """See Engine."""
+        shard = self._shards.get(shelf)
         if shard is None:
             return []
-        conditions = [askable(c) for c in where]
-        self._index_fields(collection, shard, conditions)
+        conditions = [askable(condition) for condition in wanted.where]
+        if isinstance(wanted.vector, SparseVector):
+            query = qe.Query.Nearest(_sparse(wanted.vector), using=VECTOR)
+            params = None
+        else:
+            self._index_fields(shelf, shard, conditions)
+            query = qe.Query.Nearest(wanted.vector.tolist())
+            params = qe.SearchParams(exact=wanted.exact)
         request = qe.QueryRequest(
-            limit=limit,
-            query=qe.Query.Nearest(vector.tolist()),
-            filter=FILTERS.build(conditions, image_id),
-            params=qe.SearchParams(exact=exact),
+            limit=wanted.limit,
+            query=query,
+            filter=FILTERS.build(conditions, wanted.image_id),
+            params=params,
             with_payload=True,
         )
-        with translated():
-            found = shard.query(request)
-        return [Hit(str(p.id), p.score, _region(p.payload)) for p in found]
+        with _translated():
+            points = shard.query(request)
+        return [Near(str(p.id), p.score, without_flags(p.payload or {})) for p in points]
+
+    def count(self, shelf: Shelf) -> int:
+        """See Engine."""
+        shard = self._shards.get(shelf)
+        if shard is None:
+            return 0
+        with _translated():
+            return shard.count(qe.CountRequest(exact=True))
+
+    def drop(self, shelf: Shelf) -> None:
+        """See Engine."""
+        with self._lock, _translated():
+            shard = self._shards.pop(shelf, None)
+            if shard is not None:
+                shard.close()
+                shutil.rmtree(self._folder(shelf))
+        self._indexed = {pair for pair in self._indexed if pair[0] != shelf}
+
+    def close(self) -> None:
+        """See Engine."""
+        with self._lock, _translated():
+            for shard in self._shards.values():
+                shard.close()
+            self._shards.clear()
+
+    def _folder(self, shelf: Shelf) -> Path:
+        return self._root / shelf.sort.value / shelf.collection
 
     def _index_fields(
-        self, collection: str, shard: qe.EdgeShard, conditions: Sequence[Condition]
+        self, shelf: Shelf, shard: qe.EdgeShard, conditions: Sequence[Condition]
     ) -> None:
         """Index what is filtered by, the first time: without, each point's payload is read."""
         for condition in conditions:
             field = field_of(condition)
-            if (collection, field) in self._indexed:
+            if (shelf, field) in self._indexed:
                 continue
-            with self._lock, translated():
+            with self._lock, _translated():
                 if field not in shard.info().payload_schema:
                     kind = INDEXES[kind_of(condition)]
                     shard.update(qe.UpdateOperation.create_field_index(field, kind))
-                self._indexed.add((collection, field))
-
-    def regions(self, collection: str, image_id: str) -> dict[str, Region]:
-        """See VectorStore."""
-        shard = self._shards.get(collection)
-        found: dict[str, Region] = {}
-        offset = None
-        while shard is not None:
-            request = qe.ScrollRequest(
-                offset=offset,
-                limit=BATCH,
-                filter=FILTERS.build((), image_id),
-                with_payload=True,
-            )
-            with translated():
-                page, offset = shard.scroll(request)
-            found |= {str(p.id): _region(p.payload) for p in page}
-            if offset is None:
-                break
-        return found
-
-    def delete_collection(self, name: str) -> None:
-        """See VectorStore."""
-        super().delete_collection(name)
-        self._indexed = {pair for pair in self._indexed if pair[0] != name}
+                self._indexed.add((shelf, field))
 
 
-def _point(point: Point) -> qe.Point:
-    return qe.Point(point.id, point.vector.tolist(), with_flags(point.region.payload()))
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the engine's errors (it raises bare Exception) into StoreUnavailable."""
+    try:
+        yield
+    except StoreUnavailable:
+        raise
+    except (TypeError, ValueError, OverflowError) as exc:  # it cannot hold or compare a value
+        raise StoreRefused(f"The embedded index does not take this: {exc}") from exc
+    except Exception as exc:
+        if "WAL" in str(exc) and "WouldBlock" in str(exc):
+            message = "The index is open in another process; only one search worker may own it."
+        else:
+            message = f"The embedded index failed: {exc}"
+        raise StoreUnavailable(message) from exc
 
 
-def _region(payload: dict[str, Any] | None) -> Region:
-    region = Region.from_payload(payload or {})
-    metadata = {key: value for key, value in region.metadata.items() if key != FLAGS}
-    return replace(region, metadata=metadata)
+def _config(dim: int | None) -> qe.EdgeConfig:
+    if dim is None:
+        params = qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)
+        return qe.EdgeConfig(sparse_vectors={VECTOR: params})
+    return qe.EdgeConfig(vectors={"": qe.EdgeVectorParams(size=dim, distance=qe.Distance.Cosine)})
+
+
+def _sparse(vector: SparseVector) -> qe.SparseVector:
+    return qe.SparseVector(list(vector.indices), list(vector.weights))
+
+
+def _point(row: Row) -> qe.Point:
+    vector = row.vector
+    if isinstance(vector, SparseVector):
+        return qe.Point(row.id, {VECTOR: _sparse(vector)}, with_flags(row.payload))
+    return qe.Point(row.id, vector.tolist(), with_flags(row.payload))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from common.vectors.filters import Condition
 
@@ -47,45 +47,6 @@ class WordsHit:
 
     image_id: str
     score: float
-
-
-class WordStore(Protocol):
-    """Keeps the words of every collection's photos. All methods raise StoreUnavailable."""
-
-    def put(self, collection: str, points: Sequence[WordsPoint]) -> None:
-        """Write the words of photos, one point each, over what was there. Safe to repeat."""
-        ...
-
-    def delete_image(self, collection: str, image_id: str) -> None:
-        """Remove a photo's words; absent ones are no error."""
-        ...
-
-    def search(
-        self,
-        collection: str,
-        vector: SparseVector,
-        *,
-        vocabulary: str,
-        limit: int,
-        where: Sequence[Condition] = (),
-    ) -> list[WordsHit]:
-        """Return the `limit` photos that share the most, best first; none that shares nothing.
-
-        Only photos with words of that vocabulary are compared; `where` filters on metadata.
-        """
-        ...
-
-    def count(self, collection: str) -> int:
-        """Return the number of photos with words."""
-        ...
-
-    def delete_collection(self, name: str) -> None:
-        """Remove a collection; an absent one is no error."""
-        ...
-
-    def close(self) -> None:
-        """Write everything down and release the store."""
-        ...
 
 
 def of_vocabulary(vocabulary: str) -> Condition:

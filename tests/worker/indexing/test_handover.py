@@ -14,7 +14,8 @@ from tests.worker.conftest import World, noise, png
 from worker.indexing.batch import Batch
 from worker.indexing.handover import Forwarder, handover_key
 from worker.tasks import run_commit
-from worker.vectors.base import Point, VectorStore
+from worker.vectors.base import Point
+from worker.vectors.stores import VectorStore
 
 
 def handed_over(world: World) -> World:

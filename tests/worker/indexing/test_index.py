@@ -25,9 +25,9 @@ def test_a_photo_gets_its_regions_its_thumbnail_and_its_place_in_the_list(world:
     (name,) = world.post(png(noise(1)), metadata={"shop": "Basel"})
     job = world.with_detections(CAT).index()
     assert (job.status, world.statuses()) == (Status.SUCCEEDED, ["indexed"])
-    regions = world.writer.store.regions("default", name)
+    regions = world.regions(name)
     assert len(regions) == 1 + 1 + 6
-    cat = next(region for region in regions.values() if region.label == "cat")
+    cat = next(region for region in regions if region.label == "cat")
     assert (cat.confidence, dict(cat.metadata)) == (0.9, {"shop": "Basel"})
     record = world.base.catalogue.page("default", Place(), 9).rows[0]
     assert (record.image_id, record.regions) == (name, 8)
@@ -52,7 +52,7 @@ def test_other_options_index_again_and_leave_no_orphan(world: World) -> None:
     world.post(png(noise(1)), job_id="again", confidence_threshold=0.95)
     world.index("again")
     assert world.statuses("again") == ["indexed"]
-    assert len(world.writer.store.regions("default", name)) == 1 + 6
+    assert len(world.regions(name)) == 1 + 6
 
 
 def test_other_metadata_replaces_the_old_and_none_leaves_it(world: World) -> None:
@@ -63,8 +63,7 @@ def test_other_metadata_replaces_the_old_and_none_leaves_it(world: World) -> Non
     assert world.statuses("none") == ["unchanged"]
     world.post(png(noise(1)), job_id="other", metadata={"shop": "Bern"})
     world.index("other")
-    found = world.writer.store.regions("default", name).values()
-    assert {region.metadata["shop"] for region in found} == {"Bern"}
+    assert {region.metadata["shop"] for region in world.regions(name)} == {"Bern"}
 
 
 def test_a_damaged_photo_fails_with_its_reason_and_leaves_nothing(world: World) -> None:

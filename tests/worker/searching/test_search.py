@@ -93,7 +93,7 @@ def test_an_image_deleted_from_the_list_is_no_match(filled: tuple[World, list[st
     world.base.catalogue.remove("default", names[3])
     assert names[3] not in [m["image_id"] for m in matches(world.search(noise(3)))]
     world.writer.discard("default", names[3])
-    assert world.writer.store.regions("default", names[3]) == {}
+    assert world.regions(names[3]) == []
 
 
 def test_a_photo_posted_again_before_its_removal_stays(filled: tuple[World, list[str]]) -> None:

@@ -14,7 +14,11 @@ from worker.vectors.base import Region
 
 @dataclass(frozen=True)
 class Features:
-    """An image's local features: `keypoints` as the bytes that are kept, `words` int64 (N,)."""
+    """An image's local features, as they are kept.
+
+    `keypoints` are the bytes beside the photo (`worker.local.keypoints`), `words` int64 (N,) its
+    visual words, ascending and without doubles.
+    """
 
     keypoints: bytes
     words: Words

@@ -24,7 +24,10 @@ HITS_LEFT_OVER = 6
 
 @dataclass(frozen=True)
 class Candidate:
-    """An image to be verified against the thing's query of that number."""
+    """An image to be verified against one of a thing's queries.
+
+    `query` is the index of that query; queries are pictures as they are, or mirrored.
+    """
 
     image_id: str
     query: int

@@ -9,7 +9,7 @@ from worker.local.placement import Placement
 from worker.searching.certainty import Background
 from worker.searching.grouping import Fetch, Grouping, Match
 
-NEAREST = 2000
+NEAREST_TO_NEGATIVES = 2000
 """Regions compared with the negatives: those nearest to them."""
 STANDS_OUT = 0.5
 """From which rise on a region is like a negative: also-rans are like anything a little."""
@@ -29,7 +29,9 @@ def without_unlike(
     has verified places.
     """
     against = {
-        hit.id: hit.score for hit in fetch(NEAREST) if background.rise(hit.score) >= STANDS_OUT
+        hit.id: hit.score
+        for hit in fetch(NEAREST_TO_NEGATIVES)
+        if background.rise(hit.score) >= STANDS_OUT
     }
     kept = []
     for match in matches:

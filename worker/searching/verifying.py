@@ -58,7 +58,11 @@ class Proof:
 
 @dataclass(frozen=True)
 class Limits:
-    """What verifying may cost: so many images opened, places of each, and seconds."""
+    """What verifying may cost.
+
+    It opens at most so many `images`, keeps at most so many `places` of each, and begins with no
+    image after `budget_s` seconds.
+    """
 
     images: int
     places: int

@@ -67,7 +67,10 @@ class Point:
 
 @dataclass(frozen=True)
 class Hit:
-    """A region that a query found. `score` is cosine similarity, -1..1."""
+    """A region that a query found.
+
+    `id` is its point's. `score` is cosine similarity, -1..1, or what a search makes of it.
+    """
 
     id: str
     score: float

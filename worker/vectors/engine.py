@@ -21,7 +21,10 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True)
 class Shelf:
-    """Where an engine keeps the points of one sort of one collection."""
+    """Where an engine keeps the points of one sort of one collection.
+
+    It is a folder of Qdrant Edge's, or a collection of a Qdrant server's.
+    """
 
     sort: Sort
     collection: str

@@ -150,32 +150,24 @@ def test_a_store_that_is_away_fails_no_photo(world: World) -> None:
     assert world.statuses() == ["indexed"]
 
 
-class Deadly(FixedDetector):
-    """Ends the process on one photo, as far as a test can tell."""
+class Breaking(FixedDetector):
+    """Raises on one photo what no batch catches: its process ends, or its time is up."""
+
+    def __init__(self, error: type[BaseException]) -> None:
+        super().__init__()
+        self._error = error
 
     def detect(
         self, images: Sequence[Image.Image], *, confidence_threshold: float
     ) -> list[list[Detection]]:
-        """Raise what nothing catches on a photo of 99 x 99 pixels."""
+        """Raise on a photo of 99 x 99 pixels."""
         if any(image.size == (99, 99) for image in images):
-            raise KeyboardInterrupt
-        return super().detect(images, confidence_threshold=confidence_threshold)
-
-
-class Endless(FixedDetector):
-    """Takes longer than a task may, on one photo."""
-
-    def detect(
-        self, images: Sequence[Image.Image], *, confidence_threshold: float
-    ) -> list[list[Detection]]:
-        """Raise what the pool raises when the time is up, on a photo of 99 x 99 pixels."""
-        if any(image.size == (99, 99) for image in images):
-            raise SoftTimeLimitExceeded
+            raise self._error
         return super().detect(images, confidence_threshold=confidence_threshold)
 
 
 def test_a_photo_that_takes_for_ever_is_singled_out(world: World) -> None:
-    world = world.detecting_with(Endless())
+    world = world.detecting_with(Breaking(SoftTimeLimitExceeded))
     world.post(png(noise(1)), png(noise(2, (99, 99))), png(noise(3)))
     for _ in range(TRUSTED_ATTEMPTS + ATTEMPTS_PER_ITEM):
         with pytest.raises(SoftTimeLimitExceeded):
@@ -185,7 +177,7 @@ def test_a_photo_that_takes_for_ever_is_singled_out(world: World) -> None:
 
 
 def test_a_photo_that_kills_the_process_is_singled_out(world: World) -> None:
-    world = world.detecting_with(Deadly())
+    world = world.detecting_with(Breaking(KeyboardInterrupt))
     world.post(png(noise(1)), png(noise(2, (99, 99))), png(noise(3)))
     for _ in range(TRUSTED_ATTEMPTS + ATTEMPTS_PER_ITEM):
         with pytest.raises(KeyboardInterrupt):

@@ -49,12 +49,10 @@ class SearchPipeline:
         watch = Stopwatch(job.created_at)
         question = self._question(options, watch)
         options = options.among(len(question.things))
-        found = [self._search(thing, question.unlike, options, watch) for thing in question.things]
-        ranked = self.ranker.ranked(found, options)
-        timings_ms = watch.timings_ms()
-        return answer_json(
-            ranked, found, timings_ms, self._searched(options), objects=options.detect
-        )
+        every = [self._search(thing, question.unlike, options, watch) for thing in question.things]
+        ranked = self.ranker.ranked(every, options)
+        searched = self._searched(options)
+        return answer_json(ranked, every, watch.timings_ms(), searched, objects=options.detect)
 
     def _question(self, options: SearchOptions, watch: Stopwatch) -> Question:
         """Load, detect, embed and describe what is searched for."""

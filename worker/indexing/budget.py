@@ -38,16 +38,16 @@ def choose(
         return list(proposals)
     wholes = [n for n, p in enumerate(proposals) if p.source is Source.WHOLE]
     tiles = [n for n, p in enumerate(proposals) if p.source is Source.TILE]
-    found = [n for n in range(len(proposals)) if n not in {*wholes, *tiles}]
+    detections = [n for n in range(len(proposals)) if n not in {*wholes, *tiles}]
     edges = Detail(image).within([proposals[n].box for n in tiles])
     merits = dict(zip(tiles, edges, strict=True))
     tiles.sort(key=lambda n: -merits[n])
     coarse = [n for n in tiles if _shorter(proposals[n]) * COARSE > min(image.size)]
     fine = [n for n in tiles if n not in set(coarse)]
     room = max(budget - len(wholes) - len(coarse), int(DETECTED_SHARE * budget))
-    if len(found) > room:
-        found = _by_turns(proposals, _novel(proposals, found), room)
-    kept = wholes + found
+    if len(detections) > room:
+        detections = _by_turns(proposals, _novel(proposals, detections), room)
+    kept = wholes + detections
     kept += _by_turns(proposals, coarse, budget - len(kept))
     kept += _by_turns(proposals, fine, min(budget, enough) - len(kept))
     return [proposals[n] for n in sorted(kept)]
@@ -57,9 +57,9 @@ def _shorter(proposal: Proposal) -> int:
     return min(proposal.box.width, proposal.box.height)
 
 
-def _novel(proposals: Sequence[Proposal], found: Sequence[int]) -> list[int]:
+def _novel(proposals: Sequence[Proposal], detections: Sequence[int]) -> list[int]:
     """Return the detections that are no near-copies of more confident ones, best first."""
-    order = sorted(found, key=lambda n: -(proposals[n].confidence or 0.0))
+    order = sorted(detections, key=lambda n: -(proposals[n].confidence or 0.0))
     boxes = corners(proposals[n].box for n in order)
     return [order[n] for n in apart(boxes, NOVEL_IOU, equal_is_same=False)]
 

@@ -100,7 +100,7 @@ class Loader:
         )
         self.images.put(photo_key(options.collection, name), content)
         self.catalogue.add([record])
-        found = self.catalogue.find(options.collection, [name]).get(name)
-        if found is None:
+        kept = self.catalogue.find(options.collection, [name]).get(name)
+        if kept is None:
             raise NotFound("The photo was deleted while it was being indexed.")
-        return found
+        return kept

@@ -101,7 +101,7 @@ class Proposer:
     ) -> list[list[Proposal]]:
         """Return each RGB photo's regions, the whole first, at most the profile's budget."""
         chosen = profile_of(profile, self.settings, self.detector)
-        found = self._detect(images, chosen, confidence_threshold)
+        detections = self._detect(images, chosen, confidence_threshold)
         return [
             choose(
                 propose(*image.size, hits[: chosen.budget], chosen.tiling),
@@ -109,7 +109,7 @@ class Proposer:
                 chosen.enough,
                 image,
             )
-            for image, hits in zip(images, found, strict=True)
+            for image, hits in zip(images, detections, strict=True)
         ]
 
     def _detect(
@@ -125,11 +125,11 @@ class Proposer:
             for image, boxes in zip(images, slices, strict=True)
             for box in boxes
         ]
-        found = self.detector.detect(views, confidence_threshold=confidence_threshold)
-        parts = iter(found[len(images) :])
+        detections = self.detector.detect(views, confidence_threshold=confidence_threshold)
+        parts = iter(detections[len(images) :])
         return [
             joined(*image.size, whole, list(zip(boxes, parts, strict=False))) if boxes else whole
-            for image, whole, boxes in zip(images, found, slices, strict=False)
+            for image, whole, boxes in zip(images, detections, slices, strict=False)
         ]
 
 

@@ -65,10 +65,10 @@ def propose(
     first: of two with the same box (one thing under two labels) the first stays.
     """
     detected: dict[Box, Proposal] = {}
-    for found in detections:
-        box = Box.covering((found.x1, found.y1, found.x2, found.y2), width, height)
+    for one in detections:
+        box = Box.covering((one.x1, one.y1, one.x2, one.y2), width, height)
         if min(box.width, box.height) >= MIN_SIDE_PX:
-            detected.setdefault(box, Proposal(box, Source.DETECTOR, found.label, found.confidence))
+            detected.setdefault(box, Proposal(box, Source.DETECTOR, one.label, one.confidence))
     proposals = [Proposal(Box(0, 0, width, height), Source.WHOLE), *detected.values()]
     tiles = list(tiling.boxes(width, height))
     known = corners(proposal.box for proposal in proposals)

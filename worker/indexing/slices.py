@@ -36,9 +36,9 @@ class Slicing:
         if max(width, height) < 1.25 * self.side_px:
             return []
         side = float(self.side_px)
-        while len(found := list(self._grid(width, height, side))) > self.most:
+        while len(boxes := list(self._grid(width, height, side))) > self.most:
             side *= 1.25
-        return found
+        return boxes
 
     def _grid(self, width: int, height: int, side: float) -> Iterator[Box]:
         for top, bottom in spans(height, side, self.overlap):
@@ -57,13 +57,13 @@ def joined(
     Slices' detections are in the slice's own pixels; the result is in the photo's, most confident
     first. What a slice cuts off is left to the neighbour or to the whole.
     """
-    found = list(whole)
+    every = list(whole)
     for box, hits in slices:
         moved = (_moved(hit, box) for hit in hits)
-        found += [hit for hit in moved if not _cut(hit, box, width, height)]
-    found = sorted(found, key=lambda hit: -hit.confidence)[:MOST]
-    corners = np.array([(d.x1, d.y1, d.x2, d.y2) for d in found], float).reshape(-1, 4)
-    return [found[n] for n in apart(corners, SAME_IOU, equal_is_same=False)]
+        every += [hit for hit in moved if not _cut(hit, box, width, height)]
+    best = sorted(every, key=lambda hit: -hit.confidence)[:MOST]
+    corners = np.array([(d.x1, d.y1, d.x2, d.y2) for d in best], float).reshape(-1, 4)
+    return [best[n] for n in apart(corners, SAME_IOU, equal_is_same=False)]
 
 
 def _moved(hit: Detection, box: Box) -> Detection:

@@ -60,29 +60,23 @@ class CandidateFinder:
     words: WordStore
     vocabulary: Vocabulary
 
-    def find(self, thing: Thing, unlike: Thing | None, options: SearchOptions) -> Candidates:
-        """Return the candidates of both ways. Raises StoreUnavailable."""
+    def by_embedding(
+        self, thing: Thing, unlike: Thing | None, options: SearchOptions
+    ) -> Candidates:
+        """Return the candidates that look like the thing. Raises StoreUnavailable."""
         started = time.monotonic()
         looks = 0 if thing.aspect is None else options.zoom_images
         wanted = options.grouping.at_least(looks)
         if unlike is not None:
             wanted = replace(wanted, hits_per_image=max(wanted.hits_per_image, HITS_LEFT_OVER))
         matches = tuple(best_matches(self.nearest.fetch(thing, options), wanted))
-        return Candidates(
-            thing,
-            unlike,
-            matches,
-            self._by_words(thing, options),
-            Background.of(matches),
-            looks,
-            started,
-        )
+        return Candidates(thing, unlike, matches, (), Background.of(matches), looks, started)
 
-    def _by_words(self, thing: Thing, options: SearchOptions) -> tuple[Candidate, ...]:
-        """Return the images that share the most words, best first."""
+    def with_words(self, candidates: Candidates, options: SearchOptions) -> Candidates:
+        """Return the candidates and those that share the most words. Raises StoreUnavailable."""
         scored = [
             (hit.score, Candidate(hit.image_id, number))
-            for number, query in enumerate(thing.queries or ())
+            for number, query in enumerate(candidates.thing.queries or ())
             for hit in self.words.search(
                 options.collection,
                 query_words(query.keypoints, self.vocabulary),
@@ -92,4 +86,4 @@ class CandidateFinder:
             )
         ]
         scored.sort(key=lambda pair: (-pair[0], pair[1].image_id, pair[1].query))
-        return tuple(candidate for _, candidate in scored)
+        return replace(candidates, by_words=tuple(candidate for _, candidate in scored))

@@ -90,10 +90,10 @@ def best_images(fetch: Fetch, grouping: Grouping) -> list[Match]:
     limit = max(64, 4 * grouping.limit * grouping.hits_per_image)
     complete: dict[str, Match] = {}
     while True:
-        found = fetch(limit)
-        exhausted = len(found) < limit or found[-1].score < grouping.min_score
-        seen = _by_image(found, grouping)
-        unseen = -2.0 if exhausted else found[-1].score
+        nearest = fetch(limit)
+        exhausted = len(nearest) < limit or nearest[-1].score < grouping.min_score
+        seen = _by_image(nearest, grouping)
+        unseen = -2.0 if exhausted else nearest[-1].score
         matches = _settle(seen, unseen, complete, fetch, grouping)
         if exhausted or (
             len(matches) == grouping.limit and matches[-1].score > grouping.bound((), unseen)
@@ -135,10 +135,10 @@ def best_of_image(image_id: str, fetch: Fetch, grouping: Grouping) -> Match | No
     return Match(image_id, grouping.score(hits), tuple(hits)) if hits else None
 
 
-def _by_image(found: Sequence[Hit], grouping: Grouping) -> dict[str, list[Hit]]:
+def _by_image(hits: Sequence[Hit], grouping: Grouping) -> dict[str, list[Hit]]:
     """Collect each image's best hits, at most as many as are returned."""
     groups: dict[str, list[Hit]] = {}
-    for hit in sorted(found, key=order):
+    for hit in sorted(hits, key=order):
         if hit.score >= grouping.min_score:
             group = groups.setdefault(hit.region.image_id, [])
             if len(group) < grouping.hits_per_image:
@@ -190,12 +190,12 @@ def _top_of_image(image_id: str, fetch: Fetch, grouping: Grouping) -> list[Hit]:
     """Return an image's best hits; asks for more until a tie at the end is resolved."""
     limit = grouping.hits_per_image + 1
     while True:
-        found = fetch(limit, image_id)
-        best = _by_image(found, grouping).get(image_id, [])
+        nearest = fetch(limit, image_id)
+        best = _by_image(nearest, grouping).get(image_id, [])
         if (
-            len(found) < limit
+            len(nearest) < limit
             or not best
-            or found[-1].score < max(best[-1].score, grouping.min_score)
+            or nearest[-1].score < max(best[-1].score, grouping.min_score)
         ):
             return best
         limit *= 4

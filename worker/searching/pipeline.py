@@ -71,8 +71,9 @@ class SearchPipeline:
         self, thing: Thing, unlike: Thing | None, options: SearchOptions, watch: Stopwatch
     ) -> Judged:
         """Search for one thing: candidates, proven, refined, judged, and of the same kind."""
-        candidates = self.finder.find(thing, unlike, options)
+        nearest = self.finder.by_embedding(thing, unlike, options)
         watch.lap("search")
+        candidates = self.finder.with_words(nearest, options)
         proven = self.prover.prove(candidates, options)
         watch.lap("verify")
         refined = self.refiner.refine(proven, options)

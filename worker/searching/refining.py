@@ -126,7 +126,7 @@ class Refiner:
         if not matches:
             return []
         with ThreadPoolExecutor(len(matches)) as pool:
-            return [found for found in pool.map(view, matches) if found is not None]
+            return [one for one in pool.map(view, matches) if one is not None]
 
     def _round(
         self, views: Sequence[View], embeddings: Embeddings, step: Step, deadline: float

@@ -17,8 +17,9 @@ FADE_S = 12
 _LATEST = "needle:models"
 
 
-def _pattern(role: str) -> str:
-    return f"needle:worker:{role}:*"
+def beacon_key(role: str = "*", host: str = "*", pid: int | str = "*") -> str:
+    """Return the key of a process's beacon, a pattern of many where something is left out."""
+    return f"needle:worker:{role}:{host}:{pid}"
 
 
 class Beacons:
@@ -29,7 +30,7 @@ class Beacons:
 
     def light(self, role: str, models: Mapping[str, Any]) -> None:
         """Say every few seconds, for as long as this process lives, that its models are loaded."""
-        key = f"needle:worker:{role}:{socket.gethostname()}:{os.getpid()}"
+        key = beacon_key(role, socket.gethostname(), os.getpid())
         text = json.dumps({"role": role, "models": models})
         with translated():
             self._redis.hset(_LATEST, role, json.dumps(models))
@@ -48,7 +49,7 @@ class Beacons:
     def count(self, role: str) -> int:
         """Return how many processes of that role are ready."""
         with translated():
-            return sum(1 for _ in self._redis.scan_iter(_pattern(role), count=1000))
+            return sum(1 for _ in self._redis.scan_iter(beacon_key(role), count=1000))
 
     def models(self) -> dict[str, Any] | None:
         """Return what the worker started last said of its models, None if none ever started.

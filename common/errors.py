@@ -119,12 +119,6 @@ class StoreRefused(Permanent):
     code = "store_refused"
 
 
-class Cancelled(Permanent):
-    """The job was cancelled by its client."""
-
-    code = "cancelled"
-
-
 class WorkerCrashed(Permanent):
     """A photo ended the worker's process each time it was tried."""
 

@@ -5,24 +5,12 @@ from __future__ import annotations
 import hashlib
 import uuid
 
-from common.geometry import Box
-
 NAMESPACE = uuid.UUID("6f1d2c0a-93f4-5f0e-9d53-5b1d0a4c7e11")
 
 
 def image_id(content: bytes, collection: str) -> str:
     """Return the id of an image: a UUID of its bytes and its collection."""
     return str(uuid.uuid5(NAMESPACE, f"{collection}:{hashlib.sha256(content).hexdigest()}"))
-
-
-def point_id(image: str, box: Box, source: str, encoder_id: str) -> str:
-    """Return the id of a region's point: a UUID of its image, box, source and encoder."""
-    return str(uuid.uuid5(NAMESPACE, f"{image}:{box.as_list()}:{source}:{encoder_id}"))
-
-
-def words_id(image: str) -> str:
-    """Return the id of the point of an image's visual words."""
-    return str(uuid.uuid5(NAMESPACE, f"{image}:words"))
 
 
 def new_job_id() -> str:

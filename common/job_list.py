@@ -8,12 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from common.job_keys import ENDED, listing_key, record_key
 from common.jobs import Job, Kind, Status, parse
 from common.paging import Page, Place, read
 from common.redis import Client, translated
 
-ENDED = "needle:jobs:ended"
-"""Sorted set of job ids by the time at which they fade; the scripts in `job_scripts` fill it."""
 _FORGOTTEN_AT_ONCE = 20
 Forget = Callable[[str], None]
 """Removes what is kept of a job outside of Redis; may be called twice for one job."""
@@ -33,12 +32,12 @@ class JobList:
 
     def add(self, pipe: Client, job_id: str, kind: Kind, created_at: float) -> None:
         """Add a job, as part of the pipeline that records it."""
-        for key in (_key(None), _key(kind)):
+        for key in (listing_key(None), listing_key(kind)):
             pipe.zadd(key, {job_id: created_at})
 
     def remove(self, pipe: Client, job_ids: Sequence[str]) -> None:
         """Remove jobs, as part of a pipeline."""
-        for key in (_key(None), ENDED, *(_key(kind) for kind in Kind)):
+        for key in (listing_key(None), ENDED, *(listing_key(kind) for kind in Kind)):
             pipe.zrem(key, *job_ids)
 
     def forget_faded(self) -> None:
@@ -58,7 +57,7 @@ class JobList:
         with translated():
             return read(
                 self._redis,
-                _key(kind),
+                listing_key(kind),
                 self._load,
                 place=place,
                 limit=limit,
@@ -68,19 +67,15 @@ class JobList:
     def count(self, kind: Kind | None = None) -> int:
         """Return how many jobs are listed."""
         with translated():
-            return int(self._redis.zcard(_key(kind)))
+            return int(self._redis.zcard(listing_key(kind)))
 
     def _load(self, job_ids: Sequence[str]) -> Mapping[str, Job]:
         pipe = self._redis.pipeline(transaction=False)
         for job_id in job_ids:
-            pipe.hmget(f"needle:job:{job_id}", _FIELDS)
+            pipe.hmget(record_key(job_id), _FIELDS)
         found = zip(job_ids, pipe.execute(), strict=True)
         raw = {
             job_id: {name: value for name, value in zip(_FIELDS, row, strict=True) if value}
             for job_id, row in found
         }
         return {job_id: parse(job_id, fields) for job_id, fields in raw.items() if fields}
-
-
-def _key(kind: Kind | None) -> str:
-    return "needle:jobs" if kind is None else f"needle:jobs:{kind.value}"

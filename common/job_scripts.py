@@ -6,18 +6,25 @@ KEYS: 1 the job's hash, 2 its items' hash, 3 the list that wakes waiters when th
 
 from __future__ import annotations
 
-_FINISH = """
+from common.job_keys import RECORDS
+
+_FINISH = (
+    f"""
+local records = '{RECORDS}'
+"""
+    + """
 local function finish(status, now, ttl)
   redis.call('HSET', KEYS[1], 'status', status, 'finished_at', now)
   redis.call('RPUSH', KEYS[3], status)
   for i = 1, 3 do redis.call('EXPIRE', KEYS[i], ttl) end
-  redis.call('ZADD', KEYS[4], now + ttl, string.sub(KEYS[1], #'needle:job:' + 1))
+  redis.call('ZADD', KEYS[4], now + ttl, string.sub(KEYS[1], #records + 1))
 end
 local function open()
   local status = redis.call('HGET', KEYS[1], 'status')
   return status == 'queued' or status == 'started'
 end
 """
+)
 
 # ARGV: now
 START = """

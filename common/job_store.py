@@ -9,7 +9,8 @@ from typing import Any
 
 from common import job_scripts as scripts
 from common.errors import NotFound
-from common.job_list import ENDED, Forget, JobList
+from common.job_keys import ended_key, items_key, record_key, script_keys
+from common.job_list import Forget, JobList
 from common.jobs import Item, ItemStatus, Job, Kind, Status, parse
 from common.redis import ANSWER_TIMEOUT_S, Client, connect, translated
 
@@ -49,8 +50,8 @@ class JobStore:
             pipe = self._redis.pipeline(transaction=True)
             for start in range(0, len(items), 1000):
                 batch = {i.index: json.dumps(i.as_dict()) for i in items[start : start + 1000]}
-                pipe.hset(_items(job_id), mapping=batch)
-            pipe.hset(_job(job_id), mapping=record)
+                pipe.hset(items_key(job_id), mapping=batch)
+            pipe.hset(record_key(job_id), mapping=record)
             self.list.add(pipe, job_id, kind, now)
             pipe.execute()
             self.list.forget_faded()
@@ -58,29 +59,36 @@ class JobStore:
     def get(self, job_id: str) -> Job:
         """Return a job, by one read. Raises NotFound or BrokerUnavailable."""
         with translated():
-            raw: dict[str, str] = self._redis.hgetall(_job(job_id))
+            raw: dict[str, str] = self._redis.hgetall(record_key(job_id))
         if not raw:
             raise NotFound(f"There is no job '{job_id}'; finished jobs are forgotten after a time.")
         return parse(job_id, raw)
+
+    def is_open(self, job_id: str) -> bool:
+        """Tell whether the job has not ended; one that is gone has."""
+        try:
+            return not self.get(job_id).status.final
+        except NotFound:
+            return False
 
     def items(self, job_id: str, *, offset: int, limit: int) -> list[Item]:
         """Return a page of the items, in the order in which they were posted."""
         with translated():
             found = self._redis.hmget(
-                _items(job_id), [str(n) for n in range(offset, offset + limit)]
+                items_key(job_id), [str(n) for n in range(offset, offset + limit)]
             )
         return [Item.from_json(text) for text in found if text]
 
     def pick(self, job_id: str, indexes: Sequence[int]) -> list[Item]:
         """Return the items of those indexes that the job has."""
         with translated():
-            found = self._redis.hmget(_items(job_id), [str(n) for n in indexes])
+            found = self._redis.hmget(items_key(job_id), [str(n) for n in indexes])
         return [Item.from_json(text) for text in found if text]
 
     def start(self, job_id: str) -> bool:
         """Mark the job as started; False when it is gone, cancelled or has ended."""
         with translated():
-            return bool(self._start(keys=[_job(job_id)], args=[time.time()]))
+            return bool(self._start(keys=[record_key(job_id)], args=[time.time()]))
 
     def finish_items(self, job_id: str, items: Sequence[Item]) -> Status | None:
         """Record how items ended and return the job's status, None when the job is gone.
@@ -92,7 +100,7 @@ class JobStore:
         for item in items:
             args += [item.index, item.status.value, json.dumps(item.as_dict())]
         with translated():
-            status = self._finish_items(keys=_keys(job_id), args=args)
+            status = self._finish_items(keys=script_keys(job_id), args=args)
         return Status(status) if status else None
 
     def succeed(self, job_id: str, result: object) -> bool:
@@ -112,13 +120,13 @@ class JobStore:
     def _ended(self, job_id: str, status: Status, name: str, value: object) -> bool:
         args = [status.value, name, json.dumps(value), time.time(), self._ttl_s]
         with translated():
-            return bool(self._end(keys=_keys(job_id), args=args))
+            return bool(self._end(keys=script_keys(job_id), args=args))
 
     def discard(self, job_id: str) -> None:
         """Remove a job that could not be enqueued, so that no half job stays."""
         with translated():
             pipe = self._redis.pipeline(transaction=True)
-            pipe.delete(_job(job_id), _items(job_id), _ended_key(job_id))
+            pipe.delete(record_key(job_id), items_key(job_id), ended_key(job_id))
             self.list.remove(pipe, [job_id])
             pipe.execute()
 
@@ -127,7 +135,7 @@ class JobStore:
         job = self.get(job_id)
         if job.status.final or timeout_s <= 0:
             return job
-        key = _ended_key(job_id)
+        key = ended_key(job_id)
         with translated():
             waiter = connect(self._url, answer_timeout_s=timeout_s + ANSWER_TIMEOUT_S)
             try:
@@ -136,19 +144,3 @@ class JobStore:
             finally:
                 waiter.close()
         return self.get(job_id)
-
-
-def _job(job_id: str) -> str:
-    return f"needle:job:{job_id}"
-
-
-def _items(job_id: str) -> str:
-    return f"needle:job:{job_id}:items"
-
-
-def _ended_key(job_id: str) -> str:
-    return f"needle:job:{job_id}:ended"
-
-
-def _keys(job_id: str) -> list[str]:
-    return [_job(job_id), _items(job_id), _ended_key(job_id), ENDED]

@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 
+from common.beacons import beacon_key
 from common.errors import NeedleError
 from common.redis import connect, translated
 from common.settings import Settings
@@ -20,7 +21,7 @@ def main(role: str) -> int:
     try:
         redis = connect(Settings.from_env(os.environ).redis_url)
         with translated():
-            pattern = f"needle:worker:{role}:{socket.gethostname()}:*"
+            pattern = beacon_key(role, socket.gethostname())
             return 0 if any(redis.scan_iter(pattern, count=1000)) else 1
     except NeedleError as error:
         print(error.message)

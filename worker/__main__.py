@@ -16,7 +16,7 @@ from common import log as logs
 from common.errors import NeedleError
 from common.queue import INDEX, SEARCH, STORE, release_deliveries
 from common.settings import Settings
-from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexer, build_searcher
+from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexing, build_searching
 from worker.tasks import register_index, register_search
 
 log = logging.getLogger("worker")
@@ -50,19 +50,19 @@ def _run_index(settings: Settings) -> int:
     base = Base.build(settings)
     failed = multiprocessing.get_context("fork").Event()
     # The child builds its own connections: the parent's sockets must not be shared.
-    indexer = cache(lambda: build_indexer(Base.build(settings)))
+    pipeline = cache(lambda: build_indexing(Base.build(settings)))
 
     @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def load(**_: object) -> None:
         try:
-            indexer()
+            pipeline()
         except NeedleError as error:
             log.error("%s", error.message)
             failed.set()
             os.kill(os.getppid(), signal.SIGTERM)
             os._exit(1)
 
-    register_index(base.celery, base, indexer)
+    register_index(base.celery, base, pipeline)
     base.celery.conf.worker_proc_alive_timeout = LOAD_TIMEOUT_S
     _start(
         base, INDEX_ROLE, [INDEX], pool="prefork", concurrency=1, max_memory_per_child=MAX_CHILD_KIB
@@ -74,8 +74,8 @@ def _run_search(settings: Settings) -> int:
     """Threads share one encoder and, when embedded, the one process that owns the vectors."""
     base = Base.build(settings)
     writer = base.writer()
-    searcher = build_searcher(base, writer)
-    register_search(base.celery, base, lambda: writer, lambda: searcher)
+    pipeline = build_searching(base, writer)
+    register_search(base.celery, base, lambda: writer, lambda: pipeline)
     _start(base, SEARCH_ROLE, [SEARCH, STORE], pool="threads", concurrency=settings.search_threads)
     writer.store.close()
     return 0

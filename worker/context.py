@@ -6,23 +6,33 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from common.attempts import Attempts
-from common.fetch import Fetcher
 from common.services import Services
 from common.settings import Settings
-from common.vectors.opening import open_store, open_words
-from worker.commit import Committer, Forwarder, Writer
-from worker.describe import Describer
-from worker.finder import Finder
-from worker.index import Indexer
-from worker.loading import Loader
+from worker.attempts import Attempts
+from worker.fetch import Fetcher
+from worker.indexing.committing import Committer, Writer
+from worker.indexing.describing import Describer
+from worker.indexing.embedding import Embedder
+from worker.indexing.handover import Forwarder
+from worker.indexing.loading import Loader
+from worker.indexing.pipeline import IndexPipeline
+from worker.indexing.proposing import Proposer
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
-from worker.proposer import Proposer
-from worker.question import Asker
-from worker.search import Searcher
-from worker.verify import Verifier
-from worker.zoom import Zoom
+from worker.searching.candidates import CandidateFinder
+from worker.searching.describing import QueryDescriber
+from worker.searching.detecting import ThingDetector
+from worker.searching.embedding import QueryEmbedder
+from worker.searching.kinds import KindFinder
+from worker.searching.loading import QueryLoader
+from worker.searching.nearest import Nearest
+from worker.searching.pipeline import SearchPipeline
+from worker.searching.proving import Prover
+from worker.searching.ranking import Ranker
+from worker.searching.refining import Refiner
+from worker.searching.verifying import Verifier
+from worker.vectors.opening import open_engine
+from worker.vectors.stores import VectorStore, WordStore
 
 INDEX_ROLE, SEARCH_ROLE = "index", "search"
 ANSWER_TIMEOUT_S = 10.0
@@ -51,76 +61,69 @@ class Base(Services):
         )
 
     def writer(self) -> Writer:
-        """Open the vector store and return what writes batches to it."""
-        settings = self.settings
+        """Open the vectors and return what writes batches to them. Raises StoreUnavailable."""
+        engine = open_engine(self.settings)
         return Writer(
-            open_store(settings), open_words(settings), self.images, self.catalogue, self.jobs
+            VectorStore(engine), WordStore(engine), self.images, self.catalogue, self.jobs
         )
 
 
-def build_indexer(base: Base) -> Indexer:
+def build_indexing(base: Base) -> IndexPipeline:
     """Load the models of the index role and light its beacon. Raises NeedleError."""
     from worker.models.packs import load_pack
 
     settings = base.settings
     pack = load_pack(settings)
+    vocabulary = Vocabulary.load()
     # Qdrant Edge belongs to the search worker; a server takes points from everyone.
     committer: Committer = (
         base.writer() if settings.qdrant_url else Forwarder(base.images, base.queue)
     )
     base.beacons.light(INDEX_ROLE, pack.describe())
-    return Indexer(
-        proposer=Proposer(pack.detector, settings),
-        encoder=pack.encoder,
+    return IndexPipeline(
         loader=Loader(base.images, base.catalogue, base.fetcher, settings.max_image_pixels),
+        describer=Describer(vocabulary),
+        proposer=Proposer(pack.detector, settings),
+        embedder=Embedder(pack.encoder, vocabulary.id),
         committer=committer,
         jobs=base.jobs,
-        describer=Describer(Vocabulary.load(), base.images),
     )
 
 
-def build_searcher(base: Base, writer: Writer) -> Searcher:
+def build_searching(base: Base, writer: Writer) -> SearchPipeline:
     """Load the models of the search role and light its beacon. Raises NeedleError."""
     from worker.models.packs import load_detector, load_pack
     from worker.models.with_kinds import things_alone
 
     settings = base.settings
-    pack = load_pack(settings, with_detector=False)
+    encoder = (pack := load_pack(settings, with_detector=False)).encoder
     # The first forward pass of each size is slow: not at a client's cost.
     for batch in (1, settings.encoder_batch_size):
-        pack.encoder.encode_images([Image.new("RGB", (64, 64))] * batch)
+        encoder.encode_images([Image.new("RGB", (64, 64))] * batch)
     base.beacons.light(SEARCH_ROLE, pack.describe())
-    verifier = Verifier(
-        Vocabulary.load(),
-        NearestMatcher(),
-        base.images,
-        writer.words,
-        settings.verify_images,
-        settings.verify_budget_ms / 1000,
-    )
+    vocabulary = Vocabulary.load()
+    nearest = Nearest(writer.store, encoder.kind_dim, settings.exact_below)
     most_pixels = settings.max_image_pixels
-    return Searcher(
-        asker=Asker(
-            pack.encoder,
+    return SearchPipeline(
+        loader=QueryLoader(base.images, base.catalogue, base.fetcher, most_pixels),
+        detector=ThingDetector(load_detector=lambda: load_detector(settings)),
+        embedder=QueryEmbedder(encoder),
+        describer=QueryDescriber(vocabulary),
+        finder=CandidateFinder(nearest, writer.words, vocabulary),
+        prover=Prover(
+            nearest,
+            Verifier(vocabulary, NearestMatcher(), base.images),
+            unlike_budget_s=settings.verify_budget_ms / 1000,
+        ),
+        refiner=Refiner(
+            nearest,
+            things_alone(encoder),
             base.images,
-            base.catalogue,
-            base.fetcher,
             most_pixels,
-            verifier,
-            load_detector=lambda: load_detector(settings),
+            budget_s=settings.zoom_budget_ms / 1000,
         ),
-        finder=Finder(
-            writer.store,
-            pack.encoder.kind_dim,
-            settings.exact_below,
-            Zoom(
-                things_alone(pack.encoder),
-                base.images,
-                most_pixels,
-                settings.zoom_budget_ms / 1000,
-            ),
-            settings.zoom_images,
-            verifier,
-        ),
+        kinds=KindFinder(nearest),
+        ranker=Ranker(base.catalogue),
         catalogue=base.catalogue,
+        settings=settings,
     )

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 
-from common.errors import NeedleError, Transient, Unforeseen
+from common.errors import Transient
 from common.images import collection_folder
 from common.jobs import Item, ItemStatus
-from worker.commit import Writer
+from worker.attempts import failure
+from worker.indexing.committing import Writer
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +49,7 @@ def _delete(writer: Writer, collection: str, item: Item) -> Item:
         raise
     except Exception as exc:
         log.exception("item %d was not deleted", item.index)
-        error = exc if isinstance(exc, NeedleError) else Unforeseen("Deleting it failed.")
-        return item.failed(error)
+        return item.failed(failure(exc, "Deleting it failed."))
     return item.ended(ItemStatus.DELETED, item.image_id)
 
 

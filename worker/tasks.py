@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import Any
 
-from billiard.exceptions import SoftTimeLimitExceeded
-from celery import Celery, Task
-from celery.exceptions import Reject
-from celery.worker.request import Request
+from celery import Celery
 
-from common.errors import BrokerUnavailable, NeedleError, Transient
-from common.jobs import Item, ItemStatus
+from common.errors import BrokerUnavailable, Transient
 from common.log import log_context
 from common.queue import (
     COMMIT_TASK,
@@ -25,51 +18,27 @@ from common.queue import (
     SEARCH_TASK,
     STORE,
 )
-from worker.commit import Writer
+from worker.attempts import (
+    TASK_ERRORS,
+    DurableTask,
+    RunningJob,
+    back_to_the_queue,
+    chunk_key,
+    run_to_its_end,
+)
 from worker.context import Base
-from worker.index import Indexer
-from worker.options import IndexOptions
+from worker.indexing.committing import Writer
+from worker.indexing.handover import handed_over
+from worker.indexing.options import IndexOptions
+from worker.indexing.pipeline import IndexPipeline
 from worker.removal import delete_some
-from worker.search import Searcher
+from worker.searching.pipeline import SearchPipeline
 
 log = logging.getLogger(__name__)
 
-TRUSTED_ATTEMPTS = 2
-"""After so many broken attempts a chunk's items are tried one by one."""
-ATTEMPTS_PER_ITEM = 2
-"""An item that ends its process this often alone is failed."""
-PAUSE_S = 3.0
-"""Wait before a task whose store or broker is away goes back to the queue."""
 
-
-class DurableRequest(Request):  # type: ignore[misc]
-    """Puts a task that outlived the hard time limit back; Celery would drop it."""
-
-    def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Requeue before Celery acknowledges."""
-        if not soft:
-            self.reject(requeue=True)
-        super().on_timeout(soft, timeout)
-
-
-class DurableTask(Task):  # type: ignore[misc]
-    """A task that is done only when it has ended."""
-
-    Request = DurableRequest
-
-
-def requeue(error: BaseException) -> Reject:
-    """Return what puts the running task back to the queue.
-
-    The pause is taken here: while a store is away every other task would fail just the same.
-    """
-    log.warning("%s The task goes back to the queue.", error)
-    threading.Event().wait(PAUSE_S)
-    return Reject(str(error), requeue=True)
-
-
-def register_index(app: Celery, base: Base, indexer: Callable[[], Indexer]) -> None:
-    """Register the task of the index role. `indexer` loads the models on its first call."""
+def register_index(app: Celery, base: Base, pipeline: Callable[[], IndexPipeline]) -> None:
+    """Register the task of the index role. `pipeline` loads the models on its first call."""
     limit = base.settings.task_time_limit_s
 
     @app.task(  # type: ignore[untyped-decorator]
@@ -80,102 +49,81 @@ def register_index(app: Celery, base: Base, indexer: Callable[[], Indexer]) -> N
         time_limit=limit + 30,
     )
     def index(job_id: str, first: int, last: int) -> None:
-        with log_context(job_id=job_id, items=f"{first}-{last}"):
-            try:
-                _index(base, indexer(), job_id, range(first, last + 1))
-            except (Transient, SoftTimeLimitExceeded) as error:
-                back = requeue(error)
-                if isinstance(error, Transient):
-                    # Redis may be what is away; its absence must not keep the task from going back.
-                    with suppress(BrokerUnavailable):
-                        base.attempts.forget(f"{job_id}:{first}")
-                raise back from error
+        def forget() -> None:
+            base.attempts.forget(chunk_key(job_id, first))
 
-
-def _index(base: Base, indexer: Indexer, job_id: str, indexes: Sequence[int]) -> None:
-    started = time.monotonic()
-    if not base.jobs.start(job_id):
-        log.info("the job has ended or is gone")
-        return
-    options = IndexOptions.of(base.jobs.get(job_id).details, base.settings)
-    items = [item for item in base.jobs.pick(job_id, indexes) if item.status is ItemStatus.QUEUED]
-    key = f"{job_id}:{indexes[0]}"
-    if base.attempts.begin(key) <= TRUSTED_ATTEMPTS:
-        indexer.run(job_id, items, options)
-    else:
-        _one_by_one(base, indexer, job_id, key, items, options)
-    base.attempts.forget(key)
-    log.info("%d photos in %.2f s", len(items), time.monotonic() - started)
-
-
-def _one_by_one(
-    base: Base, indexer: Indexer, job_id: str, key: str, items: list[Item], options: IndexOptions
-) -> None:
-    """Index items alone, noting each first: the one that kills this process fails, not the rest."""
-    log.warning("the chunk has ended its process %d times: one photo at a time", TRUSTED_ATTEMPTS)
-    for item in items:
-        if base.attempts.suspect(key, item.index) > ATTEMPTS_PER_ITEM:
-            indexer.fail(job_id, item, "The worker's process ended each time it read this photo.")
-            continue
-        indexer.run(job_id, [item], options)
+        with (
+            log_context(job_id=job_id, items=f"{first}-{last}"),
+            back_to_the_queue(*TASK_ERRORS, forget=forget),
+        ):
+            run_index(base, pipeline(), job_id, range(first, last + 1))
 
 
 def register_search(
-    app: Celery, base: Base, writer: Callable[[], Writer], searcher: Callable[[], Searcher]
+    app: Celery, base: Base, writer: Callable[[], Writer], pipeline: Callable[[], SearchPipeline]
 ) -> None:
     """Register the tasks of the search role, and those of whoever owns the vector store."""
 
     @app.task(name=SEARCH_TASK, shared=False)  # type: ignore[untyped-decorator]
     def search(job_id: str) -> None:
-        with log_context(job_id=job_id):
-            try:
-                _search(base, searcher(), job_id)
-            except BrokerUnavailable as error:
-                raise requeue(error) from error
+        with log_context(job_id=job_id), back_to_the_queue(BrokerUnavailable):
+            run_search(base, pipeline(), job_id)
 
     @app.task(name=COMMIT_TASK, shared=False)  # type: ignore[untyped-decorator]
     def commit(job_id: str, key: str) -> None:
-        with log_context(job_id=job_id):
-            try:
-                writer().commit_handed_over(key)
-            except Transient as error:
-                raise requeue(error) from error
+        with log_context(job_id=job_id), back_to_the_queue(Transient):
+            run_commit(writer(), key)
 
     @app.task(name=DELETE_TASK, shared=False)  # type: ignore[untyped-decorator]
     def delete(job_id: str, collection: str, image_id: str) -> None:
-        with log_context(job_id=job_id):
-            try:
-                writer().discard(collection, image_id)
-                base.jobs.succeed(job_id, {"image_id": image_id, "collection": collection})
-            except Transient as error:
-                raise requeue(error) from error
+        with log_context(job_id=job_id), back_to_the_queue(Transient):
+            writer().discard(collection, image_id)
+            base.jobs.succeed(job_id, {"image_id": image_id, "collection": collection})
 
     @app.task(name=DELETE_COLLECTION_TASK, shared=False)  # type: ignore[untyped-decorator]
     def delete_collection(job_id: str, collection: str, first: int = 0) -> None:
-        with log_context(job_id=job_id):
-            try:
-                after = delete_some(writer(), job_id, collection, first)
-                if after is not None:
-                    # In pieces, each shorter than the time after which Redis delivers it again.
-                    payload = {"job_id": job_id, "collection": collection, "first": after}
-                    base.queue.submit(DELETE_COLLECTION_TASK, STORE, payload)
-            except Transient as error:
-                raise requeue(error) from error
+        with log_context(job_id=job_id), back_to_the_queue(Transient):
+            after = delete_some(writer(), job_id, collection, first)
+            if after is not None:
+                # In pieces, each shorter than the time after which Redis delivers it again.
+                payload = {"job_id": job_id, "collection": collection, "first": after}
+                base.queue.submit(DELETE_COLLECTION_TASK, STORE, payload)
 
 
-def _search(base: Base, searcher: Searcher, job_id: str) -> None:
+def run_index(base: Base, pipeline: IndexPipeline, job_id: str, indexes: Sequence[int]) -> None:
+    """Index the items of a chunk that have not ended. Raises TASK_ERRORS."""
     started = time.monotonic()
     if not base.jobs.start(job_id):
+        log.info("the job has ended or is gone")
         return
-    try:
-        result: Any = searcher.run(base.jobs.get(job_id))
-        base.jobs.succeed(job_id, result)
+    options = IndexOptions.of(base.jobs.get(job_id), base.settings)
+    count = RunningJob(base.jobs, job_id).run_chunk(
+        base.attempts,
+        indexes,
+        lambda items: pipeline.run(items, options),
+        batch_size=options.batch_size,
+    )
+    log.info("%d photos in %.2f s", count, time.monotonic() - started)
+
+
+def run_commit(writer: Writer, key: str) -> None:
+    """Write the batch that an index worker left under `key`, then remove the file."""
+    batch = handed_over(writer.images, key)
+    if batch is None:
+        log.info("batch %s was written before", key)
+        return
+    RunningJob(writer.jobs, batch.job_id).whole_or_alone(
+        writer.commit,
+        batch,
+        lambda whole: [(single.images[0].item, single) for single in whole.alone()],
+        "Storing it failed.",
+    )
+    writer.images.delete(key)
+
+
+def run_search(base: Base, pipeline: SearchPipeline, job_id: str) -> None:
+    """Answer a search job. Raises BrokerUnavailable."""
+    started = time.monotonic()
+    result = run_to_its_end(base.jobs, job_id, pipeline.run)
+    if result is not None:
         log.info("%d matches in %.3f s", len(result["matches"]), time.monotonic() - started)
-    except BrokerUnavailable:
-        raise
-    except NeedleError as error:
-        log.info("%s", error.message)
-        base.jobs.fail(job_id, error.code, error.message)
-    except Exception:
-        log.exception("a search failed")
-        base.jobs.fail(job_id, "internal", "The search failed; the worker's log says why.")

@@ -1,1 +1,1 @@
-"""The vector store: a point a region, its payload carrying its parent. Qdrant stays in here."""
+"""What web and the worker share of a search of vectors: filters, and how hits are summed up."""

@@ -13,7 +13,7 @@ from PIL import Image
 from lab.evaluation.photos import Corners
 from lab.evaluation.references import ImageEncoder
 from lab.evaluation.retrieval import Gallery
-from worker.index import CROPS_AT_ONCE
+from worker.indexing.embedding import CROPS_AT_ONCE
 from worker.models.base import Embeddings
 from worker.models.clip import ClipEncoder, find_clip
 from worker.models.kind_tower import KindEncoder

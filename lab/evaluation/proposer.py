@@ -14,9 +14,9 @@ from common.settings import Settings
 from lab.evaluation.bootstrap import Estimate, mean_interval
 from lab.evaluation.boxes import iou
 from lab.evaluation.photos import Photo
-from worker import proposer
+from worker.indexing import proposing as proposer
+from worker.indexing.regions import Proposal
 from worker.models.base import Detector
-from worker.regions import Proposal
 
 
 @dataclass

@@ -24,6 +24,7 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from common.beacons import beacon_key
 from machine.stack.errors import StackError
 from machine.stack.process import Child, Command
 
@@ -32,8 +33,6 @@ _PAUSE_S = 0.05
 _NAMES = ("valkey-server", "redis-server")
 _OLDEST = (6, 2)
 """The first release of Redis that has BLMOVE, on which clients wait for a job."""
-_BEACONS = "needle:worker:*"
-"""The keys of `common.beacons`."""
 _PORTS = range(20_000, 30_000)
 """Below the range that outgoing connections take their own ports from: a client that keeps
 knocking while Redis is down can then never be given Redis's port."""
@@ -136,7 +135,7 @@ def wait_until_up(child: Child, url: str, *, timeout_s: float = START_TIMEOUT_S)
             if time.monotonic() >= deadline:
                 raise StackError(f"redis did not answer within {timeout_s:.0f} s: see {child.log}.")
             time.sleep(_PAUSE_S)
-        for key in client.scan_iter(_BEACONS):
+        for key in client.scan_iter(beacon_key()):
             client.delete(key)
     finally:
         client.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,13 +10,16 @@ import pytest
 
 from common.errors import StoreUnavailable
 from common.geometry import Box
-from common.ids import point_id
 from common.vectors import filters
 from common.vectors.aggregate import Aggregate
-from common.vectors.base import Hit, Point, Region, Source, Vector, VectorStore
-from common.vectors.edge import EdgeVectorStore
-from common.vectors.grouping import Grouping, best_images
-from tests.unit.test_grouping import brute_force
+from tests.contracts.engines import ENGINES, open_engine
+from tests.worker.searching.test_grouping import brute_force
+from worker.searching.grouping import Grouping, best_images
+from worker.vectors.base import Hit, Point, Region, Source, Vector
+from worker.vectors.edge import Edge
+from worker.vectors.ids import point_id
+from worker.vectors.server import Server
+from worker.vectors.stores import VectorStore
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect"),
@@ -27,24 +29,11 @@ NAME = "contract"
 DIM = 16
 
 
-@pytest.fixture(params=["edge", "local", "server"])
+@pytest.fixture(params=ENGINES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
-    """Return an empty vector store of each kind."""
-    from qdrant_client import QdrantClient
-
-    from common.vectors.server import ServerVectorStore
-
-    opened: VectorStore
-    if request.param == "edge":
-        opened = EdgeVectorStore(tmp_path / "vectors")
-    elif request.param == "local":
-        opened = ServerVectorStore(QdrantClient(":memory:"))
-    else:
-        url = os.environ.get("NEEDLE_TEST_QDRANT_URL")
-        if not url:
-            pytest.skip("NEEDLE_TEST_QDRANT_URL names no Qdrant server")
-        opened = ServerVectorStore.connect(url)
-        opened.delete_collection(NAME)
+    """Return an empty vector store on an engine of each kind."""
+    opened = VectorStore(open_engine(request.param, tmp_path))
+    opened.delete_collection(NAME)
     opened.ensure_collection(NAME, DIM)
     yield opened
     opened.close()
@@ -70,6 +59,12 @@ def points(image_id: str, embeddings: Vector, **metadata: object) -> list[Point]
     ]
 
 
+def regions(store: VectorStore, image_id: str) -> dict[str, Region]:
+    """Return an image's regions by point id."""
+    hits = store.search(NAME, vectors(9, 1)[0], limit=10_000, image_id=image_id)
+    return {hit.id: hit.region for hit in hits}
+
+
 def fill(store: VectorStore, images: int, each: int) -> list[Point]:
     made = vectors(1, images * each)
     groups = {
@@ -93,7 +88,7 @@ def test_a_region_comes_back_as_it_was_written(store: VectorStore) -> None:
     found = store.search(NAME, written.vector, limit=1)[0]
     assert (found.id, found.region) == (written.id, written.region)
     assert found.score == pytest.approx(1.0, abs=1e-5)
-    assert store.regions(NAME, "image0") == {written.id: written.region}
+    assert regions(store, "image0") == {written.id: written.region}
 
 
 def test_writing_twice_changes_nothing(store: VectorStore) -> None:
@@ -106,7 +101,7 @@ def test_replacing_an_image_leaves_no_orphan_and_no_other_image_alone(store: Vec
     fill(store, 3, 4)
     fewer = points("image1", vectors(2, 2))
     store.replace_images(NAME, {"image1": fewer})
-    assert set(store.regions(NAME, "image1")) == {point.id for point in fewer}
+    assert set(regions(store, "image1")) == {point.id for point in fewer}
     assert store.count(NAME) == 4 + 2 + 4
 
 
@@ -114,13 +109,13 @@ def test_deleting_an_image_removes_its_points_only(store: VectorStore) -> None:
     fill(store, 3, 4)
     store.delete_image(NAME, "image1")
     store.delete_image(NAME, "image1")
-    assert store.regions(NAME, "image1") == {}
+    assert regions(store, "image1") == {}
     assert store.count(NAME) == 8
 
 
 def test_regions_of_a_big_image_are_all_there(store: VectorStore) -> None:
     store.replace_images(NAME, {"big": points("big", vectors(3, 700))})
-    assert len(store.regions(NAME, "big")) == 700
+    assert len(regions(store, "big")) == 700
 
 
 @pytest.mark.parametrize(
@@ -181,7 +176,6 @@ def test_grouping_equals_brute_force(
 def test_a_collection_that_does_not_exist_is_empty(store: VectorStore) -> None:
     assert store.search("absent", vectors(1, 1)[0], limit=5) == []
     assert store.count("absent") == 0
-    assert store.regions("absent", "image0") == {}
     store.delete_image("absent", "image0")
 
 
@@ -195,25 +189,23 @@ def test_a_deleted_collection_can_be_made_again(store: VectorStore) -> None:
 
 
 def test_edge_keeps_everything_across_a_restart(tmp_path: Path) -> None:
-    store = EdgeVectorStore(tmp_path)
+    store = VectorStore(Edge(tmp_path))
     store.ensure_collection(NAME, DIM)
     fill(store, 4, 4)
     store.close()
-    again = EdgeVectorStore(tmp_path)
+    again = VectorStore(Edge(tmp_path))
     assert again.count(NAME) == 16
     again.close()
 
 
 def test_a_second_process_may_not_open_the_same_edge_store(tmp_path: Path) -> None:
-    store = EdgeVectorStore(tmp_path)
+    store = VectorStore(Edge(tmp_path))
     store.ensure_collection(NAME, DIM)
     with pytest.raises(StoreUnavailable, match="another process"):
-        EdgeVectorStore(tmp_path)
+        Edge(tmp_path)
     store.close()
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:
-    from common.vectors.server import ServerVectorStore
-
     with pytest.raises(StoreUnavailable):
-        ServerVectorStore.connect("http://127.0.0.1:9")
+        Server.connect("http://127.0.0.1:9")

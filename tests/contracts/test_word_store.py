@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from common.ids import words_id
+from common.geometry import Box
 from common.vectors import filters
-from common.vectors.edge_words import EdgeWordStore
-from common.vectors.words import SparseVector, WordsPoint, WordStore
+from tests.contracts.engines import ENGINES, open_engine
+from worker.vectors.base import Point, Region, Source
+from worker.vectors.edge import Edge
+from worker.vectors.ids import words_id
+from worker.vectors.stores import VectorStore, WordStore
+from worker.vectors.words import SparseVector, WordsPoint
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Payload indexes have no effect"),
@@ -20,24 +24,11 @@ pytestmark = [
 NAME = "contract"
 
 
-@pytest.fixture(params=["edge", "local", "server"])
+@pytest.fixture(params=ENGINES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WordStore]:
-    """Return an empty word store of each kind."""
-    from qdrant_client import QdrantClient
-
-    from common.vectors.server_words import ServerWordStore
-
-    opened: WordStore
-    if request.param == "edge":
-        opened = EdgeWordStore(tmp_path / "words")
-    elif request.param == "local":
-        opened = ServerWordStore(QdrantClient(":memory:"))
-    else:
-        url = os.environ.get("NEEDLE_TEST_QDRANT_URL")
-        if not url:
-            pytest.skip("NEEDLE_TEST_QDRANT_URL names no Qdrant server")
-        opened = ServerWordStore.connect(url)
-        opened.delete_collection(NAME)
+    """Return an empty word store on an engine of each kind."""
+    opened = WordStore(open_engine(request.param, tmp_path))
+    opened.delete_collection(NAME)
     yield opened
     opened.close()
 
@@ -105,9 +96,26 @@ def test_a_collection_that_does_not_exist_has_no_words(store: WordStore) -> None
 
 
 def test_an_edge_store_keeps_its_words_when_it_is_opened_again(tmp_path: Path) -> None:
-    first = EdgeWordStore(tmp_path)
+    first = WordStore(Edge(tmp_path))
     first.put(NAME, [point("a", 1)])
     first.close()
-    again = EdgeWordStore(tmp_path)
+    again = WordStore(Edge(tmp_path))
     assert found(again, 1) == ["a"]
     again.close()
+
+
+def test_the_words_of_an_image_and_its_regions_share_an_engine_and_nothing_else(
+    store: WordStore,
+) -> None:
+    regions = VectorStore(store.engine)
+    regions.delete_collection(NAME)
+    regions.ensure_collection(NAME, 2)
+    region = Region("a", Box(0, 0, 9, 9), Source.WHOLE, None, None, "a.jpg")
+    vector = np.array([1, 0], np.float32)
+    regions.replace_images(NAME, {"a": [Point(words_id("a"), vector, region)]})
+    store.put(NAME, [point("a", 1), point("b", 2)])
+    assert (regions.count(NAME), store.count(NAME)) == (1, 2)
+    store.delete_image(NAME, "a")
+    assert (regions.count(NAME), store.count(NAME)) == (1, 1)
+    regions.delete_collection(NAME)
+    assert (regions.count(NAME), store.count(NAME)) == (0, 1)

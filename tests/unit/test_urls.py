@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from common.errors import FetchFailed, ImageTooLarge, InvalidUrl
-from common.fetch import Fetcher
 from common.urls import resolve
+from worker.fetch import Fetcher
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from PIL import Image
 
 from common.catalogue import ImageRecord
 from common.images import query_key
-from common.job_list import ENDED
+from common.job_keys import ENDED
 from common.redis import Client
 from common.services import Services
 from tests.web.conftest import photo

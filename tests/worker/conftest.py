@@ -20,21 +20,30 @@ from common.jobs import Item, Job, Kind
 from common.redis import Client
 from common.settings import Settings
 from tests.fakes import FixedDetector, PixelEncoder
-from worker.commit import Writer
 from worker.context import Base
-from worker.describe import Describer
-from worker.finder import Finder
-from worker.index import Indexer
-from worker.loading import Loader
+from worker.indexing.committing import Committer, Writer
+from worker.indexing.describing import Describer
+from worker.indexing.embedding import Embedder
+from worker.indexing.loading import Loader
+from worker.indexing.pipeline import IndexPipeline
+from worker.indexing.proposing import Proposer
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
-from worker.models.base import Detection, Detector
-from worker.proposer import Proposer
-from worker.question import Asker
-from worker.search import Searcher
-from worker.tasks import _index, _search
-from worker.verify import Verifier
-from worker.zoom import Zoom
+from worker.models.base import Detection, Detector, Encoder
+from worker.searching.candidates import CandidateFinder
+from worker.searching.describing import QueryDescriber
+from worker.searching.detecting import ThingDetector
+from worker.searching.embedding import QueryEmbedder
+from worker.searching.kinds import KindFinder
+from worker.searching.loading import QueryLoader
+from worker.searching.nearest import Nearest
+from worker.searching.pipeline import SearchPipeline
+from worker.searching.proving import Prover
+from worker.searching.ranking import Ranker
+from worker.searching.refining import Refiner
+from worker.searching.verifying import Verifier
+from worker.tasks import run_index, run_search
+from worker.vectors.base import Region
 
 VOCABULARY = Vocabulary.load()
 
@@ -58,8 +67,8 @@ class World:
 
     base: Base
     writer: Writer
-    indexer: Indexer
-    searcher: Searcher
+    indexing: IndexPipeline
+    searching: SearchPipeline
 
     def post(self, *photos: bytes, job_id: str = "job", **details: Any) -> list[str]:
         """Do what web does with posted photos; return their ids."""
@@ -84,12 +93,19 @@ class World:
     def index(self, job_id: str = "job", count: int | None = None) -> Job:
         """Run the task of a job's only chunk."""
         total = count or self.base.jobs.get(job_id).total
-        _index(self.base, self.indexer, job_id, range(total))
+        run_index(self.base, self.indexing, job_id, range(total))
         return self.base.jobs.get(job_id)
 
     def statuses(self, job_id: str = "job") -> list[str]:
         """Return how the items of a job stand."""
         return [item.status.value for item in self.base.jobs.items(job_id, offset=0, limit=99)]
+
+    def regions(self, image_id: str) -> list[Region]:
+        """Return an image's regions, as they are indexed."""
+        dim = self.indexing.embedder.encoder.dim
+        vector = np.full(dim, dim**-0.5, np.float32)
+        hits = self.writer.store.search("default", vector, limit=10_000, image_id=image_id)
+        return [hit.region for hit in hits]
 
     def search(
         self, query: Image.Image | None = None, job_id: str | None = None, **details: Any
@@ -104,57 +120,87 @@ class World:
             "aggregate": "max", "filter": [], **details,
         }  # fmt: skip
         self.base.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], every)
-        _search(self.base, self.searcher, job_id)
+        run_search(self.base, self.searching, job_id)
         return self.base.jobs.get(job_id)
 
     def with_detections(self, *detections: Detection) -> World:
         """Return the same worker with a detector that finds these in every photo."""
         return self.detecting_with(FixedDetector(detections))
 
-    def verifying(self, **changes: Any) -> World:
-        """Return the same worker with another verifier."""
-        verifier = replace(self.searcher.finder.verifier, **changes)
-        finder = replace(self.searcher.finder, verifier=verifier)
-        asker = replace(self.searcher.asker, verifier=verifier)
-        return replace(self, searcher=replace(self.searcher, asker=asker, finder=finder))
+    def verifying(self, most_images: int = 30, *, budget_s: float = 30) -> World:
+        """Return the same worker, which verifies so many images within that time."""
+        changes = {"verify_images": most_images, "verify_budget_ms": round(budget_s * 1000)}
+        settings = self.searching.settings.model_copy(update=changes)
+        return self.searching_with(settings=settings)
+
+    def searching_with(self, **stages: Any) -> World:
+        """Return the same worker with other stages of the search."""
+        return replace(self, searching=replace(self.searching, **stages))
+
+    def searching_by(self, encoder: Encoder) -> World:
+        """Return the same worker with another encoder of the search role."""
+        searching = self.searching
+        nearest = replace(searching.finder.nearest, kind_dim=encoder.kind_dim)
+        return self.searching_with(
+            embedder=QueryEmbedder(encoder),
+            finder=replace(searching.finder, nearest=nearest),
+            prover=replace(searching.prover, nearest=nearest),
+            refiner=replace(searching.refiner, nearest=nearest, encoder=encoder),
+            kinds=KindFinder(nearest),
+        )
+
+    def detecting_queries_with(self, detector: Detector) -> World:
+        """Return the same worker with a detector of the search role."""
+        return self.searching_with(detector=ThingDetector(lambda: detector))
 
     def detecting_with(self, detector: Detector) -> World:
-        """Return the same worker with another detector."""
-        proposer = replace(self.indexer.proposer, detector=detector)
-        return replace(self, indexer=replace(self.indexer, proposer=proposer))
+        """Return the same worker with another detector of the index role."""
+        proposer = replace(self.indexing.proposer, detector=detector)
+        return replace(self, indexing=replace(self.indexing, proposer=proposer))
+
+    def committing_with(self, committer: Committer) -> World:
+        """Return the same worker with another last stage."""
+        return replace(self, indexing=replace(self.indexing, committer=committer))
+
+    def indexing_by(self, encoder: Encoder) -> World:
+        """Return the same worker with another encoder of the index role."""
+        embedder = replace(self.indexing.embedder, encoder=encoder)
+        return replace(self, indexing=replace(self.indexing, embedder=embedder))
 
 
 @pytest.fixture
 def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
     """Return a worker with nothing indexed."""
     settings = Settings(
-        data_dir=tmp_path, redis_url=redis_url, tile_scales="2", tile_overlap=0, tile_min_px=16
-    )
+        data_dir=tmp_path, redis_url=redis_url, tile_scales="2", tile_overlap=0, tile_min_px=16,
+        zoom_images=0, verify_images=0, verify_budget_ms=30_000,
+    )  # fmt: skip
     base = Base.build(settings)
     writer = base.writer()
     encoder = PixelEncoder()
-    indexer = Indexer(
-        proposer=Proposer(FixedDetector(), settings),
-        encoder=encoder,
+    indexing = IndexPipeline(
         loader=Loader(base.images, base.catalogue, base.fetcher, 10**8),
+        describer=Describer(VOCABULARY),
+        proposer=Proposer(FixedDetector(), settings),
+        embedder=Embedder(encoder, VOCABULARY.id),
         committer=writer,
         jobs=base.jobs,
-        describer=Describer(VOCABULARY, base.images),
     )
-    verifier = Verifier(VOCABULARY, NearestMatcher(), base.images, writer.words, 0, 30)
-    searcher = Searcher(
-        Asker(encoder, base.images, base.catalogue, base.fetcher, 10**8, verifier, lambda: None),
-        Finder(
-            writer.store,
-            encoder.kind_dim,
-            50_000,
-            Zoom(encoder, base.images, 10**8, budget_s=30),
-            0,
-            verifier,
-        ),
-        base.catalogue,
+    nearest = Nearest(writer.store, encoder.kind_dim, 50_000)
+    searching = SearchPipeline(
+        loader=QueryLoader(base.images, base.catalogue, base.fetcher, 10**8),
+        detector=ThingDetector(lambda: None),
+        embedder=QueryEmbedder(encoder),
+        describer=QueryDescriber(VOCABULARY),
+        finder=CandidateFinder(nearest, writer.words, VOCABULARY),
+        prover=Prover(nearest, Verifier(VOCABULARY, NearestMatcher(), base.images), 30),
+        refiner=Refiner(nearest, encoder, base.images, 10**8, budget_s=30),
+        kinds=KindFinder(nearest),
+        ranker=Ranker(base.catalogue),
+        catalogue=base.catalogue,
+        settings=settings,
     )
-    yield World(base, writer, indexer, searcher)
+    yield World(base, writer, indexing, searching)
     writer.store.close()
     writer.words.close()
 

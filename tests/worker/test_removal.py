@@ -108,7 +108,7 @@ def test_a_cancelled_job_leaves_the_rest_whole(filled: World) -> None:
     assert len(left) == 2
     assert filled.base.catalogue.collection("default") is not None
     for record in left:
-        count = len(filled.writer.store.regions("default", record.image_id))
+        count = len(filled.regions(record.image_id))
         assert count == record.regions
 
 
@@ -122,7 +122,7 @@ def test_the_task_goes_on_until_nothing_is_left(
     monkeypatch.setattr(
         type(base.queue), "submit", lambda _, task, queue, payload: sent.append((task, payload))
     )
-    register_search(base.celery, base, lambda: filled.writer, lambda: filled.searcher)
+    register_search(base.celery, base, lambda: filled.writer, lambda: filled.searching)
     _begin(filled)
     for task, payload in sent:  # grows while it is read
         assert task == DELETE_COLLECTION_TASK

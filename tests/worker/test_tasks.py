@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 from celery.exceptions import Reject
 
-from common.attempts import Attempts
 from common.errors import BrokerUnavailable, StoreUnavailable, Transient
 from common.queue import INDEX_TASK
 from common.redis import connect
 from tests.worker.conftest import World, noise, png
-from worker import tasks
-from worker.handover import Batch
+from worker import attempts, tasks
+from worker.attempts import Attempts
+from worker.indexing.batch import Batch
 
 
 class Away:
@@ -32,7 +32,7 @@ class Away:
 def test_an_error_that_passes_puts_the_task_back(
     world: World, monkeypatch: pytest.MonkeyPatch, error: Transient, counter_answers: bool
 ) -> None:
-    monkeypatch.setattr(tasks, "PAUSE_S", 0.0)
+    monkeypatch.setattr(attempts, "PAUSE_S", 0.0)
     base = world.base
     if not counter_answers:
 
@@ -42,8 +42,8 @@ def test_an_error_that_passes_puts_the_task_back(
                 raise BrokerUnavailable("away")
 
         base = replace(base, attempts=Gone(connect(base.settings.redis_url), ttl_s=60))
-    indexer = replace(world.indexer, committer=Away(error))
-    tasks.register_index(base.celery, base, lambda: indexer)
+    pipeline = world.committing_with(Away(error)).indexing
+    tasks.register_index(base.celery, base, lambda: pipeline)
     world.post(png(noise(1)))
     with pytest.raises(Reject) as caught:
         base.celery.tasks[INDEX_TASK].run(job_id="job", first=0, last=0)

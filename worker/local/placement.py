@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from common.geometry import Box
+from worker.boxes import clear_of
 from worker.local.fit import Field, Fit, Matrix, best_fit, carried, corners
 from worker.local.keypoints import Keypoints
 from worker.local.match import Matcher, Query
@@ -20,6 +21,8 @@ ALONE = 30.0
 FOUND = 3.0
 """Evidence from which a place counts as found. Of 5,000 wrong photos that share words with a query
 one came to 3.1; right photos of crops with four keypoints begin at about 2."""
+SAME_PLACE_IOU = 0.5
+"""Places that overlap so much show the same: of two the surer counts."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +60,9 @@ def placements(
         if fit is None or fit.evidence < least:
             break
         place = _placement(query, photo, field, fit)
-        if place is not None and all(place.box.iou(other.box) < 0.5 for other in found):
+        if place is not None and clear_of(
+            place.box, (other.box for other in found), SAME_PLACE_IOU
+        ):
             found.append(place)
         taken = np.isin(pairs.photo, pairs.photo[fit.inliers])
         pairs = pairs.where(~taken)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.vectors.words import SparseVector
 from worker.local.features import Floats
 from worker.local.keypoints import Keypoints
 from worker.local.vocabulary import Vocabulary, Words
+from worker.vectors.words import SparseVector
 
 CELLS_A_QUERY = 4
 """Words that each of a query's descriptors may fall into, with less weight the farther."""

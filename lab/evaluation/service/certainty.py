@@ -1,7 +1,8 @@
 """`certainty`: fits how sure a find is to the answers of a run of `service`.
 
 The open set asks for everything twice, once where it is not there. What the service saw of each
-first photo stands in `answers.jsonl`; two logistic models weigh it, as `worker.certainty` has them.
+first photo stands in `answers.jsonl`; two logistic models weigh it, as
+`worker.searching.certainty` has them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from rich.console import Console
 
 from lab.evaluation.report import cell
 from lab.evaluation.service.openset import Twice, calibration, recalls_at, said
-from worker.certainty import LIKELY, Signs
+from worker.searching.certainty import LIKELY, Signs
 
 ASKED = ("among all", "without the right ones")
 PARTS = 5

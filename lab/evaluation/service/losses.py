@@ -9,13 +9,13 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from common.vectors.base import VectorStore
 from lab.evaluation.boxes import iou
 from lab.evaluation.report import SAME_BOX
 from lab.evaluation.service.ask import LIMIT
 from lab.evaluation.service.index import Collection
 from lab.evaluation.service.plan import Question
 from worker.models.base import Embeddings
+from worker.vectors.stores import VectorStore
 
 PROPOSED = f"a region of IoU >= {SAME_BOX}"
 EXACT_STEP = "exact search: its best region first"
@@ -23,6 +23,9 @@ ENGINE = "the engine's search: the same"
 GROUPED = "grouped: its photo first"
 VERIFIED = "verified, the whole search: its photo first"
 STEPS = (PROPOSED, EXACT_STEP, ENGINE, GROUPED, VERIFIED)
+
+EVERY_REGION = 100_000
+"""More regions than a photo has."""
 
 Bools = NDArray[np.bool_]
 
@@ -77,7 +80,7 @@ def follow(
     proposed, exact, engine = [], [], []
     for question, vector in zip(questions, vectors, strict=True):
         right = {collection.ids[n] for n in question.right}
-        proposed.append(_proposed(question, right, collection, store))
+        proposed.append(_proposed(question, vector, right, collection, store))
         exact.append(_first(store, collection, vector, right, exact=True))
         engine.append(
             exact[-1] if engine_is_exact else _first(store, collection, vector, right, exact=False)
@@ -88,14 +91,18 @@ def follow(
 
 
 def _proposed(
-    question: Question, right: set[str], collection: Collection, store: VectorStore
+    question: Question,
+    vector: Embeddings,
+    right: set[str],
+    collection: Collection,
+    store: VectorStore,
 ) -> bool:
     if question.box is None:
         raise ValueError("a second photograph has no box to be proposed")
     regions = [
-        region.box.as_tuple()
+        hit.region.box.as_tuple()
         for name in right
-        for region in store.regions(collection.name, name).values()
+        for hit in store.search(collection.name, vector, limit=EVERY_REGION, image_id=name)
     ]
     return bool(regions) and bool(iou(regions, question.box.box.corners).max() >= SAME_BOX)
 

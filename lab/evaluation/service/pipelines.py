@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from common.vectors.base import Source
 from lab.evaluation.embedder import GalleryBuilder
 from lab.evaluation.perturb import crop
 from lab.evaluation.photos import Corners
 from lab.evaluation.references import ImageEncoder
 from lab.evaluation.retrieval import Gallery, Outcomes, Truth, look_up
+from worker.indexing.regions import Tiling, propose
 from worker.models.base import Detector, Embeddings
-from worker.regions import Tiling, propose
+from worker.vectors.base import Source
 
 PLAIN, ONE, GRID = "plain pipeline", "one vector a photo", "3 x 3 grid"
 CELLS = 3

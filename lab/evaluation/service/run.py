@@ -12,7 +12,6 @@ import numpy as np
 from rich.console import Console
 
 from common.settings import Settings
-from common.vectors.opening import open_store
 from lab.evaluation.pack import environment
 from lab.evaluation.photos import open_photos, queries, spread
 from lab.evaluation.report import write_json
@@ -29,6 +28,7 @@ from machine.stack import Stack
 from machine.stack.signals import as_interrupt
 from needle import Needle
 from worker.models.packs import load_pack
+from worker.vectors.opening import open_store
 
 READY_TIMEOUT_S = 600.0
 """Long, because the first start of a pack from the hub downloads its weights."""

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from lab.evaluation.service.certainty import Seen, fit, gathered, judged_apart, probabilities, run
-from worker.certainty import Signs
+from worker.searching.certainty import Signs
 
 
 def made(weights: list[float], count: int = 4000) -> Seen:

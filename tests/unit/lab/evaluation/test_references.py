@@ -27,8 +27,8 @@ from lab.evaluation.questions import (
     choose_boxes,
 )
 from lab.evaluation.references import ColourEncoder, PixelEncoder, random_clip, save_random
+from worker.indexing.regions import Tiling, propose
 from worker.models.base import Detection, Embeddings
-from worker.regions import Tiling, propose
 
 
 def patches(seed: int, width: int = 90, height: int = 70) -> Image.Image:

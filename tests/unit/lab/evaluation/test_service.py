@@ -13,7 +13,6 @@ import pytest
 from PIL import Image
 
 from common.geometry import Box
-from common.vectors.base import Hit, Region, Source, VectorStore
 from lab.evaluation.pack import environment
 from lab.evaluation.references import PixelEncoder
 from lab.evaluation.retrieval import Truth
@@ -37,6 +36,8 @@ from needle import Needle
 from needle.results import SearchResult
 from tests.unit.lab.evaluation.helpers import collection, photos, result
 from worker.models.base import Detection
+from worker.vectors.base import Hit, Region, Source
+from worker.vectors.stores import VectorStore
 
 CORNERS = (0.0, 0.0, 100.0, 100.0)
 
@@ -197,14 +198,20 @@ class Memory:
     def count(self, collection: str) -> int:
         return len(self._points)
 
-    def regions(self, collection: str, image_id: str) -> dict[str, Region]:
-        every = enumerate(self._points)
-        return {str(n): _region(name, box) for n, (name, box, _) in every if name == image_id}
-
-    def search(self, collection: str, vector: Any, *, limit: int, exact: bool) -> list[Hit]:
+    def search(
+        self,
+        collection: str,
+        vector: Any,
+        *,
+        limit: int,
+        image_id: str | None = None,
+        exact: bool = True,
+    ) -> list[Hit]:
         seen = self._points if exact else self._points[:1]
         hits = [
-            Hit(name, float(np.dot(own, vector)), _region(name, box)) for name, box, own in seen
+            Hit(name, float(np.dot(own, vector)), _region(name, box))
+            for name, box, own in seen
+            if image_id in (None, name)
         ]
         return sorted(hits, key=lambda hit: -hit.score)[:limit]
 

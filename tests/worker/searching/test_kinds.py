@@ -1,0 +1,146 @@
+"""Photos of the same kind: where the thing itself is not found, or where they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import worker.searching.kinds
+from tests.fakes import PixelEncoder
+from tests.worker.conftest import World, noise, png
+from tests.worker.searching.test_search import matches
+from worker.models.base import Embeddings
+from worker.models.with_kinds import EncoderWithKinds, asked, things_alone
+
+
+class Colours:
+    """Takes what has the same mean colour for the same kind of thing."""
+
+    id = "colours"
+    dim = 3
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
+        """Return float32 embeddings, shape (N, 3), L2 norm 1."""
+        means = np.array([np.asarray(image, np.float32).mean((0, 1)) for image in images]) - 127.5
+        unit: Embeddings = means / np.linalg.norm(means, axis=1, keepdims=True)
+        return unit
+
+
+RED, GREEN = (255, 40, 40), (40, 255, 40)
+
+
+def tinted(seed: int, colour: tuple[int, int, int]) -> Image.Image:
+    """Return a photo of its own under coloured light."""
+    return Image.blend(noise(seed), Image.new("RGB", (160, 120), colour), 0.3)
+
+
+@pytest.fixture
+def filled(world: World) -> tuple[World, list[str]]:
+    """Return a worker that knows kinds, and the ids of three red photos and five green ones."""
+    encoder = EncoderWithKinds(PixelEncoder(), Colours())
+    world = world.indexing_by(encoder).searching_by(encoder)
+    colours = [RED] * 3 + [GREEN] * 5
+    names = world.post(*[png(tinted(n, colour)) for n, colour in enumerate(colours)])
+    world.index()
+    return world, names
+
+
+def kinds(found: list[dict[str, object]]) -> list[object]:
+    return [match["likeness"] for match in found]
+
+
+def test_what_is_found_brings_up_nothing_of_its_kind(filled: tuple[World, list[str]]) -> None:
+    world, names = filled
+    job = world.search(tinted(1, RED).crop((0, 0, 60, 60)))
+    found = matches(job)
+    assert job.result["found"] and found[0]["image_id"] == names[1]
+    assert found[0]["score"] == pytest.approx(1, abs=1e-3)
+    assert set(kinds(found)) == {"thing"}
+
+
+def test_guesses_and_photos_of_the_same_kind_take_turns(filled: tuple[World, list[str]]) -> None:
+    world, names = filled
+    stranger = tinted(99, RED)
+    plain = matches(world.search(stranger, same_kind=0.0))
+    assert set(kinds(plain)) == {"thing"}
+    job = world.search(stranger)
+    found = matches(job)
+    assert not job.result["found"]
+    assert kinds(found)[:2] == ["thing", "kind"]
+    assert found[0] == plain[0]
+    of_kind = [match for match in found if match["likeness"] == "kind"]
+    assert of_kind[0]["image_id"] in names[:3] and of_kind[0]["score"] > 0.9
+    assert {match["image_id"] for match in found[:5]} >= set(names[:3])
+    ids = [match["image_id"] for match in found]
+    assert len(ids) == len(set(ids)) == 8
+    sure = {match["image_id"]: match["probability"] for match in plain}
+    assert all(match["probability"] == sure[match["image_id"]] for match in of_kind)
+
+
+@pytest.mark.parametrize(("hopeless", "first"), [(0.0, "tktk"), (1.0, "tkkk")])
+def test_of_the_kind_come_more_where_there_is_no_hope(
+    filled: tuple[World, list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    hopeless: float,
+    first: str,
+) -> None:
+    monkeypatch.setattr(worker.searching.kinds, "HOPELESS", hopeless)
+    found = matches(filled[0].search(tinted(99, GREEN)))
+    assert "".join(str(kind)[0] for kind in kinds(found))[:4] == first
+
+
+def test_the_kind_alone_decides_where_it_is_asked_for(filled: tuple[World, list[str]]) -> None:
+    world, names = filled
+    found = matches(world.search(tinted(6, GREEN), same_kind=1.0))
+    assert set(kinds(found)) == {"kind"}
+    assert {match["image_id"] for match in found[:5]} == set(names[3:])
+    assert all(match["score"] > 0.9 for match in found[:5])
+    assert all(match["score"] < 0.5 for match in found[5:])
+    best = max(found, key=lambda match: match["probability"])
+    assert best["image_id"] == names[6] and best["probability"] > 0.5
+
+
+def test_thing_and_kind_are_weighed(filled: tuple[World, list[str]]) -> None:
+    world, names = filled
+    query = tinted(6, GREEN)
+    whole = {"limit": 8, "hits_per_image": 1}
+    things, both, alike = (
+        {
+            match["image_id"]: match["score"]
+            for match in matches(world.search(query, **more, **whole))
+        }
+        for more in ({"same_kind": 0.0}, {"same_kind": 0.5}, {"same_kind": 1.0})
+    )
+    assert both[names[6]] == pytest.approx(1, abs=1e-3)
+    # A photo's best region for both is the best for neither: its score is at most the mean.
+    assert all(both[n] <= (things[n] + alike[n]) / 2 + 1e-4 for n in names)
+    assert min(both[n] for n in names[3:]) > max(both[n] for n in names[:3])
+
+
+def test_what_a_negative_took_away_does_not_come_back_as_its_kind(
+    filled: tuple[World, list[str]],
+) -> None:
+    world, names = filled
+    stranger = tinted(99, RED)
+    tiles = [[x, y, x + 60, y + 60] for x in (0, 50, 100) for y in (0, 60)]
+    unlike = [{"image_id": names[1], "box": box} for box in (None, *tiles)]
+    before, after = (
+        {match["image_id"] for match in matches(world.search(stranger, **more))}
+        for more in ({"same_kind": 0.0, "negatives": unlike}, {"negatives": unlike})
+    )
+    assert names[1] not in before | after
+    assert names[0] in after
+
+
+def test_things_alone_compare_as_they_do_with_their_kinds() -> None:
+    both = EncoderWithKinds(PixelEncoder(), Colours())
+    images = [tinted(n, RED) for n in range(3)]
+    alone = things_alone(both).encode_images(images)
+    assert not alone[:, -both.kind_dim :].any()
+    query = asked(both.encode_images([tinted(1, GREEN)]), both.kind_dim)
+    assert alone @ query.T == pytest.approx(both.encode_images(images) @ query.T, abs=1e-6)
+    plain = PixelEncoder()
+    assert things_alone(plain) is plain

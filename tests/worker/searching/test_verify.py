@@ -1,0 +1,146 @@
+"""Verifying by local features, through the whole pipeline on real stores."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from common.errors import InvalidImage, NotFound
+from common.geometry import Box
+from common.images import local_key
+from tests.pictures_with_texture import texture
+from tests.worker.conftest import VOCABULARY, World, png
+from tests.worker.searching.test_search import matches
+from worker.local.features import extract
+from worker.local.match import Query
+from worker.searching.candidates import Candidate
+from worker.searching.proving import fused
+
+SIZE = (320, 240)
+SPOT = (90, 60, 210, 150)
+
+
+@pytest.fixture
+def filled(world: World) -> tuple[World, list[str]]:
+    """Return a worker with five photos indexed, and their ids; it verifies."""
+    world = world.verifying(most_images=30)
+    names = world.post(*[png(texture(n, SIZE)) for n in range(5)])
+    world.index()
+    return world, names
+
+
+def test_a_turned_crop_is_found_with_its_corners_and_its_turn(
+    filled: tuple[World, list[str]],
+) -> None:
+    world, names = filled
+    query = texture(3, SIZE).crop(SPOT).transpose(Image.Transpose.ROTATE_90)
+    job = world.search(query)
+    first = matches(job)[0]
+    assert (first["image_id"], first["verified"]) == (names[3], True)
+    hit = first["hits"][0]
+    assert (hit["source"], hit["verified"], hit["mirrored"]) == ("local", True, False)
+    assert Box(*hit["box"]).iou(Box(*SPOT)) > 0.9
+    assert hit["rotation"] == pytest.approx(90, abs=2)
+    assert hit["inliers"] >= 8
+    assert hit["quad"] == [
+        pytest.approx(corner, abs=4) for corner in ([210, 60], [210, 150], [90, 150], [90, 60])
+    ]
+    assert job.result["verification"]["verified"] == 1
+
+
+def test_a_mirrored_crop_is_found(filled: tuple[World, list[str]]) -> None:
+    world, names = filled
+    first = matches(world.search(ImageOps.mirror(texture(1, SIZE).crop(SPOT))))[0]
+    assert (first["image_id"], first["hits"][0]["mirrored"]) == (names[1], True)
+    assert Box(*first["hits"][0]["box"]).iou(Box(*SPOT)) > 0.9
+    assert first["hits"][0]["quad"][0] == pytest.approx([210, 60], abs=4)
+
+
+def test_a_photo_that_the_embedding_puts_last_comes_first(
+    filled: tuple[World, list[str]],
+) -> None:
+    world, names = filled
+    query = texture(2, SIZE).crop(SPOT).transpose(Image.Transpose.ROTATE_180)
+    query = Image.fromarray(255 - np.asarray(query) // 2)  # the embedding sees a negative
+    query = Image.fromarray(255 - np.asarray(query))
+    plain = matches(world.search(query, verify=False))
+    assert not any(match["verified"] for match in plain)
+    assert matches(world.search(query, limit=1))[0]["image_id"] == names[2]
+
+
+def test_what_is_not_there_is_not_verified(filled: tuple[World, list[str]]) -> None:
+    world, _ = filled
+    job = world.search(texture(77, SIZE).crop(SPOT))
+    assert not any(match["verified"] for match in matches(job))
+    assert job.result["verification"] == {"checked": 5, "verified": 0, "complete": True}
+
+
+def test_without_time_nothing_is_verified_and_the_answer_says_so(
+    filled: tuple[World, list[str]],
+) -> None:
+    world, _ = filled
+    job = world.verifying(budget_s=-1.0).search(texture(1, SIZE).crop(SPOT))
+    assert job.result["verification"] == {"checked": 0, "verified": 0, "complete": False}
+    assert len(matches(job)) == 5
+
+
+def test_photos_indexed_without_features_are_found_and_not_verified(
+    filled: tuple[World, list[str]],
+) -> None:
+    world, names = filled
+    again = world.post(*[png(texture(n, SIZE)) for n in range(5)], job_id="off", local_features=0)
+    world.index("off")
+    assert (again, world.statuses("off")) == (names, ["indexed"] * 5)
+    assert world.writer.words.count("default") == 0
+    assert not world.base.images.exists(local_key("default", names[0]))
+    job = world.search(texture(1, SIZE).crop(SPOT))
+    assert matches(job)[0]["verified"] is False
+    assert job.result["verification"]["checked"] == 0
+
+
+def test_a_deleted_photo_leaves_no_features_and_no_words(filled: tuple[World, list[str]]) -> None:
+    world, names = filled
+    world.base.catalogue.remove("default", names[3])
+    world.writer.discard("default", names[3])
+    assert world.writer.words.count("default") == 4
+    with pytest.raises(NotFound):
+        world.base.images.open(local_key("default", names[3]))
+
+
+def test_broken_features_are_no_reason_to_fail(filled: tuple[World, list[str]]) -> None:
+    world, names = filled
+    world.base.images.put(local_key("default", names[1]), b"NLF1 and then nothing of use")
+    found = matches(world.search(texture(1, SIZE).crop(SPOT)))
+    assert names[1] in [match["image_id"] for match in found]
+
+
+def test_a_query_without_texture_is_searched_by_its_embedding(
+    filled: tuple[World, list[str]],
+) -> None:
+    world, _ = filled
+    job = world.search(Image.new("RGB", (90, 60), (200, 30, 30)))
+    assert len(matches(job)) == 5
+    assert job.result["verification"]["checked"] == 0
+
+
+def test_filters_hold_for_what_words_find(filled: tuple[World, list[str]]) -> None:
+    world, _ = filled
+    where = [{"key": "year", "values": [1999], "bounds": []}]
+    assert matches(world.search(texture(1, SIZE).crop(SPOT), filter=where)) == []
+
+
+def test_a_photo_of_both_channels_is_verified_before_those_of_one() -> None:
+    queries = Query.both(extract(texture(1, SIZE), 50), VOCABULARY)
+    order = fused(["a", "b", "c"], [Candidate("d", 1), Candidate("b", 0)], queries)
+    assert order[0] == Candidate("b", 0)
+    assert {candidate.image_id for candidate in order[1:3]} == {"a", "d"}
+    assert order.index(Candidate("a", 0)) < order.index(Candidate("a", 1))
+    assert len(order) == len(set(order)) == 7
+
+
+def test_old_keypoints_are_refused_with_a_reason(world: World) -> None:
+    from worker.local.keypoints import Keypoints
+
+    with pytest.raises(InvalidImage, match="version"):
+        Keypoints.from_bytes(b"something else altogether", VOCABULARY)

@@ -1,0 +1,119 @@
+"""The commit: everything that is written of an image, and the end of its item after that.
+
+Vectors come first, then the files beside the photo, then the catalogue, and last the job's items.
+Each step may be repeated, and the items end only when everything before is written: whatever is
+killed in between, the task that runs again completes the same state.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Protocol
+
+from common.catalogue import Catalogue
+from common.errors import NotFound
+from common.images import ImageStore, local_key, photo_folder, regions_key, thumbnail_key
+from common.job_store import JobStore
+from common.jobs import Item, ItemStatus
+from worker.indexing.batch import Batch, IndexedImage
+from worker.vectors.base import Region
+from worker.vectors.stores import VectorStore, WordStore
+
+
+class Committer(Protocol):
+    """Takes finished batches."""
+
+    def commit(self, batch: Batch) -> None:
+        """Write the batch, or see to it that it is written.
+
+        Raises StoreUnavailable, BrokerUnavailable, StoreRefused, or EncoderMismatch where the
+        collection was built with another encoder.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes batches to the vector stores that this process has open."""
+
+    store: VectorStore
+    words: WordStore
+    images: ImageStore
+    catalogue: Catalogue
+    jobs: JobStore
+
+    def commit(self, batch: Batch) -> None:
+        """See Committer. Images that were deleted meanwhile stay deleted.
+
+        A job that has ended or is gone writes no more.
+        """
+        if not self.jobs.is_open(batch.job_id):
+            return
+        dim = batch.embeddings.shape[1]
+        self.catalogue.bind(batch.collection, encoder=batch.encoder, dim=dim)
+        self._write_points(batch, dim)
+        self._write_words(batch)
+        for image in batch.images:
+            self._write_files(batch.collection, image)
+        kept = self._list(batch)
+        for image in batch.images:
+            if image.record.image_id not in kept:
+                self.discard(batch.collection, image.record.image_id)
+        self.jobs.finish_items(batch.job_id, [_ended(image, kept) for image in batch.images])
+
+    def discard(self, collection: str, image_id: str) -> None:
+        """Remove an image's points and files, unless it was posted again meanwhile."""
+        if image_id not in self.catalogue.find(collection, [image_id]):
+            self.store.delete_image(collection, image_id)
+            self.words.delete_image(collection, image_id)
+            self.images.delete(photo_folder(collection, image_id))
+
+    def _write_points(self, batch: Batch, dim: int) -> None:
+        self.store.ensure_collection(batch.collection, dim)
+        self.store.replace_images(
+            batch.collection, {image.record.image_id: points for image, points in batch.points()}
+        )
+
+    def _write_words(self, batch: Batch) -> None:
+        """Write the images' words; one indexed without local features keeps none of old."""
+        points = list(batch.words_points())
+        self.words.put(batch.collection, [point for _, point in points if point is not None])
+        for image, point in points:
+            if point is None:
+                self.words.delete_image(batch.collection, image.record.image_id)
+
+    def _write_files(self, collection: str, image: IndexedImage) -> None:
+        """Write thumbnail, local features and the list of regions beside the photo."""
+        name = image.record.image_id
+        if image.thumbnail is not None:
+            self.images.put(thumbnail_key(collection, name), image.thumbnail)
+        if image.keypoints is not None:
+            self.images.put(local_key(collection, name), image.keypoints)
+        elif image.words is None:
+            self.images.delete(local_key(collection, name))
+        self.images.put(regions_key(collection, name), _regions_json(image.regions))
+
+    def _list(self, batch: Batch) -> set[str]:
+        """List the images in the catalogue; return the ids of those that are still wanted."""
+        now = time.time()
+        return self.catalogue.mark_indexed(
+            batch.collection,
+            [
+                image.record.indexed(regions=len(image.regions), at=now, recipe=batch.recipe)
+                for image in batch.images
+            ],
+        )
+
+
+def _regions_json(regions: tuple[Region, ...]) -> bytes:
+    shown = ("box", "source", "label", "confidence")
+    payloads = [region.payload() for region in regions]
+    return json.dumps([{name: payload[name] for name in shown} for payload in payloads]).encode()
+
+
+def _ended(image: IndexedImage, kept: set[str]) -> Item:
+    if image.record.image_id in kept:
+        return image.item.ended(ItemStatus.INDEXED, image.record.image_id)
+    return image.item.failed(NotFound("The photo was deleted while it was being indexed."))

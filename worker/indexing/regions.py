@@ -1,0 +1,79 @@
+"""Which boxes of a photo are indexed. Pure: sizes and detections in, regions out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from common.geometry import Box
+from worker.boxes import corners, largest_overlaps, spans
+from worker.models.base import Detection
+from worker.vectors.base import Source
+
+MIN_SIDE_PX = 8
+"""Detections smaller than this hold too few pixels to be told apart."""
+SAME_IOU = 0.95
+"""A tile that overlaps an earlier proposal this much would be the same crop again."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A box to be indexed and what proposed it."""
+
+    box: Box
+    source: Source
+    label: str | None = None
+    confidence: float | None = None
+
+
+@dataclass(frozen=True)
+class Tiling:
+    """A multi-scale grid of square tiles: for each N of `scales`, of 1/N of the shorter side.
+
+    Neighbours share at least `overlap` (0..0.9) of a side. A scale is left out when the sides of
+    its tiles would be under `min_px`, and so are all from the one on that would make more than
+    `most` tiles: a very long panorama must not become a million regions.
+    """
+
+    scales: tuple[int, ...]
+    overlap: float
+    min_px: int
+    most: int = 2000
+
+    def boxes(self, width: int, height: int) -> Iterator[Box]:
+        """Yield the tiles of a photo of that size in pixels, large ones first."""
+        made = 0
+        for n in self.scales:
+            side = min(width, height) / n
+            if side < self.min_px:
+                continue
+            columns, rows = spans(width, side, self.overlap), spans(height, side, self.overlap)
+            made += len(columns) * len(rows)
+            if made > self.most:
+                return
+            for top, bottom in rows:
+                for left, right in columns:
+                    yield Box.covering((left, top, right, bottom), width, height)
+
+
+def propose(
+    width: int, height: int, detections: Sequence[Detection], tiling: Tiling
+) -> list[Proposal]:
+    """Return the regions of a photo: the whole, every detection, then the tiles.
+
+    A photo in which nothing is detected still has regions. `detections` come most confident
+    first: of two with the same box (one thing under two labels) the first stays.
+    """
+    detected: dict[Box, Proposal] = {}
+    for one in detections:
+        box = Box.covering((one.x1, one.y1, one.x2, one.y2), width, height)
+        if min(box.width, box.height) >= MIN_SIDE_PX:
+            detected.setdefault(box, Proposal(box, Source.DETECTOR, one.label, one.confidence))
+    proposals = [Proposal(Box(0, 0, width, height), Source.WHOLE), *detected.values()]
+    tiles = list(tiling.boxes(width, height))
+    known = corners(proposal.box for proposal in proposals)
+    fresh = largest_overlaps(corners(tiles), known) < SAME_IOU
+    proposals += [
+        Proposal(tile, Source.TILE) for tile, new in zip(tiles, fresh, strict=True) if new
+    ]
+    return proposals

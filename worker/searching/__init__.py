@@ -1,0 +1,1 @@
+"""The search pipeline: from a question to an answer."""

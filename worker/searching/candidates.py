@@ -1,0 +1,89 @@
+"""The images that may hold a thing: by its embedding, and by the visual words they share with it.
+
+What the embedding never had the idea of can still be found: images that share rare details with
+the query are candidates of their own.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from worker.local.vocabulary import Vocabulary
+from worker.local.words import query_words
+from worker.searching.certainty import Background
+from worker.searching.grouping import Match
+from worker.searching.nearest import Nearest, best_matches
+from worker.searching.options import SearchOptions
+from worker.searching.question import Thing
+from worker.vectors.stores import WordStore
+
+HITS_LEFT_OVER = 6
+"""Hits looked at of each image where some may be left out as negatives."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An image to be verified against one of a thing's queries.
+
+    `query` is the index of that query; queries are pictures as they are, or mirrored.
+    """
+
+    image_id: str
+    query: int
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The images that may hold `thing` and should not be like `unlike`.
+
+    `matches` are those of its embedding, best first, more than were asked for; `by_words` those
+    that share visual words, best first, an image perhaps many times. `background` is what images
+    score that do not hold the thing. `looks` images get a closer look. `started` is when the search
+    for this thing began, on the monotonic clock.
+    """
+
+    thing: Thing
+    unlike: Thing | None
+    matches: tuple[Match, ...]
+    by_words: tuple[Candidate, ...]
+    background: Background
+    looks: int
+    started: float
+
+
+@dataclass(frozen=True)
+class CandidateFinder:
+    """Finds candidates in both stores."""
+
+    nearest: Nearest
+    words: WordStore
+    vocabulary: Vocabulary
+
+    def by_embedding(
+        self, thing: Thing, unlike: Thing | None, options: SearchOptions
+    ) -> Candidates:
+        """Return the candidates that look like the thing. Raises StoreUnavailable."""
+        started = time.monotonic()
+        looks = 0 if thing.aspect is None else options.zoom_images
+        wanted = options.grouping.at_least(looks)
+        if unlike is not None:
+            wanted = replace(wanted, hits_per_image=max(wanted.hits_per_image, HITS_LEFT_OVER))
+        matches = tuple(best_matches(self.nearest.fetch(thing, options), wanted))
+        return Candidates(thing, unlike, matches, (), Background.of(matches), looks, started)
+
+    def with_words(self, candidates: Candidates, options: SearchOptions) -> Candidates:
+        """Return the candidates and those that share the most words. Raises StoreUnavailable."""
+        scored = [
+            (hit.score, Candidate(hit.image_id, number))
+            for number, query in enumerate(candidates.thing.queries or ())
+            for hit in self.words.search(
+                options.collection,
+                query_words(query.keypoints, self.vocabulary),
+                vocabulary=self.vocabulary.id,
+                limit=options.verify_images,
+                where=options.where,
+            )
+        ]
+        scored.sort(key=lambda pair: (-pair[0], pair[1].image_id, pair[1].query))
+        return replace(candidates, by_words=tuple(candidate for _, candidate in scored))

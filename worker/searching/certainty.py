@@ -1,0 +1,93 @@
+"""How sure a find is: the probability that a photo really shows what was searched for.
+
+Its signs: evidence, how unlikely chance would make as many local features agree; how much of the
+query these cover; and how far the photo's score stands out from the also-rans', the best scores of
+photos that rank behind: a search for something that no photo shows has best scores as well, but
+none stands out. All are comparable between encoders and collections, where a bare score is not.
+
+Two logistic models weigh them, one for finds with evidence and one for those without. They were
+fitted to the open set of `make eval`, searches of the development photos of which half had no
+right photo among those searched: crops exact and altered, and second photographs.
+`python -m lab.evaluation certainty data/eval/*/answers.jsonl` fits them again; docs/EVALUATION.md
+has the precision and reliability that came out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import ClassVar
+
+from worker.local.placement import FOUND, Placement
+from worker.searching.grouping import Match
+
+LIKELY = 0.5
+"""Probability from which a thing counts as found."""
+UNVERIFIED = (-11.3, 16.9)
+"""Without evidence: weights of 1 and of the rise; their sum is the logit of the probability."""
+VERIFIED = (-0.31, 3.66, 0.47, 3.07)
+"""With it: weights of 1, the rise, the proof and the coverage (`Signs`)."""
+CLEAR = 4
+"""Photos right behind the first are no background: several may show the thing."""
+UNKNOWN_SCORE = 0.7
+"""Stands in for the also-rans' score where there is none: a collection of one photo."""
+
+
+@dataclass(frozen=True)
+class Background:
+    """What photos score that do not show the thing: `score`, cosine similarity."""
+
+    score: float
+
+    @classmethod
+    def of(cls, matches: Sequence[Match]) -> Background:
+        """Read it off a search's matches, best first; better the more there are."""
+        behind = matches[1 + CLEAR :] or matches[1:]
+        return cls(median(match.score for match in behind) if behind else UNKNOWN_SCORE)
+
+    def rise(self, score: float) -> float:
+        """Return how far a score stands out: 0 like the also-rans, 1 for an equal picture."""
+        return (score - self.score) / max(1 - self.score, 1e-3)
+
+
+@dataclass(frozen=True)
+class Signs:
+    """What tells how sure a find is: its score's `rise`; with evidence also `proof` and `coverage`.
+
+    `proof` is the logarithm of how many times the least evidence there is; `coverage` the share of
+    the query's area that the keypoints in agreement lie around: two mugs may bear the same icon.
+    """
+
+    rise: float
+    proof: float | None = None
+    coverage: float | None = None
+
+    NAMES: ClassVar = ("rise", "proof", "coverage")
+
+    @classmethod
+    def of(cls, rise: float, evidence: float | None, coverage: float | None) -> Signs:
+        """Return the signs of a find; `evidence` is None where there is none."""
+        if evidence is None:
+            return cls(rise)
+        return cls(rise, math.log(max(evidence, FOUND) / FOUND), coverage or 0.0)
+
+    def values(self) -> tuple[float, ...]:
+        """Return those that are there, in the order of the weights."""
+        every = (self.rise, self.proof, self.coverage)
+        return tuple(value for value in every if value is not None)
+
+    @property
+    def probability(self) -> float:
+        """Return the probability, 0..1, that a photo with these signs shows the thing."""
+        first, *weights = UNVERIFIED if self.proof is None else VERIFIED
+        logit = first + sum(w * v for w, v in zip(weights, self.values(), strict=True))
+        return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+def certainty(score: float, places: Sequence[Placement], background: Background) -> float:
+    """Return the probability, 0..1, that a photo of this score and these places shows the thing."""
+    best = places[0] if places else None
+    evidence, coverage = (best.evidence, best.coverage) if best else (None, None)
+    return Signs.of(background.rise(score), evidence, coverage).probability

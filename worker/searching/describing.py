@@ -1,0 +1,42 @@
+"""What each thing looks like in its details: the local features of its pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from PIL import Image
+
+from worker.local.features import extract
+from worker.local.match import Query
+from worker.local.vocabulary import Vocabulary
+from worker.searching.options import SearchOptions
+from worker.searching.question import Question, Thing
+
+QUERY_FEATURES = 600
+"""Keypoints of a query: matching costs time in proportion."""
+QUERY_PIXELS = 400_000
+"""A small picture has so many at most: more only cost time."""
+LEAST_FEATURES = 4
+"""Fewer keypoints prove nothing."""
+
+
+@dataclass(frozen=True)
+class QueryDescriber:
+    """Detects the local features of things."""
+
+    vocabulary: Vocabulary
+
+    def describe(self, question: Question, options: SearchOptions) -> Question:
+        """Return the question with local features; unchanged where nothing is to be verified."""
+        if not options.verify_images:
+            return question
+        return question.with_each(self._described)
+
+    def _described(self, thing: Thing) -> Thing:
+        queries = tuple(query for one in thing.pictures for query in self._both(one))
+        return replace(thing, queries=queries or None)
+
+    def _both(self, picture: Image.Image) -> tuple[Query, ...]:
+        """Return the picture's features as it is and mirrored; none where there are too few."""
+        features = extract(picture, QUERY_FEATURES, QUERY_PIXELS)
+        return Query.both(features, self.vocabulary) if len(features) >= LEAST_FEATURES else ()

@@ -1,0 +1,61 @@
+"""What each thing looks like as a whole: its pictures, turned or mixed with a text, embedded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from PIL import Image
+
+from worker.models.base import Embeddings, Encoder
+from worker.searching.options import SearchOptions
+from worker.searching.question import Question, Thing
+from worker.vectors.base import Vector
+
+QUARTERS = (
+    Image.Transpose.ROTATE_90,
+    Image.Transpose.ROTATE_180,
+    Image.Transpose.ROTATE_270,
+)
+
+
+@dataclass(frozen=True)
+class QueryEmbedder:
+    """Embeds things with one encoder."""
+
+    encoder: Encoder
+
+    def embed(self, question: Question, options: SearchOptions) -> Question:
+        """Return the question with embeddings. Raises TextNotSupported.
+
+        The text belongs to what is searched for; what images should not be like has none.
+        """
+        wordless = replace(options, text=None)
+        return Question(
+            tuple(self._embedded(thing, options) for thing in question.things),
+            None if question.unlike is None else self._embedded(question.unlike, wordless),
+        )
+
+    def _embedded(self, thing: Thing, options: SearchOptions) -> Thing:
+        return replace(thing, embeddings=self._embeddings(thing, options))
+
+    def _embeddings(self, thing: Thing, options: SearchOptions) -> Embeddings:
+        """Return embeddings (E, dim): the pictures', also turned where the request says so.
+
+        Each is mixed with the text's where there is one.
+        """
+        text: Vector | None = None
+        if options.text is not None:
+            text = self.encoder.encode_texts([options.text])[0]
+        if not thing.pictures:
+            assert text is not None  # web lets no request pass that asks for nothing
+            return text.reshape(1, -1)
+        turned = [one.transpose(turn) for one in thing.pictures for turn in QUARTERS]
+        every = [*thing.pictures, *turned] if options.rotate else thing.pictures
+        embeddings = self.encoder.encode_images(every)
+        if text is None:
+            return embeddings
+        mixed = (1 - options.text_weight) * embeddings + options.text_weight * text
+        norms = np.linalg.norm(mixed, axis=1, keepdims=True)
+        unit: Embeddings = (mixed / np.maximum(norms, 1e-6)).astype(np.float32)
+        return unit

@@ -1,0 +1,77 @@
+"""The regions nearest to a thing: what asks the vector store, and the best images among them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from worker.models.base import Embeddings
+from worker.models.with_kinds import asked
+from worker.searching.grouping import (
+    Fetch,
+    Grouping,
+    Match,
+    best_images,
+    order,
+    remembered,
+    with_runners_up,
+)
+from worker.searching.options import SearchOptions
+from worker.searching.question import Thing
+from worker.vectors.base import Hit
+from worker.vectors.stores import VectorStore
+
+NEAREST = 1000
+"""Regions among whose images those to be verified are chosen, and the background is taken from."""
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Asks one vector store. Of its embeddings the last `kind_dim` numbers say the kind.
+
+    Collections of fewer than `exact_below` regions are compared region by region.
+    """
+
+    store: VectorStore
+    kind_dim: int
+    exact_below: int
+
+    def compared(self, thing: Thing, same_kind: float = 0.0) -> Embeddings:
+        """Return what a thing's embeddings are compared as: see `with_kinds.asked`."""
+        return asked(thing.embeddings, self.kind_dim, same_kind)
+
+    def fetch(self, thing: Thing, options: SearchOptions, same_kind: float = 0.0) -> Fetch:
+        """Return what asks for the points nearest to any of the thing's embeddings, best first.
+
+        Scores are dot products: what is compared need not have norm 1. A point's score is the best
+        that any of them gives it, so that the first `limit` of the union of all first `limit` are
+        those of all points.
+        """
+        embeddings = self.compared(thing, same_kind)
+        exact = self.store.count(options.collection) < self.exact_below
+        norms = np.linalg.norm(embeddings, axis=1)
+
+        def fetch(limit: int, image_id: str | None = None) -> list[Hit]:
+            best: dict[str, Hit] = {}
+            for vector, norm in zip(embeddings, norms.tolist(), strict=True):
+                for near in self.store.search(
+                    options.collection,
+                    vector / norm,
+                    limit=limit,
+                    where=options.where,
+                    image_id=image_id,
+                    exact=exact,
+                ):
+                    hit = replace(near, score=near.score * norm)
+                    if hit.id not in best or best[hit.id].score < hit.score:
+                        best[hit.id] = hit
+            return sorted(best.values(), key=order)[:limit]
+
+        return fetch
+
+
+def best_matches(fetch: Fetch, wanted: Grouping) -> list[Match]:
+    """Return the best images, and behind them the others among the nearest regions."""
+    nearest = fetch(NEAREST)
+    return with_runners_up(best_images(remembered(nearest, fetch), wanted), nearest, wanted)

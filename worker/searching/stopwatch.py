@@ -1,0 +1,26 @@
+"""How long each step of a search took."""
+
+from __future__ import annotations
+
+import time
+
+
+class Stopwatch:
+    """Milliseconds of each step, for the result. It starts when it is made."""
+
+    def __init__(self, queued_since: float) -> None:
+        """Note how long the job has waited since `queued_since`, in Unix seconds."""
+        self._queued_ms = max(0.0, (time.time() - queued_since) * 1000)
+        self._started = self._last = time.monotonic()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        """Book the time since the last lap under `name`, beside what is booked there."""
+        now = time.monotonic()
+        self._laps[name] = round(self._laps.get(name, 0.0) + (now - self._last) * 1000, 2)
+        self._last = now
+
+    def timings_ms(self) -> dict[str, float]:
+        """Return the time on the queue, every lap, and the sum."""
+        total = (self._last - self._started) * 1000 + self._queued_ms
+        return {"queued": round(self._queued_ms, 2), **self._laps, "total": round(total, 2)}

@@ -1,0 +1,26 @@
+"""Choosing the form of Qdrant that the settings ask for."""
+
+from __future__ import annotations
+
+from common.settings import Settings
+from worker.vectors.engine import Engine
+from worker.vectors.stores import VectorStore
+
+
+def open_engine(settings: Settings) -> Engine:
+    """Open Qdrant Edge in the data folder, or the server when NEEDLE_QDRANT_URL is set.
+
+    Raises StoreUnavailable when the server does not answer or the folder is another process's.
+    """
+    if settings.qdrant_url:
+        from worker.vectors.server import Server
+
+        return Server.connect(settings.qdrant_url, api_key=settings.qdrant_api_key)
+    from worker.vectors.edge import Edge
+
+    return Edge(settings.data_dir)
+
+
+def open_store(settings: Settings) -> VectorStore:
+    """Open the regions' store alone, on an engine of its own. Raises StoreUnavailable."""
+    return VectorStore(open_engine(settings))

@@ -1,0 +1,179 @@
+"""A Qdrant server (or cluster), through qdrant-client: a collection a shelf."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from qdrant_client import QdrantClient, models
+from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
+
+from common.errors import StoreRefused, StoreUnavailable
+from common.vectors.filters import Condition
+from worker.vectors.conditions import FilterFactory, field_of, kind_of
+from worker.vectors.engine import Near, Row, Shelf, Sort, Wanted
+from worker.vectors.words import VECTOR, SparseVector
+
+BATCH = 256
+_TIMEOUT_S = 30
+PREFIXES = {Sort.REGIONS: "needle_", Sort.WORDS: "needlewords_"}
+"""Goes before a collection's name, so that the sorts keep apart on one server."""
+FILTERS = FilterFactory(
+    filter=models.Filter,
+    field=models.FieldCondition,
+    value=lambda value: models.MatchValue(value=value),
+    any_of=lambda values: models.MatchAny(any=values),
+    range=models.Range,
+    has_id=lambda ids: models.HasIdCondition(has_id=ids),
+)
+INDEXES: dict[str, models.PayloadSchemaType | models.IntegerIndexParams] = {
+    "keyword": models.PayloadSchemaType.KEYWORD,
+    "integer": models.IntegerIndexParams(
+        type=models.IntegerIndexType.INTEGER, lookup=True, range=False
+    ),
+    "float": models.PayloadSchemaType.FLOAT,
+}
+
+
+class Server:
+    """An engine on a server; any number of processes may share it."""
+
+    def __init__(self, client: QdrantClient) -> None:
+        self._client = client
+        self._known: set[Shelf] = set()
+        self._indexed: set[tuple[Shelf, str]] = set()
+
+    @classmethod
+    def connect(cls, url: str, *, api_key: str | None = None) -> Server:
+        """Connect to the server at `url`. Raises StoreUnavailable when it does not answer."""
+        with _translated():
+            client = QdrantClient(
+                url=url, api_key=api_key, timeout=_TIMEOUT_S, check_compatibility=False
+            )
+            client.get_collections()
+        return cls(client)
+
+    def make(self, shelf: Shelf, dim: int | None) -> None:
+        """See Engine."""
+        name = _name(shelf)
+        with _translated():
+            if self._exists(shelf):
+                return
+            try:
+                self._client.create_collection(name, **_config(dim))
+            except ApiException:
+                if not self._client.collection_exists(name):  # else: a peer was faster
+                    raise
+            keyword = models.PayloadSchemaType.KEYWORD
+            self._client.create_payload_index(name, "image_id", keyword, wait=True)
+
+    def write(self, shelf: Shelf, rows: Sequence[Row], *, all_of: Sequence[str] = ()) -> None:
+        """See Engine."""
+        name = _name(shelf)
+        with _translated():
+            for start in range(0, len(rows), BATCH):
+                batch = [_point(row) for row in rows[start : start + BATCH]]
+                self._client.upsert(name, batch, wait=True)
+            if all_of:
+                stale = FILTERS.of_images_except(all_of, [row.id for row in rows])
+                self._client.delete(name, models.FilterSelector(filter=stale), wait=True)
+
+    def delete_image(self, shelf: Shelf, image_id: str) -> None:
+        """See Engine."""
+        with _translated():
+            exists = self._exists(shelf)
+        if exists:
+            self.write(shelf, [], all_of=[image_id])
+
+    def nearest(self, shelf: Shelf, wanted: Wanted) -> list[Near]:
+        """See Engine."""
+        asked: dict[str, Any]
+        with _translated():
+            if not self._exists(shelf):
+                return []
+            if isinstance(wanted.vector, SparseVector):
+                asked = {"query": _sparse(wanted.vector), "using": VECTOR}
+            else:
+                self._index_fields(shelf, wanted.where)
+                params = models.SearchParams(exact=wanted.exact)
+                asked = {"query": wanted.vector.tolist(), "search_params": params}
+            answer = self._client.query_points(
+                _name(shelf),
+                limit=wanted.limit,
+                query_filter=FILTERS.build(wanted.where, wanted.image_id),
+                with_payload=True,
+                **asked,
+            )
+        return [Near(str(p.id), p.score, p.payload or {}) for p in answer.points]
+
+    def count(self, shelf: Shelf) -> int:
+        """See Engine."""
+        with _translated():
+            if not self._exists(shelf):
+                return 0
+            return self._client.count(_name(shelf), exact=True).count
+
+    def drop(self, shelf: Shelf) -> None:
+        """See Engine."""
+        self._known.discard(shelf)
+        self._indexed = {pair for pair in self._indexed if pair[0] != shelf}
+        with _translated():
+            self._client.delete_collection(_name(shelf))
+
+    def close(self) -> None:
+        """See Engine."""
+        self._client.close()
+
+    def _exists(self, shelf: Shelf) -> bool:
+        """Remember shelves once seen: this is asked on every search."""
+        if shelf not in self._known and self._client.collection_exists(_name(shelf)):
+            self._known.add(shelf)
+        return shelf in self._known
+
+    def _index_fields(self, shelf: Shelf, conditions: Sequence[Condition]) -> None:
+        """Index what is filtered by, the first time: without, each point's payload is read."""
+        name = _name(shelf)
+        for condition in conditions:
+            field = field_of(condition)
+            if (shelf, field) not in self._indexed:
+                if field not in self._client.get_collection(name).payload_schema:
+                    kind = INDEXES[kind_of(condition)]
+                    self._client.create_payload_index(name, field, kind, wait=True)
+                self._indexed.add((shelf, field))
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn the client's errors into StoreRefused and StoreUnavailable."""
+    try:
+        yield
+    except UnexpectedResponse as exc:
+        if exc.status_code is not None and 400 <= exc.status_code < 500:
+            raise StoreRefused(f"The Qdrant server does not take this: {exc}") from exc
+        raise StoreUnavailable(f"The Qdrant server failed: {exc}") from exc
+    except (ApiException, httpx.HTTPError, OSError) as exc:
+        raise StoreUnavailable(f"The Qdrant server does not answer as it should: {exc}") from exc
+
+
+def _name(shelf: Shelf) -> str:
+    return PREFIXES[shelf.sort] + shelf.collection
+
+
+def _config(dim: int | None) -> dict[str, Any]:
+    if dim is None:
+        params = models.SparseVectorParams(modifier=models.Modifier.IDF)
+        return {"vectors_config": {}, "sparse_vectors_config": {VECTOR: params}}
+    return {"vectors_config": models.VectorParams(size=dim, distance=models.Distance.COSINE)}
+
+
+def _sparse(vector: SparseVector) -> models.SparseVector:
+    return models.SparseVector(indices=list(vector.indices), values=list(vector.weights))
+
+
+def _point(row: Row) -> models.PointStruct:
+    vector = row.vector
+    if isinstance(vector, SparseVector):
+        return models.PointStruct(id=row.id, vector={VECTOR: _sparse(vector)}, payload=row.payload)
+    return models.PointStruct(id=row.id, vector=vector.tolist(), payload=row.payload)

@@ -1,0 +1,114 @@
+"""The two stores of the service, on one engine: regions by embedding, and images by words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from common.vectors.filters import Condition
+from worker.vectors.base import Hit, Point, Region, Vector
+from worker.vectors.engine import Engine, Row, Shelf, Sort, Wanted
+from worker.vectors.words import SparseVector, WordsHit, WordsPoint, of_vocabulary
+
+
+class Store:
+    """What both stores do with their sort of points. All methods raise StoreUnavailable."""
+
+    sort: ClassVar[Sort]
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def delete_image(self, collection: str, image_id: str) -> None:
+        """Remove every point of an image; absent ones are no error."""
+        self.engine.delete_image(self._shelf(collection), image_id)
+
+    def count(self, collection: str) -> int:
+        """Return the number of points."""
+        return self.engine.count(self._shelf(collection))
+
+    def delete_collection(self, name: str) -> None:
+        """Remove a collection; an absent one is no error."""
+        self.engine.drop(self._shelf(name))
+
+    def close(self) -> None:
+        """Write everything down and release the engine, which the other store may share."""
+        self.engine.close()
+
+    def _shelf(self, collection: str) -> Shelf:
+        return Shelf(self.sort, collection)
+
+
+class VectorStore(Store):
+    """Keeps the regions of every collection, each with its embedding."""
+
+    sort = Sort.REGIONS
+
+    def ensure_collection(self, name: str, dim: int) -> None:
+        """Create a collection of embeddings of `dim` dimensions unless it is there."""
+        self.engine.make(self._shelf(name), dim)
+
+    def replace_images(self, collection: str, points: Mapping[str, Sequence[Point]]) -> None:
+        """Make `points[image_id]` all the points of each of those images.
+
+        Safe to repeat; a reader never sees an image without points in between.
+        """
+        rows = [
+            Row(point.id, point.vector, point.region.payload())
+            for group in points.values()
+            for point in group
+        ]
+        self.engine.write(self._shelf(collection), rows, all_of=list(points))
+
+    def search(
+        self,
+        collection: str,
+        vector: Vector,
+        *,
+        limit: int,
+        where: Sequence[Condition] = (),
+        image_id: str | None = None,
+        exact: bool = True,
+    ) -> list[Hit]:
+        """Return the `limit` points nearest to `vector` (dim,), best first.
+
+        `where` filters on metadata, `image_id` on one image. `exact` compares every point;
+        otherwise the index of the engine answers where there is one. A collection that does not
+        exist has no points.
+        """
+        wanted = Wanted(vector, limit, where, image_id, exact)
+        near = self.engine.nearest(self._shelf(collection), wanted)
+        return [Hit(one.id, one.score, Region.from_payload(one.payload)) for one in near]
+
+
+class WordStore(Store):
+    """Keeps the visual words of every collection's images, one point each."""
+
+    sort = Sort.WORDS
+
+    def put(self, collection: str, points: Sequence[WordsPoint]) -> None:
+        """Write the words of images, one point each, over what was there. Safe to repeat."""
+        if points:
+            shelf = self._shelf(collection)
+            self.engine.make(shelf, None)
+            rows = [Row(point.id, point.vector, point.payload()) for point in points]
+            self.engine.write(shelf, rows)
+
+    def search(
+        self,
+        collection: str,
+        vector: SparseVector,
+        *,
+        vocabulary: str,
+        limit: int,
+        where: Sequence[Condition] = (),
+    ) -> list[WordsHit]:
+        """Return the `limit` images that share the most, best first; none that shares nothing.
+
+        Only images with words of that vocabulary are compared; `where` filters on metadata.
+        """
+        if not vector.indices:
+            return []
+        wanted = Wanted(vector, limit, (of_vocabulary(vocabulary), *where))
+        near = self.engine.nearest(self._shelf(collection), wanted)
+        return [WordsHit(one.payload["image_id"], one.score) for one in near if one.score > 0]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
+from common.contract.orders import SearchOrder
 from common.vectors import filters
 from common.vectors.aggregate import Aggregate
 from common.vectors.base import Hit, VectorStore
@@ -61,22 +61,22 @@ class Options:
     share: float
 
     @classmethod
-    def of(cls, details: Mapping[str, Any], things: int) -> Options:
-        """Read a job's details."""
+    def of(cls, order: SearchOrder, things: int) -> Options:
+        """Read a job's order."""
         grouping = Grouping(
-            limit=details["limit"],
-            hits_per_image=details["hits_per_image"],
-            min_score=details["min_score"],
-            aggregate=Aggregate(details["aggregate"]),
+            limit=order.limit,
+            hits_per_image=order.hits_per_image,
+            min_score=order.min_score,
+            aggregate=order.aggregate,
         )
         return cls(
-            details["collection"],
+            order.collection,
             grouping,
-            filters.from_json(details["filter"]),
-            details.get("zoom"),
-            details.get("verify_budget_ms"),
+            filters.parse(order.filter),
+            order.zoom,
+            order.verify_budget_ms,
             # Several things are ordered by how likely photos hold them: nothing else may mix in.
-            details.get("same_kind") if things == 1 else 0.0,
+            order.same_kind if things == 1 else 0.0,
             1 / things,
         )
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.contract.orders import IndexOrder
 from common.settings import Settings
 
 
@@ -21,18 +22,11 @@ class IndexOptions:
     local_features: int
 
     @classmethod
-    def of(cls, details: Mapping[str, Any], settings: Settings) -> IndexOptions:
-        """Read a job's details; what the request left open comes from the settings."""
-
-        def chosen(name: str) -> Any:
-            given = details.get(name)
-            return getattr(settings, name) if given is None else given
-
-        return cls(
-            collection=details["collection"],
-            confidence_threshold=chosen("confidence_threshold"),
-            batch_size=chosen("batch_size"),
-            profile=chosen("profile"),
-            metadata=details.get("metadata"),
-            local_features=chosen("local_features"),
-        )
+    def of(cls, order: IndexOrder, settings: Settings) -> IndexOptions:
+        """Read a job's order; what the request left open comes from the settings."""
+        chosen = {
+            name: getattr(settings, name) if given is None else given
+            for name, given in vars(order).items()
+            if hasattr(settings, name)
+        }
+        return cls(collection=order.collection, metadata=order.metadata, **chosen)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from common import pictures
 from common.catalogue import Catalogue
+from common.contract.orders import SearchOrder
+from common.contract.requests import Example, ImageExample, UrlExample
 from common.errors import NotFound
 from common.fetch import Fetcher
 from common.geometry import Box
 from common.images import ImageStore, photo_key, query_key
-from common.jobs import Job
 from common.vectors.aggregate import Aggregate
 from common.vectors.base import Vector
 from worker.local.match import Query
@@ -73,68 +73,67 @@ class Asker:
     load_detector: Callable[[], Detector | None]
     """Takes seconds; called by the first search that asks to detect."""
 
-    def ask(self, job: Job, lap: Lap) -> Question:
+    def ask(self, job_id: str, order: SearchOrder, lap: Lap) -> Question:
         """Load, cut, detect, embed and describe; `lap` is told each as it ends. NeedleError."""
-        details = job.details
-        sources = _Sources(self, job)
+        sources = _Sources(self, job_id, order)
         given = sources.pictures()
-        examples = [sources.example(one) for one in details.get("examples") or ()]
+        examples = [sources.example(one) for one in order.examples]
         negatives = sources.negatives()
         lap("load")
-        if details.get("detect") and given:
+        if order.detect and given:
             found = self._detected(given[0])
             lap("detect")
             things = [
-                *(self._thing([cut], details, lap, detection) for cut, detection in found),
-                *(self._thing([one], details, lap) for one in [*given[1:], *examples]),
+                *(self._thing([cut], order, lap, detection) for cut, detection in found),
+                *(self._thing([one], order, lap) for one in [*given[1:], *examples]),
             ]
         else:
-            things = [self._thing([*given, *examples], details, lap)]
-        wordless = {**details, "text": None}
+            things = [self._thing([*given, *examples], order, lap)]
+        wordless = order.model_copy(update={"text": None})
         return Question(tuple(things), self._thing(negatives, wordless, lap) if negatives else None)
 
     def _thing(
         self,
         shown: Sequence[Image.Image],
-        details: Mapping[str, Any],
+        order: SearchOrder,
         lap: Lap,
         detection: Detection | None = None,
     ) -> Thing:
-        embeddings = self._embed(shown, details)
+        embeddings = self._embed(shown, order)
         lap("encode")
-        queries = self._describe(shown, details)
+        queries = self._describe(shown, order)
         lap("describe")
         aspect = shown[0].width / shown[0].height if shown else None
         return Thing(embeddings, queries, aspect, detection)
 
-    def _embed(self, shown: Sequence[Image.Image], details: Mapping[str, Any]) -> Embeddings:
+    def _embed(self, shown: Sequence[Image.Image], order: SearchOrder) -> Embeddings:
         """Return embeddings (E, dim): the pictures', also turned where the request says so.
 
         Each is mixed with the text's where there is one.
         """
         text: Vector | None = None
-        if details.get("text") is not None:
-            text = self.encoder.encode_texts([details["text"]])[0]
+        if order.text is not None:
+            text = self.encoder.encode_texts([order.text])[0]
         if not shown:
             assert text is not None  # web lets no request pass that asks for nothing
             return text.reshape(1, -1)
         turned = [one.transpose(turn) for one in shown for turn in QUARTERS]
-        every = [*shown, *turned] if details.get("rotate") else shown
+        every = [*shown, *turned] if order.rotate else shown
         embeddings = self.encoder.encode_images(every)
         if text is None:
             return embeddings
-        weight: float = details["text_weight"]
+        weight = order.text_weight
         mixed = (1 - weight) * embeddings + weight * text
         norms = np.linalg.norm(mixed, axis=1, keepdims=True)
         unit: Embeddings = (mixed / np.maximum(norms, 1e-6)).astype(np.float32)
         return unit
 
     def _describe(
-        self, shown: Sequence[Image.Image], details: Mapping[str, Any]
+        self, shown: Sequence[Image.Image], order: SearchOrder
     ) -> tuple[Query, ...] | None:
         """Return the pictures' local features; None for a text, or where nothing is verified."""
-        other_score = details["aggregate"] != Aggregate.MAX.value
-        if details.get("verify") is False or other_score or not self.verifier.most_images:
+        other_score = order.aggregate is not Aggregate.MAX
+        if order.verify is False or other_score or not self.verifier.most_images:
             return None
         return tuple(query for one in shown for query in self.verifier.describe(one)) or None
 
@@ -159,36 +158,38 @@ class _Sources:
     """Where the pictures of one search come from."""
 
     asker: Asker
-    job: Job
+    job_id: str
+    order: SearchOrder
 
     def pictures(self) -> list[Image.Image]:
         """Return what is searched for, the first cut to the request's box."""
-        details = self.job.details
-        if details.get("url") or details.get("image_id"):
-            return [self.example(details)]
-        files = self._files(details.get("files", 0), negative=False)
-        return [_cut(one, details.get("box") if n == 0 else None) for n, one in enumerate(files)]
+        order = self.order
+        if order.url:
+            return [self.example(UrlExample(url=order.url, box=order.box))]
+        if order.image_id:
+            return [self.example(ImageExample(image_id=order.image_id, box=order.box))]
+        files = self._files(order.files, negative=False)
+        return [_cut(one, order.box if n == 0 else None) for n, one in enumerate(files)]
 
     def negatives(self) -> list[Image.Image]:
         """Return what nothing found should be like."""
-        details = self.job.details
-        files = self._files(details.get("negative_files", 0), negative=True)
-        return [*files, *(self.example(one) for one in details.get("negatives") or ())]
+        files = self._files(self.order.negative_files, negative=True)
+        return [*files, *(self.example(one) for one in self.order.negatives)]
 
-    def example(self, source: Mapping[str, Any]) -> Image.Image:
+    def example(self, source: Example) -> Image.Image:
         """Return a picture by its `url` or `image_id`, cut to its `box`."""
-        if source.get("url"):
-            content = self.asker.fetcher.fetch(source["url"])
+        if isinstance(source, UrlExample):
+            content = self.asker.fetcher.fetch(source.url)
         else:
-            record = self.asker.catalogue.get(self.job.details["collection"], source["image_id"])
+            record = self.asker.catalogue.get(self.order.collection, source.image_id)
             content = self.asker.images.open(photo_key(record.collection, record.image_id))
-        return _cut(self._decode(content), source.get("box"))
+        return _cut(self._decode(content), source.box)
 
     def _files(self, count: int, *, negative: bool) -> list[Image.Image]:
         try:
             return [
                 self._decode(
-                    self.asker.images.open(query_key(self.job.job_id, number, negative=negative))
+                    self.asker.images.open(query_key(self.job_id, number, negative=negative))
                 )
                 for number in range(count)
             ]

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from common.catalogue import Catalogue, check_encoder
+from common.contract import orders
+from common.contract.answers import Findings
+from common.contract.orders import SearchOrder
 from common.jobs import Job
 from worker.answer import match_json, thing_json
 from worker.finder import Finder, Options
@@ -47,14 +50,15 @@ class Searcher:
     finder: Finder
     catalogue: Catalogue
 
-    def run(self, job: Job) -> dict[str, Any]:
-        """Return a search job's result, as clients see it (URLs aside). Raises NeedleError."""
-        collection: str = job.details["collection"]
+    def run(self, job: Job) -> Findings:
+        """Return what a search job found. Raises NeedleError."""
+        order = orders.of(job, SearchOrder)
+        collection = order.collection
         check_encoder(self.catalogue.collection(collection), self.asker.encoder.id)
         watch = Stopwatch(time.monotonic())
         queued_ms = max(0.0, (time.time() - job.created_at) * 1000)
-        question = self.asker.ask(job, watch.lap)
-        options = Options.of(job.details, len(question.things))
+        question = self.asker.ask(job.job_id, order, watch.lap)
+        options = Options.of(order, len(question.things))
         found: list[list[Found]] = []
         proofs: list[Verification] = []
         for thing in question.things:
@@ -65,7 +69,7 @@ class Searcher:
         records = self.catalogue.find(collection, [photo.image_id for photo in holding])
         holding = [photo for photo in holding if photo.image_id in records]
         most = options.grouping.hits_per_image
-        several = bool(job.details.get("detect"))
+        several = order.detect
         result: dict[str, Any] = {
             "found": any(photo.likely for photo in holding),
             "probability": round(max((p.probability for p in holding), default=0.0), 4),
@@ -85,7 +89,7 @@ class Searcher:
                 thing_json(thing, _surest(photos))
                 for thing, photos in zip(question.things, found, strict=True)
             ]
-        return result
+        return Findings.model_validate(result)
 
 
 def _surest(found: Sequence[Found]) -> float:

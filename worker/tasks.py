@@ -7,14 +7,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery import Celery, Task
 from celery.exceptions import Reject
 from celery.worker.request import Request
 
-from common.errors import BrokerUnavailable, NeedleError, Transient
+from common.contract import orders
+from common.contract.orders import IndexOrder
+from common.errors import BrokerUnavailable, IncompatibleJob, NeedleError, Transient
 from common.jobs import Item, ItemStatus
 from common.log import log_context
 from common.queue import (
@@ -97,7 +98,12 @@ def _index(base: Base, indexer: Indexer, job_id: str, indexes: Sequence[int]) ->
     if not base.jobs.start(job_id):
         log.info("the job has ended or is gone")
         return
-    options = IndexOptions.of(base.jobs.get(job_id).details, base.settings)
+    try:
+        order = orders.of(base.jobs.get(job_id), IndexOrder)
+    except IncompatibleJob as error:
+        base.jobs.fail(job_id, error.code, error.message)
+        return
+    options = IndexOptions.of(order, base.settings)
     items = [item for item in base.jobs.pick(job_id, indexes) if item.status is ItemStatus.QUEUED]
     key = f"{job_id}:{indexes[0]}"
     if base.attempts.begin(key) <= TRUSTED_ATTEMPTS:
@@ -168,9 +174,9 @@ def _search(base: Base, searcher: Searcher, job_id: str) -> None:
     if not base.jobs.start(job_id):
         return
     try:
-        result: Any = searcher.run(base.jobs.get(job_id))
-        base.jobs.succeed(job_id, result)
-        log.info("%d matches in %.3f s", len(result["matches"]), time.monotonic() - started)
+        found = searcher.run(base.jobs.get(job_id))
+        base.jobs.succeed(job_id, found.model_dump(mode="json", exclude_unset=True))
+        log.info("%d matches in %.3f s", len(found.matches), time.monotonic() - started)
     except BrokerUnavailable:
         raise
     except NeedleError as error:

@@ -168,14 +168,14 @@ class Thing(Answer):
 
 
 class Searched(Answer):
-    """How much was searched."""
+    """The size of the collection that was searched."""
 
     images: int = Field(0, description="The images in the collection.")
     regions: int = Field(0, description="The regions of these images.")
 
 
 class Verification(Answer):
-    """What verifying did."""
+    """How many images local features were compared with, and what came of it."""
 
     checked: int = Field(0, description="How many images were compared by their local features.")
     verified: int = Field(0, description="How many of these show the query.")

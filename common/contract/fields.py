@@ -63,6 +63,14 @@ def _parsed(value: object) -> object:
         raise ValueError("must be JSON") from exc
 
 
+def _each_parsed(value: object) -> object:
+    """Read a list that a form carries as JSON, or as the JSON of each element in a field alone."""
+    if isinstance(value, list):
+        return [_parsed(one) for one in value]
+    found = _parsed(value)
+    return [found] if isinstance(value, str) and isinstance(found, dict) else found
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
@@ -82,6 +90,8 @@ def _readable(value: object) -> object:
 
 FromText = BeforeValidator(_parsed)
 """Marks a field that a form carries as JSON in a text."""
+EachFromText = BeforeValidator(_each_parsed)
+"""Marks a list that a form carries as JSON, or element by element."""
 
 Said = Annotated[str, BeforeValidator(_readable)]
 """A name or a sentence that came from elsewhere."""

@@ -11,8 +11,8 @@ from common.contract.fields import (
     MOST_EXAMPLES,
     Box,
     CollectionName,
+    EachFromText,
     Filter,
-    FromText,
     ImageId,
     Metadata,
     Profile,
@@ -81,7 +81,7 @@ class ImageExample(Request):
 
 
 Example = UrlExample | ImageExample
-Examples = Annotated[list[Example], FromText, Field(max_length=MOST_EXAMPLES)]
+Examples = Annotated[list[Example], EachFromText, Field(max_length=MOST_EXAMPLES)]
 
 
 class QueryFields(Request):

@@ -132,7 +132,7 @@ class Cancelled(Permanent):
 
 
 class WorkerCrashed(Permanent):
-    """A photo ended the worker's process each time it was tried."""
+    """An image ended the worker's process each time it was tried."""
 
     code = "worker_crashed"
 

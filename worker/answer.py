@@ -11,6 +11,7 @@ from common.vectors.grouping import Match
 from worker.certainty import LIKELY
 from worker.found import Found
 from worker.local.placement import Placement
+from worker.models.base import Detection
 from worker.question import Thing
 from worker.together import Holding
 
@@ -49,12 +50,17 @@ def thing_json(thing: Thing, probability: float) -> Json:
     """Return a thing of the query picture, and whether any photo holds it."""
     said = thing.detection
     return {
-        "box": [round(n) for n in (said.x1, said.y1, said.x2, said.y2)] if said else None,
+        "box": _rounded(said) if said else None,
         "label": said.label if said else None,
         "confidence": round(said.confidence, 4) if said else None,
         "found": probability >= LIKELY,
         "probability": round(probability, 4),
     }
+
+
+def _rounded(said: Detection) -> list[int]:
+    """Return a detection's box; one at the left or upper edge is a pixel wide at least."""
+    return [round(said.x1), round(said.y1), max(1, round(said.x2)), max(1, round(said.y2))]
 
 
 def _hits(found: Found) -> list[Json]:

@@ -1,4 +1,4 @@
-"""Types of fields that several models share, with their bounds.
+"""Types of fields that several models share, with their bounds; the settings share some.
 
 Those made with TypeAliasType have a schema of their own name in `/openapi.json`.
 """
@@ -99,6 +99,10 @@ CollectionName = Annotated[str, Field(pattern=COLLECTION_PATTERN)]
 Url = Annotated[str, Field(max_length=2048)]
 ImageId = Annotated[str, Field(max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
+BatchSize = Annotated[int, Field(ge=1, le=256)]
+LocalFeatures = Annotated[int, Field(ge=0, le=10_000)]
+Zoom = Annotated[int, Field(ge=0, le=50)]
+VerifyBudgetMs = Annotated[int, Field(ge=1, le=60_000)]
 WaitS = Annotated[float, Field(ge=0, le=LONGEST_WAIT_S)]
 MaxSide = Annotated[
     int,

@@ -9,16 +9,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from common.contract.fields import (
     DEFAULT_COLLECTION,
     MOST_EXAMPLES,
+    BatchSize,
     Box,
     CollectionName,
     EachFromText,
     Filter,
     ImageId,
+    LocalFeatures,
     Metadata,
     Profile,
     Share,
     Url,
+    VerifyBudgetMs,
     WaitS,
+    Zoom,
 )
 from common.errors import BadRequest
 from common.vectors.aggregate import Aggregate
@@ -46,14 +50,14 @@ class IndexRequest(Request):
     confidence_threshold: Share | None = Field(
         None, description="Detections of less confidence become no regions."
     )
-    batch_size: Annotated[int, Field(ge=1, le=256)] | None = Field(
+    batch_size: BatchSize | None = Field(
         None, description="How many images go through the detector together."
     )
     profile: Profile | None = Field(
         None,
         description="How finely images are cut into regions. More regions cost and find more.",
     )
-    local_features: Annotated[int, Field(ge=0, le=10_000)] | None = Field(
+    local_features: LocalFeatures | None = Field(
         None, description="The most local features that are kept of an image; 0 keeps none."
     )
 
@@ -148,7 +152,7 @@ class SearchOptions(QueryFields):
     filter: Filter = Field(
         default_factory=dict, description="What the metadata of the images must be."
     )
-    zoom: Annotated[int, Field(ge=0, le=50)] | None = Field(
+    zoom: Zoom | None = Field(
         None,
         description=(
             "How many of the best images have their boxes fitted at full resolution; 0 for none."
@@ -157,7 +161,7 @@ class SearchOptions(QueryFields):
     verify: bool | None = Field(
         None, description="Whether the best images are verified by their local features."
     )
-    verify_budget_ms: Annotated[int, Field(ge=1, le=60_000)] | None = Field(
+    verify_budget_ms: VerifyBudgetMs | None = Field(
         None, description="The longest time that verifying may take (milliseconds)."
     )
 

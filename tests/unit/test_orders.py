@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from common.contract.orders import DeleteOrder, IndexOrder, Order, SearchOrder
 from common.contract.requests import ImageExample, UrlExample
 from common.errors import IncompatibleJob
 from common.jobs import Job, Kind, Status
+from tests.conftest import REPO
 
 FORM_1_SEARCH: dict[str, Any] = {
     "collection": "default", "url": None, "image_id": None, "text": None, "text_weight": 0.5,
@@ -92,3 +95,9 @@ def test_what_cannot_be_read_is_an_error_with_a_sentence(details: dict[str, Any]
     with pytest.raises(IncompatibleJob, match="another version of Needle") as caught:
         orders.of(job(kind, details), order)
     assert caught.value.code == "incompatible_job"
+
+
+def test_nothing_else_reads_what_a_job_carries() -> None:
+    for package in ("web", "worker"):
+        for path in Path(REPO, package).rglob("*.py"):
+            assert not re.search(r"\bdetails(\[|\.get\b)|job\.details", path.read_text()), path

@@ -6,7 +6,7 @@ has a default may be absent.
 
 from __future__ import annotations
 
-from common.contract.answers.base import Answer, Error, Problem, widened
+from common.contract.answers.base import Answer, Error, FieldFault, ItemFault, Problem, widened
 from common.contract.answers.health import Alive, Models, Readiness
 from common.contract.answers.images import (
     Collection,
@@ -46,6 +46,7 @@ __all__ = [
     "CropUrls",
     "DeletionResult",
     "Error",
+    "FieldFault",
     "Findings",
     "FoundHit",
     "FoundMatch",
@@ -57,6 +58,7 @@ __all__ = [
     "Images",
     "IndexedImage",
     "Item",
+    "ItemFault",
     "Items",
     "Job",
     "Jobs",

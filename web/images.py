@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from common.catalogue import ImageRecord
 from common.contract import answers
 from common.contract.parameters import Deletion, ImagesPage, InCollection
-from common.contract.requests import IndexRequest, UrlsRequest
+from common.contract.requests import IndexFields, UrlsRequest
 from common.errors import BadRequest
 from common.images import regions_key
 from common.vectors import filters
@@ -24,7 +24,7 @@ from web.services import services
 routes = Blueprint("images", __name__)
 BODY = Body(
     json=UrlsRequest,
-    form=IndexRequest,
+    form=IndexFields,
     form_name="IndexForm",
     files={"files": FileField("The images, or zip or tar archives of images.")},
     needs_file=True,

@@ -10,7 +10,7 @@ from werkzeug.datastructures import FileStorage
 
 from common.catalogue import ImageRecord, check_encoder
 from common.contract.orders import IndexOrder
-from common.contract.requests import IndexRequest, UrlsRequest
+from common.contract.requests import IndexFields, UrlsRequest
 from common.errors import BadRequest, BeingDeleted, FetchFailed, NeedleError, TooLarge
 from common.ids import image_id
 from common.images import photo_folder, photo_key
@@ -26,7 +26,7 @@ LISTED_FAULTS = 20
 
 
 def ingest_files(
-    services: Services, files: Iterable[FileStorage], options: IndexRequest, job_id: str
+    services: Services, files: Iterable[FileStorage], options: IndexFields, job_id: str
 ) -> None:
     """Store the images and enqueue their job under that id.
 
@@ -91,7 +91,7 @@ def check_not_deleting(services: Services, collection: str) -> None:
         )
 
 
-def _record(file: ImageFile, options: IndexRequest) -> ImageRecord:
+def _record(file: ImageFile, options: IndexFields) -> ImageRecord:
     return ImageRecord(
         image_id=image_id(file.content, options.collection),
         collection=options.collection,
@@ -113,12 +113,12 @@ def _nothing_to_index(refused: Sequence[Refused]) -> NeedleError:
     return type(first.error)(f"{first.name}: {first.error.message}", items=faults)
 
 
-def _enqueue(services: Services, items: Sequence[Item], options: IndexRequest, job_id: str) -> None:
+def _enqueue(services: Services, items: Sequence[Item], options: IndexFields, job_id: str) -> None:
     """Record the job, then hand its chunks to the queue; if that fails, no half job stays."""
     chunk = services.settings.chunk_size
     services.queue.check_room(INDEX, math.ceil(len(items) / chunk))
     order = IndexOrder.model_construct(
-        **{name: getattr(options, name) for name in IndexRequest.model_fields}
+        **{name: getattr(options, name) for name in IndexFields.model_fields}
     )
     services.jobs.create(job_id, Kind.INDEX, items, order.details())
     try:

@@ -10,7 +10,7 @@ from flask import Blueprint, Response
 from common.catalogue import check_encoder
 from common.contract.fields import DEFAULT_COLLECTION, MOST_EXAMPLES
 from common.contract.orders import SearchOrder
-from common.contract.requests import SearchOptions, SearchRequest
+from common.contract.requests import SearchFields, SearchRequest
 from common.errors import InvalidBox, NeedleError, NotFound, TextNotSupported
 from common.geometry import Box
 from common.images import query_folder, query_key
@@ -99,7 +99,7 @@ class Search:
     def order(self) -> SearchOrder:
         """Return what the job carries."""
         return SearchOrder.model_construct(
-            **{name: getattr(self.options, name) for name in SearchOptions.model_fields},
+            **{name: getattr(self.options, name) for name in SearchFields.model_fields},
             files=len(self.files),
             negative_files=len(self.negatives),
             filename=self.files[0].name if self.files else None,

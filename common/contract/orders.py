@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from common.contract.fields import Said
-from common.contract.requests import IndexRequest, Request, SearchOptions
+from common.contract.requests import IndexFields, Request, SearchFields
 from common.errors import IncompatibleJob
 from common.jobs import Job, Kind
 
@@ -26,11 +26,11 @@ class Order(Request):
         return self.model_dump(mode="json")
 
 
-class IndexOrder(IndexRequest, Order):
+class IndexOrder(IndexFields, Order):
     """The order of an index job; what it leaves open is as the settings say."""
 
 
-class SearchOrder(SearchOptions, Order):
+class SearchOrder(SearchFields, Order):
     """The order of a search: its request, and the files that came with it.
 
     `files` and `negative_files` count them; `filename` is the name of the first.

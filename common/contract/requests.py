@@ -34,7 +34,7 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class IndexRequest(Request):
+class IndexFields(Request):
     """How images are indexed. What is left out is as the server's settings say."""
 
     collection: CollectionName = Field(
@@ -62,7 +62,7 @@ class IndexRequest(Request):
     )
 
 
-class UrlsRequest(IndexRequest):
+class UrlsRequest(IndexFields):
     """`POST /images` with a JSON body."""
 
     urls: Annotated[list[Url], Field(min_length=1)] = Field(
@@ -131,7 +131,7 @@ class QueryFields(Request):
     )
 
 
-class SearchOptions(QueryFields):
+class SearchFields(QueryFields):
     """What is searched for, where, and how it is answered."""
 
     collection: CollectionName = Field(
@@ -166,7 +166,7 @@ class SearchOptions(QueryFields):
     )
 
 
-class SearchRequest(SearchOptions):
+class SearchRequest(SearchFields):
     """`POST /search`."""
 
     wait: WaitS = Field(

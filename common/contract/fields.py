@@ -9,7 +9,7 @@ import json
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictFloat
+from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, ValidationInfo
 from typing_extensions import TypeAliasType
 
 DEFAULT_COLLECTION = "default"
@@ -63,9 +63,9 @@ def _parsed(value: object) -> object:
         raise ValueError("must be JSON") from exc
 
 
-def _each_parsed(value: object) -> object:
+def _each_parsed(value: object, info: ValidationInfo) -> object:
     """Read a list that a form carries as JSON, or as the JSON of each element in a field alone."""
-    if isinstance(value, list):
+    if isinstance(value, list) and info.mode == "python":  # a body of JSON is read in mode "json"
         return [_parsed(one) for one in value]
     found = _parsed(value)
     return [found] if isinstance(value, str) and isinstance(found, dict) else found

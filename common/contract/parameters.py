@@ -30,7 +30,7 @@ class InCollection(Request):
     """What names an image beside its id."""
 
     collection: CollectionName = Field(
-        DEFAULT_COLLECTION, description="The collection of the image."
+        default=DEFAULT_COLLECTION, description="The collection of the image."
     )
 
 
@@ -38,7 +38,8 @@ class Wait(Request):
     """How long an answer may wait for a job to end."""
 
     wait: WaitS = Field(
-        0.0, description="The answer is held until the job has ended, at most so many seconds."
+        default=0.0,
+        description="The answer is held until the job has ended, at most so many seconds.",
     )
 
 
@@ -46,10 +47,10 @@ class ItemsPage(Request):
     """`GET /jobs/{id}/items`."""
 
     offset: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
-        0, description="How many items are passed over."
+        default=0, description="How many items are passed over."
     )
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(
-        100, description="The most items in the answer."
+        default=100, description="The most items in the answer."
     )
 
 
@@ -57,17 +58,17 @@ class ListPage(Request):
     """A page of a list that is newest first."""
 
     offset: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
-        0,
+        default=0,
         description=(
             "How many rows are passed over, from the newest or from the cursor on. `cursor` is "
             "surer where rows come and go."
         ),
     )
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(
-        100, description="The most rows in the answer."
+        default=100, description="The most rows in the answer."
     )
     cursor: Annotated[str, Field(pattern=FORM)] | None = Field(
-        None, description="Where the page begins, from the `next` of the page before."
+        default=None, description="Where the page begins, from the `next` of the page before."
     )
 
     def place(self) -> Place:
@@ -80,10 +81,10 @@ class ImagesPage(ListPage):
     """`GET /images`."""
 
     collection: CollectionName = Field(
-        DEFAULT_COLLECTION, description="The collection that is listed."
+        default=DEFAULT_COLLECTION, description="The collection that is listed."
     )
     name: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
-        None, description="A part of the file's name, in upper or lower case."
+        default=None, description="A part of the file's name, in upper or lower case."
     )
     filter: Filter = Field(
         default_factory=dict, description="What the metadata of the images must be."
@@ -93,14 +94,14 @@ class ImagesPage(ListPage):
 class JobsPage(ListPage):
     """`GET /jobs`."""
 
-    kind: Kind | None = Field(None, description="Only jobs of this kind are listed.")
-    status: Status | None = Field(None, description="Only jobs of this status are listed.")
+    kind: Kind | None = Field(default=None, description="Only jobs of this kind are listed.")
+    status: Status | None = Field(default=None, description="Only jobs of this status are listed.")
 
 
 class FileQuery(InCollection):
     """`GET /images/{id}/file`."""
 
-    box: Box | None = Field(None, description="The part of the image that is answered.")
+    box: Box | None = Field(default=None, description="The part of the image that is answered.")
     max_side: MaxSide | None = None
 
 
@@ -121,12 +122,12 @@ class QueryFileQuery(Request):
     """`GET /jobs/{id}/query`."""
 
     number: Annotated[int, Field(ge=0, lt=MOST_EXAMPLES)] = Field(
-        0, description="Which of the files that were posted in that field, from 0."
+        default=0, description="Which of the files that were posted in that field, from 0."
     )
     negative: bool = Field(
-        False, description="Whether the field is `not_file`, with what is not wanted."
+        default=False, description="Whether the field is `not_file`, with what is not wanted."
     )
-    box: Box | None = Field(None, description="The part of the image that is answered.")
+    box: Box | None = Field(default=None, description="The part of the image that is answered.")
     max_side: MaxSide | None = None
 
 
@@ -134,6 +135,6 @@ class Deletion(InCollection):
     """`DELETE /images/{id}`."""
 
     wait: WaitS = Field(
-        DELETE_WAIT_S,
+        default=DELETE_WAIT_S,
         description="The answer is held until the job has ended, at most so many seconds.",
     )

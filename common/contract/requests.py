@@ -38,27 +38,27 @@ class IndexFields(Request):
     """How images are indexed. What is left out is as the server's settings say."""
 
     collection: CollectionName = Field(
-        DEFAULT_COLLECTION, description="The collection that the images go into."
+        default=DEFAULT_COLLECTION, description="The collection that the images go into."
     )
     metadata: Metadata | None = Field(
-        None,
+        default=None,
         description=(
             "Kept with each image of the request, answered with it, and to be filtered by. Left "
             "out, an image that is indexed already keeps its own."
         ),
     )
     confidence_threshold: Share | None = Field(
-        None, description="Detections of less confidence become no regions."
+        default=None, description="Detections of less confidence become no regions."
     )
     batch_size: BatchSize | None = Field(
-        None, description="How many images go through the detector together."
+        default=None, description="How many images go through the detector together."
     )
     profile: Profile | None = Field(
-        None,
+        default=None,
         description="How finely images are cut into regions. More regions cost and find more.",
     )
     local_features: LocalFeatures | None = Field(
-        None, description="The most local features that are kept of an image; 0 keeps none."
+        default=None, description="The most local features that are kept of an image; 0 keeps none."
     )
 
 
@@ -74,14 +74,14 @@ class UrlExample(Request):
     """An image that the service downloads, or a part of it."""
 
     url: Url = Field(description="Where the service downloads the image.")
-    box: Box | None = Field(None, description="The part of the image that counts.")
+    box: Box | None = Field(default=None, description="The part of the image that counts.")
 
 
 class ImageExample(Request):
     """An indexed image, or a part of it."""
 
     image_id: ImageId = Field(description="The indexed image.")
-    box: Box | None = Field(None, description="The part of the image that counts.")
+    box: Box | None = Field(default=None, description="The part of the image that counts.")
 
 
 Example = UrlExample | ImageExample
@@ -91,17 +91,19 @@ Examples = Annotated[list[Example], EachFromText, Field(max_length=MOST_EXAMPLES
 class QueryFields(Request):
     """What is searched for. The answer to a search repeats these fields as its `query`."""
 
-    url: Url | None = Field(None, description="Where the service downloads the query.")
+    url: Url | None = Field(default=None, description="Where the service downloads the query.")
     image_id: ImageId | None = Field(
-        None, description="An indexed image as the query, or with `box` a part of it."
+        default=None, description="An indexed image as the query, or with `box` a part of it."
     )
-    box: Box | None = Field(None, description="The part of the query's image that is searched for.")
+    box: Box | None = Field(
+        default=None, description="The part of the query's image that is searched for."
+    )
     text: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
-        None,
+        default=None,
         description="The query in words. A model pack without a text side refuses it (422).",
     )
     text_weight: Share = Field(
-        0.5, description="The share of the text where a search has an image and a text."
+        default=0.5, description="The share of the text where a search has an image and a text."
     )
     examples: Examples = Field(
         default_factory=list,
@@ -112,17 +114,17 @@ class QueryFields(Request):
         description="Images of what is not wanted. Places that are more like them are left out.",
     )
     detect: bool = Field(
-        False,
+        default=False,
         description=(
             "Search for each thing in the query by itself. Images that show all of them come first."
         ),
     )
     rotate: bool = Field(
-        False,
+        default=False,
         description="Try quarter turns of the query, too. Its details are found at any angle.",
     )
     same_kind: Share | None = Field(
-        None,
+        default=None,
         description=(
             "How much it counts that an image shows the same kind of thing: 0 looks for the thing "
             "itself alone, 1 for its kind alone. Left out, the kind counts only where the thing is "
@@ -135,34 +137,34 @@ class SearchFields(QueryFields):
     """What is searched for, where, and how it is answered."""
 
     collection: CollectionName = Field(
-        DEFAULT_COLLECTION, description="The collection that is searched."
+        default=DEFAULT_COLLECTION, description="The collection that is searched."
     )
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(
-        10, description="The most images in the answer."
+        default=10, description="The most images in the answer."
     )
     hits_per_image: Annotated[int, Field(ge=1, le=100)] = Field(
-        3, description="The most places that are answered of one image."
+        default=3, description="The most places that are answered of one image."
     )
     min_score: Annotated[float, Field(ge=-1, le=1)] = Field(
-        -1.0, description="Places of a lower score (cosine similarity) are left out."
+        default=-1.0, description="Places of a lower score (cosine similarity) are left out."
     )
     aggregate: Aggregate = Field(
-        Aggregate.MAX, description="How the scores of an image's hits become its score."
+        default=Aggregate.MAX, description="How the scores of an image's hits become its score."
     )
     filter: Filter = Field(
         default_factory=dict, description="What the metadata of the images must be."
     )
     zoom: Zoom | None = Field(
-        None,
+        default=None,
         description=(
             "How many of the best images have their boxes fitted at full resolution; 0 for none."
         ),
     )
     verify: bool | None = Field(
-        None, description="Whether the best images are verified by their local features."
+        default=None, description="Whether the best images are verified by their local features."
     )
     verify_budget_ms: VerifyBudgetMs | None = Field(
-        None, description="The longest time that verifying may take (milliseconds)."
+        default=None, description="The longest time that verifying may take (milliseconds)."
     )
 
 
@@ -170,7 +172,7 @@ class SearchRequest(SearchFields):
     """`POST /search`."""
 
     wait: WaitS = Field(
-        10.0,
+        default=10.0,
         description="The answer is held until the search has ended, at most so many seconds.",
     )
 
@@ -201,6 +203,6 @@ class NewCollection(Request):
 
     name: CollectionName = Field(description="The name of the collection.")
     encoder: Annotated[str, Field(max_length=1000)] | None = Field(
-        None,
+        default=None,
         description="The encoder to bind it to. Another than the one in use is refused (409).",
     )

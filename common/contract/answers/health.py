@@ -21,11 +21,13 @@ class Models(Answer):
     model_config = ConfigDict(extra="allow")
 
     name: str = Field("", description="The name of the model pack.")
-    detector: str | None = Field(None, description="The detector; null where there is none.")
+    detector: str | None = Field(
+        default=None, description="The detector; null where there is none."
+    )
     encoder: str = Field("", description="The encoder.")
-    dim: int = Field(0, description="How many numbers an embedding has.")
-    has_text: bool = Field(False, description="Whether a text can be searched for.")
-    has_kinds: bool = Field(False, description="Whether the pack tells kinds from things.")
+    dim: int = Field(default=0, description="How many numbers an embedding has.")
+    has_text: bool = Field(default=False, description="Whether a text can be searched for.")
+    has_kinds: bool = Field(default=False, description="Whether the pack tells kinds from things.")
     device: str = Field("", description="What the models compute on.")
     precision: str = Field("", description="What the networks compute in.")
 

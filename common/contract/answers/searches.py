@@ -28,27 +28,35 @@ class FoundHit(Answer):
     box: Box = Field(description="Where it is in the image.")
     score: float = Field(description="Cosine similarity to the query, -1..1.")
     source: HitSource = Field(description="What proposed the place.")
-    label: str | None = Field(None, description="The detector's word for it, if it is a detection.")
-    confidence: float | None = Field(None, description="The detector's confidence, 0..1.")
-    verified: bool = Field(False, description="Whether local features found the query here again.")
+    label: str | None = Field(
+        default=None, description="The detector's word for it, if it is a detection."
+    )
+    confidence: float | None = Field(default=None, description="The detector's confidence, 0..1.")
+    verified: bool = Field(
+        default=False, description="Whether local features found the query here again."
+    )
     quad: list[list[float]] | None = Field(
-        None,
+        default=None,
         description=(
             "The query's corners `[x, y]` in the image, from its top left, clockwise. This field "
             "and those of the proof below are there where the hit is verified."
         ),
     )
-    rotation: float | None = Field(None, description="How far it is turned, degrees clockwise.")
-    mirrored: bool | None = Field(None, description="Whether the image shows it mirrored.")
-    inliers: int | None = Field(None, description="How many features agree on one transform.")
+    rotation: float | None = Field(
+        default=None, description="How far it is turned, degrees clockwise."
+    )
+    mirrored: bool | None = Field(default=None, description="Whether the image shows it mirrored.")
+    inliers: int | None = Field(
+        default=None, description="How many features agree on one transform."
+    )
     evidence: float | None = Field(
-        None, description="Chance would find so many inliers once in 10^evidence images."
+        default=None, description="Chance would find so many inliers once in 10^evidence images."
     )
     coverage: float | None = Field(
-        None, description="The share of the query that the inliers lie around, 0..1."
+        default=None, description="The share of the query that the inliers lie around, 0..1."
     )
     object: int | None = Field(
-        None,
+        default=None,
         description="Which of the result's `objects` it shows, where each was searched for.",
     )
 
@@ -71,23 +79,24 @@ class FoundMatch(Answer):
     metadata: dict[str, Any] = Field(description="What was noted of the image.")
     hits: tuple[FoundHit, ...] = Field(description="The places in the image, the best first.")
     verified: bool = Field(
-        False, description="Whether local features found the query in the image again."
+        default=False, description="Whether local features found the query in the image again."
     )
     probability: float | None = Field(
-        None,
+        default=None,
         description=(
             "How probable it is that the image shows the query, 0..1; null in old results."
         ),
     )
     rise: float | None = Field(
-        None,
+        default=None,
         description=(
             "The score on the search's own scale: 0 like images that do not show the query, 1 for "
             "an equal image."
         ),
     )
     likeness: Likeness = Field(
-        Likeness.THING, description="Whether the score is of the thing itself or of its kind."
+        default=Likeness.THING,
+        description="Whether the score is of the thing itself or of its kind.",
     )
 
 
@@ -111,26 +120,29 @@ class Thing(Answer):
 class Searched(Answer):
     """The size of the collection that was searched."""
 
-    images: int = Field(0, description="The images in the collection.")
-    regions: int = Field(0, description="The regions of these images.")
+    images: int = Field(default=0, description="The images in the collection.")
+    regions: int = Field(default=0, description="The regions of these images.")
 
 
 class Verification(Answer):
     """How many images local features were compared with, and what came of it."""
 
-    checked: int = Field(0, description="How many images were compared by their local features.")
-    verified: int = Field(0, description="How many of these show the query.")
-    complete: bool = Field(True, description="Whether the time sufficed for all of them.")
+    checked: int = Field(
+        default=0, description="How many images were compared by their local features."
+    )
+    verified: int = Field(default=0, description="How many of these show the query.")
+    complete: bool = Field(default=True, description="Whether the time sufficed for all of them.")
 
 
 class Findings(Answer):
     """What a search found and what it took, without the query and without URLs."""
 
     found: bool | None = Field(
-        None, description="Whether an image probably shows the query; null in old results."
+        default=None, description="Whether an image probably shows the query; null in old results."
     )
     probability: float | None = Field(
-        None, description="How probable that is of the surest match, 0..1; null in old results."
+        default=None,
+        description="How probable that is of the surest match, 0..1; null in old results.",
     )
     objects: list[Thing] = Field(
         default_factory=list, description="The things in the query, where `detect` was asked for."
@@ -155,7 +167,7 @@ class Query(QueryFields):
     model_config = ConfigDict(extra="ignore")
 
     filename: Said | None = Field(
-        None, description="The name of the file that was posted as the query."
+        default=None, description="The name of the file that was posted as the query."
     )
 
 

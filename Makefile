@@ -71,7 +71,7 @@ COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --
 lock: ## resolve the requirements again (needs uv)
 	cd requirements && $(COMPILE) service.in --overrides overrides.txt -o ../requirements.txt
 	cd requirements && $(COMPILE) web.in --constraints ../requirements.txt -o web.txt
-	cd requirements && $(COMPILE) dev.in --constraints ../requirements.txt -o dev.txt
+	cd requirements && $(COMPILE) dev.in --constraints ../requirements.txt --overrides dev-overrides.txt -o dev.txt
 	@$(MAKE) --no-print-directory lock-check
 
 lock-check: ## does every lock have a package for each Python and machine? (needs uv)

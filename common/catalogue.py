@@ -44,10 +44,6 @@ class ImageRecord:
         """Return the record of the image with its regions written."""
         return replace(self, regions=regions, indexed_at=at, recipe=recipe)
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the JSON form that clients see."""
-        return {name: value for name, value in asdict(self).items() if name != "recipe"}
-
 
 @dataclass(frozen=True)
 class Collection:

@@ -113,6 +113,12 @@ class Unforeseen(Permanent):
     """Something failed for a reason that nobody foresaw; the log has the traceback."""
 
 
+class IncompatibleJob(Permanent):
+    """A job was recorded by another version of Needle, in a form that this one cannot read."""
+
+    code = "incompatible_job"
+
+
 class StoreRefused(Permanent):
     """The vector store does not take a point or a query, however often it is asked."""
 
@@ -120,7 +126,7 @@ class StoreRefused(Permanent):
 
 
 class WorkerCrashed(Permanent):
-    """A photo ended the worker's process each time it was tried."""
+    """An image ended the worker's process each time it was tried."""
 
     code = "worker_crashed"
 

@@ -1,4 +1,4 @@
-"""The image store: photos, their thumbnails and region lists, queries, and hand-over files.
+"""The image store: images, their thumbnails and region lists, queries, and hand-over files.
 
 A key is a relative path. Writes are atomic: a reader sees the old bytes or the new ones.
 """
@@ -45,7 +45,7 @@ def photo_folder(collection: str, image_id: str) -> str:
 
 
 def photo_key(collection: str, image_id: str) -> str:
-    """Return the key of the original photo, byte for byte as it was posted."""
+    """Return the key of the original file of an image, byte for byte as it was posted."""
     return f"{photo_folder(collection, image_id)}/photo"
 
 
@@ -60,12 +60,12 @@ def regions_key(collection: str, image_id: str) -> str:
 
 
 def local_key(collection: str, image_id: str) -> str:
-    """Return the key of the photo's local features."""
+    """Return the key of an image's local features."""
     return f"{photo_folder(collection, image_id)}/local.bin"
 
 
 def query_folder(job_id: str) -> str:
-    """Return the folder of keys of a search's uploaded pictures, kept as long as its result."""
+    """Return the folder of keys of the files of a search, kept as long as its result."""
     return f"queries/{job_id}"
 
 

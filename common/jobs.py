@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -105,11 +104,6 @@ class Job:
     error: Mapping[str, object] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
-    def has_items(self) -> bool:
-        """Tell whether the items end one by one; the job of a search or of one photo has none."""
-        return self.kind is Kind.INDEX or bool(self.details.get("whole"))
-
     def rate_per_s(self, now: float) -> float | None:
         """Return items ended per second since the first task began, None before that."""
         ended = self.done + self.failed
@@ -123,28 +117,6 @@ class Job:
             return 0.0
         rate = self.rate_per_s(now)
         return (self.total - self.done - self.failed) / rate if rate else None
-
-    def as_dict(self) -> dict[str, object]:
-        """Return the JSON form that clients see."""
-        now = time.time()
-        rate, eta = self.rate_per_s(now), self.eta_s(now)
-        return {
-            "job_id": self.job_id,
-            "kind": self.kind.value,
-            "status": self.status.value,
-            "progress": {
-                "total": self.total,
-                "done": self.done,
-                "failed": self.failed,
-                "rate_per_s": None if rate is None else round(rate, 3),
-                "eta_s": None if eta is None else round(eta, 1),
-            },
-            "result": self.result,
-            "error": self.error,
-            "created_at": self.created_at,
-            "started_at": self.started_at,
-            "finished_at": self.finished_at,
-        }
 
 
 def parse(job_id: str, raw: Mapping[str, str]) -> Job:

@@ -8,6 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from common.contract.fields import (
+    BatchSize,
+    LocalFeatures,
+    Profile,
+    Share,
+    VerifyBudgetMs,
+    Zoom,
+)
 from common.errors import InvalidSettings
 
 PREFIX = "NEEDLE_"
@@ -15,7 +23,6 @@ _OF_OTHERS = ("NEEDLE_SCREENSHOTS", "NEEDLE_CHROMIUM", "NEEDLE_URL")
 """Variables of the tests and of the command line, beside NEEDLE_TEST_*: a shell may export them."""
 
 Positive = Annotated[int, Field(ge=1)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
 class Settings(BaseModel):
@@ -23,7 +30,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    data_dir: Path = Field(Path("data"), description="Photos, thumbnails and the embedded index")
+    data_dir: Path = Field(Path("data"), description="Images, thumbnails and the embedded index")
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         pattern=r"^(rediss?|unix)://",
@@ -53,29 +60,27 @@ class Settings(BaseModel):
     threads: int = Field(
         0, ge=0, description="CPU threads of a worker's models; 0 lets torch choose"
     )
-    confidence_threshold: Fraction = Field(
+    confidence_threshold: Share = Field(
         0.05, description="Detections below it become no regions (0..1)"
     )
-    batch_size: Annotated[int, Field(ge=1, le=256)] = Field(
-        8, description="Photos that go through the detector together"
-    )
+    batch_size: BatchSize = Field(8, description="Images that go through the detector together")
     encoder_batch_size: Positive = Field(
         64, description="Crops that go through the encoder together"
     )
     chunk_size: Annotated[int, Field(ge=1, le=64)] = Field(
-        8, description="Photos of one task on the queue `index`"
+        8, description="Images of one task on the queue `index`"
     )
-    profile: Literal["fast", "balanced", "thorough"] = Field(
-        "balanced",
-        description="How finely photos are cut into regions: `fast`, `balanced` or `thorough`",
+    profile: Profile = Field(
+        Profile.BALANCED,
+        description="How finely images are cut into regions: `fast`, `balanced` or `thorough`",
     )
     regions_per_image: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
-        None, description="Most regions of a photo; unset: the profile's"
+        None, description="Most regions of an image; unset: the profile's"
     )
     tile_scales: str | None = Field(
         None,
         pattern=r"^(\d+(,\d+)*)?$",
-        description="Square tiles of 1/N of a photo's shorter side, for each N (`1,2,4`); "
+        description="Square tiles of 1/N of an image's shorter side, for each N (`1,2,4`); "
         "unset: the profile's",
     )
     tile_overlap: Annotated[float, Field(ge=0, le=0.9)] | None = Field(
@@ -87,12 +92,12 @@ class Settings(BaseModel):
         None, description="Tiles smaller than this are left out (pixels); unset: the profile's"
     )
     tiles_per_image: Positive = Field(
-        2000, description="Scales that would make more tiles of one photo are left out"
+        2000, description="Scales that would make more tiles of one image are left out"
     )
-    max_file_bytes: Positive = Field(64 * 2**20, description="Largest photo (bytes)")
+    max_file_bytes: Positive = Field(64 * 2**20, description="Largest image (bytes)")
     max_request_bytes: Positive = Field(2**30, description="Largest request (bytes)")
-    max_image_pixels: Positive = Field(100_000_000, description="Largest photo (pixels)")
-    max_items_per_job: Positive = Field(20_000, description="Most photos of one job")
+    max_image_pixels: Positive = Field(100_000_000, description="Largest image (pixels)")
+    max_items_per_job: Positive = Field(20_000, description="Most images of one job")
     max_queued_tasks: Positive = Field(
         50_000, description="Longest queue; beyond it requests get 429"
     )
@@ -109,19 +114,19 @@ class Settings(BaseModel):
     exact_below: Annotated[int, Field(ge=0)] = Field(
         50_000, description="Collections of fewer regions are searched exactly"
     )
-    zoom_images: Annotated[int, Field(ge=0, le=50)] = Field(
-        4, description="Photos whose boxes a search fits at full resolution; 0 for none"
+    zoom_images: Zoom = Field(
+        4, description="Images whose boxes a search fits at full resolution; 0 for none"
     )
     zoom_budget_ms: Positive = Field(
         400, description="Longest time that fitting may take in a search (milliseconds)"
     )
-    local_features: Annotated[int, Field(ge=0, le=10_000)] = Field(
-        2500, description="Most local features kept of a photo; 0 for none"
+    local_features: LocalFeatures = Field(
+        2500, description="Most local features kept of an image; 0 for none"
     )
     verify_images: Annotated[int, Field(ge=0, le=200)] = Field(
-        60, description="Photos that a search verifies by their local features; 0 for none"
+        60, description="Images that a search verifies by their local features; 0 for none"
     )
-    verify_budget_ms: Annotated[int, Field(ge=1, le=60_000)] = Field(
+    verify_budget_ms: VerifyBudgetMs = Field(
         500, description="Longest time that verifying may take in a search (milliseconds)"
     )
     search_threads: Positive = Field(4, description="Tasks that the search worker runs at once")

@@ -70,10 +70,20 @@ def index_batch(
     *,
     collection: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    confidence_threshold: float | None = None,
+    batch_size: int | None = None,
     profile: str | None = None,
+    local_features: int | None = None,
 ) -> Steps[Job]:
     """Send these photos in one request, as `needle.uploads.requests` divides them."""
-    form = calls.form(collection=collection, metadata=metadata, profile=profile)
+    form = calls.form(
+        collection=collection,
+        metadata=metadata,
+        confidence_threshold=confidence_threshold,
+        batch_size=batch_size,
+        profile=profile,
+        local_features=local_features,
+    )
     return (yield from _job(service, calls.index(batch, form)))
 
 
@@ -83,10 +93,20 @@ def index_urls(
     *,
     collection: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    confidence_threshold: float | None = None,
+    batch_size: int | None = None,
     profile: str | None = None,
+    local_features: int | None = None,
 ) -> Steps[Job]:
     """Have the service download photos and index them; return the job at once."""
-    more = calls.given(collection=collection, metadata=metadata, profile=profile)
+    more = calls.given(
+        collection=collection,
+        metadata=metadata,
+        confidence_threshold=confidence_threshold,
+        batch_size=batch_size,
+        profile=profile,
+        local_features=local_features,
+    )
     body = {"urls": list(urls), **more}
     return (
         yield from _job(service, Call("POST", f"{PREFIX}/images", body=body, headers=calls.once()))
@@ -251,12 +271,15 @@ def collections(service: Service) -> Steps[list[Collection]]:
     return [Collection.from_json(raw) for raw in body.get("collections") or ()]
 
 
-def create_collection(service: Service, name: str) -> Steps[Collection]:
+def create_collection(
+    service: Service, name: str, *, encoder: str | None = None
+) -> Steps[Collection]:
     """Create a collection, bound to the encoder in use, and return it; it may be there already.
 
-    Not needed before photos are indexed: a collection begins with its first one.
+    Not needed before photos are indexed: a collection begins with its first one. An `encoder`
+    other than the one in use is refused.
     """
-    call = Call("POST", f"{PREFIX}/collections", body={"name": name})
+    call = Call("POST", f"{PREFIX}/collections", body=calls.given(name=name, encoder=encoder))
     return Collection.from_json((yield from service.json(call)))
 
 

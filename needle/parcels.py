@@ -55,6 +55,9 @@ class Address:
     collection: str | None = None
     metadata: Mapping[str, Any] | None = None
     profile: str | None = None
+    confidence_threshold: float | None = None
+    batch_size: int | None = None
+    local_features: int | None = None
 
 
 @dataclass(frozen=True)

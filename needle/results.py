@@ -178,8 +178,8 @@ class SearchResult:
     things of the query picture where they were to be detected.
 
     `verification` tells how many photos were `checked` by local features, and whether the time for
-    it sufficed (`complete`). `raw` is the result as the service gave it, with all that a newer one
-    adds.
+    it sufficed (`complete`). `query` is what was searched for, `urls` where its images are. `raw`
+    is the result as the service gave it, with all that a newer one adds.
     """
 
     job_id: str
@@ -190,6 +190,8 @@ class SearchResult:
     timings_ms: Mapping[str, float] = field(default_factory=dict)
     index: Mapping[str, int] = field(default_factory=dict)
     verification: Mapping[str, Any] = field(default_factory=dict)
+    query: Mapping[str, Any] = field(default_factory=dict)
+    urls: Mapping[str, Any] = field(default_factory=dict)
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -219,6 +221,8 @@ class SearchResult:
             timings_ms=raw.get("timings_ms") or {},
             index=raw.get("index") or {},
             verification=raw.get("verification") or {},
+            query=raw.get("query") or {},
+            urls=raw.get("urls") or {},
             raw=raw,
         )
 
@@ -236,6 +240,8 @@ class Image:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     indexed_at: float | None = None
     urls: Mapping[str, str] = field(default_factory=dict)
+    collection: str = "default"
+    media_type: str = ""
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Image:
@@ -251,17 +257,24 @@ class Image:
             metadata=raw.get("metadata") or {},
             indexed_at=raw.get("indexed_at"),
             urls=raw.get("urls") or {},
+            collection=str(raw.get("collection") or "default"),
+            media_type=str(raw.get("media_type") or ""),
         )
 
 
 @dataclass(frozen=True)
 class Collection:
-    """A collection, the encoder that it is bound to and how many photos it holds."""
+    """A collection, the encoder that it is bound to and how many images it holds.
+
+    How many `regions` these have, and which job is `deleting` it, is told where one is created.
+    """
 
     name: str
     encoder: str
     dim: int
     images: int
+    regions: int | None = None
+    deleting: str | None = None
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Collection:
@@ -271,4 +284,6 @@ class Collection:
             encoder=str(raw.get("encoder") or ""),
             dim=int(raw.get("dim") or 0),
             images=int(raw.get("images") or 0),
+            regions=raw.get("regions"),
+            deleting=raw.get("deleting"),
         )

@@ -50,7 +50,7 @@ def allow_open_files() -> None:
 
 
 def keep_memory_small() -> None:
-    """Make glibc give large buffers back: photos pass through many threads here.
+    """Make glibc give large buffers back: images pass through many threads here.
 
     By default each thread keeps a heap of its own, and the size from which a buffer is returned at
     once grows with every large one freed. Elsewhere than on glibc this does nothing.

@@ -6,7 +6,18 @@ from flask import Flask, Response
 
 from common.services import Services
 from common.settings import Settings
-from web import asked, collections, docs, errors, health, images, jobs, page, photos, search
+from web import (
+    collections,
+    docs,
+    errors,
+    health,
+    image_files,
+    images,
+    jobs,
+    page,
+    query_files,
+    search,
+)
 from web.links import PREFIX
 
 MAX_FORM_BYTES = 1_000_000
@@ -20,7 +31,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.config["MAX_FORM_PARTS"] = settings.max_items_per_job + 100
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["needle"] = services or Services.build(settings)
-    for api in (images, photos, search, asked, jobs, collections):
+    for api in (images, image_files, search, query_files, jobs, collections):
         app.register_blueprint(api.routes, url_prefix=PREFIX)
     app.register_blueprint(health.routes)
     app.register_blueprint(docs.routes)
@@ -29,7 +40,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
 
     @app.after_request
     def harden(response: Response) -> Response:
-        """Photos come from strangers: browsers must not guess what they are. Answers pass."""
+        """Images come from strangers: browsers must not guess what they are. Answers pass."""
         response.headers.setdefault("X-Content-Type-Options", "nosniff")
         if response.is_json:
             response.headers.setdefault("Cache-Control", "no-cache")

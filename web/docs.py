@@ -10,8 +10,8 @@ import json
 
 from flask import Blueprint, Response, current_app, request
 
-from web.contract import Answer, operation
 from web.openapi import document
+from web.operation import Answer, operation
 from web.page import POLICY, STATIC
 
 routes = Blueprint("docs", __name__)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, jsonify
+from flask import Flask, Response
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
 from common import errors
+from common.contract import answers
 from common.errors import NeedleError
+from web.responses import respond
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ STATUS: dict[type[NeedleError], int] = {
     errors.FetchFailed: 422,
     errors.Overloaded: 429,
     errors.BrokerUnavailable: 503,
+    errors.IncompatibleJob: 500,
     errors.ModelUnavailable: 503,
     errors.StoreUnavailable: 503,
 }
@@ -46,8 +49,7 @@ def answer(error: NeedleError) -> Response:
 
 
 def _shaped(status: int, body: dict[str, object]) -> Response:
-    response = jsonify(error=body)
-    response.status_code = status
+    response = respond(answers.Error(error=answers.Problem.model_validate(body)), status)
     if status in RETRY_AFTER_S:
         response.headers["Retry-After"] = str(RETRY_AFTER_S[status])
     return response

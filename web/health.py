@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response
 
+from common.contract import answers
 from common.errors import BrokerUnavailable
 from common.queue import INDEX, SEARCH, STORE
 from common.redis import translated
-from web import answers
-from web.contract import Answer, operation
+from web.operation import Answer, operation
+from web.responses import respond
 from web.services import services
 
 routes = Blueprint("health", __name__)
@@ -18,7 +19,7 @@ routes = Blueprint("health", __name__)
 @operation("service", {200: Answer(answers.Alive)})
 def livez() -> Response:
     """Tell that the process answers."""
-    return jsonify(status="alive")
+    return respond(answers.Alive(status="alive"))
 
 
 @routes.get("/readyz")
@@ -32,16 +33,14 @@ def readyz() -> Response:
             waiting = {name: s.redis.llen(name) for name in (INDEX, SEARCH, STORE)}
         models = s.beacons.models()
     except BrokerUnavailable as error:
-        response = jsonify(status="unavailable", redis=False, error=error.as_dict())
-        response.status_code = 503
-        return response
+        problem = answers.Problem.model_validate(error.as_dict())
+        return respond(answers.Readiness(status="unavailable", redis=False, error=problem), 503)
     ready = all(workers.values())
-    response = jsonify(
+    state = answers.Readiness(
         status="ready" if ready else "starting",
         redis=True,
         workers=workers,
         queues=waiting,
-        models=models,
+        models=None if models is None else answers.Models.model_validate(models),
     )
-    response.status_code = 200 if ready else 503
-    return response
+    return respond(state, 200 if ready else 503)

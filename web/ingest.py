@@ -1,4 +1,4 @@
-"""From pictures or URLs to an index job: bytes into the store, the record, then the tasks."""
+"""From files or URLs to an index job: bytes into the store, the record, then the tasks."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from contextlib import suppress
 from werkzeug.datastructures import FileStorage
 
 from common.catalogue import ImageRecord, check_encoder
+from common.contract.orders import IndexOrder
+from common.contract.requests import IndexFields, UrlsRequest
 from common.errors import BadRequest, BeingDeleted, FetchFailed, NeedleError, TooLarge
 from common.ids import image_id
 from common.images import photo_folder, photo_key
@@ -16,8 +18,7 @@ from common.jobs import Item, Kind
 from common.queue import INDEX, INDEX_TASK
 from common.services import Services
 from common.urls import check_form, resolve
-from web.schemas import IndexRequest, UrlsRequest
-from web.uploads import Picture, Refused, read_uploads
+from web.uploads import ImageFile, Refused, read_uploads
 
 RESOLVED_HOSTS = 20
 """So many hosts of a request are looked up at once; workers check every URL again anyway."""
@@ -25,12 +26,12 @@ LISTED_FAULTS = 20
 
 
 def ingest_files(
-    services: Services, files: Iterable[FileStorage], options: IndexRequest, job_id: str
+    services: Services, files: Iterable[FileStorage], options: IndexFields, job_id: str
 ) -> None:
-    """Store the pictures and enqueue their job under that id.
+    """Store the images and enqueue their job under that id.
 
-    A file that is no picture becomes a failed item; a request without any picture is refused with
-    the first one's fault. Whatever is raised, the request changes nothing.
+    A file that is no image becomes a failed item; a request without any image is refused with the
+    first one's fault. Whatever is raised, the request changes nothing.
     """
     _check_collection(services, options.collection)
     items: list[Item] = []
@@ -52,7 +53,7 @@ def ingest_files(
             items.append(Item(len(items), found.name, record.image_id))
         if len(refused) == len(items):
             raise _nothing_to_index(refused)
-        _enqueue(services, items, options, job_id, source="files")
+        _enqueue(services, items, options, job_id)
     except BaseException:
         _undo(services, stored)
         raise
@@ -69,7 +70,7 @@ def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
         with suppress(FetchFailed):  # a host that is down now is the item's fault, later
             resolve(url, allowed_hosts=settings.allowed_hosts)
     items = [Item(n, url) for n, url in enumerate(options.urls)]
-    _enqueue(services, items, options, job_id, source="urls")
+    _enqueue(services, items, options, job_id)
 
 
 def _check_collection(services: Services, collection: str) -> None:
@@ -90,36 +91,36 @@ def check_not_deleting(services: Services, collection: str) -> None:
         )
 
 
-def _record(picture: Picture, options: IndexRequest) -> ImageRecord:
+def _record(file: ImageFile, options: IndexFields) -> ImageRecord:
     return ImageRecord(
-        image_id=image_id(picture.content, options.collection),
+        image_id=image_id(file.content, options.collection),
         collection=options.collection,
-        filename=picture.name,
-        media_type=picture.header.media_type,
-        width=picture.header.width,
-        height=picture.header.height,
-        bytes=len(picture.content),
+        filename=file.name,
+        media_type=file.header.media_type,
+        width=file.header.width,
+        height=file.header.height,
+        bytes=len(file.content),
         metadata=options.metadata or {},
     )
 
 
 def _nothing_to_index(refused: Sequence[Refused]) -> NeedleError:
-    """Return the first file's fault, listing the others, for a request without any photo."""
+    """Return the first file's fault, listing the others, for a request without any image."""
     if not refused:
-        return BadRequest("The request holds no photo: the archive is empty.")
+        return BadRequest("The request holds no image: the archive is empty.")
     first = refused[0]
     faults = [{"name": each.name, **each.error.as_dict()} for each in refused[:LISTED_FAULTS]]
     return type(first.error)(f"{first.name}: {first.error.message}", items=faults)
 
 
-def _enqueue(
-    services: Services, items: Sequence[Item], options: IndexRequest, job_id: str, *, source: str
-) -> None:
+def _enqueue(services: Services, items: Sequence[Item], options: IndexFields, job_id: str) -> None:
     """Record the job, then hand its chunks to the queue; if that fails, no half job stays."""
     chunk = services.settings.chunk_size
     services.queue.check_room(INDEX, math.ceil(len(items) / chunk))
-    details = {**options.model_dump(exclude={"urls"}), "source": source}
-    services.jobs.create(job_id, Kind.INDEX, items, details)
+    order = IndexOrder.model_construct(
+        **{name: getattr(options, name) for name in IndexFields.model_fields}
+    )
+    services.jobs.create(job_id, Kind.INDEX, items, order.details())
     try:
         for first in range(0, len(items), chunk):
             last = min(first + chunk, len(items)) - 1

@@ -1,27 +1,22 @@
 """`/openapi.json`: the declarations of the routes as an OpenAPI 3.1 document.
 
-Every schema comes from the pydantic model that checks a request, or that describes an answer.
+The schemas are in `web/openapi_schemas.py`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any
 
 from flask import Flask
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
-from web import answers
-from web.contract import JSON, Body, Choice, Operation, declared
-from web.words import ABOUT, FIELDS, HEADERS, PATH_FIELDS, STATUSES, TAGS
+from common.contract import answers
+from web.openapi_schemas import REF, Json, Schemas, not_null
+from web.openapi_texts import ABOUT, HEADERS, PATH_FIELDS, STATUSES, TAGS
+from web.operation import JSON, Body, Operation, declared
 
-Json = dict[str, Any]
-_REF = "#/components/schemas/{model}"
-_NULL = {"type": "null"}
 _MULTIPART = "multipart/form-data"
 
 
@@ -37,7 +32,7 @@ def calls(app: Flask) -> Iterator[tuple[str, str, str, Operation]]:
 def document(app: Flask) -> Json:
     """Return the document, as JSON carries it."""
     found = list(calls(app))
-    schemas = _Schemas([declaration for *_, declaration in found])
+    schemas = Schemas([declaration for *_, declaration in found])
     paths: dict[str, Json] = {}
     for path, method, name, declaration in found:
         paths.setdefault(path, {})[method] = _operation(path, name, declaration, schemas)
@@ -59,43 +54,7 @@ def document(app: Flask) -> Json:
     }
 
 
-class _Schemas:
-    """The JSON schemas of all models that the calls name."""
-
-    def __init__(self, operations: list[Operation]) -> None:
-        every: dict[type[BaseModel], None] = {answers.Error: None}
-        for one in operations:
-            bodies = (one.body.json, one.body.form) if one.body else ()
-            models = (one.query, *bodies, *(answer.model for answer in one.answers.values()))
-            every.update((model, None) for model in models if model is not None)
-        # Answers are described as they are read, so that a field with a default may be absent.
-        keys = [(model, "validation") for model in every]
-        self._refs, found = models_json_schema(keys, ref_template=_REF)  # type: ignore[arg-type]
-        self._all: dict[str, Json] = {n: _tidy(s) for n, s in found.get("$defs", {}).items()}
-        for schema in self._all.values():
-            for name, field in schema.get("properties", {}).items():
-                if name in FIELDS:
-                    field.setdefault("description", FIELDS[name])
-        queries = {self._name(one.query) for one in operations}
-        forms = {self._name(one.body.form) for one in operations if one.body and one.body.form}
-        json_bodies = {self._name(one.body.json) for one in operations if one.body}
-        self.components = {
-            n: s for n, s in self._all.items() if n not in (queries | forms) - json_bodies
-        }
-
-    def ref(self, model: type[BaseModel]) -> Json:
-        """Return a reference to a model's schema."""
-        return {"$ref": _REF.format(model=self._name(model))}
-
-    def of(self, model: type[BaseModel]) -> Json:
-        """Return a model's schema itself."""
-        return self._all[self._name(model)]
-
-    def _name(self, model: type[BaseModel]) -> str:
-        return str(self._refs[(model, "validation")]["$ref"]).rsplit("/", 1)[-1]
-
-
-def _operation(path: str, name: str, declaration: Operation, schemas: _Schemas) -> Json:
+def _operation(path: str, name: str, declaration: Operation, schemas: Schemas) -> Json:
     summary, _, text = declaration.words.partition("\n")
     found: Json = {
         "operationId": name,
@@ -104,7 +63,7 @@ def _operation(path: str, name: str, declaration: Operation, schemas: _Schemas) 
         "description": " ".join(text.split()) or summary,
         "parameters": [
             *_path_parameters(path),
-            *_query_parameters(schemas.of(declaration.query)),
+            *_query_parameters(schemas.of(declaration.query), schemas),
             *({"name": name, "in": "header", **HEADERS[name]} for name in declaration.headers),
         ],
     }
@@ -117,7 +76,7 @@ def _operation(path: str, name: str, declaration: Operation, schemas: _Schemas) 
     return found
 
 
-def _answer(status: int, declaration: Operation, schemas: _Schemas) -> Json:
+def _answer(status: int, declaration: Operation, schemas: Schemas) -> Json:
     answer = declaration.answers[status]
     found: Json = {"description": STATUSES.get(status, HTTPStatus(status).phrase)}
     if answer.headers:
@@ -138,96 +97,30 @@ def _path_parameters(path: str) -> list[Json]:
     return [{"name": name, "in": "path", "required": True, **PATH_FIELDS[name]} for name in names]
 
 
-def _query_parameters(schema: Json) -> Iterator[Json]:
+def _query_parameters(schema: Json, schemas: Schemas) -> Iterator[Json]:
     """Yield a query model's fields; an object goes as JSON, a list as words between commas."""
     for name, field in schema.get("properties", {}).items():
-        schema_of = _not_null(field)
+        schema_of = not_null(field)
         found: Json = {"name": name, "in": "query", "required": name in schema.get("required", ())}
         if "description" in schema_of:
             found["description"] = schema_of.pop("description")
-        if schema_of.get("type") == "object":
+        kind = schemas.type_of(schema_of)
+        if kind == "object":
             yield {**found, "content": {JSON: {"schema": schema_of}}}
-        elif schema_of.get("type") == "array":
+        elif kind == "array":
             yield {**found, "style": "form", "explode": False, "schema": schema_of}
         else:
             yield {**found, "schema": schema_of}
 
 
-def _body(body: Body, schemas: _Schemas) -> Json:
+def _body(body: Body, schemas: Schemas) -> Json:
     content: Json = {}
     if body.form is not None:
-        form = schemas.of(body.form)
-        fields = {name: _not_null(field) for name, field in form["properties"].items()}
-        structured = [n for n, field in fields.items() if field.get("type") in ("object", "array")]
+        fields = {n: not_null(f) for n, f in schemas.of(body.form)["properties"].items()}
+        structured = [n for n, f in fields.items() if schemas.type_of(f) in ("object", "array")]
         content[_MULTIPART] = {
-            "schema": {
-                **form,
-                "title": f"{form['title']}Form",
-                "properties": {**dict(_files(body)), **fields},
-                **({"required": list(body.files)} if body.needs_file else {}),
-                **_one_of(body.choices, absent=False),
-            },
+            "schema": {"$ref": REF.format(model=body.form_name)},
             "encoding": {name: {"contentType": JSON} for name in structured},
         }
-    choice = _one_of(
-        [c.fields_only(body.files) for c in body.choices if c.name not in body.files], absent=_NULL
-    )
-    ref = schemas.ref(body.json)
-    content[JSON] = {"schema": {"allOf": [ref, choice]} if choice else ref}
+    content[JSON] = {"schema": schemas.ref(body.json)}
     return content
-
-
-def _files(body: Body) -> Iterator[tuple[str, Json]]:
-    """Yield the fields of a form that hold files."""
-    one = {"type": "string", "format": "binary"}
-    for name, most in body.files.items():
-        many = {"type": "array", "items": one, "minItems": 1}
-        bounded = many if most is None else {**many, "maxItems": most}
-        yield name, {**bounded, "description": FIELDS[name]}
-
-
-def _one_of(choices: Sequence[Choice], absent: Json | bool) -> Json:
-    """Return the schema that takes exactly one of the choices; a field not to be is `absent`."""
-    if not choices:
-        return {}
-    return {
-        "oneOf": [
-            {
-                "title": choice.name,
-                "required": [choice.name],
-                "properties": {
-                    **dict.fromkeys(choice.without, absent),
-                    **{name: {"const": False} for name in choice.off},
-                    choice.name: choice.schema,
-                },
-            }
-            for choice in choices
-        ]
-    }
-
-
-def _not_null(field: Mapping[str, Any]) -> Json:
-    """Return the schema of a field where null cannot be said: in a query string, in a form."""
-    rest = {key: value for key, value in field.items() if key not in ("anyOf", "default")}
-    if field.get("default") is not None:
-        rest["default"] = field["default"]
-    choices = [choice for choice in field.get("anyOf", ()) if choice.get("type") != "null"]
-    if len(choices) == 1:
-        return {**choices[0], **rest}
-    return {**rest, "anyOf": choices} if choices else rest
-
-
-def _tidy(schema: Any) -> Any:
-    """Return a schema without pydantic's titles of fields, and its maps as strict as they are."""
-    if isinstance(schema, list):
-        return [_tidy(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    found = {key: _tidy(value) for key, value in schema.items()}
-    if isinstance(found.get("title"), str) and "properties" not in found:
-        del found["title"]
-    if "patternProperties" in found:
-        found.setdefault("additionalProperties", False)
-        if "maxLength" in found:
-            found["maxProperties"] = found.pop("maxLength")
-    return found

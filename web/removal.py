@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from common.catalogue import ImageRecord
-from common.errors import NeedleError, NotFound
+from common.contract import orders
+from common.contract.orders import DeleteOrder, IndexOrder
+from common.errors import IncompatibleJob, NeedleError, NotFound
 from common.ids import new_job_id
 from common.jobs import Item, Job, Kind, Status
 from common.paging import Place
@@ -18,7 +20,8 @@ def remove(services: Services, record: ImageRecord, *, wait_s: float) -> Job:
     """
     job_id = new_job_id()
     item = Item(0, record.filename, record.image_id)
-    services.jobs.create(job_id, Kind.DELETE, [item], {"collection": record.collection})
+    order = DeleteOrder(collection=record.collection)
+    services.jobs.create(job_id, Kind.DELETE, [item], order.details())
     payload = {"job_id": job_id, "collection": record.collection, "image_id": record.image_id}
     try:
         services.catalogue.remove(record.collection, record.image_id)
@@ -71,7 +74,8 @@ def _create(services: Services, job_id: str, name: str) -> None:
         for n, record in enumerate(services.catalogue.every(name))
     ]
     items = [*images, Item(len(images), name)]
-    services.jobs.create(job_id, Kind.DELETE, items, {"collection": name, "whole": True})
+    order = DeleteOrder(collection=name, whole=True)
+    services.jobs.create(job_id, Kind.DELETE, items, order.details())
 
 
 def _end_indexing(services: Services, name: str) -> None:
@@ -81,8 +85,16 @@ def _end_indexing(services: Services, name: str) -> None:
         while True:
             page = services.jobs.list.page(place, 1000, kind=Kind.INDEX, status=status)
             for job in page.rows:
-                if job.details.get("collection") == name:
+                if _indexes_into(job, name):
                     services.jobs.cancel(job.job_id)
             if page.next is None:
                 break
             place = Place(page.next)
+
+
+def _indexes_into(job: Job, collection: str) -> bool:
+    """Tell whether a job indexes into a collection; one that cannot be read will fail anyway."""
+    try:
+        return orders.of(job, IndexOrder).collection == collection
+    except IncompatibleJob:
+        return False

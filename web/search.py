@@ -8,6 +8,9 @@ from typing import Any
 from flask import Blueprint, Response
 
 from common.catalogue import check_encoder
+from common.contract.fields import DEFAULT_COLLECTION, MOST_EXAMPLES
+from common.contract.orders import SearchOrder
+from common.contract.requests import SearchFields, SearchRequest
 from common.errors import InvalidBox, NeedleError, NotFound, TextNotSupported
 from common.geometry import Box
 from common.images import query_folder, query_key
@@ -17,28 +20,34 @@ from common.services import Services
 from common.urls import resolve
 from common.vectors import filters
 from web import idempotency
-from web.contract import Body, Choice, operation
 from web.jobs import POSTED, job_answer
-from web.schemas import DEFAULT_COLLECTION, MOST_EXAMPLES, Corners, SearchRequest
+from web.operation import Body, Choice, FileField, operation
 from web.services import services
-from web.uploads import Picture, read_file
+from web.uploads import ImageFile, read_file
 
 routes = Blueprint("search", __name__)
-PICTURE, NOT_PICTURE = "file", "not_file"
-_NO_PICTURE: dict[str, Any] = {"without": ("file", "url", "image_id", "box"), "off": ("detect",)}
+FILE, NOT_FILE = "file", "not_file"
+_NO_IMAGE: dict[str, Any] = {"without": ("file", "url", "image_id", "box"), "off": ("detect",)}
 BODY = Body(
     json=SearchRequest,
     form=SearchRequest,
-    files=dict.fromkeys((PICTURE, NOT_PICTURE), MOST_EXAMPLES),
+    form_name="SearchForm",
+    files={
+        FILE: FileField(
+            "The query, a small image. Several files are images of one thing; any of them will do.",
+            MOST_EXAMPLES,
+        ),
+        NOT_FILE: FileField("Images of what is not wanted, like `negatives`.", MOST_EXAMPLES),
+    },
     choices=(
-        Choice(PICTURE, {}, without=("url", "image_id")),
+        Choice(FILE, {}, without=("url", "image_id")),
         Choice("url", without=("file", "image_id")),
         Choice("image_id", without=("file", "url")),
-        Choice("text", **_NO_PICTURE),
+        Choice("text", **_NO_IMAGE),
         Choice(
             "examples",
             {"minItems": 1},
-            **_NO_PICTURE,
+            **_NO_IMAGE,
         ),
     ),
 )
@@ -53,48 +62,56 @@ BODY = Body(
     headers=(idempotency.HEADER,),
 )
 def post() -> Response:
-    """Find the photos that contain a small picture.
+    """Find the images that contain a query, a small image.
 
-    What is searched for: a picture (a file, or one of `url` and `image_id`; `box` says which part
-    of it), a text, or both mixed; more pictures of the same thing as `examples`, or as further
-    files. Answered with 200 and the result if it is there within `wait` seconds, else with 202
-    and the job.
+    The query is an image (a file, or one of `url` and `image_id`; `box` says which part of it), a
+    text, or both mixed. More images of the same thing are `examples`, or further files. The answer
+    is 200 with the result if that is there within `wait` seconds, else 202 with the job.
     """
     if not idempotency.given():
         services().queue.check_room(SEARCH, 1)
     options, files = BODY.read()
-    asked = Asked(
+    search = Search(
         options,
-        [read_file(file, services().settings) for file in files.getlist(PICTURE)],
-        [read_file(file, services().settings) for file in files.getlist(NOT_PICTURE)],
+        [read_file(file, services().settings) for file in files.getlist(FILE)],
+        [read_file(file, services().settings) for file in files.getlist(NOT_FILE)],
     )
 
     def make(job_id: str) -> None:
-        _check(services(), asked)
-        _enqueue(services(), asked, job_id)
+        _check(services(), search)
+        _enqueue(services(), search, job_id)
 
     job_id = idempotency.once(services(), make)
     return job_answer(services().jobs.wait(job_id, options.wait), created=True)
 
 
 @dataclass(frozen=True)
-class Asked:
-    """A search request: its fields, and the pictures that came with it."""
+class Search:
+    """A search request: its fields, and the files that came with it."""
 
     options: SearchRequest
-    pictures: list[Picture]
-    negatives: list[Picture]
+    files: list[ImageFile]
+    negatives: list[ImageFile]
 
     def __post_init__(self) -> None:
-        self.options.check_query(files=len(self.pictures), negative_files=len(self.negatives))
+        self.options.check_query(files=len(self.files), negative_files=len(self.negatives))
+
+    def order(self) -> SearchOrder:
+        """Return what the job carries."""
+        return SearchOrder.model_construct(
+            **{name: getattr(self.options, name) for name in SearchFields.model_fields},
+            files=len(self.files),
+            negative_files=len(self.negatives),
+            filename=self.files[0].name if self.files else None,
+        )
 
 
-def _check(services: Services, asked: Asked) -> None:
+def _check(services: Services, search: Search) -> None:
     """Refuse now what the worker would refuse later."""
-    options = asked.options
+    options = search.options
     _check_models(services, options)
-    if asked.pictures:
-        header = asked.pictures[0].header
+    if search.files:
+        header = search.files[0].header
         _check_box(options.box, header.width, header.height)
     for example in (options, *options.examples, *options.negatives):
         url, image_id = getattr(example, "url", None), getattr(example, "image_id", None)
@@ -103,9 +120,10 @@ def _check(services: Services, asked: Asked) -> None:
         if image_id is not None:
             record = services.catalogue.get(options.collection, image_id)
             _check_box(example.box, record.width, record.height)
+    filters.parse(options.filter)
 
 
-def _check_box(box: Corners | None, width: int, height: int) -> None:
+def _check_box(box: tuple[int, int, int, int] | None, width: int, height: int) -> None:
     if box is not None and not Box(*box).inside(width, height):
         raise InvalidBox(
             f"The box {list(box)} must be x1 < x2, y1 < y2 and lie inside "
@@ -128,19 +146,15 @@ def _check_models(services: Services, options: SearchRequest) -> None:
         )
 
 
-def _enqueue(services: Services, asked: Asked, job_id: str) -> None:
+def _enqueue(services: Services, search: Search, job_id: str) -> None:
     """Store the query, record the job, then hand it to the queue; a failure leaves nothing."""
     services.queue.check_room(SEARCH, 1)
-    details = asked.options.model_dump(mode="json", exclude={"wait", "filter"})
-    details["filter"] = filters.as_json(filters.parse(asked.options.filter))
-    details |= {"files": len(asked.pictures), "negative_files": len(asked.negatives)}
-    details["filename"] = asked.pictures[0].name if asked.pictures else None
     try:
-        for number, picture in enumerate(asked.pictures):
-            services.images.put(query_key(job_id, number), picture.content)
-        for number, picture in enumerate(asked.negatives):
-            services.images.put(query_key(job_id, number, negative=True), picture.content)
-        services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], details)
+        for number, file in enumerate(search.files):
+            services.images.put(query_key(job_id, number), file.content)
+        for number, file in enumerate(search.negatives):
+            services.images.put(query_key(job_id, number, negative=True), file.content)
+        services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], search.order().details())
         services.queue.submit(SEARCH_TASK, SEARCH, {"job_id": job_id})
     except NeedleError:
         services.images.delete(query_folder(job_id))

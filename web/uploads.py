@@ -1,4 +1,4 @@
-"""From a multipart request to pictures: files as they are, archives member by member."""
+"""From a multipart request to images: files as they are, archives member by member."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, zlib.error, 
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A file that looks like a photo: its bytes and what its header tells."""
+class ImageFile:
+    """A file that looks like an image: its bytes and what its header tells."""
 
     name: str
     content: bytes
@@ -38,8 +38,8 @@ class Refused:
     error: NeedleError
 
 
-def read_uploads(files: Iterable[FileStorage], settings: Settings) -> Iterator[Picture | Refused]:
-    """Yield every picture of a request, one at a time, so that the memory holds one.
+def read_uploads(files: Iterable[FileStorage], settings: Settings) -> Iterator[ImageFile | Refused]:
+    """Yield every image of a request, one at a time, so that the memory holds one.
 
     Raises TooLarge when the request holds more files or unpacks to more bytes than allowed.
     """
@@ -48,7 +48,7 @@ def read_uploads(files: Iterable[FileStorage], settings: Settings) -> Iterator[P
         for name, content in _members(file, settings):
             items += 1
             if items > settings.max_items_per_job:
-                raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} photos.")
+                raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} images.")
             if isinstance(content, NeedleError):
                 yield Refused(name, content)
                 continue
@@ -58,15 +58,15 @@ def read_uploads(files: Iterable[FileStorage], settings: Settings) -> Iterator[P
             yield check(name, content, settings)
 
 
-def check(name: str, content: bytes, settings: Settings) -> Picture | Refused:
-    """Return the picture, or why it is none, by its size and its header."""
+def check(name: str, content: bytes, settings: Settings) -> ImageFile | Refused:
+    """Return the image, or why it is none, by its size and its header."""
     try:
         if len(content) > settings.max_file_bytes:
             raise _too_many_bytes(settings)
         header = pictures.inspect(content, max_pixels=settings.max_image_pixels)
     except NeedleError as error:
         return Refused(name, error)
-    return Picture(name, content, header)
+    return ImageFile(name, content, header)
 
 
 def _too_many_bytes(settings: Settings) -> ImageTooLarge:
@@ -127,11 +127,13 @@ def _wanted(path: str) -> bool:
 
 def base_name(path: str) -> str:
     """Return the last part of a path of either kind, at most 255 characters."""
-    return path.replace("\\", "/").rsplit("/", 1)[-1][-255:] or "unnamed"
+    name = path.replace("\\", "/").rsplit("/", 1)[-1][-255:]
+    # A tar archive may hold names that are no UTF-8.
+    return name.encode("utf-8", "replace").decode() or "unnamed"
 
 
-def read_file(file: FileStorage, settings: Settings) -> Picture:
-    """Return the one picture of a search request. Raises what is wrong with it."""
+def read_file(file: FileStorage, settings: Settings) -> ImageFile:
+    """Return the one image of a field of a search request. Raises what is wrong with it."""
     content = file.stream.read(settings.max_file_bytes + 1)
     found = check(base_name(file.filename or "query"), content, settings)
     if isinstance(found, Refused):

@@ -1,4 +1,4 @@
-"""Downloading a picture from a URL: bounded in time, bytes and redirects."""
+"""Downloading an image from a URL: bounded in time, bytes and redirects."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from celery import Celery
 
-from common.errors import BrokerUnavailable, Transient
+from common.errors import BrokerUnavailable, IncompatibleJob, Transient
 from common.log import log_context
 from common.queue import (
     COMMIT_TASK,
@@ -96,7 +96,11 @@ def run_index(base: Base, pipeline: IndexPipeline, job_id: str, indexes: Sequenc
     if not base.jobs.start(job_id):
         log.info("the job has ended or is gone")
         return
-    options = IndexOptions.of(base.jobs.get(job_id), base.settings)
+    try:
+        options = IndexOptions.of(base.jobs.get(job_id), base.settings)
+    except IncompatibleJob as error:
+        base.jobs.fail(job_id, error.code, error.message)
+        return
     count = RunningJob(base.jobs, job_id).run_chunk(
         base.attempts,
         indexes,
@@ -124,6 +128,10 @@ def run_commit(writer: Writer, key: str) -> None:
 def run_search(base: Base, pipeline: SearchPipeline, job_id: str) -> None:
     """Answer a search job. Raises BrokerUnavailable."""
     started = time.monotonic()
-    result = run_to_its_end(base.jobs, job_id, pipeline.run)
+    result = run_to_its_end(
+        base.jobs,
+        job_id,
+        lambda job: pipeline.run(job).model_dump(mode="json", exclude_unset=True),
+    )
     if result is not None:
         log.info("%d matches in %.3f s", len(result["matches"]), time.monotonic() - started)

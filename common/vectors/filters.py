@@ -30,18 +30,6 @@ def parse(raw: Mapping[str, Any]) -> tuple[Condition, ...]:
     return tuple(_condition(key, value) for key, value in raw.items())
 
 
-def as_json(conditions: Sequence[Condition]) -> list[dict[str, Any]]:
-    """Return the form in which a task carries conditions."""
-    return [{"key": c.key, "values": c.values, "bounds": c.bounds} for c in conditions]
-
-
-def from_json(raw: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
-    """Read the form in which a task carries conditions."""
-    return tuple(
-        Condition(c["key"], tuple(c["values"]), tuple((n, v) for n, v in c["bounds"])) for c in raw
-    )
-
-
 def _condition(key: str, value: Any) -> Condition:
     if isinstance(value, float) and math.isfinite(value):  # Qdrant compares floats by range only
         return Condition(key, bounds=(("gte", value), ("lte", value)))

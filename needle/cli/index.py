@@ -51,6 +51,13 @@ needle index ~/incoming --watch              # and whatever comes later
 @click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", callback=metadata)
 @click.option("--profile", type=click.Choice(PROFILES), help="How thoroughly to index.")
 @click.option(
+    "--confidence-threshold", type=click.FloatRange(0, 1), help="Leave out detections below it."
+)
+@click.option("--batch-size", type=click.IntRange(1, 256), help="Photos detected in together.")
+@click.option(
+    "--local-features", type=click.IntRange(0, 10_000), help="The most kept of a photo; 0: none."
+)
+@click.option(
     "--in-flight",
     type=click.IntRange(1, 64),
     default=IN_FLIGHT,
@@ -68,6 +75,9 @@ def index(
     resume: bool,
     metadata: dict[str, Any] | None,
     profile: str | None,
+    confidence_threshold: float | None,
+    batch_size: int | None,
+    local_features: int | None,
     in_flight: int,
     collection: str | None,
     as_json: bool,
@@ -89,7 +99,9 @@ def index(
     journal = _journal(shell, collection)
     try:
         with shell.connect() as needle:
-            target = Address(collection, metadata, profile)
+            target = Address(
+                collection, metadata, profile, confidence_threshold, batch_size, local_features
+            )
             one = ResumableIndex(needle, journal, target, resume=resume, in_flight=in_flight)
             run = _Run(shell, one, as_json)
             run(found)

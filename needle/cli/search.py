@@ -69,6 +69,7 @@ class Subject:
 @click.option("--aggregate", type=click.Choice(AGGREGATES), help="A photo's score from its hits.")
 @filter_option
 @click.option("--verify/--no-verify", default=None, help="Look again, by local features.")
+@click.option("--verify-budget-ms", type=click.IntRange(1, 60_000), help="Most time for that.")
 @click.option("--verified", is_flag=True, help="Only photos in which that found it again.")
 @click.option("--zoom", type=click.IntRange(0, 50), help="Photos whose boxes are fitted.")
 @collection_option
@@ -93,6 +94,7 @@ def search(
     aggregate: str | None,
     wanted: dict[str, Any] | None,
     verify: bool | None,
+    verify_budget_ms: int | None,
     verified: bool,
     zoom: int | None,
     collection: str | None,
@@ -124,6 +126,7 @@ def search(
             aggregate=aggregate,
             filter=wanted,
             verify=verify,
+            verify_budget_ms=verify_budget_ms,
             zoom=zoom,
             collection=collection,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.contract.fields import HitSource
 from common.errors import StoreUnavailable
 from common.geometry import Box
 from common.vectors import filters
@@ -15,7 +16,7 @@ from common.vectors.aggregate import Aggregate
 from tests.contracts.engines import ENGINES, open_engine
 from tests.worker.searching.test_grouping import brute_force
 from worker.searching.grouping import Grouping, best_images
-from worker.vectors.base import Hit, Point, Region, Source, Vector
+from worker.vectors.base import Hit, Point, Region, Vector
 from worker.vectors.edge import Edge
 from worker.vectors.ids import point_id
 from worker.vectors.server import Server
@@ -52,7 +53,7 @@ def points(image_id: str, embeddings: Vector, **metadata: object) -> list[Point]
         Point(
             point_id(image_id, box, "tile", "encoder"),
             vector,
-            Region(image_id, box, Source.TILE, "cat", 0.5, f"{image_id}.jpg", metadata),
+            Region(image_id, box, HitSource.TILE, "cat", 0.5, f"{image_id}.jpg", metadata),
         )
         for n, vector in enumerate(embeddings)
         for box in [Box(n, 0, n + 9, 9)]

@@ -58,14 +58,15 @@ def test_every_route_is_described_and_nothing_else_is(app: Flask, document: dict
     assert len(served) >= 21
 
 
-def test_every_call_and_every_field_of_a_request_has_words(document: dict[str, Any]) -> None:
+def test_every_call_every_schema_and_every_field_has_words(document: dict[str, Any]) -> None:
     for path, method, operation in _operations(document):
         assert operation["summary"] and operation["description"], (path, method)
         for parameter in operation["parameters"]:
             assert parameter.get("description"), (path, parameter["name"])
-        for content in operation.get("requestBody", {}).get("content", {}).values():
-            for name, field in content["schema"].get("properties", {}).items():
-                assert field.get("description"), (path, name)
+    for title, schema in document["components"]["schemas"].items():
+        assert schema.get("title") == title and schema.get("description"), title
+        for name, field in schema.get("properties", {}).items():
+            assert field.get("description"), (title, name)
 
 
 def test_every_error_is_the_one_component(document: dict[str, Any]) -> None:
@@ -83,6 +84,28 @@ def test_the_schemas_are_json_schemas_and_lead_somewhere(document: dict[str, Any
         at: Any = document
         for part in ref.removeprefix("#/").split("/"):
             at = at[part]
+
+
+def test_generators_meet_names_and_no_alternatives_in_the_place_of_an_object(
+    document: dict[str, Any],
+) -> None:
+    for title, schema in document["components"]["schemas"].items():
+        assert not {"oneOf", "anyOf"} & set(schema), title
+    for path, method, operation in _operations(document):
+        for content in operation.get("requestBody", {}).get("content", {}).values():
+            assert set(content["schema"]) == {"$ref"}, (path, method)
+    assert not [schema for schema in _schemas(document) if isinstance(schema, bool)]
+
+
+def _schemas(value: Any) -> list[Any]:
+    """Return every value of every `properties`, however deep."""
+    if isinstance(value, list):
+        return [found for one in value for found in _schemas(one)]
+    if not isinstance(value, dict):
+        return []
+    own = value.get("properties")
+    found = list(own.values()) if isinstance(own, dict) else []
+    return found + [deeper for one in value.values() for deeper in _schemas(one)]
 
 
 def _refs(value: Any) -> list[str]:

@@ -16,9 +16,11 @@ from flask.testing import FlaskClient
 from common.catalogue import ImageRecord
 from common.errors import NotFound
 from common.images import query_key
+from common.jobs import Item, Kind
 from common.redis import Client
 from common.services import Services
 from tests.conftest import REPO
+from tests.unit.test_orders import FORM_1_SEARCH
 from tests.web.conftest import files, photo
 
 Tasks = Callable[[str], list[dict[str, Any]]]
@@ -101,11 +103,52 @@ def test_a_box_of_an_indexed_image_must_lie_in_it(
 
 def test_a_finished_search_carries_urls(client: FlaskClient, services: Services) -> None:
     job_id = client.post(SEARCH, data=query()).json["job_id"]
-    hit = {"box": [1, 2, 3, 4], "score": 0.9}
-    services.jobs.succeed(job_id, {"matches": [{"image_id": "image-1", "hits": [hit]}]})
+    hit = {"box": [1, 2, 3, 4], "score": 0.9, "source": "tile"}
+    size = {"filename": "a.jpg", "width": 9, "height": 9, "metadata": {}}
+    match = {"image_id": "image-1", "score": 0.9, "distance": 0.1, **size, "hits": [hit]}
+    services.jobs.succeed(job_id, {"matches": [match]})
     match = client.get(f"/api/v1/jobs/{job_id}").json["result"]["matches"][0]
     assert match["urls"]["file"] == "/api/v1/images/image-1/file"
     assert match["hits"][0]["urls"]["crop"] == "/api/v1/images/image-1/crop?box=1,2,3,4"
+
+
+def test_a_result_repeats_every_field_of_the_query(client: FlaskClient, services: Services) -> None:
+    asked = {"rotate": True, "same_kind": 0.5, "detect": True, "text_weight": 0.2}
+    job_id = client.post(SEARCH, data=query(**asked, box="1,2,11,12")).json["job_id"]
+    services.jobs.succeed(job_id, {"matches": []})
+    found = client.get(f"/api/v1/jobs/{job_id}").json["result"]["query"]
+    assert found == {
+        **asked, "box": [1, 2, 11, 12], "filename": "q.png", "url": None, "image_id": None,
+        "text": None, "examples": [], "negatives": [],
+    }  # fmt: skip
+
+
+def test_a_search_of_before_an_upgrade_is_shown(client: FlaskClient, services: Services) -> None:
+    hit = {"box": [1, 2, 3, 4], "score": 0.9, "source": "tile", "label": None, "confidence": None}
+    size = {"filename": "a.jpg", "width": 9, "height": 9, "metadata": {}}
+    match = {"image_id": "image-1", "score": 0.9, "distance": 0.1, **size, "hits": [hit]}
+    services.jobs.create("old", Kind.SEARCH, [Item(0, "query")], FORM_1_SEARCH)
+    services.jobs.succeed("old", {"matches": [match], "timings_ms": {}, "index": {}})
+    result = client.get("/api/v1/jobs/old").json["result"]
+    assert (result["query"]["same_kind"], result["query"]["rotate"]) == (0.5, True)
+    assert result["matches"][0]["hits"][0]["urls"]["crop"].endswith("/crop?box=1,2,3,4")
+    assert len(result["urls"]["files"]) == 2
+
+
+def test_a_job_that_cannot_be_read_says_so(client: FlaskClient, services: Services) -> None:
+    services.jobs.create("new", Kind.SEARCH, [Item(0, "query")], {"form": 3})
+    assert client.get("/api/v1/jobs/new").status_code == 200  # how it stands can be told
+    services.jobs.succeed("new", {"matches": []})
+    answer = client.get("/api/v1/jobs/new")
+    assert (answer.status_code, answer.json["error"]["code"]) == (500, "incompatible_job")
+    assert client.get("/api/v1/jobs").json["total"] == 1
+
+
+def test_a_new_job_tells_how_far_it_is(client: FlaskClient) -> None:
+    job = client.post("/api/v1/images", data=files(photo(1), photo(2))).json
+    assert job["progress"] == {
+        "total": 2, "done": 0, "failed": 0, "rate_per_s": None, "eta_s": None,
+    }  # fmt: skip
 
 
 def test_an_answer_about_a_job_is_one_read(client: FlaskClient, redis: Client) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
+from common.contract.requests import QueryFields
 from web.page import STATIC
 
 SCRIPTS = sorted(path for path in STATIC.glob("*.js") if path.name != "docs.js")
@@ -100,3 +102,13 @@ def test_every_module_is_short_and_imports_what_is_there(path: Path) -> None:
     text = path.read_text()
     assert len(text.splitlines()) < 250
     assert all((STATIC / name).exists() for name in IMPORT.findall(text))
+
+
+def test_each_choice_beside_the_query_is_a_field_of_the_request() -> None:
+    tags = re.findall(r"<input ([^>]*data-value=[^>]*)>", _page())
+    fields = QueryFields.model_fields
+    for tag in tags:
+        name, value = re.findall(r'\bid="([^"]+)".* data-value="([^"]+)"', tag)[0]
+        QueryFields.model_validate_json(f'{{"{name}": {value}}}', strict=True)
+        assert name in fields and fields[name].default != json.loads(value)
+    assert len(tags) >= 3

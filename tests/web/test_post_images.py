@@ -78,6 +78,14 @@ def archive(kind: str, members: dict[str, bytes]) -> bytes:
     return buffer.getvalue()
 
 
+def test_a_name_that_is_no_utf_8_is_made_readable(client: FlaskClient) -> None:
+    packed = archive("", {"caf\udce9.png": photo(1), "caf\udce9.txt": b"hello"})
+    job = client.post(URL, data=files(packed, names=("a.tar",))).json
+    items = client.get(f"/api/v1/jobs/{job['job_id']}/items").json["items"]
+    assert [item["name"] for item in items] == ["caf?.png", "caf?.txt"]
+    assert client.get("/api/v1/images").status_code == 200
+
+
 @pytest.mark.parametrize("kind", ["zip", "", "gz", "bz2", "xz"])
 def test_an_archive_is_unpacked(client: FlaskClient, kind: str) -> None:
     members = {

@@ -14,6 +14,7 @@ from PIL import Image
 
 from common import pictures
 from common.catalogue import ImageRecord
+from common.contract.orders import IndexOrder, SearchOrder
 from common.ids import image_id
 from common.images import photo_key, query_key
 from common.jobs import Item, Job, Kind
@@ -87,7 +88,7 @@ class World:
             )  # fmt: skip
             self.base.catalogue.add([record])
         items = [Item(n, f"{n}.png", name) for n, name in enumerate(ids)]
-        self.base.jobs.create(job_id, Kind.INDEX, items, {"collection": "default", **details})
+        self.base.jobs.create(job_id, Kind.INDEX, items, IndexOrder(**details).details())
         return ids
 
     def index(self, job_id: str = "job", count: int | None = None) -> Job:
@@ -115,11 +116,8 @@ class World:
         if query is not None:
             self.base.images.put(query_key(job_id), png(query))
             details = {"files": 1, **details}
-        every = {
-            "collection": "default", "limit": 10, "hits_per_image": 3, "min_score": -1.0,
-            "aggregate": "max", "filter": [], **details,
-        }  # fmt: skip
-        self.base.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], every)
+        order = SearchOrder(**details)
+        self.base.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], order.details())
         run_search(self.base, self.searching, job_id)
         return self.base.jobs.get(job_id)
 

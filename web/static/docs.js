@@ -71,7 +71,7 @@ function fields(caption, rows) {
 
 /** Return the rows of an object's fields. */
 function rowsOf(schema) {
-  const at = resolve(schema.allOf?.[0] ?? schema);
+  const at = resolve(schema);
   return Object.entries(at.properties ?? {}).map(([name, field]) => ({
     name, schema: field, description: field.description ?? "", required: at.required?.includes(name),
   }));
@@ -231,7 +231,8 @@ function answersTable(responses) {
     const model = content?.schema && nameOf(content.schema);
     return el("tr", {}, el("th", { scope: "row" }, el("code", {}, status)),
       el("td", {}, response.description, model && status < "300"
-        ? el("details", {}, el("summary", {}, `${kind}: ${model}`), el("pre", { tabIndex: 0 }, JSON.stringify(shape(content.schema), null, 1)))
+        ? el("details", {}, el("summary", {}, `${kind}: ${model}`), fields(model, rowsOf(content.schema)),
+          el("pre", { tabIndex: 0 }, JSON.stringify(shape(content.schema), null, 1)))
         : el("div", { className: "muted" }, kind ?? "")));
   })));
 }

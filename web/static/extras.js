@@ -5,6 +5,10 @@ import { $, announce, make, picture, button } from "./dom.js";
 const MOST = 8; // of one kind, as the service allows
 const TITLES = { examples: "a picture of the same thing", negatives: "a picture that it is not like" };
 const lists = { examples: [], negatives: [] };
+// Checkboxes whose id is a field of the request and whose data-value is what it says when checked.
+const choices = [...document.querySelectorAll("#extras [data-value]")];
+const needsKinds = (choice) => choice.dataset.needs === "kinds";
+const chosen = (choice) => choice.checked && (hasKinds || !needsKinds(choice));
 let hasText = false;
 let hasKinds = false;
 
@@ -19,7 +23,7 @@ export function begin() {
       input.value = "";
     };
   }
-  for (const name of ["detect", "same_kind", "also", "text_weight"]) $(name).onchange = draw;
+  for (const input of [...choices, $("also"), $("text_weight")]) input.onchange = draw;
   draw();
 }
 
@@ -52,10 +56,11 @@ function remove(kind, thing) {
 export function allow({ words, kinds, alone, picture: isPicture }) {
   hasText = words;
   hasKinds = kinds;
-  $("kind-row").hidden = !hasKinds || !isPicture;
   $("extras").hidden = alone;
   $("also-row").hidden = !hasText || !isPicture;
-  $("detect-row").hidden = !isPicture;
+  for (const choice of choices) {
+    choice.parentElement.hidden = !isPicture || (needsKinds(choice) && !hasKinds);
+  }
 }
 
 /** Return what is given: lists of examples, and the fields of the request that are not lists. */
@@ -64,8 +69,8 @@ export function read({ words = false } = {}) {
   return {
     ...lists,
     fields: {
-      ...($("detect").checked && !words && { detect: true }),
-      ...($("same_kind").checked && hasKinds && !words && { same_kind: 1 }),
+      ...Object.fromEntries(choices.filter((choice) => chosen(choice) && !words)
+        .map((choice) => [choice.id, JSON.parse(choice.dataset.value)])),
       ...(also && { text: also, text_weight: $("text_weight").valueAsNumber }),
     },
   };
@@ -88,8 +93,7 @@ export function show(result = {}) {
   // The first of the files is what was searched for.
   lists.examples = [...(urls.files ?? []).slice(1).map(kept), ...(query.examples ?? []).map(known)];
   lists.negatives = [...(urls.not_files ?? []).map(kept), ...(query.negatives ?? []).map(known)];
-  $("detect").checked = Boolean(query.detect);
-  $("same_kind").checked = Boolean(query.same_kind);
+  for (const choice of choices) choice.checked = Boolean(query[choice.id]);
   $("also").value = query.text && urls.query ? query.text : "";
   $("text_weight").value = query.text_weight ?? 0.5;
   $("extras").open = any(read());

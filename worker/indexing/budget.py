@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from PIL import Image
 
+from common.contract.fields import HitSource
 from worker.boxes import apart, corners
 from worker.indexing.detail import Detail
 from worker.indexing.regions import Proposal
-from worker.vectors.base import Source
 
 NOVEL_IOU = 0.8
 """A region that overlaps a kept one this much would be nearly the same crop again."""
@@ -36,8 +36,8 @@ def choose(
     """
     if len(proposals) <= min(budget, enough):
         return list(proposals)
-    wholes = [n for n, p in enumerate(proposals) if p.source is Source.WHOLE]
-    tiles = [n for n, p in enumerate(proposals) if p.source is Source.TILE]
+    wholes = [n for n, p in enumerate(proposals) if p.source is HitSource.WHOLE]
+    tiles = [n for n, p in enumerate(proposals) if p.source is HitSource.TILE]
     detections = [n for n in range(len(proposals)) if n not in {*wholes, *tiles}]
     edges = Detail(image).within([proposals[n].box for n in tiles])
     merits = dict(zip(tiles, edges, strict=True))

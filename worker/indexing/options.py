@@ -1,4 +1,4 @@
-"""What a request may decide for its own index job, over the settings."""
+"""What an index job asks for, over the settings."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.contract import orders
+from common.contract.orders import IndexOrder
 from common.jobs import Job
 from common.settings import Settings
 
@@ -24,19 +26,16 @@ class IndexOptions:
 
     @classmethod
     def of(cls, job: Job, settings: Settings) -> IndexOptions:
-        """Read a job's details; what the request left open comes from the settings."""
-        details = job.details
+        """Read a job's order; what it leaves open comes from the settings.
 
-        def chosen(name: str) -> Any:
-            given = details.get(name)
-            return getattr(settings, name) if given is None else given
-
+        Raises IncompatibleJob.
+        """
+        order = orders.of(job, IndexOrder)
+        chosen = {
+            name: getattr(settings, name) if given is None else given
+            for name, given in vars(order).items()
+            if hasattr(settings, name)
+        }
         return cls(
-            job_id=job.job_id,
-            collection=details["collection"],
-            confidence_threshold=chosen("confidence_threshold"),
-            batch_size=chosen("batch_size"),
-            profile=chosen("profile"),
-            metadata=details.get("metadata"),
-            local_features=chosen("local_features"),
+            job_id=job.job_id, collection=order.collection, metadata=order.metadata, **chosen
         )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from common.contract.fields import HitSource
 from common.geometry import Box
 from worker.boxes import corners, largest_overlaps, spans
 from worker.models.base import Detection
-from worker.vectors.base import Source
 
 MIN_SIDE_PX = 8
 """Detections smaller than this hold too few pixels to be told apart."""
@@ -21,7 +21,7 @@ class Proposal:
     """A box to be indexed and what proposed it."""
 
     box: Box
-    source: Source
+    source: HitSource
     label: str | None = None
     confidence: float | None = None
 
@@ -68,12 +68,12 @@ def propose(
     for one in detections:
         box = Box.covering((one.x1, one.y1, one.x2, one.y2), width, height)
         if min(box.width, box.height) >= MIN_SIDE_PX:
-            detected.setdefault(box, Proposal(box, Source.DETECTOR, one.label, one.confidence))
-    proposals = [Proposal(Box(0, 0, width, height), Source.WHOLE), *detected.values()]
+            detected.setdefault(box, Proposal(box, HitSource.DETECTOR, one.label, one.confidence))
+    proposals = [Proposal(Box(0, 0, width, height), HitSource.WHOLE), *detected.values()]
     tiles = list(tiling.boxes(width, height))
     known = corners(proposal.box for proposal in proposals)
     fresh = largest_overlaps(corners(tiles), known) < SAME_IOU
     proposals += [
-        Proposal(tile, Source.TILE) for tile, new in zip(tiles, fresh, strict=True) if new
+        Proposal(tile, HitSource.TILE) for tile, new in zip(tiles, fresh, strict=True) if new
     ]
     return proposals

@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from common.contract.answers import Findings
 from worker.local.placement import Placement
+from worker.models.base import Detection
 from worker.searching.hits import ShownHit
 from worker.searching.judging import Judged
 from worker.searching.ranking import RankedImage
@@ -23,14 +25,14 @@ class Searched:
     regions: int
 
 
-def answer_json(
+def answer(
     ranked: Sequence[RankedImage],
     judged: Sequence[Judged],
     timings_ms: dict[str, float],
     searched: Searched,
     *,
     objects: bool,
-) -> Json:
+) -> Findings:
     """Return the result; where `objects`, with the things and of which thing each hit is."""
     proof = Proof.summed([one.proof for one in judged])
     result: Json = {
@@ -47,7 +49,7 @@ def answer_json(
     }
     if objects:
         result["objects"] = [_object_json(one) for one in judged]
-    return result
+    return Findings.model_validate(result)
 
 
 def _match_json(ranked: RankedImage, *, numbered: bool) -> Json:
@@ -97,9 +99,14 @@ def _object_json(judged: Judged) -> Json:
     """Return a thing of the query's picture, and whether any image holds it."""
     said = judged.thing.detection
     return {
-        "box": [round(n) for n in (said.x1, said.y1, said.x2, said.y2)] if said else None,
+        "box": _rounded(said) if said else None,
         "label": said.label if said else None,
         "confidence": round(said.confidence, 4) if said else None,
         "found": judged.likely,
         "probability": round(judged.probability, 4),
     }
+
+
+def _rounded(said: Detection) -> list[int]:
+    """Return a detection's box; one at the left or upper edge is a pixel wide at least."""
+    return [round(said.x1), round(said.y1), max(1, round(said.x2)), max(1, round(said.y2))]

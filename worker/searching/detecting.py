@@ -35,7 +35,7 @@ class ThingDetector:
 
     def things(self, loaded: QueryPictures, options: SearchOptions) -> Question:
         """Return the question, its things not embedded yet."""
-        if options.detect and loaded.given:
+        if options.order.detect and loaded.given:
             things = [
                 *self._detected(loaded.given[0]),
                 *(Thing((one,)) for one in (*loaded.given[1:], *loaded.examples)),

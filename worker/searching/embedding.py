@@ -30,32 +30,32 @@ class QueryEmbedder:
 
         The text belongs to what is searched for; what images should not be like has none.
         """
-        wordless = replace(options, text=None)
         return Question(
-            tuple(self._embedded(thing, options) for thing in question.things),
-            None if question.unlike is None else self._embedded(question.unlike, wordless),
+            tuple(self._embedded(thing, options, options.order.text) for thing in question.things),
+            None if question.unlike is None else self._embedded(question.unlike, options, None),
         )
 
-    def _embedded(self, thing: Thing, options: SearchOptions) -> Thing:
-        return replace(thing, embeddings=self._embeddings(thing, options))
+    def _embedded(self, thing: Thing, options: SearchOptions, words: str | None) -> Thing:
+        return replace(thing, embeddings=self._embeddings(thing, options, words))
 
-    def _embeddings(self, thing: Thing, options: SearchOptions) -> Embeddings:
+    def _embeddings(self, thing: Thing, options: SearchOptions, words: str | None) -> Embeddings:
         """Return embeddings (E, dim): the pictures', also turned where the request says so.
 
-        Each is mixed with the text's where there is one.
+        Each is mixed with that of the `words` where there are any.
         """
         text: Vector | None = None
-        if options.text is not None:
-            text = self.encoder.encode_texts([options.text])[0]
+        if words is not None:
+            text = self.encoder.encode_texts([words])[0]
         if not thing.pictures:
             assert text is not None  # web lets no request pass that asks for nothing
             return text.reshape(1, -1)
         turned = [one.transpose(turn) for one in thing.pictures for turn in QUARTERS]
-        every = [*thing.pictures, *turned] if options.rotate else thing.pictures
+        every = [*thing.pictures, *turned] if options.order.rotate else thing.pictures
         embeddings = self.encoder.encode_images(every)
         if text is None:
             return embeddings
-        mixed = (1 - options.text_weight) * embeddings + options.text_weight * text
+        weight = options.order.text_weight
+        mixed = (1 - weight) * embeddings + weight * text
         norms = np.linalg.norm(mixed, axis=1, keepdims=True)
         unit: Embeddings = (mixed / np.maximum(norms, 1e-6)).astype(np.float32)
         return unit

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from common.contract.fields import HitSource
 from common.geometry import Box
 from worker.boxes import clear_of
 from worker.local.placement import Placement
 from worker.searching.grouping import Match
-from worker.vectors.base import Hit, Source
+from worker.vectors.base import Hit
 
 SAME_SPOT_IOU = 0.3
 """An indexed hit that overlaps a better box of the same image this much says nothing new."""
@@ -21,7 +22,7 @@ class ShownHit:
 
     box: Box
     score: float
-    source: Source
+    source: HitSource
     label: str | None
     confidence: float | None
     place: Placement | None = None
@@ -37,9 +38,9 @@ class ShownHit:
         """Return a verified place; label and score are those of the indexed hit it lies on."""
         over = max(match.hits, key=lambda hit: (hit.region.box.iou(place.box), hit.score))
         if over.region.box.iou(place.box) < SAME_SPOT_IOU:
-            return cls(place.box, match.score, Source.LOCAL, None, None, place)
+            return cls(place.box, match.score, HitSource.LOCAL, None, None, place)
         region = over.region
-        return cls(place.box, over.score, Source.LOCAL, region.label, region.confidence, place)
+        return cls(place.box, over.score, HitSource.LOCAL, region.label, region.confidence, place)
 
 
 def outside(hits: Iterable[Hit], boxes: Iterable[Box]) -> list[Hit]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from enum import StrEnum
 
+from common.contract.fields import Likeness
 from worker.local.placement import Placement
 from worker.searching.certainty import LIKELY, certainty
 from worker.searching.grouping import Match
@@ -12,13 +12,6 @@ from worker.searching.proving import Proven
 from worker.searching.question import Thing
 from worker.searching.standing import standing
 from worker.searching.verifying import Proof
-
-
-class Likeness(StrEnum):
-    """What a score is the likeness of: the thing itself, or (also) the kind of thing it is."""
-
-    THING = "thing"
-    KIND = "kind"
 
 
 @dataclass(frozen=True)

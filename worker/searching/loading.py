@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from PIL import Image
 
 from common import pictures
 from common.catalogue import Catalogue
+from common.contract.requests import Example, ImageExample, UrlExample
 from common.errors import NotFound
 from common.geometry import Box
 from common.images import ImageStore, photo_key, query_key
 from worker.fetch import Fetcher
-from worker.searching.options import SearchOptions, Source
+from worker.searching.options import SearchOptions
 
 
 @dataclass(frozen=True)
@@ -38,30 +40,34 @@ class QueryLoader:
 
     def load(self, options: SearchOptions) -> QueryPictures:
         """Load, decode and cut every picture. Raises NeedleError: NotFound, InvalidBox, ..."""
+        order = options.order
         return QueryPictures(
             self._given(options),
-            tuple(self._named(source, options) for source in options.examples),
+            tuple(self._example(example, options) for example in order.examples),
             (
-                *self._files(options.negative_files, options, negative=True),
-                *(self._named(source, options) for source in options.negatives),
+                *self._files(order.negative_files, options, negative=True),
+                *(self._example(example, options) for example in order.negatives),
             ),
         )
 
     def _given(self, options: SearchOptions) -> tuple[Image.Image, ...]:
         """Return what is searched for, the first cut to the request's box."""
-        if options.source is not None:
-            return (self._named(options.source, options),)
-        files = self._files(options.files, options, negative=False)
-        return tuple(_cut(one, options.box if n == 0 else None) for n, one in enumerate(files))
+        order = options.order
+        if order.url:
+            return (self._example(UrlExample(url=order.url, box=order.box), options),)
+        if order.image_id:
+            return (self._example(ImageExample(image_id=order.image_id, box=order.box), options),)
+        files = self._files(order.files, options, negative=False)
+        return tuple(_cut(one, order.box if n == 0 else None) for n, one in enumerate(files))
 
-    def _named(self, source: Source, options: SearchOptions) -> Image.Image:
-        """Return a picture by its URL or the id of an image, cut to its box."""
-        if source.url:
-            content = self.fetcher.fetch(source.url)
+    def _example(self, example: Example, options: SearchOptions) -> Image.Image:
+        """Return an image by its URL or its id, cut to its box."""
+        if isinstance(example, UrlExample):
+            content = self.fetcher.fetch(example.url)
         else:
-            record = self.catalogue.get(options.collection, source.image_id or "")
+            record = self.catalogue.get(options.collection, example.image_id)
             content = self.images.open(photo_key(record.collection, record.image_id))
-        return _cut(self._decode(content), source.box)
+        return _cut(self._decode(content), example.box)
 
     def _files(self, count: int, options: SearchOptions, *, negative: bool) -> list[Image.Image]:
         """Return the posted pictures."""
@@ -75,5 +81,5 @@ class QueryLoader:
         return pictures.decode(content, max_pixels=self.max_pixels)
 
 
-def _cut(picture: Image.Image, box: Box | None) -> Image.Image:
-    return pictures.crop(picture, box) if box else picture
+def _cut(picture: Image.Image, box: Sequence[int] | None) -> Image.Image:
+    return pictures.crop(picture, Box(*box)) if box else picture

@@ -4,12 +4,12 @@ and an answer."""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from common.catalogue import Catalogue, check_encoder
+from common.contract.answers import Findings
 from common.jobs import Job
 from common.settings import Settings
-from worker.searching.answer import Searched, answer_json
+from worker.searching.answer import Searched, answer
 from worker.searching.candidates import CandidateFinder
 from worker.searching.describing import QueryDescriber
 from worker.searching.detecting import ThingDetector
@@ -41,8 +41,8 @@ class SearchPipeline:
     catalogue: Catalogue
     settings: Settings
 
-    def run(self, job: Job) -> dict[str, Any]:
-        """Return a search job's result, as clients see it (URLs aside). Raises NeedleError."""
+    def run(self, job: Job) -> Findings:
+        """Return what a search job found, as clients see it (URLs aside). Raises NeedleError."""
         options = SearchOptions.of(job, self.settings)
         bound = self.catalogue.collection(options.collection)
         check_encoder(bound, self.embedder.encoder.id)
@@ -52,14 +52,14 @@ class SearchPipeline:
         every = [self._search(thing, question.unlike, options, watch) for thing in question.things]
         ranked = self.ranker.ranked(every, options)
         searched = self._searched(options)
-        return answer_json(ranked, every, watch.timings_ms(), searched, objects=options.detect)
+        return answer(ranked, every, watch.timings_ms(), searched, objects=options.order.detect)
 
     def _question(self, options: SearchOptions, watch: Stopwatch) -> Question:
         """Load, detect, embed and describe what is searched for."""
         pictures = self.loader.load(options)
         watch.lap("load")
         shown = self.detector.things(pictures, options)
-        if options.detect and pictures.given:
+        if options.order.detect and pictures.given:
             watch.lap("detect")
         embedded = self.embedder.embed(shown, options)
         watch.lap("encode")

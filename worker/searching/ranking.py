@@ -11,9 +11,10 @@ from functools import cached_property
 from itertools import zip_longest
 
 from common.catalogue import Catalogue, ImageRecord
+from common.contract.fields import Likeness
 from worker.searching.certainty import LIKELY
 from worker.searching.hits import ShownHit, shown_hits
-from worker.searching.judging import Judged, JudgedImage, Likeness
+from worker.searching.judging import Judged, JudgedImage
 from worker.searching.options import SearchOptions
 
 

@@ -19,6 +19,7 @@ from itertools import product
 from PIL import Image
 
 from common import pictures
+from common.contract.fields import HitSource
 from common.errors import NeedleError
 from common.geometry import Box
 from common.images import ImageStore, photo_key
@@ -28,7 +29,7 @@ from worker.searching.hits import outside
 from worker.searching.nearest import Nearest
 from worker.searching.options import SearchOptions
 from worker.searching.proving import Proven
-from worker.vectors.base import Hit, Source
+from worker.vectors.base import Hit
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +182,6 @@ def _with_best(view: View) -> Match:
     old = view.match.hits[0]
     if score < old.score + GAIN:
         return view.match
-    region = replace(old.region, box=box, source=Source.ZOOM)
+    region = replace(old.region, box=box, source=HitSource.ZOOM)
     hits = (Hit(old.id, score, region), *outside(view.match.hits, [box]))
     return Match(view.match.image_id, score, hits[: len(view.match.hits)])

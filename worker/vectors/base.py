@@ -4,25 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from common.contract.fields import HitSource
 from common.geometry import Box
 
 Vector = NDArray[np.float32]
-
-
-class Source(StrEnum):
-    """What proposed a region."""
-
-    DETECTOR = "detector"
-    TILE = "tile"
-    WHOLE = "whole"
-    ZOOM = "zoom"  # fitted at search time; never indexed
-    LOCAL = "local"  # found by local features at search time; never indexed
 
 
 @dataclass(frozen=True)
@@ -31,7 +21,7 @@ class Region:
 
     image_id: str
     box: Box
-    source: Source
+    source: HitSource
     label: str | None
     confidence: float | None
     filename: str
@@ -52,7 +42,7 @@ class Region:
     @classmethod
     def from_payload(cls, payload: Mapping[str, Any]) -> Region:
         """Read a point's payload."""
-        values = {**payload, "box": Box(*payload["box"]), "source": Source(payload["source"])}
+        values = {**payload, "box": Box(*payload["box"]), "source": HitSource(payload["source"])}
         return cls(**values)
 
 

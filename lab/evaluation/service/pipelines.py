@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from common.contract.fields import HitSource
 from lab.evaluation.embedder import GalleryBuilder
 from lab.evaluation.perturb import crop
 from lab.evaluation.photos import Corners
@@ -16,7 +17,6 @@ from lab.evaluation.references import ImageEncoder
 from lab.evaluation.retrieval import Gallery, Outcomes, Truth, look_up
 from worker.indexing.regions import Tiling, propose
 from worker.models.base import Detector, Embeddings
-from worker.vectors.base import Source
 
 PLAIN, ONE, GRID = "plain pipeline", "one vector a photo", "3 x 3 grid"
 CELLS = 3
@@ -117,7 +117,7 @@ def _detected(detector: Detector, confidence_threshold: float) -> Regions:
     def regions(image: Image.Image) -> list[Corners]:
         hits = detector.detect([image], confidence_threshold=confidence_threshold)[0]
         found = propose(image.width, image.height, hits, none)
-        return [p.box.as_tuple() for p in found if p.source is not Source.WHOLE]
+        return [p.box.as_tuple() for p in found if p.source is not HitSource.WHOLE]
 
     return regions
 

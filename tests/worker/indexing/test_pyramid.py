@@ -12,6 +12,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from common.contract.fields import HitSource
 from common.geometry import Box
 from common.settings import Settings
 from worker.indexing.budget import choose
@@ -20,7 +21,6 @@ from worker.indexing.proposing import PROFILES, Proposer, profile_of
 from worker.indexing.regions import Proposal, propose
 from worker.indexing.slices import Slicing, joined
 from worker.models.base import Detection
-from worker.vectors.base import Source
 
 
 def noise(width: int, height: int) -> Image.Image:
@@ -71,7 +71,7 @@ def test_detail_is_where_the_edges_are() -> None:
 
 
 def tile(x: int, y: int, side: int) -> Proposal:
-    return Proposal(Box(x, y, x + side, y + side), Source.TILE)
+    return Proposal(Box(x, y, x + side, y + side), HitSource.TILE)
 
 
 def test_a_photo_that_fits_the_budget_keeps_everything() -> None:
@@ -87,7 +87,7 @@ def test_the_budget_is_kept_and_the_whole_stays(budget: int, detections: int) ->
     proposals = propose(640, 480, hits, PROFILES["balanced"].tiling)
     kept = choose(proposals, budget, budget, noise(640, 480))
     assert len(kept) <= budget
-    assert kept[0].source is Source.WHOLE
+    assert kept[0].source is HitSource.WHOLE
     assert kept == [p for p in proposals if p in kept]
 
 
@@ -95,7 +95,7 @@ def test_tiles_with_nothing_on_them_go_first() -> None:
     photo = Image.new("RGB", (400, 400), "white")
     photo.paste(noise(200, 200), (200, 200))
     tiles = [tile(x, y, 100) for x, y in product(range(0, 400, 100), repeat=2)]
-    kept = choose([Proposal(Box(0, 0, 400, 400), Source.WHOLE), *tiles], 5, 5, photo)
+    kept = choose([Proposal(Box(0, 0, 400, 400), HitSource.WHOLE), *tiles], 5, 5, photo)
     assert {p.box.x1 for p in kept[1:]} == {p.box.y1 for p in kept[1:]} == {200, 300}
 
 
@@ -119,7 +119,7 @@ def test_fine_tiles_make_up_for_what_the_detector_leaves_out() -> None:
         hits = [Detection(9 * n, 0, 9 * n + 8, 8, "x", 0.5) for n in range(detections)]
         proposals = propose(640, 480, hits, PROFILES["balanced"].tiling)
         kept = choose(proposals, 600, 100, noise(640, 480))
-        return [p.box.width for p in kept if p.source is Source.TILE]
+        return [p.box.width for p in kept if p.source is HitSource.TILE]
 
     few, many = sizes(1), sizes(70)
     assert min(few) == 80 and len(few) == 98
@@ -156,7 +156,7 @@ def test_slices_of_all_photos_go_through_the_detector_together() -> None:
         photos, profile="balanced", confidence_threshold=0.05
     )
     assert detector.seen == [(1400, 960), (640, 480), (960, 960), (960, 960)]
-    middles = [[p.box.x1 + 8 for p in f if p.source is Source.DETECTOR] for f in found]
+    middles = [[p.box.x1 + 8 for p in f if p.source is HitSource.DETECTOR] for f in found]
     assert middles == [[700, 480, 920], [320]]
 
 

@@ -7,10 +7,10 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.contract.fields import HitSource
 from common.geometry import Box
 from worker.indexing.regions import Tiling, propose
 from worker.models.base import Detection
-from worker.vectors.base import Source
 
 TILING = Tiling((2, 3, 4), 0.0, 64)
 
@@ -18,7 +18,7 @@ TILING = Tiling((2, 3, 4), 0.0, 64)
 def test_a_photo_without_detections_has_the_whole_and_its_tiles() -> None:
     found = propose(640, 480, [], TILING)
     assert found[0].box == Box(0, 0, 640, 480)
-    assert [p.source for p in found].count(Source.TILE) == 3 * 2 + 4 * 3 + 6 * 4
+    assert [p.source for p in found].count(HitSource.TILE) == 3 * 2 + 4 * 3 + 6 * 4
 
 
 def test_a_detection_keeps_its_label_and_is_clipped_to_the_photo() -> None:
@@ -34,7 +34,7 @@ def test_one_box_under_two_labels_is_one_region_with_the_more_certain_label() ->
         [Detection(10, 10, 50, 50, "cat", 0.9), Detection(10, 10, 50, 50, "dog", 0.4)],
         TILING,
     )
-    assert [p.label for p in found if p.source is Source.DETECTOR] == ["cat"]
+    assert [p.label for p in found if p.source is HitSource.DETECTOR] == ["cat"]
 
 
 def test_a_tile_that_a_detection_already_covers_is_left_out() -> None:

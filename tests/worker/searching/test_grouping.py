@@ -5,10 +5,11 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.contract.fields import HitSource
 from common.geometry import Box
 from common.vectors.aggregate import Aggregate
 from worker.searching.grouping import Grouping, Match, best_images, order
-from worker.vectors.base import Hit, Region, Source
+from worker.vectors.base import Hit, Region
 
 BOX = Box(0, 0, 9, 9)
 
@@ -39,7 +40,7 @@ def engine(hits: list[Hit], asked: list[int]):  # type: ignore[no-untyped-def]
 
 def hits_of(scores: list[tuple[int, float]]) -> list[Hit]:
     return [
-        Hit(f"p{n:04}", score, Region(f"image{i}", BOX, Source.TILE, None, None, "f.jpg"))
+        Hit(f"p{n:04}", score, Region(f"image{i}", BOX, HitSource.TILE, None, None, "f.jpg"))
         for n, (i, score) in enumerate(scores)
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from common.contract.fields import HitSource
 from common.geometry import Box
 from worker.local.placement import Placement
 from worker.searching.grouping import Match
@@ -10,7 +11,7 @@ from worker.searching.judging import JudgedImage
 from worker.searching.ranking import Holding, together
 from worker.searching.standing import by_standing, standing
 from worker.searching.verifying import Proof
-from worker.vectors.base import Hit, Region, Source
+from worker.vectors.base import Hit, Region
 
 SPOT = Box(0, 0, 100, 100)
 NEAR = Box(10, 10, 100, 100)
@@ -18,7 +19,7 @@ FAR = Box(200, 200, 300, 300)
 
 
 def hit(box: Box, score: float, label: str | None = None) -> Hit:
-    return Hit(f"{box}", score, Region("image", box, Source.TILE, label, 0.5, "image.jpg"))
+    return Hit(f"{box}", score, Region("image", box, HitSource.TILE, label, 0.5, "image.jpg"))
 
 
 def place(box: Box, evidence: float = 10.0) -> Placement:
@@ -32,7 +33,8 @@ def match(*hits: Hit, name: str = "image") -> Match:
 
 def test_a_verified_place_takes_the_label_and_score_of_the_hit_it_lies_on() -> None:
     shown = shown_hits(match(hit(FAR, 0.9, "far"), hit(NEAR, 0.6, "near")), [place(SPOT)])
-    assert [(one.box, one.source) for one in shown] == [(SPOT, Source.LOCAL), (FAR, Source.TILE)]
+    assert [one.box for one in shown] == [SPOT, FAR]
+    assert [one.source for one in shown] == [HitSource.LOCAL, HitSource.TILE]
     assert (shown[0].label, shown[0].score, shown[0].confidence) == ("near", 0.6, 0.5)
 
 

@@ -6,20 +6,17 @@ from typing import Any
 
 import pytest
 
-from common.geometry import Box
+from common.contract.orders import SearchOrder
 from common.jobs import Job, Kind, Status
 from common.settings import Settings
-from worker.searching.options import SearchOptions, Source
+from worker.searching.options import SearchOptions
 
 SETTINGS = Settings(zoom_images=4, verify_images=60, verify_budget_ms=500)
 
 
 def options(**details: Any) -> SearchOptions:
-    every = {
-        "collection": "default", "limit": 10, "hits_per_image": 3, "min_score": -1.0,
-        "aggregate": "max", "filter": [], **details,
-    }  # fmt: skip
-    job = Job("job", Kind.SEARCH, Status.QUEUED, 1, 0, 0, 0.0, None, None, details=every)
+    order = SearchOrder(**details).details()
+    job = Job("job", Kind.SEARCH, Status.QUEUED, 1, 0, 0, 0.0, None, None, details=order)
     return SearchOptions.of(job, SETTINGS)
 
 
@@ -35,15 +32,6 @@ def test_what_the_request_left_open_comes_from_the_settings() -> None:
 def test_other_aggregates_look_at_no_single_place(aggregate: str) -> None:
     other = options(aggregate=aggregate, zoom=9, verify=True)
     assert (other.zoom_images, other.verify_images) == (0, 0)
-
-
-def test_pictures_are_read_with_their_boxes() -> None:
-    box = [1, 2, 30, 40]
-    by_id = options(image_id="a", box=box, examples=[{"url": "u"}], negatives=[{"image_id": "n"}])
-    assert by_id.source == Source(None, "a", Box(*box))
-    assert by_id.examples == (Source("u", None, None),)
-    assert by_id.negatives == (Source(None, "n", None),)
-    assert options(files=2).source is None
 
 
 def test_several_things_share_the_time_and_know_no_kind() -> None:

@@ -10,7 +10,6 @@ from PIL import Image
 
 from common.errors import BrokerUnavailable
 from common.jobs import Job, Status
-from common.vectors import filters
 from tests.fakes import PixelEncoder
 from tests.worker.conftest import World, noise, png, sources
 from worker.models.base import Detection, Embeddings
@@ -64,7 +63,7 @@ def test_limits_scores_and_filters_hold(filled: tuple[World, list[str]]) -> None
     found = matches(world.search(noise(1), limit=2, hits_per_image=1))
     assert [len(match["hits"]) for match in found] == [1, 1]
     assert len(matches(world.search(noise(1), min_score=0.99))) == 1
-    where = filters.as_json(filters.parse({"year": {"gte": 2002}, "even": True}))
+    where = {"year": {"gte": 2002}, "even": True}
     found = matches(world.search(noise(1), filter=where))
     assert {match["image_id"] for match in found} == {names[2], names[4]}
 

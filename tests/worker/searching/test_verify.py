@@ -126,7 +126,7 @@ def test_a_query_without_texture_is_searched_by_its_embedding(
 
 def test_filters_hold_for_what_words_find(filled: tuple[World, list[str]]) -> None:
     world, _ = filled
-    where = [{"key": "year", "values": [1999], "bounds": []}]
+    where = {"year": 1999}
     assert matches(world.search(texture(1, SIZE).crop(SPOT), filter=where)) == []
 
 

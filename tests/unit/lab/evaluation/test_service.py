@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from common.contract.fields import HitSource
 from common.geometry import Box
 from lab.evaluation.pack import environment
 from lab.evaluation.references import PixelEncoder
@@ -36,7 +37,7 @@ from needle import Needle
 from needle.results import SearchResult
 from tests.unit.lab.evaluation.helpers import collection, photos, result
 from worker.models.base import Detection
-from worker.vectors.base import Hit, Region, Source
+from worker.vectors.base import Hit, Region
 from worker.vectors.stores import VectorStore
 
 CORNERS = (0.0, 0.0, 100.0, 100.0)
@@ -217,7 +218,7 @@ class Memory:
 
 
 def _region(name: str, box: Box) -> Region:
-    return Region(name, box, Source.TILE, None, None, name)
+    return Region(name, box, HitSource.TILE, None, None, name)
 
 
 def test_crops_are_followed_through_the_steps() -> None:

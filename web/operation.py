@@ -1,7 +1,8 @@
 """What a route takes and answers: declared beside it, enforced by it, shown by `/openapi.json`.
 
-The document is made from these declarations (`web/openapi.py`), so what it says of a request is
-what the route checks.
+What a request and an answer hold is declared in `common/contract/`; here is what is HTTP about
+them: forms, files, choices, headers. The document is made from these declarations
+(`web/openapi.py`), so what it says of a request is what the route checks.
 """
 
 from __future__ import annotations
@@ -10,14 +11,15 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Response, request
 from pydantic import BaseModel
 from werkzeug.datastructures import FileStorage, MultiDict
 
+from common.contract.parameters import Nothing
+from common.contract.requests import Request
 from common.errors import BadRequest, UnsupportedMediaType
-from web.schemas import Request
 
 JSON = "application/json"
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -25,11 +27,14 @@ ANYWHERE = (400, 503)
 """Statuses of every call: a parameter that is not documented, Redis away."""
 View = Callable[..., Response]
 Files = MultiDict[str, FileStorage]
-Model = TypeVar("Model", bound=Request)
 
 
-class Nothing(Request):
-    """A call that takes no parameters: any that comes is refused."""
+@dataclass(frozen=True)
+class FileField:
+    """A field of a form that holds files: what they are, and how many at most (None: any)."""
+
+    description: str
+    most: int | None = None
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,9 @@ class Body:
 
     json: type[Request]
     form: type[Request] | None = None
-    files: Mapping[str, int | None] = field(default_factory=dict)
-    """Fields that hold files, and how many at most each."""
+    form_name: str = ""
+    """What the schema of the form is called."""
+    files: Mapping[str, FileField] = field(default_factory=dict)
     needs_file: bool = False
     choices: tuple[Choice, ...] = ()
     """The ways to say what is asked for, of which exactly one holds; the view checks it."""
@@ -119,8 +125,8 @@ def operation(
     def declare(view: View) -> View:
         @wraps(view)
         def checked(**path: Any) -> Response:
-            asked = query.model_validate(_plain(request.args))
-            return view(**path) if query is Nothing else view(asked, **path)
+            parameters = query.model_validate(_plain(request.args))
+            return view(**path) if query is Nothing else view(parameters, **path)
 
         words = (view.__doc__ or "").strip()
         every = sorted({*ANYWHERE, *errors})

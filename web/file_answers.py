@@ -1,4 +1,4 @@
-"""Answering with a picture: ETags, ranges, and parts cut out as JPEGs."""
+"""Answering with a file of an image: ETags, ranges, and parts cut out as JPEGs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from flask import Response, request
 from common import pictures
 from common.errors import InvalidBox
 from common.geometry import Box
-from web.contract import Answer
+from web.operation import Answer
 from web.services import services
 
 JPEG = "image/jpeg"
@@ -26,13 +26,13 @@ AS_JPEG = {200: _JPEGS, 206: _JPEGS, 304: Answer(None, ())}
 _CUT_FORM = "1"
 """Part of the ETag of what is made here; to be changed with how it is made."""
 _ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)\Z")
-# Decoding holds a whole photo; one at a time keeps the process small.
+# Decoding holds a whole image; one at a time keeps the process small.
 _decoding = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Source:
-    """A stored picture: what names its content, its upright size, and what reads its bytes."""
+    """A stored image: what names its content, its upright size, and what reads its bytes."""
 
     name: str
     width: int
@@ -41,7 +41,7 @@ class Source:
 
 
 def cut(source: Source, box: Box | None, max_side: int | None, cache: str) -> Response:
-    """Answer with a JPEG of a picture or part of it, its longer side at most `max_side` pixels.
+    """Answer with a JPEG of an image or part of it, its longer side at most `max_side` pixels.
 
     Raises InvalidBox.
     """
@@ -55,8 +55,8 @@ def cut(source: Source, box: Box | None, max_side: int | None, cache: str) -> Re
     def make() -> bytes:
         content = source.read()
         with _decoding:
-            photo = pictures.decode(content, max_pixels=services().settings.max_image_pixels)
-            piece = pictures.crop(photo, part)
+            image = pictures.decode(content, max_pixels=services().settings.max_image_pixels)
+            piece = pictures.crop(image, part)
         if max_side is not None:
             piece.thumbnail((max_side, max_side))
         return pictures.jpeg(piece)
@@ -66,7 +66,7 @@ def cut(source: Source, box: Box | None, max_side: int | None, cache: str) -> Re
 
 
 def answer(make: Callable[[], bytes], media_type: str, etag: str, cache: str) -> Response:
-    """Answer with a picture, whole or the range asked for, or with 304 to whoever has it.
+    """Answer with a file, whole or the range asked for, or with 304 to whoever has it.
 
     Raises werkzeug's RequestedRangeNotSatisfiable.
     """

@@ -1,0 +1,80 @@
+"""What answers say, field by field.
+
+Fields may be added, so that a client should pass over those that it does not know; a field that
+has a default may be absent.
+"""
+
+from __future__ import annotations
+
+from common.contract.answers.base import Answer, Error, FieldFault, ItemFault, Problem, widened
+from common.contract.answers.health import Alive, Models, Readiness
+from common.contract.answers.images import (
+    Collection,
+    Collections,
+    CollectionWithRegions,
+    CropUrls,
+    FoundRegion,
+    Image,
+    Images,
+    ImageUrls,
+    ImageWithRegions,
+    IndexedImage,
+    Region,
+)
+from common.contract.answers.jobs import DeletionResult, Item, Items, Job, Jobs, ListedJob, Progress
+from common.contract.answers.searches import (
+    Findings,
+    FoundHit,
+    FoundMatch,
+    Hit,
+    Match,
+    MatchUrls,
+    Query,
+    QueryUrls,
+    Searched,
+    SearchResult,
+    Thing,
+    Verification,
+)
+
+__all__ = [
+    "Alive",
+    "Answer",
+    "Collection",
+    "CollectionWithRegions",
+    "Collections",
+    "CropUrls",
+    "DeletionResult",
+    "Error",
+    "FieldFault",
+    "Findings",
+    "FoundHit",
+    "FoundMatch",
+    "FoundRegion",
+    "Hit",
+    "Image",
+    "ImageUrls",
+    "ImageWithRegions",
+    "Images",
+    "IndexedImage",
+    "Item",
+    "ItemFault",
+    "Items",
+    "Job",
+    "Jobs",
+    "ListedJob",
+    "Match",
+    "MatchUrls",
+    "Models",
+    "Problem",
+    "Progress",
+    "Query",
+    "QueryUrls",
+    "Readiness",
+    "Region",
+    "SearchResult",
+    "Searched",
+    "Thing",
+    "Verification",
+    "widened",
+]

@@ -1,0 +1,83 @@
+"""What a job carries: its request in typed form. Web writes it, worker and web read it by `of`.
+
+The form has a number. A job of an earlier form, which was recorded before an upgrade, is read as
+well; one of a later form fails with a sentence. Form 1, without a number, is what was recorded up
+to version 0.1.0: a search's filter stood in it as conditions, and an index named its `source`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from common.contract.fields import Said
+from common.contract.requests import IndexFields, Request, SearchFields
+from common.errors import IncompatibleJob
+from common.jobs import Job, Kind
+
+
+class Order(Request):
+    """What the orders of all kinds of job have in common."""
+
+    form: Literal[2] = 2
+
+    def details(self) -> dict[str, Any]:
+        """Return the JSON form that the job carries."""
+        return self.model_dump(mode="json")
+
+
+class IndexOrder(IndexFields, Order):
+    """The order of an index job; what it leaves open is as the settings say."""
+
+
+class SearchOrder(SearchFields, Order):
+    """The order of a search: its request, and the files that came with it.
+
+    `files` and `negative_files` count them; `filename` is the name of the first.
+    """
+
+    files: int = 0
+    negative_files: int = 0
+    filename: Said | None = None
+
+
+class DeleteOrder(Order):
+    """The order to delete an image, or with `whole` a collection."""
+
+    collection: str
+    whole: bool = False
+
+
+Kept = TypeVar("Kept", bound=Order)
+
+
+def of(job: Job, order: type[Kept]) -> Kept:
+    """Return what a job carries. Raises IncompatibleJob where that cannot be read."""
+    try:
+        details = job.details if "form" in job.details else _from_form_1(job.details)
+        return order.model_validate(details)
+    except (ValueError, LookupError, TypeError) as exc:  # pydantic's error is a ValueError
+        raise IncompatibleJob(
+            f"The {job.kind} job {job.job_id} was recorded by another version of Needle, in a "
+            "form that this one cannot read; send the request again."
+        ) from exc
+
+
+def ends_by_items(job: Job) -> bool:
+    """Tell whether a job's items end one by one; that of a search or of one image has none."""
+    return job.kind is Kind.INDEX or (job.kind is Kind.DELETE and of(job, DeleteOrder).whole)
+
+
+def _from_form_1(details: Mapping[str, Any]) -> dict[str, Any]:
+    """Return details of the form without a number as this form has them."""
+    found = {name: value for name, value in details.items() if name != "source"}
+    if isinstance(found.get("filter"), list):
+        found["filter"] = {c["key"]: _filter_value(c) for c in found["filter"]}
+    return found
+
+
+def _filter_value(condition: Mapping[str, Any]) -> Any:
+    if condition["bounds"]:
+        return dict(condition["bounds"])
+    values = condition["values"]
+    return values[0] if len(values) == 1 else list(values)

@@ -1,0 +1,152 @@
+"""From what the stores keep to what clients see: jobs, items, images and collections as answers."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from pydantic import ValidationError
+
+from common import jobs
+from common.catalogue import Catalogue, Collection, ImageRecord
+from common.contract import answers, orders
+from common.contract.answers import widened
+from common.contract.orders import SearchOrder
+from common.errors import IncompatibleJob
+from common.jobs import Item, Kind
+from web.links import crop_urls, image_urls, match_urls, query_urls
+
+
+def listed_job(job: jobs.Job) -> answers.ListedJob:
+    """Return a job as a list shows it."""
+    return answers.ListedJob(
+        job_id=job.job_id,
+        kind=job.kind,
+        status=job.status,
+        progress=_progress(job),
+        error=_problem(job.error),
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+    )
+
+
+def whole_job(job: jobs.Job) -> answers.Job:
+    """Return a job with its result. Raises IncompatibleJob where that cannot be read."""
+    return widened(listed_job(job), answers.Job, result=_result(job))
+
+
+def item(item: Item, job: jobs.Job) -> answers.Item:
+    """Return an item of a job."""
+    item = item.under(job.status)
+    return answers.Item(
+        index=item.index,
+        name=item.name,
+        image_id=item.image_id,
+        status=item.status,
+        error=_problem(item.error),
+    )
+
+
+def image(record: ImageRecord) -> answers.Image:
+    """Return an image as a list shows it."""
+    return widened(_indexed(record), answers.Image, regions=record.regions)
+
+
+def image_with_regions(
+    record: ImageRecord, regions: list[answers.FoundRegion]
+) -> answers.ImageWithRegions:
+    """Return an image with its regions."""
+    name, collection = record.image_id, record.collection
+    linked = [
+        widened(region, answers.Region, urls=crop_urls(name, collection, region.box))
+        for region in regions
+    ]
+    return widened(_indexed(record), answers.ImageWithRegions, regions=linked)
+
+
+def collection(found: Collection, catalogue: Catalogue) -> answers.Collection:
+    """Return a collection as the list shows it."""
+    return answers.Collection(
+        name=found.name,
+        encoder=found.encoder,
+        dim=found.dim,
+        images=catalogue.count(found.name),
+    )
+
+
+def whole_collection(found: Collection, catalogue: Catalogue) -> answers.CollectionWithRegions:
+    """Return a collection with all that is known of it."""
+    return widened(
+        collection(found, catalogue),
+        answers.CollectionWithRegions,
+        regions=catalogue.count_regions(found.name),
+        deleting=catalogue.deleting(found.name),
+    )
+
+
+def _progress(job: jobs.Job) -> answers.Progress:
+    now = time.time()
+    rate, eta = job.rate_per_s(now), job.eta_s(now)
+    return answers.Progress(
+        total=job.total,
+        done=job.done,
+        failed=job.failed,
+        rate_per_s=None if rate is None else round(rate, 3),
+        eta_s=None if eta is None else round(eta, 1),
+    )
+
+
+def _problem(error: Any) -> answers.Problem | None:
+    return None if error is None else answers.Problem.model_validate(error)
+
+
+def _result(job: jobs.Job) -> answers.SearchResult | answers.DeletionResult | None:
+    if job.result is None:
+        return None
+    try:
+        if job.kind is Kind.SEARCH:
+            return _search_result(job, answers.Findings.model_validate(job.result))
+        return answers.DeletionResult.model_validate(job.result)
+    except ValidationError as exc:
+        raise IncompatibleJob(
+            f"The result of the job {job.job_id} was written by another version of Needle, in a "
+            "form that this one cannot read."
+        ) from exc
+
+
+def _search_result(job: jobs.Job, findings: answers.Findings) -> answers.SearchResult:
+    """Return a search's result with what was searched for, and the URLs of all images."""
+    order = orders.of(job, SearchOrder)
+    query = {name: getattr(order, name) for name in answers.Query.model_fields}
+    return widened(
+        findings,
+        answers.SearchResult,
+        query=answers.Query.model_construct(**query),
+        urls=query_urls(job.job_id, order),
+        matches=tuple(_match(match, order.collection) for match in findings.matches),
+    )
+
+
+def _match(match: answers.FoundMatch, collection: str) -> answers.Match:
+    hits = tuple(
+        widened(hit, answers.Hit, urls=crop_urls(match.image_id, collection, hit.box))
+        for hit in match.hits
+    )
+    urls = match_urls(match.image_id, collection, hits[0].box)
+    return widened(match, answers.Match, hits=hits, urls=urls)
+
+
+def _indexed(record: ImageRecord) -> answers.IndexedImage:
+    return answers.IndexedImage(
+        image_id=record.image_id,
+        collection=record.collection,
+        filename=record.filename,
+        media_type=record.media_type,
+        width=record.width,
+        height=record.height,
+        bytes=record.bytes,
+        metadata=dict(record.metadata),
+        indexed_at=record.indexed_at,
+        urls=image_urls(record.image_id, record.collection),
+    )

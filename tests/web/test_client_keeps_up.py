@@ -12,13 +12,14 @@ from typing import Any
 
 import click
 import pytest
-from client import jobs, listings, operations, results
-from client.cli.index import index as index_command
-from client.cli.jobs import jobs as jobs_command
-from client.cli.photos import collections as collections_command
-from client.cli.photos import images as images_command
-from client.cli.search import search as search_command
 from flask.testing import FlaskClient
+
+from needle import jobs, listings, operations, results
+from needle.cli.index import index as index_command
+from needle.cli.jobs import jobs as jobs_command
+from needle.cli.photos import collections as collections_command
+from needle.cli.photos import images as images_command
+from needle.cli.search import search as search_command
 
 SEARCH, IMAGES = "POST /api/v1/search", "POST /api/v1/images"
 LIBRARY: dict[str, list[Callable[..., Any]]] = {

@@ -138,13 +138,16 @@ def test_each_thing_in_the_picture_is_listed_with_how_sure_it_is(opened: Callabl
     deeds.pick(page, "01-grocery.jpg")
     _more(page)
     page.check("#detect")
+    page.check("#rotate")
     result = _search(page)
+    assert (result["query"]["detect"], result["query"]["rotate"]) == (True, True)
     things = page.locator(".things li")
     expect(things).to_have_count(len(result["objects"]))
     expect(things.first).to_contain_text("%")
     page.reload()
     deeds.wait_for_result(page)
     expect(page.locator("#detect")).to_be_checked()
+    expect(page.locator("#rotate")).to_be_checked()
     expect(page.locator("#ask-name")).to_have_text("01-grocery.jpg")
 
 

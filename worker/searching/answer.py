@@ -1,28 +1,24 @@
-"""A search's result as clients see it. What stands in it, and in which order, is decided before."""
+"""A search's answer, in the models of the contract. Its content and order are decided before."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from common.contract.answers import Findings
+from common.contract.answers.searches import (
+    Findings,
+    FoundHit,
+    FoundMatch,
+    Searched,
+    Verification,
+)
+from common.contract.answers.searches import Thing as FoundThing
 from worker.local.placement import Placement
 from worker.models.base import Detection
 from worker.searching.hits import ShownHit
 from worker.searching.judging import Judged
 from worker.searching.ranking import RankedImage
 from worker.searching.verifying import Proof
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Searched:
-    """How much was searched."""
-
-    images: int
-    regions: int
 
 
 def answer(
@@ -33,58 +29,59 @@ def answer(
     *,
     objects: bool,
 ) -> Findings:
-    """Return the result; where `objects`, with the things and of which thing each hit is."""
+    """Return the result; where `objects`, with the things and of which thing each hit is.
+
+    What does not apply is left out and not null: clients see only the fields that are set.
+    """
     proof = Proof.summed([one.proof for one in judged])
-    result: Json = {
-        "found": any(one.holding.likely for one in ranked),
-        "probability": round(max((one.holding.probability for one in ranked), default=0.0), 4),
-        "matches": [_match_json(one, numbered=objects) for one in ranked],
-        "verification": {
-            "checked": len(proof.checked),
-            "verified": len(proof.places),
-            "complete": proof.complete,
-        },
-        "timings_ms": timings_ms,
-        "index": {"images": searched.images, "regions": searched.regions},
-    }
-    if objects:
-        result["objects"] = [_object_json(one) for one in judged]
-    return Findings.model_validate(result)
+    things: dict[str, Any] = {"objects": [_thing(one) for one in judged]} if objects else {}
+    return Findings(
+        found=any(one.holding.likely for one in ranked),
+        probability=round(max((one.holding.probability for one in ranked), default=0.0), 4),
+        matches=tuple(_match(one, numbered=objects) for one in ranked),
+        verification=Verification(
+            checked=len(proof.checked), verified=len(proof.places), complete=proof.complete
+        ),
+        timings_ms=timings_ms,
+        index=searched,
+        **things,
+    )
 
 
-def _match_json(ranked: RankedImage, *, numbered: bool) -> Json:
+def _match(ranked: RankedImage, *, numbered: bool) -> FoundMatch:
     holding, record = ranked.holding, ranked.record
-    return {
-        "image_id": holding.image_id,
-        "score": round(holding.score, 6),
-        "distance": round(1 - holding.score, 6),
-        "probability": round(holding.probability, 4),
-        "rise": round(holding.rise, 4),
-        "likeness": holding.likeness.value,
-        "verified": holding.verified,
-        "filename": record.filename,
-        "width": record.width,
-        "height": record.height,
-        "metadata": dict(record.metadata),
-        "hits": [
-            _hit_json(hit) | ({"object": number} if numbered else {}) for number, hit in ranked.hits
-        ],
-    }
+    return FoundMatch(
+        image_id=holding.image_id,
+        score=round(holding.score, 6),
+        distance=round(1 - holding.score, 6),
+        probability=round(holding.probability, 4),
+        rise=round(holding.rise, 4),
+        likeness=holding.likeness,
+        verified=holding.verified,
+        filename=record.filename,
+        width=record.width,
+        height=record.height,
+        metadata=dict(record.metadata),
+        hits=tuple(_hit(hit, number if numbered else None) for number, hit in ranked.hits),
+    )
 
 
-def _hit_json(hit: ShownHit) -> Json:
-    return {
-        "box": hit.box.as_list(),
-        "score": round(hit.score, 6),
-        "source": hit.source.value,
-        "label": hit.label,
-        "confidence": hit.confidence,
-        "verified": hit.place is not None,
-        **(_place_json(hit.place) if hit.place is not None else {}),
-    }
+def _hit(hit: ShownHit, number: int | None) -> FoundHit:
+    proof: dict[str, Any] = _proof(hit.place) if hit.place is not None else {}
+    thing: dict[str, Any] = {} if number is None else {"object": number}
+    return FoundHit(
+        box=hit.box.as_tuple(),
+        score=round(hit.score, 6),
+        source=hit.source,
+        label=hit.label,
+        confidence=hit.confidence,
+        verified=hit.place is not None,
+        **proof,
+        **thing,
+    )
 
 
-def _place_json(place: Placement) -> Json:
+def _proof(place: Placement) -> dict[str, Any]:
     return {
         "quad": [list(corner) for corner in place.quad],
         "rotation": place.rotation,
@@ -95,18 +92,18 @@ def _place_json(place: Placement) -> Json:
     }
 
 
-def _object_json(judged: Judged) -> Json:
+def _thing(judged: Judged) -> FoundThing:
     """Return a thing of the query's picture, and whether any image holds it."""
     said = judged.thing.detection
-    return {
-        "box": _rounded(said) if said else None,
-        "label": said.label if said else None,
-        "confidence": round(said.confidence, 4) if said else None,
-        "found": judged.likely,
-        "probability": round(judged.probability, 4),
-    }
+    return FoundThing(
+        box=_rounded(said) if said else None,
+        label=said.label if said else None,
+        confidence=round(said.confidence, 4) if said else None,
+        found=judged.likely,
+        probability=round(judged.probability, 4),
+    )
 
 
-def _rounded(said: Detection) -> list[int]:
+def _rounded(said: Detection) -> tuple[int, int, int, int]:
     """Return a detection's box; one at the left or upper edge is a pixel wide at least."""
-    return [round(said.x1), round(said.y1), max(1, round(said.x2)), max(1, round(said.y2))]
+    return round(said.x1), round(said.y1), max(1, round(said.x2)), max(1, round(said.y2))

@@ -6,10 +6,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from common.catalogue import Catalogue, check_encoder
-from common.contract.answers import Findings
+from common.contract.answers.searches import Findings, Searched
 from common.jobs import Job
 from common.settings import Settings
-from worker.searching.answer import Searched, answer
+from worker.searching.answer import answer
 from worker.searching.candidates import CandidateFinder
 from worker.searching.describing import QueryDescriber
 from worker.searching.detecting import ThingDetector
@@ -86,4 +86,5 @@ class SearchPipeline:
 
     def _searched(self, options: SearchOptions) -> Searched:
         images = self.catalogue.count(options.collection)
-        return Searched(images, self.finder.nearest.store.count(options.collection))
+        regions = self.finder.nearest.store.count(options.collection)
+        return Searched(images=images, regions=regions)

@@ -101,6 +101,9 @@ class Demo:
         right = sum(bool(finding.right) for finding in answered)
         self._tell_speed([finding.result for finding in findings])
         self._tell(f"{right} of {len(answered)} queries found their photo first.")
+        for finding in findings:
+            if finding.right is None:
+                self._tell(f"{finding.query.name!r}, which no photo shows, was {finding.verdict}.")
         self._draw(sheet_rows(needle, findings))
         self._shown = next((finding.result for finding in findings if finding.right), None)
         return right == len(answered)

@@ -35,6 +35,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.cfg.set("threads", THREADS)
         self.cfg.set("graceful_timeout", 10)
         self.cfg.set("loglevel", "warning")
+        self.cfg.set("control_socket_disable", True)  # it would lie in the user's home
         self.cfg.set("worker_tmp_dir", "/dev/shm" if os.path.isdir("/dev/shm") else None)
 
     def load(self) -> Flask:

@@ -123,16 +123,22 @@ def bring_up(root: Path, locks: list[str]) -> None:
             install(root, lock)
             stamp_of(venv, lock).write_text(digest(root / lock))
     write_command(root)
+    for packages in (venv / "lib").glob("python3.*/site-packages"):
+        put(packages / "needle-checkout.pth", str(root) + "\n")
 
 
 def write_command(root: Path) -> None:
     """Write `.venv/bin/needle`, the command line of the checkout, if it is another or not there."""
-    command = root / ".venv" / "bin" / "needle"
-    if command.is_symlink() or not command.is_file() or command.read_text() != COMMAND:
-        partial = command.with_name("needle.part")
-        partial.write_text(COMMAND)
-        partial.chmod(0o755)
-        os.replace(str(partial), str(command))  # what was there may be a link out of .venv
+    put(root / ".venv" / "bin" / "needle", COMMAND, mode=0o755)
+
+
+def put(path: Path, text: str, mode: int = 0o644) -> None:
+    """Write a file, unless it is there and says the same; what was there may be a link."""
+    if path.is_symlink() or not path.is_file() or path.read_text() != text:
+        partial = path.with_name(path.name + ".part")
+        partial.write_text(text)
+        partial.chmod(mode)
+        os.replace(str(partial), str(path))
 
 
 def stamp_of(venv: Path, lock: str) -> Path:

@@ -12,6 +12,7 @@ import argparse
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from pathlib import Path
 REPO = Path(__file__).resolve().parents[2]
 NEEDED_BYTES = 20 * 10**9
 STEP_S = 3600.0
+PORT = 8080
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 HANDED_ON = re.compile(
     r"PIP_(INDEX_URL|EXTRA_INDEX_URL|TRUSTED_HOST|DEFAULT_TIMEOUT)|\w+_proxy|\w+_PROXY"
@@ -137,6 +139,13 @@ def check(folder: Path) -> None:
     for program in ("mmdebstrap", "unshare"):
         if shutil.which(program) is None:
             raise Stop(f"`make fresh` needs {program} (on Debian: apt-get install {program}).")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", PORT))  # the roots share this machine's network
+        except OSError:
+            taken = f"port {PORT}, which `make demo` takes, is in use: end what uses it."
+            raise Stop(taken) from None
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < NEEDED_BYTES:

@@ -86,6 +86,13 @@ def test_a_changed_lock_is_installed_again(project: Project) -> None:
     assert project.installs() == 2
 
 
+def test_scripts_anywhere_find_the_checkout(project: Project) -> None:
+    packages = project.root / ".venv" / "lib" / "python3.12" / "site-packages"
+    packages.mkdir(parents=True)
+    bootstrap.bring_up(project.root, LOCKS)
+    assert (packages / "needle-checkout.pth").read_text() == f"{project.root}\n"
+
+
 def test_an_installation_that_failed_is_done_again(project: Project) -> None:
     project.pip("ERROR: something", status=1)
     with pytest.raises(bootstrap.Stop):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,12 @@ def test_what_keeps_it_from_running_is_a_sentence(
     for name in ("mmdebstrap", "unshare"):
         (tmp_path / name).write_text("")
         (tmp_path / name).chmod(0o755)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        monkeypatch.setattr(fresh, "PORT", other.getsockname()[1])
+        with pytest.raises(fresh.Stop, match="which `make demo` takes, is in use"):
+            fresh.check(tmp_path / "roots")
     fresh.check(tmp_path / "roots")
     monkeypatch.setattr(fresh, "NEEDED_BYTES", 10**18)
     with pytest.raises(fresh.Stop, match="GB free"):

@@ -86,7 +86,7 @@ def test_a_search_is_made_by_keys_alone(opened: Callable) -> None:
 def test_what_was_found_is_announced(opened: Callable, samples: Path) -> None:
     page, _ = opened()
     deeds.look_for(page, samples / "queries" / "box.jpg")
-    expect(page.locator("#live")).to_contain_text("4 photos shown.")
+    expect(page.locator("#live")).to_contain_text("4 images shown.")
 
 
 @pytest.mark.parametrize("form", ["phone"])

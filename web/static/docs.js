@@ -190,12 +190,12 @@ async function send(call, inputs, text) {
   }
 }
 
-/** Return what to show of an answer: its status, its headers, its body or picture. */
+/** Return what to show of an answer: its status, its headers, its body or image. */
 async function show(url, answer) {
   const kind = answer.headers.get("Content-Type") ?? "";
   const head = [...answer.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
   const shown = [el("p", { className: answer.ok ? "" : "bad" }, `${answer.status} ${answer.statusText} ${url}`), el("pre", { tabIndex: 0 }, head)];
-  if (kind.startsWith("image/")) shown.push(el("img", { src: URL.createObjectURL(await answer.blob()), alt: "The picture in the answer" }));
+  if (kind.startsWith("image/")) shown.push(el("img", { src: URL.createObjectURL(await answer.blob()), alt: "The image in the answer" }));
   else if (kind.includes("json")) shown.push(el("pre", { tabIndex: 0 }, JSON.stringify(await answer.json(), null, 1)));
   else shown.push(el("pre", { tabIndex: 0 }, await answer.text()));
   return shown;

@@ -1,8 +1,8 @@
-// Drops and pastes: a small picture on the query panel, photos anywhere else.
+// Drops and pastes: a small image on the query panel, images anywhere else.
 import { $ } from "./dom.js";
 import { dropped } from "./files.js";
 
-/** `find` gets a picture to look for, `add` gets files to index. */
+/** `find` gets an image to look for, `add` gets files to index. */
 export function begin({ find, add }) {
   const panel = $("ask");
   const bringsFiles = (event) => event.dataTransfer?.types.includes("Files");

@@ -48,7 +48,7 @@ def index(batch: Sequence[Upload], form: Mapping[str, str]) -> Call:
 
 
 Example = Source | Mapping[str, Any]
-"""A query, or an example of it: a file, or {"url": ...} or {"image_id": ...}, with its "box" if any."""
+"""A query or an example: a file, or {"url": ...} or {"image_id": ...}, with its "box" if any."""
 _NAMED = ("url", "image_id", "box")
 
 
@@ -65,7 +65,7 @@ def search(
     files = [*sources, *files]
     subject = {name: options[name] for name in _NAMED if name in options}
     if files and not sources and subject:
-        # The service takes one kind of image as the first; the others are its examples.
+        # The service takes one kind of query image first; the others are its examples.
         options = {name: value for name, value in options.items() if name not in subject}
         named = [subject, *named]
     options = {**options, **given(examples=named or None, negatives=not_named or None)}
@@ -76,15 +76,15 @@ def search(
     return Call("POST", path, data=form(**options), files=opened, wait_s=wait_s, headers=once())
 
 
-def _divided(images: Sequence[Example]) -> tuple[list[Source], list[dict[str, Any]]]:
-    """Return the files among the images, and those that the service can get by itself."""
+def _divided(examples: Sequence[Example]) -> tuple[list[Source], list[dict[str, Any]]]:
+    """Return the files, and the examples that the service can get by itself."""
     files: list[Source] = []
     named: list[dict[str, Any]] = []
-    for image in images:
-        if isinstance(image, Mapping):
-            named.append(dict(image))
+    for example in examples:
+        if isinstance(example, Mapping):
+            named.append(dict(example))
         else:
-            files.append(image)
+            files.append(example)
     return files, named
 
 

@@ -1,4 +1,4 @@
-"""Images for people: boxes drawn on an image."""
+"""Drawings for people: boxes on an image."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _LINE: Colour = (222, 226, 231)
 _MARGIN, _PAD, _GAP = 36, 24, 28
 _SIDE = 300
 """Width of the columns beside the image: what was searched for, and what was found."""
-_IMAGE = (WIDTH - 2 * _MARGIN - 2 * _PAD - 2 * _SIDE - 2 * _GAP, 520)
+_IMAGE_PX = (WIDTH - 2 * _MARGIN - 2 * _PAD - 2 * _SIDE - 2 * _GAP, 520)
 _LINES = 3
 _SMOOTH = 2
 """Rows are drawn this much larger and reduced, so that outlines and corners are smooth."""
@@ -74,9 +74,9 @@ def _card(row: Row) -> Image.Image:
     _column(card, left, row.query, row.title, (row.caption,), _INK)
     left += _SIDE + _GAP
     if image:
-        across = left * zoom + (_IMAGE[0] * zoom - image.width) // 2
+        across = left * zoom + (_IMAGE_PX[0] * zoom - image.width) // 2
         card.paste(image, (across, (card.height - image.height) // 2))
-    left += _IMAGE[0] + _GAP
+    left += _IMAGE_PX[0] + _GAP
     _column(card, left, _closeup(row), row.verdict, row.details, colour)
     return card.resize(size, Image.Resampling.LANCZOS)
 
@@ -85,7 +85,7 @@ def _marked(row: Row, zoom: int) -> Image.Image | None:
     """Return the image, reduced to its place on the card, with the box drawn."""
     if row.photo is None:
         return None
-    small = _fitted(row.photo, (_IMAGE[0] * zoom, _IMAGE[1] * zoom))
+    small = _fitted(row.photo, (_IMAGE_PX[0] * zoom, _IMAGE_PX[1] * zoom))
     if row.box is None:
         return small
     scale = small.width / row.photo.width

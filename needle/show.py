@@ -19,7 +19,7 @@ _WORDED_PX = (600, 300)
 
 @dataclass(frozen=True)
 class Query:
-    """What was searched for, as the sheet shows it: its name, and an upright RGB image."""
+    """A query, as the sheet shows it: its name, and an upright RGB image."""
 
     name: str
     image: Image.Image

@@ -32,7 +32,7 @@ _ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 EXAMPLES = """
 needle search logo.png
 needle search logo.png --out found.png --open   # boxes drawn, shown
-needle search image.jpg --box 30,260,375,600    # a part of the query
+needle search shelf.jpg --box 30,260,375,600    # a part of the query
 needle search IMAGE_ID --box 0,0,90,90          # a part of an indexed image
 needle search --text 'a red kettle'             # packs with a text side
 needle search logo.png --filter shop=Basel --filter 'year>=2020' --json
@@ -147,7 +147,9 @@ def _check_drawable(target: Path) -> None:
     from PIL import Image
 
     if target.suffix.lower() not in Image.registered_extensions():
-        raise click.UsageError(f"{target} is no image's name: end it with .png or .jpg.")
+        raise click.UsageError(
+            f"{target} is not the name of an image file: end it with .png or .jpg."
+        )
     if not target.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {target.parent}.")
 
@@ -164,7 +166,7 @@ def _subject(image: str | None, text: str | None, box: Box | None) -> Subject:
 
 
 def _example(name: str) -> Any:
-    """Return one more image as `Needle.search` takes it."""
+    """Return an example of the query as `Needle.search` takes it."""
     query = _query(name).query
     return query.get("image", query)
 

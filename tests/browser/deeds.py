@@ -22,8 +22,8 @@ def pick(page: Page, filename: str) -> None:
     """Pick an indexed image as the query."""
     page.click("#view-images")
     page.get_by_role("button", name=f"Search with {filename}").click()
-    expect(page.locator("#asked")).to_be_visible()
-    shows_image(page, "#ask-stage img")
+    expect(page.locator("#query-shown")).to_be_visible()
+    shows_image(page, "#query-stage img")
 
 
 def drag(page: Page, stage: str, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -53,7 +53,7 @@ def _more(page: Page) -> None:
 
 def _look_for_a_box(page: Page) -> Any:
     deeds.pick(page, "01-grocery.jpg")
-    page.locator("#ask-stage .sheet").press("ArrowRight")
+    page.locator("#query-stage .sheet").press("ArrowRight")
     return _search(page)
 
 
@@ -79,7 +79,7 @@ def test_further_images_are_searched_with_and_come_with_the_link(
 
     other, _ = opened(page.url)
     deeds.wait_for_result(other)
-    expect(other.locator("#ask-name")).to_have_text("box.jpg")
+    expect(other.locator("#query-name")).to_have_text("box.jpg")
     deeds.shows_image(other, "#examples img")
     deeds.shows_image(other, "#negatives img")
     other.locator("#negatives").get_by_role("button", name=re.compile("Remove")).click()
@@ -91,7 +91,7 @@ def test_further_images_are_searched_with_and_come_with_the_link(
 def test_further_images_of_an_indexed_image_go_with_it(opened: Callable, samples: Path) -> None:
     page, _ = opened()
     deeds.pick(page, "01-grocery.jpg")
-    page.locator("#ask-stage .sheet").press("ArrowRight")
+    page.locator("#query-stage .sheet").press("ArrowRight")
     _more(page)
     page.set_input_files("#examples-input", samples / "queries" / "box.jpg")
     asked = _search(page)
@@ -148,7 +148,7 @@ def test_each_thing_in_the_image_is_listed_with_how_sure_it_is(opened: Callable)
     deeds.wait_for_result(page)
     expect(page.locator("#detect")).to_be_checked()
     expect(page.locator("#rotate")).to_be_checked()
-    expect(page.locator("#ask-name")).to_have_text("01-grocery.jpg")
+    expect(page.locator("#query-name")).to_have_text("01-grocery.jpg")
 
 
 def test_words_go_with_the_image_where_the_models_know_them(opened: Callable) -> None:

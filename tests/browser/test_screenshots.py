@@ -82,8 +82,8 @@ def test_images(opened: Callable, samples: Path, form: str, scheme: str) -> None
         _shoot(page, f"view-{form}-{scheme}")
     page.keyboard.press("Escape")
     deeds.pick(page, "11-mugs.jpg")
-    page.locator("#ask").scroll_into_view_if_needed()
-    deeds.drag(page, "#ask-stage", (0.33, 0.2), (0.45, 0.34))
+    page.locator("#query").scroll_into_view_if_needed()
+    deeds.drag(page, "#query-stage", (0.33, 0.2), (0.45, 0.34))
     page.evaluate("scrollTo(0, 0)")
     if scheme == "light":
         _shoot(page, f"draw-{form}-{scheme}")

@@ -22,7 +22,7 @@ def test_a_small_image_is_found_and_says_how_sure_that_is(opened: Callable, samp
     expect(sure).to_have_attribute("title", re.compile(r"score \d\.\d\d"))
 
 
-def test_a_image_chosen_while_the_page_still_opens_is_not_lost(
+def test_an_image_chosen_while_the_page_still_opens_is_not_lost(
     opened: Callable, samples: Path
 ) -> None:
     page, _ = opened()
@@ -34,18 +34,18 @@ def test_a_image_chosen_while_the_page_still_opens_is_not_lost(
     with page.expect_response(re.compile(r"/api/v1/images\?")):  # what opening asks for at last
         for route in held:
             route.continue_()
-    expect(page.locator("#ask-name")).to_have_text("box.jpg")
+    expect(page.locator("#query-name")).to_have_text("box.jpg")
     expect(page.locator("#groups .open").first).to_be_visible()
 
 
-def test_a_image_is_pasted(opened: Callable, samples: Path) -> None:
+def test_an_image_is_pasted(opened: Callable, samples: Path) -> None:
     page, _ = opened()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     deeds.copy_image(page, samples / "queries" / "box.jpg")
     page.keyboard.press("Control+V")
     deeds.wait_for_result(page)
-    expect(page.locator("#ask-name")).to_have_text("image.png")
-    deeds.shows_image(page, "#ask-stage img")
+    expect(page.locator("#query-name")).to_have_text("image.png")
+    deeds.shows_image(page, "#query-stage img")
     best = page.locator("#groups .open").first
     expect(best).to_have_attribute("aria-label", re.compile("01-grocery.jpg"))
 
@@ -68,7 +68,7 @@ def test_a_dropped_image_is_looked_for_and_dropped_images_are_added(
     expect(page.locator(".job .line")).to_have_text("1 image indexed.", timeout=300_000)
     page.dispatch_event("#find", "drop", {"dataTransfer": transfer})
     deeds.wait_for_result(page)
-    expect(page.locator("#ask-name")).to_have_text("dropped.jpg")
+    expect(page.locator("#query-name")).to_have_text("dropped.jpg")
 
 
 def test_back_and_forth_go_through_the_searches(opened: Callable, samples: Path) -> None:
@@ -80,7 +80,7 @@ def test_back_and_forth_go_through_the_searches(opened: Callable, samples: Path)
     page.wait_for_url(re.compile("image="))
     page.go_back()
     assert page.url == first
-    expect(page.locator("#ask-name")).to_have_text("box.jpg")
+    expect(page.locator("#query-name")).to_have_text("box.jpg")
     page.go_back()
     expect(page.locator("#images")).to_be_visible()
     expect(page.locator("#find")).to_be_visible()
@@ -89,7 +89,7 @@ def test_back_and_forth_go_through_the_searches(opened: Callable, samples: Path)
 def test_a_box_is_drawn_moved_and_resized_by_keys(opened: Callable) -> None:
     page, _ = opened()
     deeds.pick(page, "01-grocery.jpg")
-    sheet = page.locator("#ask-stage .sheet")
+    sheet = page.locator("#query-stage .sheet")
     sheet.focus()
     page.keyboard.press("ArrowRight")
     assert deeds.box(page) == [400, 267, 800, 533]
@@ -143,8 +143,8 @@ def test_a_detected_region_is_picked_by_a_click_or_from_the_list(opened: Callabl
 
     page.route(re.compile(r"/api/v1/images/[0-9a-f-]+$"), detected)
     deeds.pick(page, "01-grocery.jpg")
-    expect(page.locator("#ask-hint")).to_contain_text("outlined regions")
-    area = page.locator("#ask-stage .sheet").bounding_box()
+    expect(page.locator("#query-hint")).to_contain_text("outlined regions")
+    area = page.locator("#query-stage .sheet").bounding_box()
     assert area is not None
     page.mouse.click(area["x"] + area["width"] / 3, area["y"] + area["height"] * 3 / 8)
     assert deeds.box(page) == [300, 200, 500, 400]

@@ -27,7 +27,7 @@ def test_upload_progress_box_results_delete(opened: Callable, samples: Path) -> 
     expect(card).to_have_count(0)
 
     deeds.pick(page, images[0].name)
-    deeds.drag(page, "#ask-stage", (0.3, 0.3), (0.55, 0.7))
+    deeds.drag(page, "#query-stage", (0.3, 0.3), (0.55, 0.7))
     left, top, right, bottom = deeds.box(page)
     assert abs(left - 360) < 12 and abs(top - 240) < 12
     assert abs(right - 660) < 12 and abs(bottom - 560) < 12

@@ -99,7 +99,7 @@ def test_the_examples_for_the_shell(stack: Stack, folder: Path) -> None:
     assert said.count("indexed") >= 4 and "shelf.jpg" in said
     assert (folder / "found.png").stat().st_size > 10_000
     assert (folder / "image.jpg").read_bytes()[:2] == b"\xff\xd8"
-    assert (folder / "asked.jpg").read_bytes() == (folder / "small.jpg").read_bytes()
+    assert (folder / "query.jpg").read_bytes() == (folder / "small.jpg").read_bytes()
 
 
 def test_the_examples_in_python(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:

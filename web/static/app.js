@@ -39,8 +39,8 @@ function files(input, take) {
 
 function pick(image) {
   query.choose({ image, name: image.filename });
-  $("ask").scrollIntoView({ block: "nearest" });
-  $("ask-stage").querySelector(".sheet").focus({ preventScroll: true });
+  $("query").scrollIntoView({ block: "nearest" });
+  $("query-stage").querySelector(".sheet").focus({ preventScroll: true });
 }
 
 function indexed() {

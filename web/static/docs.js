@@ -105,8 +105,8 @@ const SAMPLES = {
 function examples(call) {
   const { method, path, body, query } = call;
   const shown = SAMPLES[`${method} ${path}`] ?? {};
-  const asked = query.filter((p) => p.required).map((p) => `${p.name}=${p.name === "box" ? "0,0,90,90" : "…"}`);
-  const url = location.origin + path + (asked.length ? `?${asked.join("&")}` : "");
+  const required = query.filter((p) => p.required).map((p) => `${p.name}=${p.name === "box" ? "0,0,90,90" : "…"}`);
+  const url = location.origin + path + (required.length ? `?${required.join("&")}` : "");
   const verb = method === "GET" ? "" : ` -X ${method}`;
   const file = (name) => name === "file" || name === "files";
   if (body?.[MULTIPART]) {

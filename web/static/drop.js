@@ -4,7 +4,7 @@ import { dropped } from "./files.js";
 
 /** `find` gets an image to look for, `add` gets files to index. */
 export function begin({ find, add }) {
-  const panel = $("ask");
+  const panel = $("query");
   const bringsFiles = (event) => event.dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", (event) => {
     if (!bringsFiles(event) || document.querySelector("dialog[open]")) return;

@@ -1,9 +1,9 @@
-// What a search may have beside its image: more examples, what it is not, words, each thing alone.
+// What a search may have beside its query: more examples, what it is not, words, each thing alone.
 import { cropUrl } from "./api.js";
 import { $, announce, make, img, button } from "./dom.js";
 
 const MOST = 8; // of one kind, as the service allows
-const TITLES = { examples: "an image of the same thing", negatives: "an image that it is not like" };
+const TITLES = { examples: "an image of the same thing", negatives: "an image of what is not wanted" };
 const lists = { examples: [], negatives: [] };
 // Checkboxes whose id is a field of the request and whose data-value is what it says when checked.
 const choices = [...document.querySelectorAll("#extras [data-value]")];
@@ -51,8 +51,8 @@ function remove(kind, thing) {
   announce(`${thing.name} is removed.`);
 }
 
-/** Say whether the models understand words and tell kinds from things, and what is asked: nothing
- * yet (`alone`), an image. */
+/** Say whether the models understand words and tell kinds from things, and what the query is:
+ * nothing yet (`alone`), an image. */
 export function allow({ words, kinds, alone, image: isImage }) {
   hasText = words;
   hasKinds = kinds;

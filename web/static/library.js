@@ -35,8 +35,8 @@ async function load(offset, limit = PAGE) {
   const name = $("name").value.trim();
   const collection = collections.current();
   try {
-    const asked = fields({ collection, offset: offset || "", limit, name });
-    const found = await call("GET", `/api/v1/images?${asked}`);
+    const params = fields({ collection, offset: offset || "", limit, name });
+    const found = await call("GET", `/api/v1/images?${params}`);
     if (mine !== turn) return;
     images = offset ? [...images, ...found.images] : found.images;
     total = found.total ?? (found.next ? Infinity : images.length);

@@ -43,14 +43,14 @@ export function places({ hits }) {
 
 const ANY = "object"; // the one class of a detector of things of any kind: it says nothing
 
-/** Return the name of what a hit is of: the thing of the image, or the detector's word; "" else. */
+/** Return the name of what a hit is of: the thing of the query, or the detector's word; "" else. */
 export function thing(hit, objects = []) {
   return known(hit.object) ? named(objects[hit.object], hit.object) : word(hit.label);
 }
 
 const word = (label) => (label === ANY ? "" : label ?? "");
 
-/** Return what to call a thing of the query image, by its number where there is no word for it. */
+/** Return what to call a thing of the query, by its number where there is no word for it. */
 export const named = (object, n) => word(object?.label) || `Thing ${n + 1}`;
 
 /** Say what an image's best hit is: of what, how sure or how alike, whether it is verified. */

@@ -1,4 +1,4 @@
-// A small image of what was asked, for the head of the results.
+// A small image of the query, for the head of the results.
 import { cropUrl, fields } from "./api.js";
 
 const SIDE = 320;

@@ -1,4 +1,4 @@
-// What is looked for: an image or an indexed image, a box on it, or words; and the options.
+// The query: an image of the reader, an indexed image, a box on either, or words; and its options.
 import { DEFAULTS } from "./address.js";
 import { imageSources } from "./api.js";
 import { BoxEditor } from "./box.js";
@@ -8,27 +8,27 @@ import * as regions from "./regions.js";
 import { Rows } from "./rows.js";
 import { Stage } from "./stage.js";
 
-const stage = new Stage($("ask-stage"));
+const stage = new Stage($("query-stage"));
 const filter = new Rows($("filter"), { tests: true, add: "Add a condition" });
 const corners = ["x1", "y1", "x2", "y2"].map((name) => $(`box-${name}`));
 const box = new BoxEditor(stage, { change: showBox, tap: pickRegion, enter: () => search() });
-let asked = null; // {file, url, name} or {image, name}
+let queryImage = null; // {file, url, name} or {image, name}
 let found = []; // the detections of an indexed image, or the things that a search told apart
 let hasText = false;
 let hasKinds = false;
 let search = () => {};
 let spoken;
 
-export const image = () => asked;
+export const image = () => queryImage;
 
 /** Show the panel's ways in; `start` runs when a search is asked for. */
 export function begin(start) {
   search = start;
-  $("ask-form").onsubmit = (event) => {
+  $("query-form").onsubmit = (event) => {
     event.preventDefault();
     search();
   };
-  $("ask-clear").onclick = () => {
+  $("query-clear").onclick = () => {
     choose(null);
     $("find-input").focus();
   };
@@ -53,12 +53,12 @@ export function begin(start) {
   };
 }
 
-const kindNow = () => ($("ask-words").hidden ? "image" : "words");
+const kindNow = () => ($("query-words").hidden ? "image" : "words");
 
 /** Turn to images or to words. */
 export function turnTo(kind) {
   for (const each of ["image", "words"]) {
-    $(`ask-${each}`).hidden = each !== kind;
+    $(`query-${each}`).hidden = each !== kind;
     $(`tab-${each}`).setAttribute("aria-selected", each === kind);
     $(`tab-${each}`).tabIndex = each === kind ? 0 : -1;
   }
@@ -71,7 +71,7 @@ export function allow({ has_text: allowed, has_kinds: kinds, name: models }) {
   hasKinds = Boolean(kinds);
   $("words").disabled = !allowed;
   $("words-why").hidden = allowed;
-  say($("words-why"), `The models in use (${models}) understand images, no words. `
+  say($("words-why"), `The models in use (${models}) understand images only. `
     + "Start Needle with NEEDLE_MODELS=standard to search by words.");
   showReady();
 }
@@ -82,48 +82,48 @@ export function showWords(text) {
   turnTo("words");
 }
 
-/** Take an image to look for: {file, url, name}, {image, name}, {url, name} of one that the
+/** Take an image as the query: {file, url, name}, {image, name}, {url, name} of one that the
  * service keeps, or null; `given` is a box on it, `objects` are what a search saw in it. */
-export async function choose(queryImage, given = null, objects = []) {
-  if (asked?.file && asked.url !== queryImage?.url) URL.revokeObjectURL(asked.url);
-  asked = queryImage;
+export async function choose(next, given = null, objects = []) {
+  if (queryImage?.file && queryImage.url !== next?.url) URL.revokeObjectURL(queryImage.url);
+  queryImage = next;
   found = [];
   extras.show();
   box.set(null);
   regions.draw(stage, []);
-  $("find").hidden = Boolean(queryImage);
-  $("asked").hidden = !queryImage;
+  $("find").hidden = Boolean(next);
+  $("query-shown").hidden = !next;
   $("region-row").hidden = true;
   showReady();
-  if (!queryImage) return;
+  if (!next) return;
   turnTo("image");
-  say($("ask-name"), queryImage.name);
-  $("ask-hint").textContent = "Draw a box around a part of it, or search for all.";
-  const { image } = queryImage;
+  say($("query-name"), next.name);
+  $("query-hint").textContent = "Draw a box around a part of it, or search for all.";
+  const { image } = next;
   const shown = await stage.show({
-    sources: image ? imageSources(image) : [queryImage.url],
-    width: image?.width, height: image?.height, alt: `Looked for: ${queryImage.name}`,
+    sources: image ? imageSources(image) : [next.url],
+    width: image?.width, height: image?.height, alt: `Looked for: ${next.name}`,
   });
-  if (asked !== queryImage) return;
+  if (queryImage !== next) return;
   box.enabled = shown;
-  if (!shown) $("ask-hint").textContent = "This browser cannot show the image; Needle may read it.";
+  if (!shown) $("query-hint").textContent = "This browser cannot show the image. Needle may be able to read it.";
   if (given) box.set(given);
   if (objects.length) showObjects(objects);
-  else if (image) await showRegions(queryImage);
+  else if (image) await showRegions(next);
 }
 
-async function showRegions(queryImage) {
-  const detected = await regions.detections(queryImage.image);
-  if (asked === queryImage && detected.length) showObjects(detected);
+async function showRegions(next) {
+  const detected = await regions.detections(next.image);
+  if (queryImage === next && detected.length) showObjects(detected);
 }
 
-/** Outline things of the image, to be picked as the box. */
+/** Outline things of the query, to be picked as the box. */
 export function showObjects(objects) {
   found = objects;
   regions.draw(stage, found);
   regions.list($("region-list"), found);
   $("region-row").hidden = false;
-  $("ask-hint").textContent = "Draw a box, or click one of the outlined regions.";
+  $("query-hint").textContent = "Draw a box, or click one of the outlined regions.";
 }
 
 function pickRegion(place) {
@@ -139,7 +139,7 @@ function showBox(now) {
     field.max = stage.size[n % 2];
   });
   $("box-clear").disabled = !now;
-  $("box-row").hidden = !asked;
+  $("box-row").hidden = !queryImage;
   showReady();
   clearTimeout(spoken);
   if (now) {
@@ -150,8 +150,8 @@ function showBox(now) {
 
 function showReady() {
   const words = kindNow() === "words";
-  extras.allow({ words: hasText, kinds: hasKinds, alone: !words && !asked, image: !words });
-  $("search").disabled = words ? $("words").disabled : !asked;
+  extras.allow({ words: hasText, kinds: hasKinds, alone: !words && !queryImage, image: !words });
+  $("search").disabled = words ? $("words").disabled : !queryImage;
   $("search-words").textContent = !words && box.box ? "Search for this box" : "Search";
 }
 
@@ -163,7 +163,7 @@ export function showOptions(given) {
   if (given.text) $("words").value = given.text;
 }
 
-/** Return what is asked now: the search, and the image with its box where there is one. */
+/** Return the query as it is now: the search, and the image with its box where there is one. */
 export function current() {
   const options = { filter: filter.read(), verify: $("verify").checked };
   for (const name of Object.keys(DEFAULTS)) {
@@ -172,6 +172,6 @@ export function current() {
   }
   if (kindNow() === "words") return { search: { ...options, text: $("words").value.trim() } };
   const where = box.box ? { box: box.box } : {};
-  const image = asked?.image?.image_id;
-  return { search: { ...options, ...where, ...(image && { image }) }, queryImage: asked };
+  const image = queryImage?.image?.image_id;
+  return { search: { ...options, ...where, ...(image && { image }) }, queryImage };
 }

@@ -1,10 +1,10 @@
-// The body of a search: JSON where every image is indexed, a form where one has to be sent.
+// The body of a search: JSON where every query image is indexed, a form where one has to be sent.
 import { ApiError } from "./api.js";
 
 const WAIT_S = 2;
 const NOT_SENT = ["image", "job"]; // of the address, not of the request
 
-/** Return what to post for a search, its image and what the panel holds beside it. */
+/** Return what to post for a search, its query image and what the panel holds beside it. */
 export async function searchBody(search, queryImage, extras) {
   const options = { ...search, ...extras.fields, wait: WAIT_S };
   for (const name of NOT_SENT) delete options[name];

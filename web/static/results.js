@@ -49,10 +49,10 @@ export function clear() {
   tabs.turnTo("images", { found: false });
 }
 
-/** Show a result; `asked` says what was asked, by its name, a small image, and its options. */
-export function show(result, asked) {
+/** Show a result; `query` has its name, a small image of it, and its options. */
+export function show(result, query) {
   done();
-  const { collection } = asked;
+  const { collection } = query;
   const matches = result.matches.map((match) => ({ ...match, collection, objects: result.objects }));
   const isFound = (match) => result.found !== false
     && (match.verified || match.probability >= LIKELY);
@@ -61,16 +61,16 @@ export function show(result, asked) {
   const alike = others.filter(({ likeness }) => likeness !== "kind");
   const ofKind = others.filter(({ likeness }) => likeness === "kind");
   const sentence = verdict(result, sure.length);
-  head(sentence, facts(result), asked.preview, asked.name);
+  head(sentence, facts(result), query.preview, query.name);
   $("share").hidden = false;
-  const open = (match) => viewer.open(matches, matches.indexOf(match), asked);
+  const open = (match) => viewer.open(matches, matches.indexOf(match), query);
   $("groups").replaceChildren(...[
     things(result.objects),
-    group("Found", sure, { asked, open, best: true }),
-    group("Look-alikes", alike, { asked, open, best: !sure.length }),
-    group("Perhaps of the same kind", ofKind, { asked, open, best: !sure.length && !alike.length }),
+    group("Found", sure, { query, open, best: true }),
+    group("Look-alikes", alike, { query, open, best: !sure.length }),
+    group("Perhaps of the same kind", ofKind, { query, open, best: !sure.length && !alike.length }),
   ].filter(Boolean));
-  if (!matches.length) $("groups").append(empty(result, asked));
+  if (!matches.length) $("groups").append(empty(result, query));
   announce(`${sentence} ${count(matches.length, "image")} shown.`);
   const { top } = $("views").getBoundingClientRect();
   if (top < 0 || top > innerHeight * 0.4) $("views").scrollIntoView({ block: "start" });
@@ -117,22 +117,22 @@ function empty(result, { search }) {
   return make("p", { className: "empty small" }, why);
 }
 
-/** Say of each thing that a search told apart in its image whether any image holds it. */
+/** Say of each thing that a search told apart in its query whether any image holds it. */
 function things(objects = []) {
   if (!objects.length) return null;
   const line = (object, n) => make("li", {},
     make("strong", {}, named(object, n)),
     known(object.probability) ? ` ${percent(object.probability)}` : "");
-  return make("ul", { className: "things", "aria-label": "Things in the image" },
+  return make("ul", { className: "things", "aria-label": "Things in the query" },
     ...objects.map(line));
 }
 
-function group(title, matches, { asked, open, best }) {
+function group(title, matches, { query, open, best }) {
   if (!matches.length) return null;
   const list = make("ul", { className: "images" },
     ...matches.slice(best ? 1 : 0).map((match) => card(match, open)));
   return make("section", { className: "group" }, make("h3", {}, title),
-    best ? hero(matches[0], asked, open) : null, list.children.length ? list : null);
+    best ? hero(matches[0], query, open) : null, list.children.length ? list : null);
 }
 
 const ratio = ({ width, height }) => Math.min(2.4, Math.max(0.55, width / height));
@@ -171,13 +171,13 @@ function card(match, open) {
   return item;
 }
 
-/** The best match: large, with what was asked beside what was found. */
-function hero(match, asked, open) {
+/** The best match: large, with the query beside what was found. */
+function hero(match, query, open) {
   const view = make("button", { type: "button", className: "open", "aria-label": label(match),
     onclick: () => open(match) }, framed(match, imageSources(match), true));
   view.style.setProperty("--ratio", match.width / match.height);
   const pair = make("div", { className: "pair" },
-    figure(asked.preview, "Looked for"),
+    figure(query.preview, "Looked for"),
     figure(match.urls.crop, match.verified ? "Found here" : looks(match)));
   const side = make("div", { className: "side" }, pair,
     make("strong", { className: "name", title: match.filename }, match.filename),

@@ -44,8 +44,8 @@ export function cancel() {
   if (running.job) call("DELETE", `/api/v1/jobs/${running.job}`).catch(() => {});
 }
 
-/** Open the search that the address names, if it names one. Whoever asks for something else while
- * it opens, on a slow line say, keeps what they asked for. */
+/** Open the search that the address names, if it names one. A reader who asks for something
+ * else while it opens, on a slow line for example, keeps that. */
 export async function open() {
   const search = address.read();
   const { signal } = begin().abort;
@@ -88,7 +88,7 @@ async function openJob(search) {
   const ask = async (signal) => {
     const job = await call("GET", `/api/v1/jobs/${search.job}`, undefined, signal).catch((error) => {
       throw error.status === 404 ? new ApiError("This link has expired: Needle keeps the result of "
-        + "a search with an uploaded image for some days. Search again with the image.") : error;
+        + "a search with an uploaded query for some days. Search again with that image.") : error;
     });
     if (job.kind !== "search") throw new ApiError("This link names a job that is no search.");
     return job;
@@ -97,17 +97,17 @@ async function openJob(search) {
   await attempt(search, null, { ask, restore: (result) => restore(search, result) });
 }
 
-/** Put into the panel what a search was made with; return its image, null where none is kept. */
+/** Put into the panel what a search was made with; return its query image, null where none is kept. */
 async function restore(search, result) {
-  const asked = result.query ?? {};
-  if (asked.box) search.box = asked.box;
-  if (asked.text && !result.urls?.query) query.showWords(asked.text);
+  const made = result.query ?? {};
+  if (made.box) search.box = made.box;
+  if (made.text && !result.urls?.query) query.showWords(made.text);
   const { collection } = search;
-  const image = asked.image_id && await call("GET",
-    `/api/v1/images/${asked.image_id}?${fields({ collection })}`).catch(() => null);
-  const url = asked.image_id ? null : result.urls?.query;
+  const image = made.image_id && await call("GET",
+    `/api/v1/images/${made.image_id}?${fields({ collection })}`).catch(() => null);
+  const url = made.image_id ? null : result.urls?.query;
   const queryImage = image ? { image, name: image.filename }
-    : url ? { url, name: asked.filename ?? "The image of this link" } : null;
+    : url ? { url, name: made.filename ?? "The image of this link" } : null;
   await query.choose(queryImage, search.box, result.objects);
   extras.show(result);
   return queryImage;

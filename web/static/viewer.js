@@ -10,7 +10,7 @@ const dialog = $("viewer");
 const stage = new Stage($("view-stage"));
 stage.zoomable = stage.wheelZooms = true;
 const box = new BoxEditor(stage, { change: boxChanged, tap: tapped, enter: () => searchHere() });
-let shown = null; // {images, at, asked, hit}
+let shown = null; // {images, at, query, hit}
 let detected = [];
 let actions = { search: () => {}, refine: () => {}, remove: () => {} };
 
@@ -41,9 +41,9 @@ export function begin(given) {
   panning();
 }
 
-/** Show an image of a list; matches show what `asked` found in them. */
-export function open(images, at, asked = null) {
-  shown = { images, at, asked, hit: 0 };
+/** Show an image of a list; matches show where the `query` was found. */
+export function open(images, at, query = null) {
+  shown = { images, at, query, hit: 0 };
   if (!dialog.open) dialog.showModal();
   return show();
 }
@@ -95,7 +95,7 @@ function showHits() {
   const chosen = hits()[shown.hit];
   const drawn = hits().filter((hit) => hit === chosen || places(now).includes(hit));
   stage.layer.replaceChildren(...frames(drawn, now.width, now.height, drawn.indexOf(chosen)));
-  const pair = [[shown.asked?.preview, "Looked for"],
+  const pair = [[shown.query?.preview, "Looked for"],
     [cropUrl(now, chosen.box), chosen.verified ? "Found here" : "Looks alike"]];
   $("view-pair").replaceChildren(...pair.filter(([src]) => src).map(([src, words]) => make(
     "figure", {}, img([src], { alt: words }), make("figcaption", {}, words))));

@@ -8,7 +8,7 @@ with Needle("http://127.0.0.1:8080") as needle:
         print(match.filename, match.score, match.hits[0].box)
         match.draw().save(f"found-{match.filename}")
 
-`AsyncNeedle` is the same for asyncio, `index_all` indexes very many photos.
+`AsyncNeedle` is the same for asyncio, `index_all` indexes very many images.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class Needle:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         """Prepare a client; nothing is sent yet. Raises ValueError for a bad address."""
-        self._service = Service(base_url, patience_s=patience_s, fetch=self._photo)
+        self._service = Service(base_url, patience_s=patience_s, fetch=self._image)
         self._transport = Transport(
             self._service.url, timeout_s=timeout_s, transport=transport, sleep=sleep
         )
@@ -144,7 +144,7 @@ class Needle:
         """Close the connections."""
         self.close()
 
-    def _photo(self, image_id: str, collection: str | None) -> bytes:
+    def _image(self, image_id: str, collection: str | None) -> bytes:
         return self.file(image_id, collection=collection)
 
 
@@ -152,7 +152,7 @@ class AsyncNeedle:
     """The same service, for asyncio: every method of `Needle`, awaited.
 
     `images`, `items` and `jobs` are iterated with `async for`. A match's `draw()` needs a
-    connection of its own to fetch the photo: use `await needle.draw(match)`.
+    connection of its own to fetch the image: use `await needle.draw(match)`.
     """
 
     def __init__(

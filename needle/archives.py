@@ -1,4 +1,4 @@
-"""Photos in zip and tar archives, one at a time: an archive may be larger than the memory."""
+"""Images in zip and tar archives, one at a time: an archive may be larger than the memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-from needle.uploads import Upload, is_picture
+from needle.uploads import Upload, is_image
 
 ENDINGS = (
     ".zip",
@@ -34,7 +34,7 @@ def is_archive(path: Path) -> bool:
 
 
 def count(path: Path) -> int:
-    """Return how many photos a zip archive holds; 0 for a tar, which has no list of them."""
+    """Return how many images a zip archive holds; 0 for a tar, which has no list of them."""
     if not path.name.lower().endswith(".zip"):
         return 0
     try:
@@ -45,7 +45,7 @@ def count(path: Path) -> int:
 
 
 def members(path: Path) -> Iterator[Upload]:
-    """Yield the photos of an archive in its order, with their bytes.
+    """Yield the images of an archive in its order, with their bytes.
 
     Raises DamagedArchive where the archive cannot be read on, OSError where its file cannot.
     """
@@ -77,7 +77,7 @@ def _upload(name: str, content: bytes) -> Upload:
 
 
 def _wanted(name: str) -> bool:
-    """Leave out what is no picture, and what file managers add: hidden files, resource forks."""
+    """Leave out what is no image, and what file managers add: hidden files, resource forks."""
     folders = PurePosixPath(name).parts[:-1]
     hidden = any(part == "__MACOSX" or part.startswith(".") for part in folders if part != ".")
-    return is_picture(name) and not hidden
+    return is_image(name) and not hidden

@@ -1,4 +1,4 @@
-"""Indexing very many photos: several uploads in flight, progress, and no stop at a bad one."""
+"""Indexing very many images: several uploads in flight, progress, and no stop at a bad one."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def index_all(
     on_progress: OnProgress | None = None,
     in_flight: int = IN_FLIGHT,
 ) -> Outcome:
-    """Index photos, and the archives among the files, and wait for the end.
+    """Index images, and the archives among the files, and wait for the end.
 
-    A photo that the service refuses, or a file that cannot be read, is a failure and the rest
+    An image that the service refuses, or a file that cannot be read, is a failure and the rest
     goes on. Raises NeedleClientError when the service itself fails.
     """
 
@@ -53,7 +53,7 @@ def index_all(
             on_progress(tally.done, tally.failed)
 
     bulk = Bulk(needle, Address(collection, metadata), in_flight=in_flight, on_tally=told)
-    sources = Sources(pictures=tuple(paths))
+    sources = Sources(images=tuple(paths))
     bulk.expect(sources.count())
     return bulk.run(parcels(sources.uploads(bulk.fault)))
 
@@ -82,16 +82,16 @@ class Bulk:
         self._failures: list[Failure] = []
         self._image_ids: set[str] = set()
 
-    def expect(self, photos: int) -> None:
-        """Count so many more photos into the total; fewer for a negative number."""
-        self._count(total=photos)
+    def expect(self, images: int) -> None:
+        """Count so many more images into the total; fewer for a negative number."""
+        self._count(total=images)
 
     def skip(self) -> None:
-        """Leave out a photo that was expected: the service has it."""
+        """Leave out an image that was expected: the service has it."""
         self._count(total=-1, skipped=1)
 
     def fault(self, name: str, reason: str) -> None:
-        """Note a photo that cannot be sent."""
+        """Note an image that cannot be sent."""
         self._fail(Failure(name, reason))
 
     def adopt(self, job: Job) -> None:
@@ -151,7 +151,7 @@ class Bulk:
             if self._notes:
                 self._notes.sent(receipt.job.job_id, receipt.parcel.keys)
             self._open[receipt.job.job_id] = receipt.job
-            # An archive without an archive's name holds more photos than were counted.
+            # An archive without an archive's name holds more images than were counted.
             more = receipt.job.progress.total - len(receipt.parcel)
             self._count(total=more, sent=receipt.job.progress.total)
 

@@ -36,20 +36,20 @@ def ids(job: Job | str) -> list[str]:
 
 
 def image(method: str, image_id: str, collection: str | None, what: str = "") -> Call:
-    """Return a call about one photo."""
+    """Return a call about one image."""
     path = f"{PREFIX}/images/{quote(image_id, safe='')}{what}"
     return Call(method, path, params=given(collection=collection))
 
 
 def index(batch: Sequence[Upload], form: Mapping[str, str]) -> Call:
-    """Return the request that sends these photos."""
+    """Return the request that sends these images."""
     files = partial(uploads.parts, "files", batch)
     return Call("POST", f"{PREFIX}/images", data=form, files=files, headers=once())
 
 
 Example = Source | Mapping[str, Any]
-"""A picture for a search: a file, or {"url": ...} or {"image_id": ...}, with its "box" if any."""
-_PICTURE = ("url", "image_id", "box")
+"""A query or an example: a file, or {"url": ...} or {"image_id": ...}, with its "box" if any."""
+_NAMED = ("url", "image_id", "box")
 
 
 def search(
@@ -63,9 +63,9 @@ def search(
     files, named = _divided(examples)
     not_files, not_named = _divided(negatives)
     files = [*sources, *files]
-    subject = {name: options[name] for name in _PICTURE if name in options}
+    subject = {name: options[name] for name in _NAMED if name in options}
     if files and not sources and subject:
-        # The service takes one kind of picture as the first; the others are its examples.
+        # The service takes one kind of query image first; the others are its examples.
         options = {name: value for name, value in options.items() if name not in subject}
         named = [subject, *named]
     options = {**options, **given(examples=named or None, negatives=not_named or None)}
@@ -76,15 +76,15 @@ def search(
     return Call("POST", path, data=form(**options), files=opened, wait_s=wait_s, headers=once())
 
 
-def _divided(pictures: Sequence[Example]) -> tuple[list[Source], list[dict[str, Any]]]:
-    """Return the files among the pictures, and those that the service can get by itself."""
+def _divided(examples: Sequence[Example]) -> tuple[list[Source], list[dict[str, Any]]]:
+    """Return the files, and the examples that the service can get by itself."""
     files: list[Source] = []
     named: list[dict[str, Any]] = []
-    for picture in pictures:
-        if isinstance(picture, Mapping):
-            named.append(dict(picture))
+    for example in examples:
+        if isinstance(example, Mapping):
+            named.append(dict(example))
         else:
-            files.append(picture)
+            files.append(example)
     return files, named
 
 

@@ -1,4 +1,4 @@
-"""Pictures for people: boxes drawn on a photo."""
+"""Drawings for people: boxes on an image."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def font(size_px: int) -> Font:
 
 
 def open_upright(source: bytes | str | PathLike[str]) -> Image.Image:
-    """Return a picture upright (EXIF applied) in RGB: what boxes are measured on.
+    """Return an image upright (EXIF applied) in RGB: what boxes are measured on.
 
-    Raises OSError when it is no picture.
+    Raises OSError when it is no image.
     """
     with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
         return ImageOps.exif_transpose(image).convert("RGB")
 
 
 def draw_box(
-    photo: Image.Image,
+    image: Image.Image,
     box: Box,
     label: str = "",
     *,
@@ -43,16 +43,16 @@ def draw_box(
     dim: bool = True,
     unit_px: float | None = None,
 ) -> Image.Image:
-    """Return a copy of a photo with a box outlined and labelled; `dim` darkens what is around it.
+    """Return a copy of an image with a box outlined and labelled; `dim` darkens what is around it.
 
     Lines and letters are sized by `unit_px`, the width of the line: by default 1/300 of the
-    photo's longer side. A box too small to be seen is outlined at a distance.
+    image's longer side. A box too small to be seen is outlined at a distance.
     """
-    unit = unit_px or max(photo.size) / 300
-    around = outline(box, photo.size, least_px=12 * unit)
-    marked = ImageEnhance.Brightness(photo).enhance(1 - _DIMMED) if dim else photo.copy()
+    unit = unit_px or max(image.size) / 300
+    around = outline(box, image.size, least_px=12 * unit)
+    marked = ImageEnhance.Brightness(image).enhance(1 - _DIMMED) if dim else image.copy()
     if dim:
-        marked.paste(photo.crop(around), around[:2])
+        marked.paste(image.crop(around), around[:2])
     pen = ImageDraw.Draw(marked)
     for spread, ink in ((1.0, WHITE), (0.0, colour)):
         width = round(unit * (1 + 2 * spread))
@@ -60,17 +60,17 @@ def draw_box(
             _grown(around, unit * (1 + spread)), radius=3 * unit, outline=ink, width=max(1, width)
         )
     if label:
-        _label(pen, label, around, photo.size, unit, colour)
+        _label(pen, label, around, image.size, unit, colour)
     return marked
 
 
-def draw_match(photo: bytes, hits: Sequence[Hit]) -> Image.Image:
-    """Return a photo upright with its hits outlined: the first on top, bright, with its score.
+def draw_match(image: bytes, hits: Sequence[Hit]) -> Image.Image:
+    """Return an image upright with its hits outlined: the first on top, bright, with its score.
 
     The others are drawn thinner and in another colour, and where a hit is verified its corners
-    are joined. Raises OSError when it is no picture.
+    are joined. Raises OSError when it is no image.
     """
-    marked = open_upright(photo)
+    marked = open_upright(image)
     if not hits:
         return marked
     unit = max(marked.size) / 300
@@ -88,7 +88,7 @@ def draw_match(photo: bytes, hits: Sequence[Hit]) -> Image.Image:
 
 
 def outline(box: Box, size: tuple[int, int], *, least_px: float) -> Box:
-    """Return the box, grown about its middle to `least_px` a side, clipped to the picture."""
+    """Return the box, grown about its middle to `least_px` a side, clipped to the image."""
     x1, y1, x2, y2 = box
     across, down = max(0.0, least_px - (x2 - x1)) / 2, max(0.0, least_px - (y2 - y1)) / 2
     width, height = size

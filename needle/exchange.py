@@ -16,17 +16,17 @@ from needle.steps import Call, Pause, Steps
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 BUSY = frozenset({429, 503})
 
-FetchPhoto = Callable[[str, str | None], bytes]
-"""(image id, collection) -> the photo's bytes, fetched at once."""
+FetchImage = Callable[[str, str | None], bytes]
+"""(image id, collection) -> the image's bytes, fetched at once."""
 
 
 class Service:
     """How one service is spoken to; may be used by several threads."""
 
     def __init__(
-        self, base_url: str, *, patience_s: float, fetch: FetchPhoto | None = None
+        self, base_url: str, *, patience_s: float, fetch: FetchImage | None = None
     ) -> None:
-        """`patience_s` bounds all retries of one request; results fetch their photos by `fetch`.
+        """`patience_s` bounds all retries of one request; results fetch their images by `fetch`.
 
         Raises ValueError when the address is none.
         """

@@ -38,10 +38,10 @@ ITEM_COLUMNS = ("index", "name", "status", "image_id", "reason")
 
 
 def match_rows(matches: Iterable[Match]) -> list[Row]:
-    """Return a row for each hit: MATCH_COLUMNS, then `metadata.KEY` for each key of its photo.
+    """Return a row for each hit: MATCH_COLUMNS, then `metadata.KEY` for each key of its image.
 
-    `rank` and `hit` count from 1: the photo's place, and the hit's place in the photo; `score` is
-    the photo's.
+    `rank` and `hit` count from 1: the image's place, and the hit's place in the image; `score` is
+    the image's.
     """
     return [
         {
@@ -67,7 +67,7 @@ def match_rows(matches: Iterable[Match]) -> list[Row]:
 
 
 def image_row(image: Image) -> Row:
-    """Return an indexed photo as a row: IMAGE_COLUMNS, then its metadata."""
+    """Return an indexed image as a row: IMAGE_COLUMNS, then its metadata."""
     values = asdict(image)
     return {name: values[name] for name in IMAGE_COLUMNS} | _metadata(image.metadata)
 

@@ -13,7 +13,7 @@ DEFAULT_COLLECTION = "default"
 
 
 def digest(content: bytes) -> str:
-    """Return the SHA-256 of a photo's bytes, in hexadecimal digits."""
+    """Return the SHA-256 of an image's bytes, in hexadecimal digits."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -27,5 +27,5 @@ def file_digest(path: Path) -> str:
 
 
 def image_id(sha256: str, collection: str | None = None) -> str:
-    """Return the id that the photo of that digest has in a collection."""
+    """Return the id that the image of that digest has in a collection."""
     return str(uuid.uuid5(NAMESPACE, f"{collection or DEFAULT_COLLECTION}:{sha256}"))

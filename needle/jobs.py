@@ -35,7 +35,7 @@ class Progress:
 class Job:
     """A job as it stood when it was asked for.
 
-    Photos too many for one request become several jobs of the service; they are one `Job` here,
+    Images too many for one request become several jobs of the service; they are one `Job` here,
     whose `job_id` holds all their ids, joined by commas, and which every method of `Needle` takes.
     """
 
@@ -106,7 +106,7 @@ def _merged_status(statuses: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Item:
-    """One photo of an index job: `indexed`, `unchanged`, `failed`, `cancelled` or `queued`."""
+    """One image of an index job: `indexed`, `unchanged`, `failed`, `cancelled` or `queued`."""
 
     index: int
     name: str

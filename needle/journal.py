@@ -1,7 +1,7 @@
 """What this machine remembers of what it sent, so that an interrupted index goes on.
 
 An SQLite file in the user's state folder: digests of files, so that they are not read again; the
-jobs whose end was not seen; which image a URL became. It is a help and no truth: whether a photo
+jobs whose end was not seen; which image a URL became. It is a help and no truth: whether an image
 is indexed is asked of the service. Used by one thread.
 """
 
@@ -54,7 +54,7 @@ class Journal:
         self._committed = time.monotonic()
 
     def image_id(self, path: Path) -> str:
-        """Return the id that a file's photo has; an unchanged file is not read again.
+        """Return the id that a file's image has; an unchanged file is not read again.
 
         Raises OSError when it cannot be read.
         """

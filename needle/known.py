@@ -1,4 +1,4 @@
-"""Which photos the service holds already, asked in the cheaper of two ways."""
+"""Which images the service holds already, asked in the cheaper of two ways."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Known:
     def __init__(self, needle: Needle, collection: str | None, *, wanted: int | None) -> None:
         """Prepare for `wanted` questions (None: nobody knows how many).
 
-        The whole list is fetched, a thousand photos an answer, unless asking for each photo by
+        The whole list is fetched, a thousand images an answer, unless asking for each image by
         itself takes fewer requests. Raises NeedleClientError.
         """
         self._needle = needle

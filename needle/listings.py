@@ -61,7 +61,7 @@ def page(
 
 
 def items(job: Job | str) -> list[Listing[Item]]:
-    """Yield how each photo of an index job ended, in the order in which they were sent."""
+    """Yield how each image of an index job ended, in the order in which they were sent."""
     return [
         Listing(f"{PREFIX}/jobs/{part}/items", "items", Item.from_json) for part in calls.ids(job)
     ]
@@ -74,7 +74,7 @@ def images(
     filter: Mapping[str, Any] | None = None,
     limit: int | None = None,
 ) -> list[Listing[Image]]:
-    """Yield the indexed photos, newest first; with `limit`, at most so many.
+    """Yield the indexed images, newest first; with `limit`, at most so many.
 
     `name` is a part of the file's name, `filter` is for metadata, as a search's is.
     """

@@ -21,7 +21,7 @@ from needle.steps import PREFIX, Call, Pause, Steps
 from needle.uploads import Source, Upload
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
+    from PIL.Image import Image as Drawing
 
 LONG_POLL_S, LEAST_PAUSE_S = 0.5, 0.1
 OnJob = Callable[[Job], None]
@@ -41,7 +41,7 @@ def index(
     local_features: int | None = None,
     on_progress: OnJob | None = None,
 ) -> Steps[Job]:
-    """Send photos (or zip and tar archives of them) to be indexed; return the job at once.
+    """Send images (or zip and tar archives of them) to be indexed; return the job at once.
 
     They go in requests of at most 64 MiB and 100 files, `on_progress` gets the job after each:
     see `needle.bulk` for very many. Raises ValueError when there is none.
@@ -75,7 +75,7 @@ def index_batch(
     profile: str | None = None,
     local_features: int | None = None,
 ) -> Steps[Job]:
-    """Send these photos in one request, as `needle.uploads.requests` divides them."""
+    """Send these images in one request, as `needle.uploads.requests` divides them."""
     form = calls.form(
         collection=collection,
         metadata=metadata,
@@ -98,7 +98,7 @@ def index_urls(
     profile: str | None = None,
     local_features: int | None = None,
 ) -> Steps[Job]:
-    """Have the service download photos and index them; return the job at once."""
+    """Have the service download images and index them; return the job at once."""
     more = calls.given(
         collection=collection,
         metadata=metadata,
@@ -156,7 +156,7 @@ def wait(
 
 
 def cancel(service: Service, job: Job | str) -> Steps[Job]:
-    """Cancel a job: photos not begun are left out, those indexed stay."""
+    """Cancel a job: images not begun are left out, those indexed stay."""
     parts = []
     for part in calls.ids(job):
         parts.append((yield from _job(service, Call("DELETE", f"{PREFIX}/jobs/{part}"))))
@@ -191,20 +191,20 @@ def search(
     collection: str | None = None,
     timeout_s: float = 120.0,
 ) -> Steps[SearchResult]:
-    """Find the photos that contain a small image; waits for the answer.
+    """Find the images that contain a small image; waits for the answer.
 
     One of `image`, `url` and `image_id` says what to look for, `box` which part of it; or a `text`
-    does, or both mixed (`text_weight`). `examples` are more pictures of the same thing, any of
+    does, or both mixed (`text_weight`). `examples` are more images of the same thing, any of
     which will do; places like one of the `negatives` are left out; with `detect` every thing in
-    the picture is searched for, and photos that hold all of them come first; with `rotate` quarter
-    turns of it are tried; `same_kind` (0..1) is how much it counts that photos show the same kind
+    the query is searched for, and images that hold all of them come first; with `rotate` quarter
+    turns of it are tried; `same_kind` (0..1) is how much it counts that images show the same kind
     of thing. What is not given is left to the service, as docs/API.md describes it.
     `found` of the result says whether the thing is probably there.
     Raises JobFailed when the service could not carry it out, TimedOut after `timeout_s`.
     """
     subject = calls.given(url=url, text=text, image_id=image_id)
-    pictures = (image is not None) + len(subject.keys() - {"text"})
-    if pictures > 1 or not (pictures or text is not None or examples):
+    named = (image is not None) + len(subject.keys() - {"text"})
+    if named > 1 or not (named or text is not None or examples):
         raise TypeError("search needs one of image, url and image_id, or a text, or examples")
     options = calls.given(
         box=box,
@@ -232,41 +232,41 @@ def search(
     return SearchResult.from_job(calls.check(done), Origin(collection, service.fetch))
 
 
-def draw(service: Service, match: Match, *, hits: int | None = None) -> Steps[Picture]:
-    """Fetch a match's photo and draw its hits, the best `hits` of them: see `Match.draw`."""
-    photo = yield from file(service, match.image_id, collection=match.origin.collection)
-    return match.draw(photo, hits=hits)
+def draw(service: Service, match: Match, *, hits: int | None = None) -> Steps[Drawing]:
+    """Fetch a match's image and draw its hits, the best `hits` of them: see `Match.draw`."""
+    content = yield from file(service, match.image_id, collection=match.origin.collection)
+    return match.draw(content, hits=hits)
 
 
-# ---- photos and the service
+# ---- images and the service
 
 
 def count(service: Service, *, collection: str | None = None) -> Steps[int]:
-    """Return how many photos are indexed."""
+    """Return how many images are indexed."""
     params = calls.given(collection=collection, limit=1)
     body = yield from service.json(Call("GET", f"{PREFIX}/images", params=params))
     return int(body.get("total") or 0)
 
 
 def image(service: Service, image_id: str, *, collection: str | None = None) -> Steps[Image]:
-    """Return one indexed photo."""
+    """Return one indexed image."""
     return Image.from_json((yield from service.json(calls.image("GET", image_id, collection))))
 
 
 def delete(service: Service, image_id: str, *, collection: str | None = None) -> Steps[None]:
-    """Delete a photo (its file, its regions, everything) and wait until it is gone."""
+    """Delete an image (its file, its regions, everything) and wait until it is gone."""
     done = yield from _job(service, calls.image("DELETE", image_id, collection))
     calls.check(done if done.final else (yield from wait(service, done)))
 
 
 def file(service: Service, image_id: str, *, collection: str | None = None) -> Steps[bytes]:
-    """Return the bytes of a photo as it was sent."""
+    """Return the bytes of an image as it was sent."""
     answer = yield from service.send(calls.image("GET", image_id, collection, "/file"))
     return answer.content
 
 
 def collections(service: Service) -> Steps[list[Collection]]:
-    """Return the collections; one begins with its first photo."""
+    """Return the collections; one begins with its first image."""
     body = yield from service.json(Call("GET", f"{PREFIX}/collections"))
     return [Collection.from_json(raw) for raw in body.get("collections") or ()]
 
@@ -276,7 +276,7 @@ def create_collection(
 ) -> Steps[Collection]:
     """Create a collection, bound to the encoder in use, and return it; it may be there already.
 
-    Not needed before photos are indexed: a collection begins with its first one. An `encoder`
+    Not needed before images are indexed: a collection begins with its first one. An `encoder`
     other than the one in use is refused.
     """
     call = Call("POST", f"{PREFIX}/collections", body=calls.given(name=name, encoder=encoder))
@@ -286,7 +286,7 @@ def create_collection(
 def delete_collection(
     service: Service, name: str, *, on_progress: OnJob | None = None
 ) -> Steps[None]:
-    """Delete a collection with all its photos and wait until it is gone."""
+    """Delete a collection with all its images and wait until it is gone."""
     done = yield from _job(service, calls.collection("DELETE", name))
     calls.check((yield from wait(service, done, on_progress=on_progress)))
 

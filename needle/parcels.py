@@ -15,7 +15,7 @@ from needle.tally import Failure
 from needle.uploads import Upload
 
 URLS_PER_REQUEST = 200
-TOO_LARGE, ONE_PHOTOS_FAULT = 413, frozenset({400, 413, 415, 422})
+TOO_LARGE, ONE_IMAGES_FAULT = 413, frozenset({400, 413, 415, 422})
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Parcel:
     urls: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        """Return how many photos these are."""
+        """Return how many images these are."""
         return len(self.files) + len(self.urls)
 
     @property
@@ -50,7 +50,7 @@ class Parcel:
 
 @dataclass(frozen=True)
 class Address:
-    """Where photos go, what is noted with each, how thoroughly they are indexed."""
+    """Where images go, what is noted with each, how thoroughly they are indexed."""
 
     collection: str | None = None
     metadata: Mapping[str, Any] | None = None
@@ -62,7 +62,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a parcel: a job with what it holds, or why its photos were refused."""
+    """What became of a parcel: a job with what it holds, or why its images were refused."""
 
     parcel: Parcel
     job: Job | None = None
@@ -87,7 +87,7 @@ def parcels(
 def send(needle: Needle, parcel: Parcel, address: Address) -> list[Receipt]:
     """Send a parcel; one that is too large, or has a file that cannot be read, goes in halves.
 
-    What is wrong with a photo is in its receipt. Raises NeedleClientError when the service itself
+    What is wrong with an image is in its receipt. Raises NeedleClientError when the service itself
     fails.
     """
     try:
@@ -95,7 +95,7 @@ def send(needle: Needle, parcel: Parcel, address: Address) -> list[Receipt]:
     except NeedleApiError as exc:
         if exc.details.get("items"):
             return [_refused(parcel, exc)]
-        if len(parcel) == 1 and exc.status in ONE_PHOTOS_FAULT and exc.code != "bad_request":
+        if len(parcel) == 1 and exc.status in ONE_IMAGES_FAULT and exc.code != "bad_request":
             return [Receipt(parcel, refused=(Failure(parcel.names[0], exc.message),))]
         if len(parcel) == 1 or exc.status != TOO_LARGE:
             raise
@@ -114,7 +114,7 @@ def _job(needle: Needle, parcel: Parcel, address: Address) -> Job:
 
 
 def _refused(parcel: Parcel, error: NeedleApiError) -> Receipt:
-    """Every photo of this request is bad. The service lists the first reasons only."""
+    """Every image of this request is bad. The service lists the first reasons only."""
     faults: Sequence[Mapping[str, Any]] = error.details["items"]
     reasons = {str(fault["name"]): str(fault["message"]) for fault in faults}
     refused = (Failure(name, reasons.get(name, error.message)) for name in parcel.names)

@@ -52,7 +52,7 @@ def tally_bar(console: Console, what: str = "Indexing") -> Iterator[OnTally]:
 
 
 def rate_per_s(task: Task) -> float | None:
-    """Return photos a second over the whole run, since chunks end in bursts; None before any."""
+    """Return images a second over the whole run, since chunks end in bursts; None before any."""
     seconds = task.finished_time or task.elapsed
     return task.completed / seconds if task.completed and seconds else None
 
@@ -62,9 +62,9 @@ class _Rate(TextColumn):
         super().__init__("")
 
     def render(self, task: Task) -> Text:
-        """Return the rate, nothing before the first photo has ended."""
+        """Return the rate, nothing before the first image has ended."""
         rate = rate_per_s(task)
-        return Text(f"{rate:.1f} photos/s" if rate else "", style="cyan")
+        return Text(f"{rate:.1f} images/s" if rate else "", style="cyan")
 
 
 class _TimeLeft(TextColumn):

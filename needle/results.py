@@ -11,7 +11,7 @@ from needle.jobs import Job
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-not-found, import-untyped, unused-ignore]
-    from PIL.Image import Image as Picture
+    from PIL.Image import Image as Drawing
 
 Box = tuple[int, int, int, int]
 """(x1, y1, x2, y2) in pixels of the upright image, half open."""
@@ -20,17 +20,17 @@ Quad = tuple[tuple[float, float], ...]
 """Four corners (x, y) in pixels of the upright image."""
 
 _PROOF = ("rotation", "mirrored", "inliers", "evidence", "coverage", "object")
-FetchPhoto = Callable[[str, str | None], bytes]
+FetchImage = Callable[[str, str | None], bytes]
 
 
 class Origin:
-    """Where a match's photo can be had: its collection, and the client that found it.
+    """Where a match's image can be had: its collection, and the client that found it.
 
     Copies and pickles of a result keep the collection and leave the connection behind.
     """
 
-    def __init__(self, collection: str | None = None, fetch: FetchPhoto | None = None) -> None:
-        """`fetch` returns a photo's bytes by its image id and its collection."""
+    def __init__(self, collection: str | None = None, fetch: FetchImage | None = None) -> None:
+        """`fetch` returns an image's bytes by its image id and its collection."""
         self.collection = collection
         self.fetch = fetch
 
@@ -41,11 +41,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class Hit:
-    """A place in a photo. `score` is the cosine similarity, -1..1; `confidence` the detector's.
+    """A place in an image. `score` is the cosine similarity, -1..1; `confidence` the detector's.
 
     A `verified` hit was found again by local features: `quad` are the query's corners in the
-    photo, from its top left, clockwise; `rotation` is in degrees clockwise; chance would find so
-    many `inliers` once in 10^`evidence` photos; they lie around `coverage` (0..1) of the query.
+    image, from its top left, clockwise; `rotation` is in degrees clockwise; chance would find so
+    many `inliers` once in 10^`evidence` images; they lie around `coverage` (0..1) of the query.
     """
 
     box: Box
@@ -83,11 +83,11 @@ class Hit:
 
 @dataclass(frozen=True)
 class Match:
-    """A photo that contains what was searched for, with its hits, best first.
+    """An image that contains what was searched for, with its hits, best first.
 
     `probability`, 0..1, is how sure that is (None from a service that does not say): scores of
     different searches cannot be compared, these can. `rise` is the score on the search's own scale:
-    0 like photos that do not show it, 1 for an equal picture. `verified` tells whether local
+    0 like images that do not show it, 1 for an equal image. `verified` tells whether local
     features found it again; the opposite is no disproof. `likeness` is "thing", or "kind" where the
     score is that of showing the same kind of thing.
     """
@@ -107,8 +107,8 @@ class Match:
     likeness: str = "thing"
     origin: Origin = field(default_factory=Origin, repr=False, compare=False)
 
-    def draw(self, photo: bytes | None = None, *, hits: int | None = None) -> Picture:
-        """Return the photo with its hits drawn: the best one bright, its surroundings darkened.
+    def draw(self, photo: bytes | None = None, *, hits: int | None = None) -> Drawing:
+        """Return the image with its hits drawn: the best one bright, its surroundings darkened.
 
         `photo` is its file's bytes; without them they are fetched. `hits` draws only the best so
         many. Raises ValueError where it cannot be fetched from here (a result of AsyncNeedle: use
@@ -145,9 +145,9 @@ class Match:
 
 @dataclass(frozen=True)
 class Thing:
-    """A thing that was detected in the query picture: its `box` there, None for all of it.
+    """A thing that was detected in the query: its `box` there, None for all of it.
 
-    `found` tells whether it is probably in a photo; `confidence` is the detector's.
+    `found` tells whether it is probably in an image; `confidence` is the detector's.
     """
 
     box: Box | None
@@ -171,13 +171,13 @@ class Thing:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """The photos found, best first. `index` says how many images and regions were searched.
+    """The images found, best first. `index` says how many images and regions were searched.
 
     `found` tells whether any of them probably shows what was searched for, `probability` how sure
     that is of the first: a search returns the nearest there is, however far. `objects` are the
-    things of the query picture where they were to be detected.
+    things of the query where they were to be detected.
 
-    `verification` tells how many photos were `checked` by local features, and whether the time for
+    `verification` tells how many images were `checked` by local features, and whether the time for
     it sufficed (`complete`). `query` is what was searched for, `urls` where its images are. `raw`
     is the result as the service gave it, with all that a newer one adds.
     """
@@ -209,7 +209,7 @@ class SearchResult:
 
     @classmethod
     def from_job(cls, job: Job, origin: Origin | None = None) -> SearchResult:
-        """Read a finished search job; its photos are at `origin`."""
+        """Read a finished search job; its images are at `origin`."""
         raw = job.result or {}
         found = (Match.from_json(match) for match in raw.get("matches") or ())
         return cls(
@@ -229,7 +229,7 @@ class SearchResult:
 
 @dataclass(frozen=True)
 class Image:
-    """An indexed photo. `regions` is how many of its regions are searched."""
+    """An indexed image. `regions` is how many of its regions are searched."""
 
     image_id: str
     filename: str

@@ -1,4 +1,4 @@
-"""The results sheet: one picture with a row for each query, beside the photo it was found in."""
+"""The results sheet: one image with a row for each query, beside the image it was found in."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _FAINT: Colour = (112, 120, 130)
 _LINE: Colour = (222, 226, 231)
 _MARGIN, _PAD, _GAP = 36, 24, 28
 _SIDE = 300
-"""Width of the columns beside the photo: what was searched for, and what was found."""
-_PHOTO = (WIDTH - 2 * _MARGIN - 2 * _PAD - 2 * _SIDE - 2 * _GAP, 520)
+"""Width of the columns beside the image: what was searched for, and what was found."""
+_IMAGE_PX = (WIDTH - 2 * _MARGIN - 2 * _PAD - 2 * _SIDE - 2 * _GAP, 520)
 _LINES = 3
 _SMOOTH = 2
 """Rows are drawn this much larger and reduced, so that outlines and corners are smooth."""
@@ -26,10 +26,10 @@ _SMOOTH = 2
 
 @dataclass(frozen=True)
 class Row:
-    """A query and the photo it was found in; without a photo the row says so.
+    """A query and the image it was found in; without an image the row says so.
 
     `caption` stands under the query, `verdict` and `details` under what was found; a `sure` row
-    is green, another amber. Pictures are upright RGB, the box is in pixels of `photo`.
+    is green, another amber. Images are upright RGB, the box is in pixels of `photo`.
     """
 
     title: str
@@ -62,8 +62,8 @@ def results_sheet(rows: Sequence[Row], *, title: str, subtitle: str = "") -> Ima
 def _card(row: Row) -> Image.Image:
     """Return a row, drawn large and reduced."""
     zoom = _SMOOTH
-    photo = _marked(row, zoom)
-    inner = max(photo.height // zoom if photo else 0, _SIDE + 110)
+    image = _marked(row, zoom)
+    inner = max(image.height // zoom if image else 0, _SIDE + 110)
     size = (WIDTH - 2 * _MARGIN, inner + 2 * _PAD)
     card = Image.new("RGB", (size[0] * zoom, size[1] * zoom), _PAPER)
     pen = ImageDraw.Draw(card)
@@ -73,19 +73,19 @@ def _card(row: Row) -> Image.Image:
     left = _PAD
     _column(card, left, row.query, row.title, (row.caption,), _INK)
     left += _SIDE + _GAP
-    if photo:
-        across = left * zoom + (_PHOTO[0] * zoom - photo.width) // 2
-        card.paste(photo, (across, (card.height - photo.height) // 2))
-    left += _PHOTO[0] + _GAP
+    if image:
+        across = left * zoom + (_IMAGE_PX[0] * zoom - image.width) // 2
+        card.paste(image, (across, (card.height - image.height) // 2))
+    left += _IMAGE_PX[0] + _GAP
     _column(card, left, _closeup(row), row.verdict, row.details, colour)
     return card.resize(size, Image.Resampling.LANCZOS)
 
 
 def _marked(row: Row, zoom: int) -> Image.Image | None:
-    """Return the photo, reduced to its place on the card, with the box drawn."""
+    """Return the image, reduced to its place on the card, with the box drawn."""
     if row.photo is None:
         return None
-    small = _fitted(row.photo, (_PHOTO[0] * zoom, _PHOTO[1] * zoom))
+    small = _fitted(row.photo, (_IMAGE_PX[0] * zoom, _IMAGE_PX[1] * zoom))
     if row.box is None:
         return small
     scale = small.width / row.photo.width
@@ -104,20 +104,20 @@ def _closeup(row: Row) -> Image.Image | None:
 def _column(
     card: Image.Image,
     left: int,
-    picture: Image.Image | None,
+    image: Image.Image | None,
     title: str,
     lines: Sequence[str],
     colour: Colour,
 ) -> None:
-    """Draw a picture of at most _SIDE a side, and words under it."""
+    """Draw an image of at most _SIDE a side, and words under it."""
     zoom = _SMOOTH
     pen = ImageDraw.Draw(card)
     side = _SIDE * zoom
     top = (card.height - side - 110 * zoom) // 2
     field = (left * zoom, top, left * zoom + side, top + side)
     pen.rounded_rectangle(field, radius=10 * zoom, fill=_PAPER)
-    if picture:
-        shown = _fitted(picture, (side - 16 * zoom, side - 16 * zoom))
+    if image:
+        shown = _fitted(image, (side - 16 * zoom, side - 16 * zoom))
         offset = (field[0] + (side - shown.width) // 2, top + (side - shown.height) // 2)
         card.paste(shown, offset)
     pen.text((left * zoom, top + side + 10 * zoom), title, font=font(24 * zoom), fill=colour)
@@ -128,11 +128,11 @@ def _column(
         pen.text(place, row, font=letters, fill=_FAINT)
 
 
-def _fitted(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """Return a picture scaled, up or down, to just fit into a size."""
-    scale = min(size[0] / picture.width, size[1] / picture.height)
-    target = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture.resize(target, Image.Resampling.LANCZOS)
+def _fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Return an image scaled, up or down, to just fit into a size."""
+    scale = min(size[0] / image.width, size[1] / image.height)
+    target = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
+    return image.resize(target, Image.Resampling.LANCZOS)
 
 
 def _wrapped(text: str, letters: Font, width_px: int) -> list[str]:

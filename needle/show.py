@@ -19,19 +19,19 @@ _WORDED_PX = (600, 300)
 
 @dataclass(frozen=True)
 class Query:
-    """What was searched for, as the sheet shows it: its name, and an upright RGB picture."""
+    """A query, as the sheet shows it: its name, and an upright RGB image."""
 
     name: str
-    picture: Image.Image
+    image: Image.Image
 
 
 def matches_table(matches: Sequence[Match], *, ids: bool = False) -> Table:
-    """Return the photos found as a table, best first.
+    """Return the images found as a table, best first.
 
     With `ids`, the image ids as well, and which were found again by local features.
     """
     whole = ("sure", "score", "box", "source") + (("verified", "image id") if ids else ())
-    table = Table("", "photo", *(Column(name, no_wrap=True) for name in whole))
+    table = Table("", "image", *(Column(name, no_wrap=True) for name in whole))
     for place, match in enumerate(matches, start=1):
         hit = match.hits[0] if match.hits else None
         box = " ".join(map(str, hit.box)) if hit else ""
@@ -44,7 +44,7 @@ def matches_table(matches: Sequence[Match], *, ids: bool = False) -> Table:
 
 
 def worded(text: str) -> Image.Image:
-    """Return a picture of a text, for a query that is one."""
+    """Return an image of a text, for a query that is one."""
     card = Image.new("RGB", _WORDED_PX, WHITE)
     lines = "\n".join(text[start : start + 26] for start in range(0, min(len(text), 130), 26))
     ImageDraw.Draw(card).multiline_text((30, 40), lines, font=font(38), fill=(28, 32, 38))
@@ -54,7 +54,7 @@ def worded(text: str) -> Image.Image:
 def match_rows(
     needle: Needle, query: Path | Query, matches: Sequence[Match], collection: str | None = None
 ) -> list[Row]:
-    """Return a results sheet's rows: the query beside each photo that it was found in."""
+    """Return a results sheet's rows: the query beside each image that it was found in."""
     shown = query if isinstance(query, Query) else Query(query.name, open_upright(query))
     rows = []
     for place, match in enumerate(matches, start=1):
@@ -62,8 +62,8 @@ def match_rows(
         rows.append(
             Row(
                 title=shown.name,
-                caption=f"{shown.picture.width} x {shown.picture.height} px",
-                query=shown.picture,
+                caption=f"{shown.image.width} x {shown.image.height} px",
+                query=shown.image,
                 photo=open_upright(needle.file(match.image_id, collection=collection)),
                 box=box,
                 label=f"{match.score:.2f}",

@@ -19,32 +19,32 @@ OnFault = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Sources:
-    """Photos to index: files, archives of photos, and URLs for the service to download."""
+    """Images to index: files, archives of images, and URLs for the service to download."""
 
-    pictures: tuple[Path, ...] = ()
+    images: tuple[Path, ...] = ()
     archives: tuple[Path, ...] = ()
     urls: tuple[str, ...] = ()
 
     def __add__(self, other: Sources) -> Sources:
         """Return both, the other's after one's own."""
         return Sources(
-            self.pictures + other.pictures,
+            self.images + other.images,
             self.archives + other.archives,
             self.urls + other.urls,
         )
 
     def __bool__(self) -> bool:
         """Tell whether there is anything."""
-        return bool(self.pictures or self.archives or self.urls)
+        return bool(self.images or self.archives or self.urls)
 
     def count(self) -> int:
-        """Return how many photos there are at least: those in tar archives are not known yet."""
+        """Return how many images there are at least: those in tar archives are not known yet."""
         packed = sum(archives.count(path) for path in self.archives)
-        return len(self.pictures) + len(self.urls) + packed
+        return len(self.images) + len(self.urls) + packed
 
     def uploads(self, on_fault: OnFault) -> Iterator[Upload]:
         """Yield the files one at a time; one that cannot be read is told and left out."""
-        for path in self.pictures:
+        for path in self.images:
             try:
                 yield upload(path)
             except OSError as exc:
@@ -61,7 +61,7 @@ def find(
 ) -> Sources:
     """Return what the words name.
 
-    A word is a folder, a photo, an archive, a pattern (`*.jpg`, `**` for any depth), a URL, a list
+    A word is a folder, an image, an archive, a pattern (`*.jpg`, `**` for any depth), a URL, a list
     (.txt: a word a line, `#` begins a remark) or `-` for a list on `stdin`. Raises
     FileNotFoundError for a word that names nothing, ValueError for a list that is no text.
     """
@@ -75,14 +75,14 @@ def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:
         return Sources(urls=(word,))
     path = Path(word).expanduser()
     if path.is_dir():
-        return Sources(pictures=tuple(find_pictures([path], recursive=recursive)))
+        return Sources(images=tuple(find_pictures([path], recursive=recursive)))
     if not path.exists():
         return find(_matching(word), recursive=recursive)
     if archives.is_archive(path):
         return Sources(archives=(path,))
     if path.suffix.lower() in LISTS:
         return find(lines(_text(path)), recursive=recursive)
-    return Sources(pictures=(path,))
+    return Sources(images=(path,))
 
 
 def lines(text: str) -> list[str]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tally:
-    """How far a bulk index is, in photos. `total` leaves out those `skipped`.
+    """How far a bulk index is, in images. `total` leaves out those `skipped`.
 
-    `sent` photos were taken by the service, now or by an earlier run whose jobs this one awaits.
+    `sent` images were taken by the service, now or by an earlier run whose jobs this one awaits.
     """
 
     total: int = 0
@@ -22,12 +22,12 @@ class Tally:
 
 OnTally = Callable[[Tally], None]
 OnProgress = Callable[[int, int], None]
-"""(photos ended well, photos failed), of all that are to be indexed."""
+"""(images ended well, images failed), of all that are to be indexed."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A photo that was not indexed, and why."""
+    """An image that was not indexed, and why."""
 
     name: str
     reason: str
@@ -35,7 +35,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a bulk index ended. `image_ids` are the photos that this run has had indexed.
+    """How a bulk index ended. `image_ids` are the images that this run has had indexed.
 
     `skipped` were not sent: the service had them. `unchanged` were sent although it had them.
     """

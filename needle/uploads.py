@@ -1,4 +1,4 @@
-"""What is sent: photos from disk or memory, in requests of bounded size."""
+"""What is sent: images from disk or memory, in requests of bounded size."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ REQUEST_BYTES = 64 * 2**20
 REQUEST_FILES = 100
 """Bounds the open files of one request, and the work that one lost request repeats."""
 
-PICTURES = frozenset(
+IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jfif"}
 )
 
 Source = str | os.PathLike[str] | bytes | tuple[str, bytes]
-"""A file's path, a picture's bytes, or (name, bytes)."""
+"""A file's path, an image's bytes, or (name, bytes)."""
 
 Part = tuple[str, bytes | BinaryIO]
 """(name, bytes or an open file), as httpx takes it."""
@@ -114,7 +114,7 @@ def batches(files: Iterable[Upload], *, max_bytes: int, max_files: int) -> Itera
 
 
 def find_pictures(paths: Sequence[Path], *, recursive: bool = True) -> list[Path]:
-    """Return the files named, and every picture in the folders named, however deep, sorted.
+    """Return the files named, and every image in the folders named, however deep, sorted.
 
     Hidden files and folders are left out, folders in folders where it is not `recursive`. Raises
     FileNotFoundError for a path that is not there.
@@ -122,7 +122,7 @@ def find_pictures(paths: Sequence[Path], *, recursive: bool = True) -> list[Path
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(_pictures_below(path, recursive))
+            found += sorted(_images_below(path, recursive))
         elif path.exists():
             found.append(path)
         else:
@@ -130,16 +130,16 @@ def find_pictures(paths: Sequence[Path], *, recursive: bool = True) -> list[Path
     return found
 
 
-def is_picture(name: str) -> bool:
-    """Tell by its name whether a file found in a folder or an archive is a picture to index."""
+def is_image(name: str) -> bool:
+    """Tell by its name whether a file found in a folder or an archive is an image to index."""
     path = Path(name)
-    return path.suffix.lower() in PICTURES and not path.name.startswith(".")
+    return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
-def _pictures_below(folder: Path, recursive: bool) -> Iterator[Path]:
+def _images_below(folder: Path, recursive: bool) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         wanted = [name for name in folders if not name.startswith(".")]
         folders[:] = wanted if recursive else []
         for name in names:
-            if is_picture(name):
+            if is_image(name):
                 yield Path(parent, name)

@@ -12,9 +12,9 @@ import click
 from needle.cli.base import ExitCode, Shell, default_url
 from needle.cli.completion import VARIABLE, completion
 from needle.cli.export import export
+from needle.cli.images import collections, delete, images, show
 from needle.cli.index import index
 from needle.cli.jobs import jobs
-from needle.cli.photos import collections, delete, images, show
 from needle.cli.search import search
 from needle.cli.status import models, status
 from needle.cli.up import up
@@ -24,7 +24,7 @@ EPILOG = """
 \b
 Examples:
   needle up                        # run the service
-  needle index ~/photos            # give it photos
+  needle index ~/images            # give it images
   needle search logo.png --open    # where is it?
   needle COMMAND --help            # more of them
 
@@ -33,7 +33,7 @@ Exit status:
   0    done; something was found
   1    what was searched for is probably not there
   2    a wrong option, or a file that is not there
-  3    the service refused, a job or a photo failed, or it is not ready
+  3    the service refused, a job or an image failed, or it is not ready
   4    nothing answers at the address
   130  Ctrl-C
 """

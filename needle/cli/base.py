@@ -18,7 +18,7 @@ from needle.cli.values import conditions
 from needle.errors import NeedleClientError
 
 PATIENCE_S = 600.0
-"""A full queue is normal while very many photos are indexed: wait for room."""
+"""A full queue is normal while very many images are indexed: wait for room."""
 LOG_WIDTH = 160
 """Columns of a table that goes into a file or a pipe: nothing is to be cut off there."""
 ASK_S = 1.0
@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
     OK = 0  # done; something was found
     NOTHING = 1  # a search for what is probably not there
     USAGE = 2  # a wrong option, a file that is not there
-    FAILED = 3  # the service refused, a job or a photo failed, the service is not ready
+    FAILED = 3  # the service refused, a job or an image failed, the service is not ready
     UNREACHABLE = 4  # nothing answers at the address
     INTERRUPTED = 130  # Ctrl-C
 

@@ -18,16 +18,16 @@ from needle.frames import Row
 from needle.results import SearchResult
 
 EXAMPLES = """
-needle export > photos.csv                    # every indexed photo
-needle export --format jsonl -o photos.jsonl
+needle export > images.csv                    # every indexed image
+needle export --format jsonl -o images.jsonl
 needle export SEARCH_JOB_ID -o matches.csv    # a row for each hit
-needle export INDEX_JOB_ID -o outcomes.csv    # a row for each photo that was sent
+needle export INDEX_JOB_ID -o outcomes.csv    # a row for each image that was sent
 """
 
 
 @click.command(
     cls=Command,
-    short_help="Export photos, matches or outcomes as CSV or JSON lines.",
+    short_help="Export images, matches or outcomes as CSV or JSON lines.",
     examples=EXAMPLES,
 )
 @click.argument("job_id", required=False)
@@ -43,7 +43,7 @@ needle export INDEX_JOB_ID -o outcomes.csv    # a row for each photo that was se
 def export(
     shell: Shell, job_id: str | None, form: str | None, out: Path | None, collection: str | None
 ) -> int:
-    """Export the list of photos, or with a JOB_ID the matches of a search or the items of an index.
+    """Export the list of images, or with a JOB_ID the matches of a search or the items of an index.
 
     A search's JOB_ID is in what `needle search --json` prints; jobs are kept for a week.
     """

@@ -27,16 +27,16 @@ SHOWN_FAILURES = 10
 PROFILES = ("fast", "balanced", "thorough")
 
 EXAMPLES = """
-needle index ~/photos                        # a folder and all folders in it
+needle index ~/images                        # a folder and all folders in it
 needle index 'shots/**/*.jpg' holiday.zip    # a pattern, an archive
 needle index urls.txt https://example.org/a.jpg
 find . -size +1M -name '*.jpg' -print0 | needle index -
-needle index ~/photos --metadata shop=Basel --metadata year=2024
+needle index ~/images --metadata shop=Basel --metadata year=2024
 needle index ~/incoming --watch              # and whatever comes later
 """
 
 
-@click.command(cls=Command, short_help="Index photos.", examples=EXAMPLES)
+@click.command(cls=Command, short_help="Index images.", examples=EXAMPLES)
 @click.argument("words", nargs=-1, required=True, metavar="PATHS...")
 @click.option(
     "-r/-R", "--recursive/--no-recursive", default=True, help="Folders in folders, too (default)."
@@ -53,9 +53,9 @@ needle index ~/incoming --watch              # and whatever comes later
 @click.option(
     "--confidence-threshold", type=click.FloatRange(0, 1), help="Leave out detections below it."
 )
-@click.option("--batch-size", type=click.IntRange(1, 256), help="Photos detected in together.")
+@click.option("--batch-size", type=click.IntRange(1, 256), help="Images detected in together.")
 @click.option(
-    "--local-features", type=click.IntRange(0, 10_000), help="The most kept of a photo; 0: none."
+    "--local-features", type=click.IntRange(0, 10_000), help="The most kept of an image; 0: none."
 )
 @click.option(
     "--in-flight",
@@ -82,10 +82,10 @@ def index(
     collection: str | None,
     as_json: bool,
 ) -> int:
-    """Index photos: folders, files, patterns, zip and tar archives, URLs, lists of these.
+    """Index images: folders, files, patterns, zip and tar archives, URLs, lists of these.
 
     A list is a .txt file, or `-` for the standard input: a path or URL a line. Ctrl-C ends it;
-    the same command goes on. With --watch a photo that changed is indexed as a new one.
+    the same command goes on. With --watch an image that changed is indexed as a new one.
     """
     stdin = cache(lambda: os.fsdecode(sys.stdin.buffer.read()))
 
@@ -94,8 +94,8 @@ def index(
 
     found = look()
     if not found and not watched:
-        raise click.UsageError("There are no pictures in what was named.")
-    seen = watch.stamps(found.pictures + found.archives)
+        raise click.UsageError("There are no images in what was named.")
+    seen = watch.stamps(found.images + found.archives)
     journal = _journal(shell, collection)
     try:
         with shell.connect() as needle:
@@ -106,10 +106,10 @@ def index(
             run = _Run(shell, one, as_json)
             run(found)
             if watched:
-                shell.say(f"Watching for new photos, every {watch.EVERY_S:g} s; Ctrl-C ends it.")
+                shell.say(f"Watching for new images, every {watch.EVERY_S:g} s; Ctrl-C ends it.")
                 _watch(look, seen, run)
     except KeyboardInterrupt:
-        shell.say("Photos that were sent are indexed all the same; the same command goes on.")
+        shell.say("Images that were sent are indexed all the same; the same command goes on.")
         raise
     finally:
         journal.close()
@@ -156,7 +156,7 @@ def _watch(look: Callable[[], Sources], seen: dict[Path, watch.Stamp], run: _Run
             found = look()
         except FileNotFoundError:  # a folder may go and come back
             return {}
-        return watch.stamps(found.pictures + found.archives)
+        return watch.stamps(found.images + found.archives)
 
     for paths in watch.changes(stamps, seen):
         run(sources.find([str(path) for path in paths]))

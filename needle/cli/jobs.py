@@ -26,7 +26,7 @@ BAD = frozenset({"failed", "cancelled"})
 EXAMPLES = """
 needle jobs                        # the last ones
 needle jobs JOB_ID --wait          # until it has ended; 3 if it failed
-needle jobs JOB_ID --items         # how each photo ended, and why it failed
+needle jobs JOB_ID --items         # how each image ended, and why it failed
 needle jobs JOB_ID --cancel
 """
 
@@ -37,8 +37,8 @@ needle jobs JOB_ID --cancel
 @click.option("--kind", type=click.Choice(KINDS), help="Only these of the last ones.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only these of the last ones.")
 @click.option("--wait", "waits", is_flag=True, help="Wait until they have ended.")
-@click.option("--items", is_flag=True, help="Show how each photo ended, failures first.")
-@click.option("--cancel", is_flag=True, help="End them; photos that are indexed stay.")
+@click.option("--items", is_flag=True, help="Show how each image ended, failures first.")
+@click.option("--cancel", is_flag=True, help="End them; images that are indexed stay.")
 @json_option
 @pass_shell
 def jobs(
@@ -113,7 +113,7 @@ def _items(needle: Needle, job: Job) -> list[dict[str, Any]]:
 
 
 def _items_table(rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table("photo", Column("status", no_wrap=True), "image id or why it failed")
+    table = Table("image", Column("status", no_wrap=True), "image id or why it failed")
     for row in rows:
         table.add_row(row["name"], row["status"], row["reason"] or row["image_id"] or "")
     return table

@@ -32,12 +32,12 @@ _ID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 EXAMPLES = """
 needle search logo.png
 needle search logo.png --out found.png --open   # boxes drawn, shown
-needle search photo.jpg --box 30,260,375,600    # a part of a picture
-needle search IMAGE_ID --box 0,0,90,90          # a part of an indexed photo
+needle search shelf.jpg --box 30,260,375,600    # a part of the query
+needle search IMAGE_ID --box 0,0,90,90          # a part of an indexed image
 needle search --text 'a red kettle'             # packs with a text side
 needle search logo.png --filter shop=Basel --filter 'year>=2020' --json
 needle search front.png --example side.png --not other.png
-needle search desk.jpg --detect                 # photos with every thing in it
+needle search desk.jpg --detect                 # images with every thing in it
 curl -s https://example.org/a.png | needle search - || echo 'not there'
 """
 
@@ -48,15 +48,15 @@ class Subject:
 
     query: dict[str, Any]
     name: str
-    picture: bytes | Path | None = None
+    content: bytes | Path | None = None
 
 
 @click.command(
-    cls=Command, short_help="Find the photos that contain a small picture.", examples=EXAMPLES
+    cls=Command, short_help="Find the images that contain a small image.", examples=EXAMPLES
 )
 @click.argument("image", required=False)
 @click.option("-t", "--text", metavar="TEXT", help="Search for what words describe.")
-@click.option("-b", "--box", type=BoxType(), help="Only this part of the picture, in pixels.")
+@click.option("-b", "--box", type=BoxType(), help="Only this part of the query, in pixels.")
 @click.option("--example", "examples", multiple=True, metavar="IMAGE", help="The same, once more.")
 @click.option("--not", "negatives", multiple=True, metavar="IMAGE", help="Nothing like this.")
 @click.option("--text-weight", type=click.FloatRange(0, 1), help="With IMAGE and TEXT: its share.")
@@ -64,18 +64,18 @@ class Subject:
 @click.option("--rotate", is_flag=True, default=None, help="Try quarter turns of IMAGE as well.")
 @click.option("--same-kind", type=click.FloatRange(0, 1), help="How much the kind counts.")
 @click.option("-n", "--limit", type=click.IntRange(1, 1000), default=10, show_default=True)
-@click.option("--hits", type=click.IntRange(1, 100), help="The most places in a photo.")
+@click.option("--hits", type=click.IntRange(1, 100), help="The most places in an image.")
 @click.option("--min-score", type=click.FloatRange(-1, 1), help="Cut off below this score.")
-@click.option("--aggregate", type=click.Choice(AGGREGATES), help="A photo's score from its hits.")
+@click.option("--aggregate", type=click.Choice(AGGREGATES), help="An image's score from its hits.")
 @filter_option
 @click.option("--verify/--no-verify", default=None, help="Look again, by local features.")
 @click.option("--verify-budget-ms", type=click.IntRange(1, 60_000), help="Most time for that.")
-@click.option("--verified", is_flag=True, help="Only photos in which that found it again.")
-@click.option("--zoom", type=click.IntRange(0, 50), help="Photos whose boxes are fitted.")
+@click.option("--verified", is_flag=True, help="Only images in which that found it again.")
+@click.option("--zoom", type=click.IntRange(0, 50), help="Images whose boxes are fitted.")
 @collection_option
 @json_option
-@click.option("-o", "--out", type=file_type, help="Draw the photos and boxes into this file.")
-@click.option("--open", "opened", is_flag=True, help="Draw them and show the picture.")
+@click.option("-o", "--out", type=file_type, help="Draw the images and boxes into this file.")
+@click.option("--open", "opened", is_flag=True, help="Draw them and show the result.")
 @pass_shell
 def search(
     shell: Shell,
@@ -102,7 +102,7 @@ def search(
     out: Path | None,
     opened: bool,
 ) -> int:
-    """Find the photos that contain IMAGE, and where: a file, `-`, a URL or an image id.
+    """Find the images that contain IMAGE, and where: a file, `-`, a URL or an image id.
 
     Ends with 1 when it is probably in none of them; the nearest look-alikes are shown all the
     same, with how sure each is. --verified leaves only what was found again by its details.
@@ -147,7 +147,9 @@ def _check_drawable(target: Path) -> None:
     from PIL import Image
 
     if target.suffix.lower() not in Image.registered_extensions():
-        raise click.UsageError(f"{target} is no picture's name: end it with .png or .jpg.")
+        raise click.UsageError(
+            f"{target} is not the name of an image file: end it with .png or .jpg."
+        )
     if not target.absolute().parent.is_dir():
         raise FileNotFoundError(f"There is no folder {target.parent}.")
 
@@ -159,17 +161,17 @@ def _subject(image: str | None, text: str | None, box: Box | None) -> Subject:
         if box:
             raise click.UsageError("A box belongs to an image, not to a text.")
         return Subject({"text": text}, text)
-    found = _picture(image)
+    found = _query(image)
     return found if text is None else replace(found, query={**found.query, "text": text})
 
 
 def _example(name: str) -> Any:
-    """Return one more picture as `Needle.search` takes it."""
-    query = _picture(name).query
+    """Return an example of the query as `Needle.search` takes it."""
+    query = _query(name).query
     return query.get("image", query)
 
 
-def _picture(image: str) -> Subject:
+def _query(image: str) -> Subject:
     if image == "-":
         content = sys.stdin.buffer.read()
         return Subject({"image": ("query", content)}, "stdin", content)
@@ -204,16 +206,16 @@ def _print(shell: Shell, result: SearchResult, as_json: bool) -> None:
         shell.say("Nothing was found.")
         return
     if not result.found:
-        shell.say("Probably in none of the photos. The nearest look-alikes:")
+        shell.say("Probably in none of the images. The nearest look-alikes:")
     shell.out.print(matches_table(result.matches, ids=True))
     for thing in result.objects:
-        where = "the whole picture" if thing.box is None else " ".join(map(str, thing.box))
+        where = "the whole query" if thing.box is None else " ".join(map(str, thing.box))
         verdict = "found" if thing.found else "probably not there"
         shell.say(f"{thing.label or 'thing'} at {where}: {verdict} ({thing.probability:.0%})")
     took, index = result.timings_ms.get("total"), result.index
     if took is not None:
         regions, images = index.get("regions", 0), index.get("images", 0)
-        shell.say(f"{took:.0f} ms; {regions:,} regions of {images:,} photos")
+        shell.say(f"{took:.0f} ms; {regions:,} regions of {images:,} images")
 
 
 def _draw(
@@ -223,10 +225,10 @@ def _draw(
     from needle.sheet import results_sheet
     from needle.show import Query, match_rows, worded
 
-    picture = subject.picture
+    content = subject.content
     if "image_id" in subject.query:
-        picture = needle.file(subject.name, collection=result.matches[0].origin.collection)
-    seen = worded(subject.name) if picture is None else open_upright(picture)
-    query = Query(subject.name, seen.crop(box) if box and picture is not None else seen)
+        content = needle.file(subject.name, collection=result.matches[0].origin.collection)
+    seen = worded(subject.name) if content is None else open_upright(content)
+    query = Query(subject.name, seen.crop(box) if box and content is not None else seen)
     rows = match_rows(needle, query, result.matches[:DRAWN], result.matches[0].origin.collection)
     results_sheet(rows, title=f"Where is {subject.name}?").save(target)

@@ -13,10 +13,10 @@ from needle.results import Collection, Image
 
 
 def images_table(images: Iterable[Image]) -> Table:
-    """Return a line for each indexed photo."""
+    """Return a line for each indexed image."""
     table = Table(
         Column("image id", no_wrap=True),
-        Column("photo", overflow="fold"),
+        Column("image", overflow="fold"),
         Column("size", no_wrap=True, justify="right"),
         Column("regions", justify="right"),
         Column("indexed", no_wrap=True),
@@ -36,7 +36,7 @@ def images_table(images: Iterable[Image]) -> Table:
 
 def jobs_table(jobs: Iterable[Job]) -> Table:
     """Return a line for each job."""
-    names = ("job", "kind", "status", "done", "failed", "of", "photos/s", "ETA", "begun")
+    names = ("job", "kind", "status", "done", "failed", "of", "images/s", "ETA", "begun")
     table = Table(*(Column(name, no_wrap=True) for name in names))
     for job in jobs:
         part = job.progress
@@ -56,7 +56,7 @@ def jobs_table(jobs: Iterable[Job]) -> Table:
 
 def collections_table(collections: Iterable[Collection]) -> Table:
     """Return a line for each collection."""
-    table = Table("collection", Column("photos", justify="right"), "dim", "encoder")
+    table = Table("collection", Column("images", justify="right"), "dim", "encoder")
     for each in collections:
         table.add_row(each.name, f"{each.images:,}", str(each.dim), each.encoder)
     return table

@@ -1,4 +1,4 @@
-"""Chromium, the real service with some drawn photos in it, and pages that are watched."""
+"""Chromium, the real service with some drawn images in it, and pages that are watched."""
 
 from __future__ import annotations
 
@@ -51,18 +51,18 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def samples(request: pytest.FixtureRequest) -> Path:
-    """Return a folder with drawn `photos` and `queries`, kept between runs."""
+    """Return a folder with drawn `images` and `queries`, kept between runs."""
     cache = request.config.cache
     return server.draw(cache.mkdir("needle-browser") / f"{SCENES}-{SIZE[0]}", SCENES, SIZE)
 
 
 @pytest.fixture(scope="package")
 def stack(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[server.Running]:
-    """Run the service with the drawn photos indexed."""
+    """Run the service with the drawn images indexed."""
     folder = tmp_path_factory.mktemp("service")
     with server.running(folder, NEEDLE_PROFILE="fast") as running:  # it is the page that is tested
-        photos = sorted((samples / "photos").iterdir())
-        server.index(running.base_url, photos, metadata='{"shop": "Basel", "year": 2024}')
+        images = sorted((samples / "photos").iterdir())
+        server.index(running.base_url, images, metadata='{"shop": "Basel", "year": 2024}')
         yield running
 
 

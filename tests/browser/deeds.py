@@ -7,9 +7,9 @@ from pathlib import Path
 from playwright.sync_api import Page, expect
 
 
-def look_for(page: Page, picture: Path) -> None:
-    """Choose a picture to look for and wait for what was found."""
-    page.set_input_files("#find-input", picture)
+def look_for(page: Page, image: Path) -> None:
+    """Choose an image to look for and wait for what was found."""
+    page.set_input_files("#find-input", image)
     wait_for_result(page)
 
 
@@ -19,15 +19,15 @@ def wait_for_result(page: Page) -> None:
 
 
 def pick(page: Page, filename: str) -> None:
-    """Pick an indexed photo as the query."""
-    page.click("#view-photos")
+    """Pick an indexed image as the query."""
+    page.click("#view-images")
     page.get_by_role("button", name=f"Search with {filename}").click()
-    expect(page.locator("#asked")).to_be_visible()
-    shows_picture(page, "#ask-stage img")
+    expect(page.locator("#query-shown")).to_be_visible()
+    shows_image(page, "#query-stage img")
 
 
 def drag(page: Page, stage: str, start: tuple[float, float], end: tuple[float, float]) -> None:
-    """Drag on a picture, from and to places given as shares of its width and height."""
+    """Drag on an image, from and to places given as shares of its width and height."""
     area = page.locator(f"{stage} .sheet").bounding_box()
     assert area is not None
 
@@ -40,13 +40,13 @@ def drag(page: Page, stage: str, start: tuple[float, float], end: tuple[float, f
     page.mouse.up()
 
 
-def shows_picture(page: Page, selector: str) -> None:
+def shows_image(page: Page, selector: str) -> None:
     """Wait until an image has loaded."""
     page.wait_for_function("s => document.querySelector(s)?.naturalWidth > 0", arg=selector)
 
 
-def copy_picture(page: Page, picture: Path) -> None:
-    """Put a picture on the clipboard, as a browser does: as a PNG."""
+def copy_image(page: Page, image: Path) -> None:
+    """Put an image on the clipboard, as a browser does: as a PNG."""
     script = """async bytes => {
       const bitmap = await createImageBitmap(new Blob([new Uint8Array(bytes)]));
       const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
@@ -54,7 +54,7 @@ def copy_picture(page: Page, picture: Path) -> None:
       const type = "image/png";
       await navigator.clipboard.write([new ClipboardItem({[type]: canvas.convertToBlob({type})})]);
     }"""
-    page.evaluate(script, list(picture.read_bytes()))
+    page.evaluate(script, list(image.read_bytes()))
 
 
 def box(page: Page) -> list[int]:

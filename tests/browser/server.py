@@ -1,4 +1,4 @@
-"""The service and the sample photos, both made by the project's own environment."""
+"""The service and the sample images, both made by the project's own environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DRAW = (
 
 
 def draw(folder: Path, scenes: int, size: tuple[int, int]) -> Path:
-    """Draw sample photos and queries into a folder, unless they are there, and return it."""
+    """Draw sample images and queries into a folder, unless they are there, and return it."""
     command = [sys.executable, "-c", _DRAW, str(folder), str(scenes), *map(str, size)]
     subprocess.run(command, cwd=REPO, check=True, timeout=600)
     return folder
@@ -83,10 +83,10 @@ def running(data_dir: Path, **settings: str) -> Iterator[Running]:
             process.wait(10)
 
 
-def index(base_url: str, photos: list[Path], **fields: str) -> None:
-    """Index photos and wait until they are."""
+def index(base_url: str, images: list[Path], **fields: str) -> None:
+    """Index images and wait until they are."""
     with httpx.Client(base_url=base_url, timeout=600) as client:
-        files = [("files", (photo.name, photo.read_bytes())) for photo in photos]
+        files = [("files", (image.name, image.read_bytes())) for image in images]
         answer = client.post("/api/v1/images", files=files, data=fields).raise_for_status()
         job = answer.json()
         while job["status"] in ("queued", "started"):

@@ -70,7 +70,7 @@ def test_a_search_is_made_by_keys_alone(opened: Callable) -> None:
     expect(page.locator("#library .tile").first).to_be_visible()
     page.locator("#library .open").first.focus()
     page.keyboard.press("Enter")
-    expect(page.locator("#ask-stage .sheet")).to_be_focused()
+    expect(page.locator("#query-stage .sheet")).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     deeds.wait_for_result(page)
@@ -86,14 +86,14 @@ def test_a_search_is_made_by_keys_alone(opened: Callable) -> None:
 def test_what_was_found_is_announced(opened: Callable, samples: Path) -> None:
     page, _ = opened()
     deeds.look_for(page, samples / "queries" / "box.jpg")
-    expect(page.locator("#live")).to_contain_text("4 photos shown.")
+    expect(page.locator("#live")).to_contain_text("4 images shown.")
 
 
 @pytest.mark.parametrize("form", ["phone"])
 def test_a_box_is_drawn_by_touch(opened: Callable, form: str) -> None:
     page, _ = opened("/", **FORMS[form])
     deeds.pick(page, "01-grocery.jpg")
-    area = page.locator("#ask-stage .sheet").bounding_box()
+    area = page.locator("#query-stage .sheet").bounding_box()
     assert area is not None
     session = page.context.new_cdp_session(page)
     for kind, share in (("Start", 0.2), ("Move", 0.4), ("Move", 0.6)):

@@ -1,4 +1,4 @@
-"""The link to a search: opened anywhere, it shows the picture, its box and what was found."""
+"""The link to a search: opened anywhere, it shows the image, its box and what was found."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def _labels(page: Page) -> list[str | None]:
     return [tile.get_attribute("aria-label") for tile in page.locator("#groups .open").all()]
 
 
-def test_a_link_shows_the_picture_and_its_box_in_another_browser(
+def test_a_link_shows_the_image_and_its_box_in_another_browser(
     opened: Callable, samples: Path
 ) -> None:
     page, _ = opened()
     deeds.look_for(page, samples / "queries" / "box.jpg")
-    deeds.drag(page, "#ask-stage", (0.2, 0.2), (0.8, 0.8))
+    deeds.drag(page, "#query-stage", (0.2, 0.2), (0.8, 0.8))
     with page.expect_response(re.compile("/api/v1/search")):
         page.click("#search")
     deeds.wait_for_result(page)
@@ -31,11 +31,11 @@ def test_a_link_shows_the_picture_and_its_box_in_another_browser(
     other, _ = opened(page.url)
     for _ in ("opened", "reloaded"):
         deeds.wait_for_result(other)
-        expect(other.locator("#ask-name")).to_have_text("box.jpg")
-        deeds.shows_picture(other, "#ask-stage img")
-        deeds.shows_picture(other, "#results-query img")
+        expect(other.locator("#query-name")).to_have_text("box.jpg")
+        deeds.shows_image(other, "#query-stage img")
+        deeds.shows_image(other, "#results-query img")
         assert deeds.box(other) == box
-        expect(other.locator("#ask-stage .box")).to_be_visible()
+        expect(other.locator("#query-stage .box")).to_be_visible()
         assert _labels(other) == labels
         other.reload()
 
@@ -62,7 +62,7 @@ def test_a_search_that_a_program_made_can_be_opened(opened: Callable, samples: P
     )
     page.goto(f"/?job={answer.json()['job_id']}")
     deeds.wait_for_result(page)
-    expect(page.locator("#ask-name")).to_have_text("of-a-program.jpg")
+    expect(page.locator("#query-name")).to_have_text("of-a-program.jpg")
     assert deeds.box(page) == [10, 10, 60, 60]
 
 
@@ -73,7 +73,7 @@ def test_a_link_that_has_expired_says_so(opened: Callable) -> None:
     expect(page.get_by_role("alert")).to_contain_text("This link has expired")
 
 
-def test_a_link_to_a_photo_with_a_box_draws_it_and_searches(opened: Callable) -> None:
+def test_a_link_to_an_image_with_a_box_draws_it_and_searches(opened: Callable) -> None:
     page, _ = opened()
     image_id = page.request.get("/api/v1/images?limit=1").json()["images"][0]["image_id"]
     page.goto(f"/?image={image_id}&box=100,120,400,380&limit=2")

@@ -1,4 +1,4 @@
-"""What lies behind “More”: further pictures, “not like this”, things, words."""
+"""What lies behind “More”: further images, “not like this”, things, words."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def _more(page: Page) -> None:
 
 def _look_for_a_box(page: Page) -> Any:
     deeds.pick(page, "01-grocery.jpg")
-    page.locator("#ask-stage .sheet").press("ArrowRight")
+    page.locator("#query-stage .sheet").press("ArrowRight")
     return _search(page)
 
 
@@ -65,7 +65,7 @@ def test_more_is_there_once_there_is_something_to_look_for(opened: Callable) -> 
     expect(page.locator("#extras fieldset").first).to_be_hidden()
 
 
-def test_further_pictures_are_searched_with_and_come_with_the_link(
+def test_further_images_are_searched_with_and_come_with_the_link(
     opened: Callable, samples: Path
 ) -> None:
     page, _ = opened()
@@ -79,19 +79,19 @@ def test_further_pictures_are_searched_with_and_come_with_the_link(
 
     other, _ = opened(page.url)
     deeds.wait_for_result(other)
-    expect(other.locator("#ask-name")).to_have_text("box.jpg")
-    deeds.shows_picture(other, "#examples img")
-    deeds.shows_picture(other, "#negatives img")
+    expect(other.locator("#query-name")).to_have_text("box.jpg")
+    deeds.shows_image(other, "#examples img")
+    deeds.shows_image(other, "#negatives img")
     other.locator("#negatives").get_by_role("button", name=re.compile("Remove")).click()
     expect(other.locator("#negatives-input")).to_be_focused()
     urls = _search(other)["urls"]
     assert (len(urls["files"]), len(urls["not_files"])) == (2, 0)
 
 
-def test_further_pictures_of_an_indexed_photo_go_with_it(opened: Callable, samples: Path) -> None:
+def test_further_images_of_an_indexed_image_go_with_it(opened: Callable, samples: Path) -> None:
     page, _ = opened()
     deeds.pick(page, "01-grocery.jpg")
-    page.locator("#ask-stage .sheet").press("ArrowRight")
+    page.locator("#query-stage .sheet").press("ArrowRight")
     _more(page)
     page.set_input_files("#examples-input", samples / "queries" / "box.jpg")
     asked = _search(page)
@@ -116,7 +116,7 @@ def test_a_result_is_refused_by_a_press_and_stays_refused_in_the_link(
     other, _ = opened(page.url)
     deeds.wait_for_result(other)
     expect(other.locator("#extras-count")).to_have_text("1")
-    deeds.shows_picture(other, "#negatives img")
+    deeds.shows_image(other, "#negatives img")
 
 
 def test_a_place_of_the_full_view_becomes_an_example(opened: Callable) -> None:
@@ -133,7 +133,7 @@ def test_a_place_of_the_full_view_becomes_an_example(opened: Callable) -> None:
     assert "image_id" in request.post_data_json
 
 
-def test_each_thing_in_the_picture_is_listed_with_how_sure_it_is(opened: Callable) -> None:
+def test_each_thing_in_the_image_is_listed_with_how_sure_it_is(opened: Callable) -> None:
     page, _ = opened()
     deeds.pick(page, "01-grocery.jpg")
     _more(page)
@@ -148,10 +148,10 @@ def test_each_thing_in_the_picture_is_listed_with_how_sure_it_is(opened: Callabl
     deeds.wait_for_result(page)
     expect(page.locator("#detect")).to_be_checked()
     expect(page.locator("#rotate")).to_be_checked()
-    expect(page.locator("#ask-name")).to_have_text("01-grocery.jpg")
+    expect(page.locator("#query-name")).to_have_text("01-grocery.jpg")
 
 
-def test_words_go_with_the_picture_where_the_models_know_them(opened: Callable) -> None:
+def test_words_go_with_the_image_where_the_models_know_them(opened: Callable) -> None:
     page, _ = opened()
 
     def with_words(route: Route) -> None:
@@ -184,7 +184,7 @@ def test_what_an_older_service_does_not_say_is_not_shown(opened: Callable) -> No
 
     _altered(page, older)
     _look_for_a_box(page)
-    expect(page.locator("#results-title")).to_have_text("Found in 1 photo")
+    expect(page.locator("#results-title")).to_have_text("Found in 1 image")
     expect(page.locator(".hero .score")).to_have_text(re.compile(r"^0\.\d\d$"))
 
 
@@ -198,7 +198,7 @@ def test_an_unsure_result_is_called_one(opened: Callable) -> None:
 
     _altered(page, unsure)
     _look_for_a_box(page)
-    expect(page.locator("#results-title")).to_have_text("Probably not in these photos")
+    expect(page.locator("#results-title")).to_have_text("Probably not in these images")
     expect(page.locator("#groups h3")).to_have_text(["Look-alikes"])
     expect(page.locator(".hero .score")).to_have_text("4 %")
 

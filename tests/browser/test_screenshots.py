@@ -1,4 +1,4 @@
-"""The pictures of `docs/images`, written when `NEEDLE_SCREENSHOTS` is set: drawn samples only."""
+"""The images of `docs/images`, written when `NEEDLE_SCREENSHOTS` is set: drawn samples only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.skipif(
 )
 IMAGES = server.REPO / "docs" / "images"
 MOST_BYTES = 400_000
-# 256 colours: the commonest, which are the page's own, as they are; the others are the photos'.
+# 256 colours: the commonest, which are the page's own, as they are; the others are the images'.
 _SHRINK = """
 import os, sys
 from PIL import Image
@@ -48,7 +48,7 @@ def samples(request: pytest.FixtureRequest) -> Path:
 
 @pytest.fixture(scope="module")
 def service(samples: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a service with the demo's photos."""
+    """Run a service with the demo's images."""
     with server.running(tmp_path_factory.mktemp("shots")) as running:
         server.index(running.base_url, sorted((samples / "photos").iterdir()))
         yield running.base_url
@@ -59,7 +59,7 @@ def _shoot(page: Page, name: str) -> None:
     page.wait_for_function("""() => [...document.querySelectorAll("dialog[open] img")]
       .every((image) => image.complete)""")
     page.mouse.move(0, 0)
-    page.wait_for_timeout(400)  # pictures that are decoded, transitions that end
+    page.wait_for_timeout(400)  # images that are decoded, transitions that end
     path = IMAGES / f"{name}.png"
     path.parent.mkdir(exist_ok=True)
     page.screenshot(path=path)
@@ -70,7 +70,7 @@ def _shoot(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("form", ["desktop", "phone"])
-def test_pictures(opened: Callable, samples: Path, form: str, scheme: str) -> None:
+def test_images(opened: Callable, samples: Path, form: str, scheme: str) -> None:
     options = {"desktop": DESKTOP, "phone": PHONE}[form]
     page, _ = opened("/", **options, color_scheme=scheme)
     expect(page.locator("#library .tile").first).to_be_visible()
@@ -82,8 +82,8 @@ def test_pictures(opened: Callable, samples: Path, form: str, scheme: str) -> No
         _shoot(page, f"view-{form}-{scheme}")
     page.keyboard.press("Escape")
     deeds.pick(page, "11-mugs.jpg")
-    page.locator("#ask").scroll_into_view_if_needed()
-    deeds.drag(page, "#ask-stage", (0.33, 0.2), (0.45, 0.34))
+    page.locator("#query").scroll_into_view_if_needed()
+    deeds.drag(page, "#query-stage", (0.33, 0.2), (0.45, 0.34))
     page.evaluate("scrollTo(0, 0)")
     if scheme == "light":
         _shoot(page, f"draw-{form}-{scheme}")

@@ -1,4 +1,4 @@
-"""Searches: by picture, by box, by link; what the page says of what was found."""
+"""Searches: by image, by box, by link; what the page says of what was found."""
 
 from __future__ import annotations
 
@@ -11,20 +11,18 @@ from playwright.sync_api import Route, expect
 from tests.browser import deeds
 
 
-def test_a_small_picture_is_found_and_says_how_sure_that_is(
-    opened: Callable, samples: Path
-) -> None:
+def test_a_small_image_is_found_and_says_how_sure_that_is(opened: Callable, samples: Path) -> None:
     page, _ = opened()
     deeds.look_for(page, samples / "queries" / "box.jpg")
     best = page.locator("#groups .open").first
     expect(best).to_have_attribute("aria-label", re.compile("01-grocery.jpg"))
-    expect(page.locator("#results-title")).to_have_text("Found in 1 photo")
+    expect(page.locator("#results-title")).to_have_text("Found in 1 image")
     sure = page.locator(".hero .score")
     expect(sure).to_have_text(re.compile(r"^(over )?\d+ %$"))
     expect(sure).to_have_attribute("title", re.compile(r"score \d\.\d\d"))
 
 
-def test_a_picture_chosen_while_the_page_still_opens_is_not_lost(
+def test_an_image_chosen_while_the_page_still_opens_is_not_lost(
     opened: Callable, samples: Path
 ) -> None:
     page, _ = opened()
@@ -36,23 +34,23 @@ def test_a_picture_chosen_while_the_page_still_opens_is_not_lost(
     with page.expect_response(re.compile(r"/api/v1/images\?")):  # what opening asks for at last
         for route in held:
             route.continue_()
-    expect(page.locator("#ask-name")).to_have_text("box.jpg")
+    expect(page.locator("#query-name")).to_have_text("box.jpg")
     expect(page.locator("#groups .open").first).to_be_visible()
 
 
-def test_a_picture_is_pasted(opened: Callable, samples: Path) -> None:
+def test_an_image_is_pasted(opened: Callable, samples: Path) -> None:
     page, _ = opened()
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
-    deeds.copy_picture(page, samples / "queries" / "box.jpg")
+    deeds.copy_image(page, samples / "queries" / "box.jpg")
     page.keyboard.press("Control+V")
     deeds.wait_for_result(page)
-    expect(page.locator("#ask-name")).to_have_text("image.png")
-    deeds.shows_picture(page, "#ask-stage img")
+    expect(page.locator("#query-name")).to_have_text("image.png")
+    deeds.shows_image(page, "#query-stage img")
     best = page.locator("#groups .open").first
     expect(best).to_have_attribute("aria-label", re.compile("01-grocery.jpg"))
 
 
-def test_a_dropped_picture_is_looked_for_and_dropped_photos_are_added(
+def test_a_dropped_image_is_looked_for_and_dropped_images_are_added(
     opened: Callable, samples: Path
 ) -> None:
     page, _ = opened("/?collection=dropped")
@@ -67,10 +65,10 @@ def test_a_dropped_picture_is_looked_for_and_dropped_photos_are_added(
         content,
     )
     page.dispatch_event("#work", "drop", {"dataTransfer": transfer})
-    expect(page.locator(".job .line")).to_have_text("1 photo indexed.", timeout=300_000)
+    expect(page.locator(".job .line")).to_have_text("1 image indexed.", timeout=300_000)
     page.dispatch_event("#find", "drop", {"dataTransfer": transfer})
     deeds.wait_for_result(page)
-    expect(page.locator("#ask-name")).to_have_text("dropped.jpg")
+    expect(page.locator("#query-name")).to_have_text("dropped.jpg")
 
 
 def test_back_and_forth_go_through_the_searches(opened: Callable, samples: Path) -> None:
@@ -82,16 +80,16 @@ def test_back_and_forth_go_through_the_searches(opened: Callable, samples: Path)
     page.wait_for_url(re.compile("image="))
     page.go_back()
     assert page.url == first
-    expect(page.locator("#ask-name")).to_have_text("box.jpg")
+    expect(page.locator("#query-name")).to_have_text("box.jpg")
     page.go_back()
-    expect(page.locator("#photos")).to_be_visible()
+    expect(page.locator("#images")).to_be_visible()
     expect(page.locator("#find")).to_be_visible()
 
 
 def test_a_box_is_drawn_moved_and_resized_by_keys(opened: Callable) -> None:
     page, _ = opened()
     deeds.pick(page, "01-grocery.jpg")
-    sheet = page.locator("#ask-stage .sheet")
+    sheet = page.locator("#query-stage .sheet")
     sheet.focus()
     page.keyboard.press("ArrowRight")
     assert deeds.box(page) == [400, 267, 800, 533]
@@ -145,8 +143,8 @@ def test_a_detected_region_is_picked_by_a_click_or_from_the_list(opened: Callabl
 
     page.route(re.compile(r"/api/v1/images/[0-9a-f-]+$"), detected)
     deeds.pick(page, "01-grocery.jpg")
-    expect(page.locator("#ask-hint")).to_contain_text("outlined regions")
-    area = page.locator("#ask-stage .sheet").bounding_box()
+    expect(page.locator("#query-hint")).to_contain_text("outlined regions")
+    area = page.locator("#query-stage .sheet").bounding_box()
     assert area is not None
     page.mouse.click(area["x"] + area["width"] / 3, area["y"] + area["height"] * 3 / 8)
     assert deeds.box(page) == [300, 200, 500, 400]
@@ -161,7 +159,7 @@ def test_a_filter_that_nothing_meets_says_so(opened: Callable, samples: Path) ->
     page.fill("#filter [name=key]", "shop")
     page.fill("#filter [name=value]", "Bern")
     page.set_input_files("#find-input", samples / "queries" / "box.jpg")
-    expect(page.locator("#groups .empty")).to_contain_text("No photo meets the filter")
+    expect(page.locator("#groups .empty")).to_contain_text("No image meets the filter")
     page.fill("#filter [name=value]", "Basel")
     page.click("#search")
     deeds.wait_for_result(page)

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from tests.browser import server
 
-# The photos arrive, and the answer is lost on its way back, once.
+# The images arrive, and the answer is lost on its way back, once.
 LOSE_AN_ANSWER = """
   const { send, setRequestHeader } = XMLHttpRequest.prototype;
   window.keys = [];
@@ -32,15 +32,15 @@ def test_progress_is_taken_up_again_after_a_reload(
     card = page.locator(".job")
     with stack.paused("index"):
         page.set_input_files("#add-input", sorted((samples / "photos").iterdir())[:2])
-        expect(card.locator(".line")).to_have_text("2 photos waiting for a worker …")
+        expect(card.locator(".line")).to_have_text("2 images waiting for a worker …")
         page.reload()
-        expect(card).to_contain_text("Indexing 2 photos")
-        expect(card.locator(".line")).to_have_text("2 photos waiting for a worker …")
-    expect(card.locator(".line")).to_have_text("2 photos indexed.", timeout=300_000)
+        expect(card).to_contain_text("Indexing 2 images")
+        expect(card.locator(".line")).to_have_text("2 images waiting for a worker …")
+    expect(card.locator(".line")).to_have_text("2 images indexed.", timeout=300_000)
     expect(page.locator("#library .tile")).to_have_count(2)
 
 
-def test_photos_whose_answer_was_lost_are_sent_again_and_make_one_job(
+def test_images_whose_answer_was_lost_are_sent_again_and_make_one_job(
     opened: Callable, samples: Path
 ) -> None:
     page, _ = opened("/?collection=broken")
@@ -50,7 +50,7 @@ def test_photos_whose_answer_was_lost_are_sent_again_and_make_one_job(
     page.set_input_files("#add-input", min((samples / "photos").iterdir()))
     line = page.locator(".job .line")
     expect(line).to_have_text(re.compile("Needle is away"))
-    expect(line).to_have_text("1 photo indexed.", timeout=300_000)
+    expect(line).to_have_text("1 image indexed.", timeout=300_000)
     first, second = page.evaluate("window.keys")
     assert first == second
     assert page.request.get("/api/v1/jobs?kind=index").json()["total"] == jobs + 1

@@ -1,4 +1,4 @@
-"""From the first photo to its deletion, and the ways that go wrong."""
+"""From the first image to its deletion, and the ways that go wrong."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ def test_upload_progress_box_results_delete(opened: Callable, samples: Path) -> 
     expect(page.locator("#library-empty")).to_be_visible()
     expect(page.locator("#status-words")).to_have_text(re.compile("ready"))
 
-    photos = sorted((samples / "photos").iterdir())[:2]
-    page.set_input_files("#add-input", photos)
+    images = sorted((samples / "photos").iterdir())[:2]
+    page.set_input_files("#add-input", images)
     card = page.locator(".job")
     expect(card.locator("progress")).to_be_visible()
-    expect(card.locator(".line")).to_have_text("2 photos indexed.", timeout=300_000)
+    expect(card.locator(".line")).to_have_text("2 images indexed.", timeout=300_000)
     expect(page.locator("#library .tile")).to_have_count(2)
     card.get_by_role("button", name="Dismiss").click()
     expect(card).to_have_count(0)
 
-    deeds.pick(page, photos[0].name)
-    deeds.drag(page, "#ask-stage", (0.3, 0.3), (0.55, 0.7))
+    deeds.pick(page, images[0].name)
+    deeds.drag(page, "#query-stage", (0.3, 0.3), (0.55, 0.7))
     left, top, right, bottom = deeds.box(page)
     assert abs(left - 360) < 12 and abs(top - 240) < 12
     assert abs(right - 660) < 12 and abs(bottom - 560) < 12
@@ -35,7 +35,7 @@ def test_upload_progress_box_results_delete(opened: Callable, samples: Path) -> 
     deeds.wait_for_result(page)
     assert f"box={left},{top},{right},{bottom}" in page.url
     best = page.locator("#groups .open").first
-    expect(best).to_have_attribute("aria-label", re.compile(re.escape(photos[0].name)))
+    expect(best).to_have_attribute("aria-label", re.compile(re.escape(images[0].name)))
     assert page.locator("#groups .open").count() == 2
 
     best.click()
@@ -43,18 +43,18 @@ def test_upload_progress_box_results_delete(opened: Callable, samples: Path) -> 
     page.locator("#viewer").get_by_role("button", name="Delete").click()
     page.locator("#confirm-yes").click()
     expect(page.locator("#library .tile")).to_have_count(1)
-    expect(page.locator("#live")).to_have_text("Deleted 1 photo.")
+    expect(page.locator("#live")).to_have_text("Deleted 1 image.")
 
 
-def test_a_file_that_is_no_photo_fails_with_its_reason_beside_one_that_is(
+def test_a_file_that_is_no_image_fails_with_its_reason_beside_one_that_is(
     opened: Callable, samples: Path, tmp_path: Path
 ) -> None:
     page, _ = opened("/?collection=faults")
     notes = tmp_path / "notes.txt"
-    notes.write_text("no photo")
+    notes.write_text("no image")
     page.set_input_files("#add-input", [notes, min((samples / "photos").iterdir())])
     card = page.locator(".job")
-    expect(card.locator(".line")).to_have_text("1 of 2 photos indexed, 1 failed.", timeout=300_000)
+    expect(card.locator(".line")).to_have_text("1 of 2 images indexed, 1 failed.", timeout=300_000)
     expect(card.locator(".failures li")).to_have_text(re.compile(r"^notes\.txt \S+"))
 
 
@@ -62,25 +62,25 @@ def test_an_upload_that_is_refused_says_why(opened: Callable, tmp_path: Path) ->
     page, watch = opened()
     watch.allow(r"status of 415 .*/api/v1/images")
     notes = tmp_path / "notes.txt"
-    notes.write_text("no photo")
+    notes.write_text("no image")
     page.set_input_files("#add-input", notes)
-    expect(page.locator(".job .line")).to_have_text("0 of 1 photo indexed, 1 failed.")
+    expect(page.locator(".job .line")).to_have_text("0 of 1 image indexed, 1 failed.")
     expect(page.locator(".job .failures")).to_contain_text("notes.txt")
 
 
 def test_an_archive_and_a_folder_are_taken(opened: Callable, samples: Path, tmp_path: Path) -> None:
     page, _ = opened("/?collection=archives")
-    photos = sorted((samples / "photos").iterdir())
-    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
-        archive.write(photos[0], photos[0].name)
-    page.set_input_files("#add-input", tmp_path / "photos.zip")
-    expect(page.locator(".job .line")).to_have_text("1 photo indexed.", timeout=300_000)
+    images = sorted((samples / "photos").iterdir())
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        archive.write(images[0], images[0].name)
+    page.set_input_files("#add-input", tmp_path / "images.zip")
+    expect(page.locator(".job .line")).to_have_text("1 image indexed.", timeout=300_000)
     folder = tmp_path / "folder"
     folder.mkdir()
-    (folder / "inside.jpg").write_bytes(photos[1].read_bytes())
+    (folder / "inside.jpg").write_bytes(images[1].read_bytes())
     (folder / ".hidden").write_text("left by a file manager")
     page.set_input_files("#folder-input", folder)
-    expect(page.locator(".job .line").first).to_have_text("1 photo indexed.", timeout=300_000)
+    expect(page.locator(".job .line").first).to_have_text("1 image indexed.", timeout=300_000)
     expect(page.locator("#library")).to_contain_text("inside.jpg")
 
 
@@ -119,14 +119,14 @@ def test_a_collection_is_made_used_and_deleted(opened: Callable) -> None:
     expect(page.locator("#collection")).to_have_value("default")
 
 
-def test_a_collection_with_photos_is_deleted_with_them(opened: Callable, samples: Path) -> None:
+def test_a_collection_with_images_is_deleted_with_them(opened: Callable, samples: Path) -> None:
     page, _ = opened("/?collection=doomed")
     page.set_input_files("#add-input", min((samples / "photos").iterdir()))
     expect(page.locator("#library .tile")).to_have_count(1, timeout=300_000)
     image = page.request.get("/api/v1/images?collection=doomed").json()["images"][0]
     page.click("#manage")
     page.get_by_role("button", name="Delete the collection doomed").click()
-    expect(page.locator("#confirm-text")).to_contain_text("1 photo with all regions")
+    expect(page.locator("#confirm-text")).to_contain_text("1 image with all regions")
     page.click("#confirm-no")
     expect(page.locator("#collection")).to_have_value("doomed")
     page.get_by_role("button", name="Delete the collection doomed").click()
@@ -136,14 +136,14 @@ def test_a_collection_with_photos_is_deleted_with_them(opened: Callable, samples
     assert page.request.get(image["urls"]["file"]).status == 404
 
 
-def test_photos_are_selected_and_deleted_together(opened: Callable, samples: Path) -> None:
+def test_images_are_selected_and_deleted_together(opened: Callable, samples: Path) -> None:
     page, _ = opened("/?collection=several")
     page.set_input_files("#add-input", sorted((samples / "photos").iterdir())[:3])
-    expect(page.locator(".job .line")).to_have_text("3 photos indexed.", timeout=300_000)
+    expect(page.locator(".job .line")).to_have_text("3 images indexed.", timeout=300_000)
     expect(page.locator("#library .tile")).to_have_count(3)
     page.click("#select")
     for tile in page.locator("#library .open").all()[:2]:
         tile.click()
-    page.get_by_role("button", name="Delete 2 photos").click()
+    page.get_by_role("button", name="Delete 2 images").click()
     page.click("#confirm-yes")
     expect(page.locator("#library .tile")).to_have_count(1)

@@ -50,18 +50,18 @@ def needle_command(stack: Stack, tmp_path: Path) -> Command:
     return Command(stack.base_url, tmp_path / "state")
 
 
-def test_photos_are_indexed_found_exported_and_deleted(
+def test_images_are_indexed_found_exported_and_deleted(
     needle_command: Command, tmp_path: Path
 ) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    paths = write_scenes(photos, range(100, 103))
+    images = tmp_path / "images"
+    images.mkdir()
+    paths = write_scenes(images, range(100, 103))
     packed = tmp_path / "more.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.write(paths[0], "same.jpg")
-    status, out, err = needle_command("index", str(photos), "-c", "cli", "-m", "year=2024")
+    status, out, err = needle_command("index", str(images), "-c", "cli", "-m", "year=2024")
     assert status == 0 and "3 indexed" in out, err
-    again = needle_command("index", str(photos), str(packed), "-c", "cli", "--json")
+    again = needle_command("index", str(images), str(packed), "-c", "cli", "--json")
     assert again[0] == 0 and json.loads(again[1])["skipped"] == 4
 
     query, drawn = tmp_path / "query.png", tmp_path / "drawn.png"
@@ -87,10 +87,10 @@ def test_photos_are_indexed_found_exported_and_deleted(
 def test_after_ctrl_c_nothing_is_uploaded_twice(
     needle_command: Command, needle: Needle, tmp_path: Path
 ) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
-    paths = write_scenes(photos, range(200, 206))
-    words = ("index", str(photos), "-c", "interrupted")
+    images = tmp_path / "images"
+    images.mkdir()
+    paths = write_scenes(images, range(200, 206))
+    words = ("index", str(images), "-c", "interrupted")
     first = needle_command.start(*words)
     deadline = time.monotonic() + TIMEOUT_S
     while not list((tmp_path / "state").rglob("*.sqlite")) or not sent(tmp_path):

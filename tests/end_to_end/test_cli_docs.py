@@ -58,7 +58,7 @@ def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def checkout(
     tmp_path_factory: pytest.TempPathFactory, stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Return a folder like a checkout in which `make demo` has drawn its pictures, and go there.
+    """Return a folder like a checkout in which `make demo` has drawn its images, and go there.
 
     Smaller ones, and three. The command finds the service as if it were at the usual address.
     """
@@ -98,8 +98,8 @@ def test_the_examples_for_the_shell(stack: Stack, folder: Path) -> None:
     said = execute("bash", "-euo", "pipefail", "-c", own + blocks("sh", stack.base_url))
     assert said.count("indexed") >= 4 and "shelf.jpg" in said
     assert (folder / "found.png").stat().st_size > 10_000
-    assert (folder / "photo.jpg").read_bytes()[:2] == b"\xff\xd8"
-    assert (folder / "asked.jpg").read_bytes() == (folder / "small.jpg").read_bytes()
+    assert (folder / "image.jpg").read_bytes()[:2] == b"\xff\xd8"
+    assert (folder / "query.jpg").read_bytes() == (folder / "small.jpg").read_bytes()
 
 
 def test_the_examples_in_python(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -120,11 +120,11 @@ def test_the_examples_in_javascript(stack: Stack, folder: Path) -> None:
 
 
 def test_the_notebook(stack: Stack, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    photos = folder / "photos"
-    photos.mkdir()
-    write_scenes(photos, range(10, 13))
+    images = folder / "images"
+    images.mkdir()
+    write_scenes(images, range(10, 13))
     monkeypatch.setenv("NEEDLE_URL", stack.base_url)
-    monkeypatch.setenv("PHOTOS", str(photos))
+    monkeypatch.setenv("PHOTOS", str(images))
     notebook = json.loads((REPO / "docs" / "needle.ipynb").read_text())
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
     space: dict[str, Any] = {"__name__": "notebook"}
@@ -135,7 +135,7 @@ def test_the_notebook(stack: Stack, folder: Path, monkeypatch: pytest.MonkeyPatc
     assert space["best"].filename == "scene010.jpg"
     assert space["iou"](space["best"].hits[0].box, space["box"]) > 0.5
     assert [each.best.filename for each in space["found"]] == [
-        path.name for path in sorted(photos.iterdir())
+        path.name for path in sorted(images.iterdir())
     ]
     space["needle"].close()
 

@@ -15,10 +15,10 @@ import pytest
 from flask.testing import FlaskClient
 
 from needle import jobs, listings, operations, results
+from needle.cli.images import collections as collections_command
+from needle.cli.images import images as images_command
 from needle.cli.index import index as index_command
 from needle.cli.jobs import jobs as jobs_command
-from needle.cli.photos import collections as collections_command
-from needle.cli.photos import images as images_command
 from needle.cli.search import search as search_command
 
 SEARCH, IMAGES = "POST /api/v1/search", "POST /api/v1/images"

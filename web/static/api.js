@@ -41,7 +41,7 @@ export async function call(method, path, body, signal) {
 export const newKey = () =>
   [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("-");
 
-/** Post photos and return their job; `progress` sees the bytes sent (fetch cannot tell). */
+/** Post images and return their job; `progress` sees the bytes sent (fetch cannot tell). */
 export function upload(form, { key, progress, signal }) {
   return new Promise((done, fail) => {
     const request = new XMLHttpRequest();
@@ -73,13 +73,13 @@ export async function ended(id, show = () => {}, signal = undefined) {
   }
 }
 
-/** Return where the pixels inside a box of an indexed photo are. */
+/** Return where the pixels inside a box of an indexed image are. */
 export function cropUrl(image, box) {
   const name = image.collection ?? "default";
   return `/api/v1/images/${image.image_id}/crop?${fields({ box: box.join(","), collection: name })}`;
 }
 
-/** Return where to get a photo to look at: the file, then a JPEG of it that every browser shows. */
-export function photoSources(image) {
+/** Return where to get an image to look at: the file, then a JPEG of it that every browser shows. */
+export function imageSources(image) {
   return [image.urls.file, cropUrl(image, [0, 0, image.width, image.height]), image.urls.thumbnail];
 }

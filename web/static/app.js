@@ -18,14 +18,14 @@ import * as viewer from "./viewer.js";
 const details = new Rows($("metadata"), { tests: false, add: "Add a detail" });
 
 function add(files) {
-  tabs.turnTo("photos");
+  tabs.turnTo("images");
   upload.add(files, details.read());
   status.again();
 }
 
 async function find(file) {
   if (!file) return;
-  await query.choose({ file, name: file.name || "Pasted picture", url: URL.createObjectURL(file) });
+  await query.choose({ file, name: file.name || "Pasted image", url: URL.createObjectURL(file) });
   await search.start();
 }
 
@@ -39,13 +39,13 @@ function files(input, take) {
 
 function pick(image) {
   query.choose({ image, name: image.filename });
-  $("ask").scrollIntoView({ block: "nearest" });
-  $("ask-stage").querySelector(".sheet").focus({ preventScroll: true });
+  $("query").scrollIntoView({ block: "nearest" });
+  $("query-stage").querySelector(".sheet").focus({ preventScroll: true });
 }
 
 function indexed() {
   const now = collections.list().find(({ name }) => name === collections.current());
-  return now ? `${count(now.images, "photo")} in “${now.name}”` : "empty";
+  return now ? `${count(now.images, "image")} in “${now.name}”` : "empty";
 }
 
 tabs.begin();
@@ -63,7 +63,7 @@ collections.begin(({ byHand } = {}) => {
   if (byHand) {
     address.write({ collection: collections.current() });
     search.cancel();
-    tabs.turnTo("photos", { found: false });
+    tabs.turnTo("images", { found: false });
   }
 });
 files($("add-input"), add);

@@ -1,7 +1,7 @@
-// Drawing a box on a picture: by pointer, by keyboard, by numbers.
+// Drawing a box on an image: by pointer, by keyboard, by numbers.
 import { make } from "./dom.js";
 
-const LEAST = 8; // the smallest box, in pixels of the picture
+const LEAST = 8; // the smallest box, in pixels of the image
 const TAP = 5; // a pointer that moved less, in pixels of the screen, tapped
 const GRIPS = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -29,7 +29,7 @@ export class BoxEditor {
     return this.#box;
   }
 
-  /** Put a box there, or none; it is kept inside the picture. */
+  /** Put a box there, or none; it is kept inside the image. */
   set(box, { quiet = false } = {}) {
     this.#box = box && this.#inside(box);
     this.frame.hidden = !this.#box;

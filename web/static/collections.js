@@ -67,13 +67,13 @@ function draw() {
   $("mismatch").hidden = !other;
   say($("mismatch"), other ? `“${now}” was indexed with other models (${bound.encoder}) than are in `
     + `use (${encoder}): it cannot be searched with them. Use another collection, or delete it and `
-    + "add its photos again." : "");
+    + "add its images again." : "");
 }
 
 function row({ name, images, encoder: held }) {
   return make("li", {},
     make("span", {}, make("strong", {}, name),
-      make("small", {}, `${count(images, "photo")} · ${held}`)),
+      make("small", {}, `${count(images, "image")} · ${held}`)),
     button("Use", { disabled: name === now, onclick: () => turn(name) }, "button quiet"),
     button(`Delete the collection ${name}`, {
       name: "trash", bare: true, onclick: () => remove(name, images) }, "button bare"));
@@ -97,7 +97,7 @@ async function create(name) {
 
 async function remove(name, images) {
   if (!await ask(`Delete the collection “${name}”?`,
-    `${count(images, "photo")} with all regions and files are removed for good.`, "Delete")) return;
+    `${count(images, "image")} with all regions and files are removed for good.`, "Delete")) return;
   try {
     say($("collection-text"), `Deleting “${name}” …`);
     const job = await call("DELETE", `/api/v1/collections/${name}`);

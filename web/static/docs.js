@@ -105,8 +105,8 @@ const SAMPLES = {
 function examples(call) {
   const { method, path, body, query } = call;
   const shown = SAMPLES[`${method} ${path}`] ?? {};
-  const asked = query.filter((p) => p.required).map((p) => `${p.name}=${p.name === "box" ? "0,0,90,90" : "…"}`);
-  const url = location.origin + path + (asked.length ? `?${asked.join("&")}` : "");
+  const required = query.filter((p) => p.required).map((p) => `${p.name}=${p.name === "box" ? "0,0,90,90" : "…"}`);
+  const url = location.origin + path + (required.length ? `?${required.join("&")}` : "");
   const verb = method === "GET" ? "" : ` -X ${method}`;
   const file = (name) => name === "file" || name === "files";
   if (body?.[MULTIPART]) {
@@ -190,12 +190,12 @@ async function send(call, inputs, text) {
   }
 }
 
-/** Return what to show of an answer: its status, its headers, its body or picture. */
+/** Return what to show of an answer: its status, its headers, its body or image. */
 async function show(url, answer) {
   const kind = answer.headers.get("Content-Type") ?? "";
   const head = [...answer.headers].map(([name, value]) => `${name}: ${value}`).join("\n");
   const shown = [el("p", { className: answer.ok ? "" : "bad" }, `${answer.status} ${answer.statusText} ${url}`), el("pre", { tabIndex: 0 }, head)];
-  if (kind.startsWith("image/")) shown.push(el("img", { src: URL.createObjectURL(await answer.blob()), alt: "The picture in the answer" }));
+  if (kind.startsWith("image/")) shown.push(el("img", { src: URL.createObjectURL(await answer.blob()), alt: "The image in the answer" }));
   else if (kind.includes("json")) shown.push(el("pre", { tabIndex: 0 }, JSON.stringify(await answer.json(), null, 1)));
   else shown.push(el("pre", { tabIndex: 0 }, await answer.text()));
   return shown;

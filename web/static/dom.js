@@ -22,7 +22,7 @@ export function make(tag, properties = {}, ...children) {
   return fill(document.createElement(tag), properties, children);
 }
 
-/** The same for a shape of an SVG picture. */
+/** The same for a shape of an SVG image. */
 export function shape(tag, attributes = {}, ...children) {
   return fill(document.createElementNS(SVG, tag), attributes, children);
 }
@@ -69,8 +69,8 @@ export function duration(seconds) {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-/** Return a picture that shows no broken sign: what cannot be shown falls back, then hides. */
-export function picture(sources, properties = {}) {
+/** Return an image that shows no broken sign: what cannot be shown falls back, then hides. */
+export function img(sources, properties = {}) {
   const [first, ...others] = sources.filter(Boolean);
   const image = make("img", { decoding: "async", ...properties });
   image.onerror = () => {

@@ -1,10 +1,10 @@
-// Drops and pastes: a small picture on the query panel, photos anywhere else.
+// Drops and pastes: a small image on the query panel, images anywhere else.
 import { $ } from "./dom.js";
 import { dropped } from "./files.js";
 
-/** `find` gets a picture to look for, `add` gets files to index. */
+/** `find` gets an image to look for, `add` gets files to index. */
 export function begin({ find, add }) {
-  const panel = $("ask");
+  const panel = $("query");
   const bringsFiles = (event) => event.dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", (event) => {
     if (!bringsFiles(event) || document.querySelector("dialog[open]")) return;

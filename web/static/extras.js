@@ -1,9 +1,9 @@
-// What a search may have beside its picture: more examples, what it is not, words, each thing alone.
+// What a search may have beside its query: more examples, what it is not, words, each thing alone.
 import { cropUrl } from "./api.js";
-import { $, announce, make, picture, button } from "./dom.js";
+import { $, announce, make, img, button } from "./dom.js";
 
 const MOST = 8; // of one kind, as the service allows
-const TITLES = { examples: "a picture of the same thing", negatives: "a picture that it is not like" };
+const TITLES = { examples: "an image of the same thing", negatives: "an image of what is not wanted" };
 const lists = { examples: [], negatives: [] };
 // Checkboxes whose id is a field of the request and whose data-value is what it says when checked.
 const choices = [...document.querySelectorAll("#extras [data-value]")];
@@ -12,7 +12,7 @@ const chosen = (choice) => choice.checked && (hasKinds || !needsKinds(choice));
 let hasText = false;
 let hasKinds = false;
 
-/** Let pictures be added and taken away. */
+/** Let images be added and taken away. */
 export function begin() {
   for (const kind of Object.keys(lists)) {
     const input = $(`${kind}-input`);
@@ -27,7 +27,7 @@ export function begin() {
   draw();
 }
 
-/** Return a region of an indexed photo as an example. */
+/** Return a region of an indexed image as an example. */
 export const region = (image, box) => ({
   ref: { image_id: image.image_id, ...(box && { box }) },
   name: image.filename,
@@ -51,15 +51,15 @@ function remove(kind, thing) {
   announce(`${thing.name} is removed.`);
 }
 
-/** Say whether the models understand words and tell kinds from things, and what is asked: nothing
- * yet (`alone`), a picture. */
-export function allow({ words, kinds, alone, picture: isPicture }) {
+/** Say whether the models understand words and tell kinds from things, and what the query is:
+ * nothing yet (`alone`), an image. */
+export function allow({ words, kinds, alone, image: isImage }) {
   hasText = words;
   hasKinds = kinds;
   $("extras").hidden = alone;
-  $("also-row").hidden = !hasText || !isPicture;
+  $("also-row").hidden = !hasText || !isImage;
   for (const choice of choices) {
-    choice.parentElement.hidden = !isPicture || (needsKinds(choice) && !hasKinds);
+    choice.parentElement.hidden = !isImage || (needsKinds(choice) && !hasKinds);
   }
 }
 
@@ -83,10 +83,10 @@ export const any = ({ examples, negatives, fields }) =>
 /** Show what a search was made with, as its result tells; nothing without one. */
 export function show(result = {}) {
   const { query = {}, urls = {}, matches = [] } = result;
-  const kept = (url, n) => ({ url, name: `Picture ${n + 1}` });
+  const kept = (url, n) => ({ url, name: `Image ${n + 1}` });
   const known = (ref) => {
     const image = matches.find((match) => match.image_id === ref.image_id);
-    return { ref, name: image?.filename ?? "A photo",
+    return { ref, name: image?.filename ?? "An image",
       url: ref.url ?? cropUrl(ref, ref.box ?? [0, 0, image?.width ?? 1, image?.height ?? 1]) };
   };
   for (const thing of Object.values(lists).flat()) if (thing.file) URL.revokeObjectURL(thing.url);
@@ -103,7 +103,7 @@ export function show(result = {}) {
 function draw() {
   for (const [kind, list] of Object.entries(lists)) {
     $(kind).replaceChildren(...list.map((thing) => make("li", { className: "thumb" },
-      picture([thing.url], { alt: thing.name }),
+      img([thing.url], { alt: thing.name }),
       button(`Remove ${thing.name}, ${TITLES[kind]}`, {
         name: "x", bare: true, onclick: () => remove(kind, thing) }, "button bare"))));
     $(`${kind}-add`).hidden = list.length >= MOST;

@@ -1,20 +1,20 @@
-// The indexed photos: a page at a time, by name, to search with, to look at, to delete.
+// The indexed images: a page at a time, by name, to search with, to look at, to delete.
 import { call, fields } from "./api.js";
 import * as collections from "./collections.js";
 import { ask } from "./confirm.js";
-import { $, announce, button, count, make, picture, plain, say } from "./dom.js";
+import { $, announce, button, count, make, img, plain, say } from "./dom.js";
 import { forget } from "./results.js";
 import * as viewer from "./viewer.js";
 
 const PAGE = 48;
-const chosen = new Map(); // image_id -> image, while photos are selected
+const chosen = new Map(); // image_id -> image, while images are selected
 let images = [];
 let total = 0;
 let selecting = false;
 let turn = 0;
 let choose = () => {};
 
-/** Show the photos; `take` gets the one that is to be searched with. */
+/** Show the images; `take` gets the one that is to be searched with. */
 export function begin(take) {
   choose = take;
   $("more").onclick = () => load(images.length);
@@ -27,7 +27,7 @@ export function begin(take) {
   };
 }
 
-/** Load the newest photos again, at least as many as are shown. */
+/** Load the newest images again, at least as many as are shown. */
 export const show = () => load(0, Math.max(PAGE, Math.min(images.length, 1000)));
 
 async function load(offset, limit = PAGE) {
@@ -35,8 +35,8 @@ async function load(offset, limit = PAGE) {
   const name = $("name").value.trim();
   const collection = collections.current();
   try {
-    const asked = fields({ collection, offset: offset || "", limit, name });
-    const found = await call("GET", `/api/v1/images?${asked}`);
+    const params = fields({ collection, offset: offset || "", limit, name });
+    const found = await call("GET", `/api/v1/images?${params}`);
     if (mine !== turn) return;
     images = offset ? [...images, ...found.images] : found.images;
     total = found.total ?? (found.next ? Infinity : images.length);
@@ -49,10 +49,10 @@ async function load(offset, limit = PAGE) {
 
 function draw(name) {
   const any = images.length > 0;
-  const words = { 0: "No photos yet", Infinity: `More than ${count(images.length, "photo")}` };
-  say($("library-text"), name && !any ? `No photo has “${name}” in its name.`
-    : words[total] ?? `${count(total, "photo")}${name ? " found" : ", newest first"}`);
-  $("photos").classList.toggle("first-run", !any && !name);
+  const words = { 0: "No images yet", Infinity: `More than ${count(images.length, "image")}` };
+  say($("library-text"), name && !any ? `No image has “${name}” in its name.`
+    : words[total] ?? `${count(total, "image")}${name ? " found" : ", newest first"}`);
+  $("images").classList.toggle("first-run", !any && !name);
   $("library-empty").hidden = any || Boolean(name);
   $("select").hidden = !any;
   $("more").hidden = images.length >= total;
@@ -61,11 +61,11 @@ function draw(name) {
   if (!any && selecting) select(false);
 }
 
-/** Return a photo of the list: a click takes it as the query, or selects it. */
+/** Return an image of the list: a click takes it as the query, or selects it. */
 function tile(image, n) {
   const { filename, urls, width, height } = image;
-  const view = make("span", { className: "photo" },
-    picture([urls.thumbnail, urls.file], { alt: "", loading: "lazy" }));
+  const view = make("span", { className: "image" },
+    img([urls.thumbnail, urls.file], { alt: "", loading: "lazy" }));
   const open = make("button", { type: "button", className: "open",
     "aria-label": selecting ? `Select ${filename}` : `Search with ${filename}`,
     onclick: () => (selecting ? toggle(image, open) : choose(image)) }, view);
@@ -100,19 +100,19 @@ function toggle(image, open) {
 function showChosen() {
   $("delete").hidden = !selecting;
   $("delete").disabled = !chosen.size;
-  $("delete-words").textContent = chosen.size ? `Delete ${count(chosen.size, "photo")}` : "Delete";
+  $("delete-words").textContent = chosen.size ? `Delete ${count(chosen.size, "image")}` : "Delete";
 }
 
-/** Delete photos, after asking; those that are gone already count as deleted. */
+/** Delete images, after asking; those that are gone already count as deleted. */
 export async function remove(doomed) {
-  const what = doomed.length === 1 ? `“${doomed[0].filename}”` : count(doomed.length, "photo");
+  const what = doomed.length === 1 ? `“${doomed[0].filename}”` : count(doomed.length, "image");
   if (!doomed.length || !await ask(`Delete ${what}?`,
-    "The photo, its regions and its files are removed for good.", "Delete")) return;
+    "The image, its regions and its files are removed for good.", "Delete")) return;
   viewer.close();
   let gone = 0;
   let fault = null;
   for (const { image_id: id, collection } of doomed) {
-    say($("library-text"), `Deleting ${gone + 1} of ${count(doomed.length, "photo")} …`);
+    say($("library-text"), `Deleting ${gone + 1} of ${count(doomed.length, "image")} …`);
     await call("DELETE", `/api/v1/images/${id}?${fields({ collection })}`).then(
       (job) => { if (job.status === "failed") fault = job.error; else gone += 1; },
       (error) => { if (error.status === 404) gone += 1; else fault = error; });
@@ -123,6 +123,6 @@ export async function remove(doomed) {
   await show();
   collections.refresh();
   if (fault) say($("library-text"), fault.message, true);
-  announce(fault ? fault.message : `Deleted ${count(gone, "photo")}.`);
+  announce(fault ? fault.message : `Deleted ${count(gone, "image")}.`);
   (document.querySelector("#work [role=tabpanel]:not([hidden]) .open") ?? $("add-input")).focus();
 }

@@ -1,4 +1,4 @@
-// Boxes and outlines drawn over a photo, in the photo's own pixels.
+// Boxes and outlines drawn over an image, in the image's own pixels.
 import { known, percent, shape } from "./dom.js";
 
 const corners = ([x1, y1, x2, y2]) => [[x1, y1], [x2, y1], [x2, y2], [x1, y2]];
@@ -27,7 +27,7 @@ export function frames(hits, width, height, chosen = 0) {
   return [dim, ...framed.flat(), ...strongest];
 }
 
-/** Return a whole overlay for a photo that fills its frame: its verified hits, else its best. */
+/** Return a whole overlay for an image that fills its frame: its verified hits, else its best. */
 export function overlay(match) {
   const { width, height } = match;
   const viewBox = `0 0 ${width} ${height}`;
@@ -43,17 +43,17 @@ export function places({ hits }) {
 
 const ANY = "object"; // the one class of a detector of things of any kind: it says nothing
 
-/** Return the name of what a hit is of: the thing of the picture, or the detector's word; "" else. */
+/** Return the name of what a hit is of: the thing of the query, or the detector's word; "" else. */
 export function thing(hit, objects = []) {
   return known(hit.object) ? named(objects[hit.object], hit.object) : word(hit.label);
 }
 
 const word = (label) => (label === ANY ? "" : label ?? "");
 
-/** Return what to call a thing of the query picture, by its number where there is no word for it. */
+/** Return what to call a thing of the query, by its number where there is no word for it. */
 export const named = (object, n) => word(object?.label) || `Thing ${n + 1}`;
 
-/** Say what a photo's best hit is: of what, how sure or how alike, whether it is verified. */
+/** Say what an image's best hit is: of what, how sure or how alike, whether it is verified. */
 export function words(match, objects) {
   const [hit] = match.hits;
   const sure = known(match.probability) ? percent(match.probability) : hit.score.toFixed(2);

@@ -1,15 +1,15 @@
-// A small picture of what was asked, for the head of the results.
+// A small image of the query, for the head of the results.
 import { cropUrl, fields } from "./api.js";
 
 const SIDE = 320;
 
-/** Return the address of a small picture of the query; "" where there is none to show. */
-export async function preview(picture, box) {
-  if (!picture) return "";
-  if (picture.image) return box ? cropUrl(picture.image, box) : picture.image.urls.thumbnail;
-  if (picture.file) return cut(picture.url, box);
-  const mark = picture.url.includes("?") ? "&" : "?"; // one that the service keeps
-  return `${picture.url}${mark}${fields({ box: box?.join(","), max_side: SIDE })}`;
+/** Return the address of a small image of the query; "" where there is none to show. */
+export async function preview(queryImage, box) {
+  if (!queryImage) return "";
+  if (queryImage.image) return box ? cropUrl(queryImage.image, box) : queryImage.image.urls.thumbnail;
+  if (queryImage.file) return cut(queryImage.url, box);
+  const mark = queryImage.url.includes("?") ? "&" : "?"; // one that the service keeps
+  return `${queryImage.url}${mark}${fields({ box: box?.join(","), max_side: SIDE })}`;
 }
 
 async function cut(url, box) {

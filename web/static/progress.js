@@ -30,15 +30,15 @@ export class ProgressCard {
     say(this.line, `Sending: ${(sent / 1e6).toFixed(1)} of ${(size / 1e6).toFixed(1)} MB`);
   }
 
-  /** Say how many photos have ended; `rate` is per second, `left` in seconds, either unknown. */
+  /** Say how many images have ended; `rate` is per second, `left` in seconds, either unknown. */
   indexing({ total, ended, failed, rate, left }) {
     this.bar.max = Math.max(1, total);
     this.bar.value = ended;
-    const parts = [`${plain(ended)} of ${count(total, "photo")}`];
+    const parts = [`${plain(ended)} of ${count(total, "image")}`];
     if (rate) parts.push(`${rate.toFixed(1)} per second`);
     if (left) parts.push(`${duration(left)} left`);
     if (failed) parts.push(`${plain(failed)} failed`);
-    say(this.line, ended ? parts.join(" · ") : `${count(total, "photo")} waiting for a worker …`);
+    say(this.line, ended ? parts.join(" · ") : `${count(total, "image")} waiting for a worker …`);
   }
 
   /** Say that it is waited for; for what, where Needle said so. */

@@ -1,6 +1,6 @@
-// What is looked for: a picture or an indexed photo, a box on it, or words; and the options.
+// The query: an image of the reader, an indexed image, a box on either, or words; and its options.
 import { DEFAULTS } from "./address.js";
-import { photoSources } from "./api.js";
+import { imageSources } from "./api.js";
 import { BoxEditor } from "./box.js";
 import { $, announce, say } from "./dom.js";
 import * as extras from "./extras.js";
@@ -8,27 +8,27 @@ import * as regions from "./regions.js";
 import { Rows } from "./rows.js";
 import { Stage } from "./stage.js";
 
-const stage = new Stage($("ask-stage"));
+const stage = new Stage($("query-stage"));
 const filter = new Rows($("filter"), { tests: true, add: "Add a condition" });
 const corners = ["x1", "y1", "x2", "y2"].map((name) => $(`box-${name}`));
 const box = new BoxEditor(stage, { change: showBox, tap: pickRegion, enter: () => search() });
-let asked = null; // {file, url, name} or {image, name}
-let found = []; // the detections of an indexed photo, or the things that a search told apart
+let queryImage = null; // {file, url, name} or {image, name}
+let found = []; // the detections of an indexed image, or the things that a search told apart
 let hasText = false;
 let hasKinds = false;
 let search = () => {};
 let spoken;
 
-export const picture = () => asked;
+export const image = () => queryImage;
 
 /** Show the panel's ways in; `start` runs when a search is asked for. */
 export function begin(start) {
   search = start;
-  $("ask-form").onsubmit = (event) => {
+  $("query-form").onsubmit = (event) => {
     event.preventDefault();
     search();
   };
-  $("ask-clear").onclick = () => {
+  $("query-clear").onclick = () => {
     choose(null);
     $("find-input").focus();
   };
@@ -45,20 +45,20 @@ export function begin(start) {
       if (corners.every((each) => each.value !== "")) box.set(given);
     };
   }
-  for (const kind of ["picture", "words"]) $(`tab-${kind}`).onclick = () => turnTo(kind);
+  for (const kind of ["image", "words"]) $(`tab-${kind}`).onclick = () => turnTo(kind);
   document.querySelector(".segments").onkeydown = ({ key }) => {
     if (key !== "ArrowLeft" && key !== "ArrowRight") return;
-    turnTo(kindNow() === "picture" ? "words" : "picture");
+    turnTo(kindNow() === "image" ? "words" : "image");
     $(`tab-${kindNow()}`).focus();
   };
 }
 
-const kindNow = () => ($("ask-words").hidden ? "picture" : "words");
+const kindNow = () => ($("query-words").hidden ? "image" : "words");
 
-/** Turn to pictures or to words. */
+/** Turn to images or to words. */
 export function turnTo(kind) {
-  for (const each of ["picture", "words"]) {
-    $(`ask-${each}`).hidden = each !== kind;
+  for (const each of ["image", "words"]) {
+    $(`query-${each}`).hidden = each !== kind;
     $(`tab-${each}`).setAttribute("aria-selected", each === kind);
     $(`tab-${each}`).tabIndex = each === kind ? 0 : -1;
   }
@@ -71,7 +71,7 @@ export function allow({ has_text: allowed, has_kinds: kinds, name: models }) {
   hasKinds = Boolean(kinds);
   $("words").disabled = !allowed;
   $("words-why").hidden = allowed;
-  say($("words-why"), `The models in use (${models}) understand pictures, no words. `
+  say($("words-why"), `The models in use (${models}) understand images only. `
     + "Start Needle with NEEDLE_MODELS=standard to search by words.");
   showReady();
 }
@@ -82,48 +82,48 @@ export function showWords(text) {
   turnTo("words");
 }
 
-/** Take a picture to look for: {file, url, name}, {image, name}, {url, name} of one that the
+/** Take an image as the query: {file, url, name}, {image, name}, {url, name} of one that the
  * service keeps, or null; `given` is a box on it, `objects` are what a search saw in it. */
-export async function choose(picture, given = null, objects = []) {
-  if (asked?.file && asked.url !== picture?.url) URL.revokeObjectURL(asked.url);
-  asked = picture;
+export async function choose(next, given = null, objects = []) {
+  if (queryImage?.file && queryImage.url !== next?.url) URL.revokeObjectURL(queryImage.url);
+  queryImage = next;
   found = [];
   extras.show();
   box.set(null);
   regions.draw(stage, []);
-  $("find").hidden = Boolean(picture);
-  $("asked").hidden = !picture;
+  $("find").hidden = Boolean(next);
+  $("query-shown").hidden = !next;
   $("region-row").hidden = true;
   showReady();
-  if (!picture) return;
-  turnTo("picture");
-  say($("ask-name"), picture.name);
-  $("ask-hint").textContent = "Draw a box around a part of it, or search for all.";
-  const { image } = picture;
+  if (!next) return;
+  turnTo("image");
+  say($("query-name"), next.name);
+  $("query-hint").textContent = "Draw a box around a part of it, or search for all.";
+  const { image } = next;
   const shown = await stage.show({
-    sources: image ? photoSources(image) : [picture.url],
-    width: image?.width, height: image?.height, alt: `Looked for: ${picture.name}`,
+    sources: image ? imageSources(image) : [next.url],
+    width: image?.width, height: image?.height, alt: `Looked for: ${next.name}`,
   });
-  if (asked !== picture) return;
+  if (queryImage !== next) return;
   box.enabled = shown;
-  if (!shown) $("ask-hint").textContent = "This browser cannot show the picture; Needle may read it.";
+  if (!shown) $("query-hint").textContent = "This browser cannot show the image. Needle may be able to read it.";
   if (given) box.set(given);
   if (objects.length) showObjects(objects);
-  else if (image) await showRegions(picture);
+  else if (image) await showRegions(next);
 }
 
-async function showRegions(picture) {
-  const detected = await regions.detections(picture.image);
-  if (asked === picture && detected.length) showObjects(detected);
+async function showRegions(next) {
+  const detected = await regions.detections(next.image);
+  if (queryImage === next && detected.length) showObjects(detected);
 }
 
-/** Outline things of the picture, to be picked as the box. */
+/** Outline things of the query, to be picked as the box. */
 export function showObjects(objects) {
   found = objects;
   regions.draw(stage, found);
   regions.list($("region-list"), found);
   $("region-row").hidden = false;
-  $("ask-hint").textContent = "Draw a box, or click one of the outlined regions.";
+  $("query-hint").textContent = "Draw a box, or click one of the outlined regions.";
 }
 
 function pickRegion(place) {
@@ -139,7 +139,7 @@ function showBox(now) {
     field.max = stage.size[n % 2];
   });
   $("box-clear").disabled = !now;
-  $("box-row").hidden = !asked;
+  $("box-row").hidden = !queryImage;
   showReady();
   clearTimeout(spoken);
   if (now) {
@@ -150,8 +150,8 @@ function showBox(now) {
 
 function showReady() {
   const words = kindNow() === "words";
-  extras.allow({ words: hasText, kinds: hasKinds, alone: !words && !asked, picture: !words });
-  $("search").disabled = words ? $("words").disabled : !asked;
+  extras.allow({ words: hasText, kinds: hasKinds, alone: !words && !queryImage, image: !words });
+  $("search").disabled = words ? $("words").disabled : !queryImage;
   $("search-words").textContent = !words && box.box ? "Search for this box" : "Search";
 }
 
@@ -163,7 +163,7 @@ export function showOptions(given) {
   if (given.text) $("words").value = given.text;
 }
 
-/** Return what is asked now: the search, and the picture with its box where there is one. */
+/** Return the query as it is now: the search, and the image with its box where there is one. */
 export function current() {
   const options = { filter: filter.read(), verify: $("verify").checked };
   for (const name of Object.keys(DEFAULTS)) {
@@ -172,6 +172,6 @@ export function current() {
   }
   if (kindNow() === "words") return { search: { ...options, text: $("words").value.trim() } };
   const where = box.box ? { box: box.box } : {};
-  const image = asked?.image?.image_id;
-  return { search: { ...options, ...where, ...(image && { image }) }, picture: asked };
+  const image = queryImage?.image?.image_id;
+  return { search: { ...options, ...where, ...(image && { image }) }, queryImage };
 }

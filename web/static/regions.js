@@ -1,4 +1,4 @@
-// The detected regions of an indexed photo: outlines to click, and a list for the keyboard.
+// The detected regions of an indexed image: outlines to click, and a list for the keyboard.
 import { call } from "./api.js";
 import { make, shape } from "./dom.js";
 
@@ -7,7 +7,7 @@ const OUTLINED = 30; // the surest; the others show themselves under the pointer
 const area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
 const holds = ([x1, y1, x2, y2], [x, y]) => x1 <= x && x < x2 && y1 <= y && y < y2;
 
-/** Return the detections of a photo, the surest first; none where they cannot be had. */
+/** Return the detections of an image, the surest first; none where they cannot be had. */
 export async function detections(image) {
   const found = await call("GET", image.urls.image).catch(() => ({}));
   const regions = Array.isArray(found.regions) ? found.regions : [];

@@ -1,11 +1,11 @@
-// The body of a search: JSON where every picture is indexed, a form where one has to be sent.
+// The body of a search: JSON where every query image is indexed, a form where one has to be sent.
 import { ApiError } from "./api.js";
 
 const WAIT_S = 2;
 const NOT_SENT = ["image", "job"]; // of the address, not of the request
 
-/** Return what to post for a search, its picture and what the panel holds beside it. */
-export async function searchBody(search, picture, extras) {
+/** Return what to post for a search, its query image and what the panel holds beside it. */
+export async function searchBody(search, queryImage, extras) {
   const options = { ...search, ...extras.fields, wait: WAIT_S };
   for (const name of NOT_SENT) delete options[name];
   if (search.verify) delete options.verify; // as the service is set up
@@ -15,9 +15,9 @@ export async function searchBody(search, picture, extras) {
   }
   const file = extras.examples.filter(({ ref }) => !ref);
   const not_file = extras.negatives.filter(({ ref }) => !ref);
-  // Beside files the service takes an indexed photo as a file too: the first is what is looked for.
-  const sent = picture && (picture.url || file.length) ? [picture, ...file] : file;
-  if (picture && !sent.includes(picture)) options.image_id = picture.image.image_id;
+  // Beside files the service takes an indexed image as a file too: the first is what is looked for.
+  const sent = queryImage && (queryImage.url || file.length) ? [queryImage, ...file] : file;
+  if (queryImage && !sent.includes(queryImage)) options.image_id = queryImage.image.image_id;
   if (!sent.length && !not_file.length) return options;
   return form(options, { file: sent, not_file });
 }
@@ -33,10 +33,10 @@ async function form(options, files) {
   return found;
 }
 
-/** Return the bytes of a picture; one that the service holds is fetched from it. */
+/** Return the bytes of an image; one that the service holds is fetched from it. */
 async function content({ file, url, image }) {
   if (file) return file;
   const answer = await fetch(url ?? image.urls.file).catch(() => null);
-  if (!answer?.ok) throw new ApiError("A picture of this search is not there any more.");
+  if (!answer?.ok) throw new ApiError("An image of this search is not there any more.");
   return answer.blob();
 }

@@ -1,4 +1,4 @@
-// Rows of names and values: the filter of a search, the details that photos are posted with.
+// Rows of names and values: the filter of a search, the details that images are posted with.
 import { button, make } from "./dom.js";
 
 const TESTS = [["is", "is"], ["any", "is one of"], ["gte", "at least"], ["lte", "at most"]];
@@ -17,7 +17,7 @@ function shown(one) {
 }
 
 export class Rows {
-  /** `tests` tells whether a row compares (a filter) or sets (details of a photo). */
+  /** `tests` tells whether a row compares (a filter) or sets (details of an image). */
   constructor(host, { tests, add }) {
     this.tests = tests;
     this.list = make("div", { className: "rows" });

@@ -12,19 +12,19 @@ let running = null; // the latest search or opening; answers to earlier ones are
 
 /** Look for what the panel holds. */
 export async function start() {
-  const { search, picture } = query.current();
+  const { search, queryImage } = query.current();
   search.collection = collections.current();
-  if (!picture && !search.text) return;
-  await attempt(search, picture, post(search, picture, extras.read({ words: Boolean(search.text) })));
+  if (!queryImage && !search.text) return;
+  await attempt(search, queryImage, post(search, queryImage, extras.read({ words: Boolean(search.text) })));
 }
 
-/** Look for a box of an indexed photo; null is all of it. */
+/** Look for a box of an indexed image; null is all of it. */
 export async function startWith(image, box) {
   await query.choose({ image, name: image.filename }, box);
   await start();
 }
 
-/** Look again, with a region of a found photo as one of the `examples` or `negatives`. */
+/** Look again, with a region of a found image as one of the `examples` or `negatives`. */
 export async function refine(kind, match, box) {
   extras.add(kind, extras.region(match, box));
   await start();
@@ -44,13 +44,13 @@ export function cancel() {
   if (running.job) call("DELETE", `/api/v1/jobs/${running.job}`).catch(() => {});
 }
 
-/** Open the search that the address names, if it names one. Whoever asks for something else while
- * it opens, on a slow line say, keeps what they asked for. */
+/** Open the search that the address names, if it names one. A reader who asks for something
+ * else while it opens, on a slow line for example, keeps that. */
 export async function open() {
   const search = address.read();
   const { signal } = begin().abort;
-  const before = query.picture();
-  const wanted = () => !signal.aborted && query.picture() === before;
+  const before = query.image();
+  const wanted = () => !signal.aborted && query.image() === before;
   query.showOptions(search);
   await collections.choose(search.collection);
   if (!wanted()) return undefined;
@@ -72,14 +72,14 @@ async function openImage(search, wanted) {
   try {
     const image = await call("GET", `/api/v1/images/${id}?${fields({ collection })}`);
     if (!wanted()) return;
-    const picture = { image, name: image.filename };
-    await query.choose(picture, search.box);
-    if (query.picture() !== picture) return;
-    await attempt(search, picture, post(search, picture, extras.read()));
+    const queryImage = { image, name: image.filename };
+    await query.choose(queryImage, search.box);
+    if (query.image() !== queryImage) return;
+    await attempt(search, queryImage, post(search, queryImage, extras.read()));
   } catch (error) {
     if (!wanted()) return;
     results.fail(error.status === 404
-      ? "The photo that this link searches with is not indexed any more." : error.message);
+      ? "The image that this link searches with is not indexed any more." : error.message);
   }
 }
 
@@ -88,7 +88,7 @@ async function openJob(search) {
   const ask = async (signal) => {
     const job = await call("GET", `/api/v1/jobs/${search.job}`, undefined, signal).catch((error) => {
       throw error.status === 404 ? new ApiError("This link has expired: Needle keeps the result of "
-        + "a search with an uploaded picture for some days. Search again with the picture.") : error;
+        + "a search with an uploaded query for some days. Search again with that image.") : error;
     });
     if (job.kind !== "search") throw new ApiError("This link names a job that is no search.");
     return job;
@@ -97,32 +97,32 @@ async function openJob(search) {
   await attempt(search, null, { ask, restore: (result) => restore(search, result) });
 }
 
-/** Put into the panel what a search was made with; return its picture, null where none is kept. */
+/** Put into the panel what a search was made with; return its query image, null where none is kept. */
 async function restore(search, result) {
-  const asked = result.query ?? {};
-  if (asked.box) search.box = asked.box;
-  if (asked.text && !result.urls?.query) query.showWords(asked.text);
+  const made = result.query ?? {};
+  if (made.box) search.box = made.box;
+  if (made.text && !result.urls?.query) query.showWords(made.text);
   const { collection } = search;
-  const image = asked.image_id && await call("GET",
-    `/api/v1/images/${asked.image_id}?${fields({ collection })}`).catch(() => null);
-  const url = asked.image_id ? null : result.urls?.query;
-  const picture = image ? { image, name: image.filename }
-    : url ? { url, name: asked.filename ?? "The picture of this link" } : null;
-  await query.choose(picture, search.box, result.objects);
+  const image = made.image_id && await call("GET",
+    `/api/v1/images/${made.image_id}?${fields({ collection })}`).catch(() => null);
+  const url = made.image_id ? null : result.urls?.query;
+  const queryImage = image ? { image, name: image.filename }
+    : url ? { url, name: made.filename ?? "The image of this link" } : null;
+  await query.choose(queryImage, search.box, result.objects);
   extras.show(result);
-  return picture;
+  return queryImage;
 }
 
-const post = (search, picture, more) => ({
+const post = (search, queryImage, more) => ({
   more,
-  ask: async (signal) => call("POST", "/api/v1/search", await searchBody(search, picture, more), signal),
+  ask: async (signal) => call("POST", "/api/v1/search", await searchBody(search, queryImage, more), signal),
 });
 
-async function attempt(search, picture, { ask, restore: restored, more }) {
+async function attempt(search, queryImage, { ask, restore: restored, more }) {
   const mine = begin();
   const { signal } = mine.abort;
-  const name = search.text ? `“${search.text}”` : picture?.name ?? "what this link names";
-  const small = await preview(picture, search.box);
+  const name = search.text ? `“${search.text}”` : queryImage?.name ?? "what this link names";
+  const small = await preview(queryImage, search.box);
   if (running !== mine) return;
   results.wait(name, small);
   try {
@@ -132,9 +132,9 @@ async function attempt(search, picture, { ask, restore: restored, more }) {
     if (!isFinal(job)) job = await ended(job.job_id, () => {}, signal);
     if (running !== mine) return;
     if (!job.result) throw new ApiError(job.error?.message ?? `The search was ${job.status}.`);
-    const shown = restored ? await restored(job.result) : picture;
+    const shown = restored ? await restored(job.result) : queryImage;
     if (running !== mine) return;
-    // A search by photo or words can be made again from its address; any other is named by its job.
+    // A search by image or words can be made again from its address; any other is named by its job.
     const byJob = more && (extras.any(more) || (!search.image && !search.text));
     if (!restored) address.write(byJob ? { ...search, image: "", text: "", job: job.job_id } : search);
     if (!restored && job.result.objects) query.showObjects(job.result.objects);

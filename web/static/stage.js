@@ -1,11 +1,11 @@
-// A picture to work on: it fits its frame, can be enlarged, and tells places in its own pixels.
+// An image to work on: it fits its frame, can be enlarged, and tells places in its own pixels.
 import { make, shape } from "./dom.js";
 
 const MOST_ZOOM = 12;
-const MOST_ENLARGED = 4; // a small picture is shown at most so many times its size
+const MOST_ENLARGED = 4; // a small image is shown at most so many times its size
 
 export class Stage {
-  /** `frame` is the element that the picture has to fit; its CSS max-height counts if it has one. */
+  /** `frame` is the element that the image has to fit; its CSS max-height counts if it has one. */
   constructor(frame) {
     this.frame = frame;
     this.image = make("img", { draggable: false, alt: "" });
@@ -19,7 +19,7 @@ export class Stage {
     frame.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
   }
 
-  /** Show a picture; resolves to false when no source can be shown. Sizes are in its pixels. */
+  /** Show an image; resolves to false when no source can be shown. Sizes are in its pixels. */
   async show({ sources, width, height, alt }) {
     this.zoom = 1;
     this.image.alt = alt;
@@ -28,7 +28,7 @@ export class Stage {
     for (const source of sources.filter(Boolean)) {
       this.image.src = source;
       const shown = await this.image.decode().then(() => true, () => false);
-      if (!this.image.src.endsWith(source)) return true; // another picture came meanwhile
+      if (!this.image.src.endsWith(source)) return true; // another image came meanwhile
       if (!shown) continue;
       if (!width) this.#resize([this.image.naturalWidth, this.image.naturalHeight]);
       return true;
@@ -43,7 +43,7 @@ export class Stage {
     this.fit();
   }
 
-  /** Lay the picture out for the room there is, at the zoom there is. */
+  /** Lay the image out for the room there is, at the zoom there is. */
   fit() {
     const [width, height] = this.size;
     const most = parseFloat(getComputedStyle(this.frame).maxHeight);
@@ -79,7 +79,7 @@ export class Stage {
     this.frame.scrollTop = (y1 + y2) / 2 * this.scale - this.frame.clientHeight / 2;
   }
 
-  /** Return where an event is, in pixels of the picture, inside it. */
+  /** Return where an event is, in pixels of the image, inside it. */
   place({ clientX, clientY }) {
     const sheet = this.sheet.getBoundingClientRect();
     const inside = (value, most) => Math.min(most, Math.max(0, value));

@@ -39,7 +39,7 @@ function show({ status, models, workers = {}, queues = {}, error }) {
     ["Queue", waiting ? `${plain(waiting)} tasks wait` : "empty"],
     ["Workers", Object.entries(workers).map(([role, n]) => `${n} ${role}`).join(", ")],
     ["Model pack", models?.name],
-    ["Detector", models && (models.detector ?? "none: tiles and the whole photo")],
+    ["Detector", models && (models.detector ?? "none: tiles and the whole image")],
     ["Encoder", models?.encoder],
     ["Text", models && (models.has_text ? "understood" : "not understood by these models")],
     ["Runs on", models?.device],

@@ -1,7 +1,7 @@
-// The two halves of the working area: the indexed photos, and what a search found.
+// The two halves of the working area: the indexed images, and what a search found.
 import { $ } from "./dom.js";
 
-const NAMES = ["photos", "results"];
+const NAMES = ["images", "results"];
 
 /** Turn to one half; `found` tells whether there is a result to turn to. */
 export function turnTo(name, { found = !$("view-results").disabled } = {}) {

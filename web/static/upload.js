@@ -1,4 +1,4 @@
-// Adding photos: sent in requests of a sensible size, followed until every one has ended.
+// Adding images: sent in requests of a sensible size, followed until every one has ended.
 import { call, ended, isFinal, newKey, upload } from "./api.js";
 import * as collections from "./collections.js";
 import { count, pause } from "./dom.js";
@@ -10,7 +10,7 @@ const RETRY_S = 5;
 const BROKEN_TRIES = 3; // connections that break although Needle is there
 let changed = () => {};
 
-/** `then` runs whenever photos have come to the index. */
+/** `then` runs whenever images have come to the index. */
 export function onIndexed(then) {
   changed = then;
 }
@@ -38,7 +38,7 @@ class Run {
     return { ...sum, ended: sum.done + sum.failed };
   }
 
-  /** Show where it stands; the rate counts from the first photo that was seen to begin. */
+  /** Show where it stands; the rate counts from the first image that was seen to begin. */
   show() {
     const sums = this.sums;
     if (!sums.ended && this.waiting && this.sent < this.size) {
@@ -79,17 +79,17 @@ class Run {
 
   end() {
     const { total, done, failed } = this.sums;
-    const all = `${done} of ${count(total + this.refused, "photo")} indexed`;
+    const all = `${done} of ${count(total + this.refused, "image")} indexed`;
     const bad = failed + this.refused;
     const sentence = this.abort.signal.aborted ? `Cancelled; ${all}.`
-      : bad ? `${all}, ${bad} failed.` : `${count(done, "photo")} indexed.`;
+      : bad ? `${all}, ${bad} failed.` : `${count(done, "image")} indexed.`;
     this.card.end(sentence, { bad: bad > 0 && !done });
     changed();
     collections.refresh();
   }
 }
 
-/** Post files as photos and follow them. */
+/** Post files as images and follow them. */
 export async function add(files, metadata = {}) {
   if (!files.length) return;
   const size = files.reduce((sum, file) => sum + file.size, 0);
@@ -148,7 +148,7 @@ async function send(batch, options, run) {
 export async function resume() {
   const { jobs } = await call("GET", "/api/v1/jobs?kind=index&limit=20");
   for (const job of jobs.filter((each) => !isFinal(each))) {
-    const run = new Run(`Indexing ${count(job.progress.total, "photo")}`);
+    const run = new Run(`Indexing ${count(job.progress.total, "image")}`);
     run.follow(job).then(() => run.end(), (error) => run.card.end(error.message, { bad: true }));
   }
 }

@@ -1,7 +1,7 @@
-// The full view of a photo: zoom, every occurrence, the crop beside the query, a box to search with.
-import { call, cropUrl, fields, photoSources } from "./api.js";
+// The full view of an image: zoom, every occurrence, the crop beside the query, a box to search with.
+import { call, cropUrl, fields, imageSources } from "./api.js";
 import { BoxEditor } from "./box.js";
-import { $, announce, icon, known, make, percent, picture, plain, say } from "./dom.js";
+import { $, announce, icon, known, make, percent, img, plain, say } from "./dom.js";
 import { frames, places, thing } from "./overlay.js";
 import * as regions from "./regions.js";
 import { Stage } from "./stage.js";
@@ -10,15 +10,15 @@ const dialog = $("viewer");
 const stage = new Stage($("view-stage"));
 stage.zoomable = stage.wheelZooms = true;
 const box = new BoxEditor(stage, { change: boxChanged, tap: tapped, enter: () => searchHere() });
-let shown = null; // {photos, at, asked, hit}
+let shown = null; // {images, at, query, hit}
 let detected = [];
 let actions = { search: () => {}, refine: () => {}, remove: () => {} };
 
-const photo = () => shown.photos[shown.at];
-const hits = () => photo().hits ?? [];
+const image = () => shown.images[shown.at];
+const hits = () => image().hits ?? [];
 
-/** Let the viewer's tools work; `search` gets a photo and a box, `refine` a kind of example,
- * a match and a box of it, `remove` a photo. */
+/** Let the viewer's tools work; `search` gets an image and a box, `refine` a kind of example,
+ * a match and a box of it, `remove` an image. */
 export function begin(given) {
   actions = given;
   $("view-close").onclick = () => dialog.close();
@@ -31,19 +31,19 @@ export function begin(given) {
   for (const [id, kind] of [["view-like", "examples"], ["view-unlike", "negatives"]]) {
     $(id).onclick = () => {
       dialog.close();
-      actions.refine(kind, photo(), hits()[shown.hit].box);
+      actions.refine(kind, image(), hits()[shown.hit].box);
     };
   }
-  $("view-delete").onclick = () => actions.remove(photo());
+  $("view-delete").onclick = () => actions.remove(image());
   for (const tool of ["move", "draw"]) $(`tool-${tool}`).onclick = () => take(tool);
   dialog.onkeydown = keys;
   dialog.onclick = ({ target }) => { if (target === dialog) dialog.close(); };
   panning();
 }
 
-/** Show a photo of a list; matches show what `asked` found in them. */
-export function open(photos, at, asked = null) {
-  shown = { photos, at, asked, hit: 0 };
+/** Show an image of a list; matches show where the `query` was found. */
+export function open(images, at, query = null) {
+  shown = { images, at, query, hit: 0 };
   if (!dialog.open) dialog.showModal();
   return show();
 }
@@ -51,7 +51,7 @@ export function open(photos, at, asked = null) {
 export const close = () => dialog.close();
 
 async function show() {
-  const now = photo();
+  const now = image();
   box.set(null);
   detected = [];
   regions.draw(stage, []);
@@ -60,19 +60,19 @@ async function show() {
   $("view-title").textContent = now.filename;
   $("view-file").href = now.urls.file;
   $("view-before").disabled = shown.at === 0;
-  $("view-after").disabled = shown.at === shown.photos.length - 1;
-  say($("view-facts"), `${shown.at + 1} of ${plain(shown.photos.length)} · `
+  $("view-after").disabled = shown.at === shown.images.length - 1;
+  say($("view-facts"), `${shown.at + 1} of ${plain(shown.images.length)} · `
     + `${now.width} × ${now.height} pixels${known(now.probability) ? ` · ${percent(now.probability)}` : ""}`);
   showDetails(now);
   showHits();
   const { width, height, filename } = now;
-  await stage.show({ sources: photoSources(now), width, height, alt: filename });
+  await stage.show({ sources: imageSources(now), width, height, alt: filename });
   if (!now.hits) showRegions(now);
 }
 
 async function showRegions(now) {
   const found = await regions.detections(now);
-  if (!dialog.open || photo() !== now) return;
+  if (!dialog.open || image() !== now) return;
   detected = found;
   regions.draw(stage, detected);
 }
@@ -85,7 +85,7 @@ function showDetails(now) {
 }
 
 function showHits() {
-  const now = photo();
+  const now = image();
   $("view-hits").hidden = !hits().length;
   if (!hits().length) {
     stage.layer.replaceChildren();
@@ -95,18 +95,18 @@ function showHits() {
   const chosen = hits()[shown.hit];
   const drawn = hits().filter((hit) => hit === chosen || places(now).includes(hit));
   stage.layer.replaceChildren(...frames(drawn, now.width, now.height, drawn.indexOf(chosen)));
-  const pair = [[shown.asked?.preview, "Looked for"],
+  const pair = [[shown.query?.preview, "Looked for"],
     [cropUrl(now, chosen.box), chosen.verified ? "Found here" : "Looks alike"]];
   $("view-pair").replaceChildren(...pair.filter(([src]) => src).map(([src, words]) => make(
-    "figure", {}, picture([src], { alt: words }), make("figcaption", {}, words))));
+    "figure", {}, img([src], { alt: words }), make("figcaption", {}, words))));
   $("view-places").replaceChildren(...hits().map(place));
   return boxChanged(box.box);
 }
 
 /** Say what a place shows, where there is a word for it, and whether that is proven. */
 function title(hit, n) {
-  const alike = photo().verified && !hit.verified;
-  const what = thing(hit, photo().objects) || (alike ? "Looks alike" : `Place ${n + 1}`);
+  const alike = image().verified && !hit.verified;
+  const what = thing(hit, image().objects) || (alike ? "Looks alike" : `Place ${n + 1}`);
   return hit.verified ? `${what} · verified` : what;
 }
 
@@ -120,7 +120,7 @@ function place(hit, n) {
   if (hit.inliers) about.push(`${plain(hit.inliers)} points agree`);
   const choice = make("button", { type: "button", className: "place",
     "aria-pressed": n === shown.hit, onclick: () => choose(n) },
-  picture([hit.urls.crop], { alt: "", loading: "lazy" }),
+  img([hit.urls.crop], { alt: "", loading: "lazy" }),
   make("span", {}, make("strong", {}, hit.verified ? icon("check") : null, title(hit, n)),
     make("small", {}, about.join(" · ") || size(hit), ` · score ${hit.score.toFixed(2)}`)));
   return make("li", {}, choice);
@@ -138,7 +138,7 @@ function choose(n) {
 
 function boxChanged(now) {
   $("view-search-words").textContent = now ? "Search with this box"
-    : hits().length ? "Search with this region" : "Search with this photo";
+    : hits().length ? "Search with this region" : "Search with this image";
 }
 
 function tapped(where) {
@@ -147,10 +147,10 @@ function tapped(where) {
 }
 
 function searchHere() {
-  const now = photo();
+  const now = image();
   const where = box.box ?? hits()[shown.hit]?.box ?? null;
   dialog.close();
-  if (now.hits) { // a match: the record of its photo says more
+  if (now.hits) { // a match: the record of its image says more
     const { image_id: id, collection } = now;
     call("GET", `/api/v1/images/${id}?${fields({ collection })}`)
       .then((image) => actions.search(image, where), () => actions.search(now, where));
@@ -161,13 +161,13 @@ function searchHere() {
 
 function turn(step) {
   const next = shown.at + step;
-  if (!shown.photos[next]) return;
+  if (!shown.images[next]) return;
   shown.at = next;
   show();
-  announce(photo().filename);
+  announce(image().filename);
 }
 
-/** Take a tool: `move` drags the picture about, `draw` draws a box on it. */
+/** Take a tool: `move` drags the image about, `draw` draws a box on it. */
 function take(tool) {
   box.enabled = tool === "draw";
   dialog.dataset.tool = tool;

@@ -20,7 +20,7 @@ HIT = {"box": [10, 10, 40, 30], "score": 0.91, "source": "tile"}
 class FakeService:
     """Call it as an httpx transport's handler, from any thread.
 
-    A photo whose bytes begin with `bad` is no picture. Jobs end when they are first asked for,
+    An image whose bytes begin with `bad` is no image. Jobs end when they are first asked for,
     unless `busy`. `uploads` are the names of the files of each request that was accepted.
     """
 
@@ -95,7 +95,7 @@ class FakeService:
             found = [(n or "", content) for _, n, content in parts(request) if n is not None]
         rows = [self._item(place, name, content) for place, (name, content) in enumerate(found)]
         faults = [
-            {"name": row["name"], "message": "It is no picture."} for row in rows if row["error"]
+            {"name": row["name"], "message": "It is no image."} for row in rows if row["error"]
         ]
         if len(faults) == len(rows):
             return error(415, "invalid_image", items=faults)
@@ -105,7 +105,7 @@ class FakeService:
     def _item(self, place: int, name: str, content: bytes) -> dict[str, Any]:
         row: dict[str, Any] = {"index": place, "name": name, "status": "queued", "error": None}
         if content.startswith(b"bad"):
-            return row | {"status": "failed", "error": {"message": "It is no picture."}}
+            return row | {"status": "failed", "error": {"message": "It is no image."}}
         found = image_id(digest(content))
         self.files[found] = content
         return row | {"image_id": found}
@@ -118,7 +118,7 @@ class FakeService:
         return self.jobs[job_id]
 
     def finish(self, job_id: str) -> None:
-        """End a job: its photos are indexed."""
+        """End a job: its images are indexed."""
         rows = self.items[job_id]
         for row in rows:
             if row["status"] == "queued":

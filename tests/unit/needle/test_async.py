@@ -46,7 +46,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
     assert list(listed) == ["collection", "name", "filter", "limit"]
 
 
-def test_photos_are_indexed_awaited_listed_and_found(tmp_path: Path) -> None:
+def test_images_are_indexed_awaited_listed_and_found(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"first")
     service = FakeService()
 

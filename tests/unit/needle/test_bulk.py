@@ -1,4 +1,4 @@
-"""Very many photos: several requests in flight, failures named, nothing sent without need."""
+"""Very many images: several requests in flight, failures named, nothing sent without need."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from needle.tally import Tally
 from tests.unit.needle.fake_needle import FakeService, error
 
 
-def photos(folder: Path, *names: str) -> list[Path]:
+def images(folder: Path, *names: str) -> list[Path]:
     for name in names:
         (folder / name).write_bytes(name.encode())
     return [folder / name for name in names]
@@ -37,13 +37,13 @@ def two_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("two_a_request")
 def test_a_bulk_index_counts_and_names_failures(service: FakeService, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    paths = photos(tmp_path, "a.jpg", "bad b.jpg", "bad c.jpg", "bad d.jpg", "e.jpg")
+    paths = images(tmp_path, "a.jpg", "bad b.jpg", "bad c.jpg", "bad d.jpg", "e.jpg")
     with service.needle() as needle:
         outcome = index_all(needle, paths, on_progress=lambda d, f: seen.append((d, f)))
         again = index_all(needle, paths[:1])
     assert (outcome.indexed, outcome.unchanged, len(outcome.image_ids)) == (2, 0, 2)
     assert {(f.name, f.reason) for f in outcome.failures} == {
-        (name, "It is no picture.") for name in ("bad b.jpg", "bad c.jpg", "bad d.jpg")
+        (name, "It is no image.") for name in ("bad b.jpg", "bad c.jpg", "bad d.jpg")
     }
     assert seen[-1] == (2, 3)
     assert (again.indexed, again.unchanged, again.failures) == (0, 1, ())
@@ -58,7 +58,7 @@ def test_several_uploads_are_in_flight(service: FakeService, tmp_path: Path) -> 
             together.wait()  # passes only when three requests are here at the same time
 
     service.before = all_at_once
-    paths = photos(tmp_path, *(f"{n}.jpg" for n in range(6)))
+    paths = images(tmp_path, *(f"{n}.jpg" for n in range(6)))
     with service.needle() as needle:
         assert index_all(needle, paths, in_flight=3).indexed == 6
 
@@ -72,14 +72,14 @@ def test_a_request_that_is_too_large_goes_in_halves(service: FakeService, tmp_pa
     service.before = small_only
     names = ["a.jpg", "b.jpg", "huge.jpg", "d.jpg", "e.jpg"]
     with service.needle() as needle:
-        outcome = index_all(needle, photos(tmp_path, *names))
+        outcome = index_all(needle, images(tmp_path, *names))
     assert outcome.indexed == 4
     assert [failure.name for failure in outcome.failures] == ["huge.jpg"]
 
 
 def test_a_file_that_goes_away_fails_alone(service: FakeService, tmp_path: Path) -> None:
-    here, gone = (uploads.upload(path) for path in photos(tmp_path, "a.jpg", "b.jpg"))
-    missing = uploads.upload(photos(tmp_path, "never.jpg")[0])
+    here, gone = (uploads.upload(path) for path in images(tmp_path, "a.jpg", "b.jpg"))
+    missing = uploads.upload(images(tmp_path, "never.jpg")[0])
     (tmp_path / "b.jpg").unlink()
     (tmp_path / "never.jpg").unlink()
     told: list[Tally] = []
@@ -99,7 +99,7 @@ def test_a_bulk_index_stops_when_the_service_itself_refuses(
 ) -> None:
     service.before = lambda request: error(409, "encoder_mismatch")
     with service.needle() as needle, pytest.raises(NeedleApiError, match="encoder_mismatch"):
-        index_all(needle, photos(tmp_path, "a.jpg"))
+        index_all(needle, images(tmp_path, "a.jpg"))
 
 
 def test_a_connection_that_breaks_in_an_upload_is_tried_again(
@@ -115,16 +115,16 @@ def test_a_connection_that_breaks_in_an_upload_is_tried_again(
         needle.ready()  # it is known to be Needle that answers
         needle.count()
         service.before = breaks_once
-        assert index_all(needle, photos(tmp_path, "a.jpg")).indexed == 1
+        assert index_all(needle, images(tmp_path, "a.jpg")).indexed == 1
 
 
-def test_folders_are_searched_for_pictures(tmp_path: Path) -> None:
+def test_folders_are_searched_for_images(tmp_path: Path) -> None:
     (tmp_path / "deep" / "er").mkdir(parents=True)
     (tmp_path / ".hidden").mkdir()
-    top = photos(tmp_path, "b.JPG")
-    wanted = top + photos(tmp_path / "deep" / "er", "a.png")
-    photos(tmp_path, "notes.txt", ".c.jpg")
-    photos(tmp_path / ".hidden", "d.jpg")
+    top = images(tmp_path, "b.JPG")
+    wanted = top + images(tmp_path / "deep" / "er", "a.png")
+    images(tmp_path, "notes.txt", ".c.jpg")
+    images(tmp_path / ".hidden", "d.jpg")
     assert uploads.find_pictures([tmp_path]) == sorted(wanted)
     assert uploads.find_pictures([tmp_path], recursive=False) == top
     assert uploads.find_pictures([tmp_path / "notes.txt"]) == [tmp_path / "notes.txt"]
@@ -144,7 +144,7 @@ def test_the_bar_shows_rate_time_left_and_failures() -> None:
         told(Tally(total=100, done=49, failed=1))
     said = out.getvalue()
     assert "50/100" in said and "1 failed" in said
-    assert "5.0 photos/s" in said and "0:10 left" in said
+    assert "5.0 images/s" in said and "0:10 left" in said
 
 
 def test_nothing_is_shown_while_there_is_nothing_to_index() -> None:

@@ -1,4 +1,4 @@
-"""The pictures that the client draws: boxes on photos, and the results sheet."""
+"""The images that the client draws: boxes on images, and the results sheet."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from needle.sheet import WIDTH, Row, results_sheet
 GREY = (120, 120, 120)
 
 
-def picture(width: int, height: int, **options: Any) -> bytes:
+def image(width: int, height: int, **options: Any) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (width, height), GREY).save(buffer, "JPEG", **options)
     return buffer.getvalue()
 
 
 def test_the_box_is_outlined_in_colour_and_the_rest_is_darkened() -> None:
-    photo = Image.new("RGB", (600, 400), GREY)
-    marked = draw_box(photo, (200, 100, 400, 300), "0.91", unit_px=2)
-    assert marked.size == photo.size and photo.getpixel((5, 5)) == GREY
+    image = Image.new("RGB", (600, 400), GREY)
+    marked = draw_box(image, (200, 100, 400, 300), "0.91", unit_px=2)
+    assert marked.size == image.size and image.getpixel((5, 5)) == GREY
     assert marked.getpixel((300, 200)) == GREY, "what is inside stays as it was"
     assert marked.getpixel((10, 390))[0] < 100  # type: ignore[index]
     across = {marked.getpixel((x, 200)) for x in range(190, 202)}
     assert FOUND in across and (255, 255, 255) in across
-    assert draw_box(photo, (200, 100, 400, 300), dim=False).getpixel((10, 390)) == GREY
+    assert draw_box(image, (200, 100, 400, 300), dim=False).getpixel((10, 390)) == GREY
 
 
 @pytest.mark.parametrize("box", [(0, 0, 600, 400), (0, 0, 5, 5), (595, 395, 600, 400)])
@@ -36,18 +36,18 @@ def test_boxes_at_the_edges_can_be_drawn(box: tuple[int, int, int, int]) -> None
     assert draw_box(Image.new("RGB", (600, 400)), box, "0.91").size == (600, 400)
 
 
-def test_a_tiny_box_is_outlined_at_a_distance_within_the_photo() -> None:
+def test_a_tiny_box_is_outlined_at_a_distance_within_the_image() -> None:
     assert outline((50, 50, 54, 54), (100, 100), least_px=20) == (42, 42, 62, 62)
     assert outline((0, 0, 4, 4), (100, 100), least_px=20) == (0, 0, 12, 12)
     assert outline((10, 10, 60, 60), (100, 100), least_px=20) == (10, 10, 60, 60)
 
 
-def test_photos_are_opened_upright() -> None:
+def test_images_are_opened_upright() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # rotated by a quarter turn
-    assert open_upright(picture(40, 20, exif=exif)).size == (20, 40)
+    assert open_upright(image(40, 20, exif=exif)).size == (20, 40)
     with pytest.raises(OSError, match="cannot identify"):
-        open_upright(b"no picture")
+        open_upright(b"no image")
 
 
 def row(**changes: Any) -> Row:
@@ -65,7 +65,7 @@ def row(**changes: Any) -> Row:
     return Row(**{**values, **changes})
 
 
-def test_a_sheet_has_a_card_for_each_row_whatever_the_pictures_are_like() -> None:
+def test_a_sheet_has_a_card_for_each_row_whatever_the_images_are_like() -> None:
     one = results_sheet([row()], title="Needle")
     rows = [
         row(),

@@ -1,4 +1,4 @@
-"""What becomes a job: photos one by one and very many, waiting for the end, and searches."""
+"""What becomes a job: images one by one and very many, waiting for the end, and searches."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ FOUND = {
 # ---- indexing
 
 
-def test_photos_are_posted_with_their_options(tmp_path: Path) -> None:
+def test_images_are_posted_with_their_options(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(b"first")
     service = Service(ok(job(status="queued"), 202))
     sources = [tmp_path / "a.jpg", b"second", ("c.png", b"third")]
@@ -57,7 +57,7 @@ def test_photos_are_posted_with_their_options(tmp_path: Path) -> None:
     }
 
 
-def test_many_photos_become_requests_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_images_become_requests_of_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     batches = list(uploads.requests([b"12345"] * 5, max_bytes=12, max_files=10))
     assert [len(batch) for batch in batches] == [2, 2, 1]
     assert [len(b) for b in uploads.requests([b"1"] * 5, max_files=2)] == [2, 2, 1]
@@ -208,6 +208,6 @@ def test_a_search_without_a_result_is_an_error(
 
 
 @pytest.mark.parametrize("query", [{}, {"image_id": "a", "url": "b"}, {"image": b"x", "url": "b"}])
-def test_a_search_takes_one_picture_or_a_text(query: dict[str, Any]) -> None:
+def test_a_search_takes_one_image_or_a_text(query: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="one of image"):
         Service().needle().search(**query)

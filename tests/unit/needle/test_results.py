@@ -36,7 +36,7 @@ def service() -> FakeService:
     return made
 
 
-def test_a_match_fetches_its_photo_and_draws_its_hits(service: FakeService) -> None:
+def test_a_match_fetches_its_image_and_draws_its_hits(service: FakeService) -> None:
     with service.needle() as needle:
         match = needle.search(text="x", collection="shop").matches[0]
         marked = match.draw()

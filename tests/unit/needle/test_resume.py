@@ -32,11 +32,11 @@ def service() -> FakeService:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with six photos."""
-    made = tmp_path / "photos"
+    """Return a folder with six images."""
+    made = tmp_path / "images"
     made.mkdir()
     for number in range(6):
-        (made / f"{number}.jpg").write_bytes(b"photo %d" % number)
+        (made / f"{number}.jpg").write_bytes(b"image %d" % number)
     return made
 
 
@@ -55,8 +55,8 @@ def run(service: FakeService, journal: Journal, sources: Sources, **options: boo
 
 def test_ids_are_the_services() -> None:
     for collection in ("default", "shop"):
-        wanted = service_ids.image_id(b"photo", collection)
-        assert ids.image_id(ids.digest(b"photo"), collection) == wanted
+        wanted = service_ids.image_id(b"image", collection)
+        assert ids.image_id(ids.digest(b"image"), collection) == wanted
     assert ids.image_id("0") == ids.image_id("0", "default")
 
 
@@ -73,8 +73,8 @@ def test_what_was_deleted_or_changed_is_sent(
 ) -> None:
     sources = find([str(folder)])
     run(service, journal, sources)
-    del service.images[ids.image_id(ids.digest(b"photo 3"))]
-    (folder / "4.jpg").write_bytes(b"another photo")
+    del service.images[ids.image_id(ids.digest(b"image 3"))]
+    (folder / "4.jpg").write_bytes(b"another image")
     again = run(service, journal, sources)
     assert (again.indexed, again.skipped) == (2, 4)
     assert service.uploads[-1] == ["3.jpg", "4.jpg"]
@@ -126,12 +126,12 @@ def _interrupted(
 def test_a_job_that_the_service_has_forgotten_is_no_reason_to_wait(
     service: FakeService, journal: Journal, folder: Path
 ) -> None:
-    journal.sent("long-gone", [ids.image_id(ids.digest(b"photo 0"))])
+    journal.sent("long-gone", [ids.image_id(ids.digest(b"image 0"))])
     assert run(service, journal, find([str(folder)])).indexed == 6
     assert not journal.open_jobs()
 
 
-def test_urls_that_became_photos_are_skipped(service: FakeService, journal: Journal) -> None:
+def test_urls_that_became_images_are_skipped(service: FakeService, journal: Journal) -> None:
     sources = Sources(urls=("http://x/a.jpg", "http://x/b.jpg"))
     assert run(service, journal, sources).indexed == 2
     more = Sources(urls=(*sources.urls, "http://x/c.jpg"))
@@ -140,7 +140,7 @@ def test_urls_that_became_photos_are_skipped(service: FakeService, journal: Jour
     assert service.uploads == [list(sources.urls), ["http://x/c.jpg"]]
 
 
-def test_photos_in_archives_are_skipped_one_by_one(
+def test_images_in_archives_are_skipped_one_by_one(
     service: FakeService, journal: Journal, folder: Path
 ) -> None:
     run(service, journal, find([str(folder / "0.jpg")]))
@@ -163,7 +163,7 @@ def test_the_tally_leaves_out_what_is_skipped(
     assert told[-1] == Tally(total=5, sent=5, done=5, skipped=1)
 
 
-# ---- which photos are known
+# ---- which images are known
 
 
 def test_the_cheaper_way_of_asking_is_taken(service: FakeService) -> None:
@@ -192,7 +192,7 @@ def test_an_unchanged_file_is_not_read_again(journal: Journal, folder: Path) -> 
     path = folder / "0.jpg"
     first = journal.image_id(path)
     state = path.stat()
-    path.write_bytes(b"PHOTO 0")
+    path.write_bytes(b"IMAGE 0")
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
     assert journal.image_id(path) == first, "same size and time: it is not read"
     os.utime(path, ns=(0, 0))

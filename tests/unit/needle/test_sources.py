@@ -1,4 +1,4 @@
-"""What the words after `needle index` name, and photos in archives."""
+"""What the words after `needle index` name, and images in archives."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from needle.sources import Sources
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder with photos, one of them deeper, that is the current one."""
+    """Return a folder with images, one of them deeper, that is the current one."""
     (tmp_path / "shots" / "day").mkdir(parents=True)
     for name in ("a.jpg", "shots/b.jpg", "shots/day/c.png", "shots/notes.md"):
         (tmp_path / name).write_bytes(name.encode())
@@ -40,7 +40,7 @@ def tarred(path: Path, *names: str) -> Path:
 
 
 def names(found: Sources) -> list[str]:
-    return [path.name for path in found.pictures]
+    return [path.name for path in found.images]
 
 
 def test_a_word_may_be_a_folder_a_file_a_pattern_or_a_url(folder: Path) -> None:
@@ -53,7 +53,7 @@ def test_a_word_may_be_a_folder_a_file_a_pattern_or_a_url(folder: Path) -> None:
 
 
 def test_a_list_holds_words_a_line_each(folder: Path) -> None:
-    (folder / "list.txt").write_text("# photos\na.jpg\n\nhttp://x/y.jpg\nshots\n")
+    (folder / "list.txt").write_text("# images\na.jpg\n\nhttp://x/y.jpg\nshots\n")
     found = sources.find(["list.txt"])
     assert names(found) == ["a.jpg", "b.jpg", "c.png"] and found.urls == ("http://x/y.jpg",)
     assert names(sources.find(["-"], stdin=lambda: "a.jpg\n")) == ["a.jpg"]
@@ -72,7 +72,7 @@ def test_a_word_that_names_nothing_is_an_error(folder: Path, word: str, sentence
         sources.find([word])
 
 
-def test_archives_give_their_photos_one_by_one(folder: Path) -> None:
+def test_archives_give_their_images_one_by_one(folder: Path) -> None:
     inside = ("x/one.jpg", "two.PNG", "notes.txt", ".hidden.jpg", "__MACOSX/three.jpg", ".d/e.jpg")
     found = sources.find([str(zipped(folder / "a.zip", *inside)), "a.jpg"])
     assert found.count() == 3

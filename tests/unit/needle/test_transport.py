@@ -1,4 +1,4 @@
-"""Requests and their answers: photos as resources, refusals, retries and a service that is gone."""
+"""Requests and their answers: images as resources, refusals, retries and a service that is gone."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from needle import NeedleApiError, NeedleUnreachable
 from tests.conftest import REPO
 from tests.unit.needle.helpers import Service, fields, job, ok, refused
 
-# ---- photos and the service
+# ---- images and the service
 
 
-def test_photos_are_listed_shown_fetched_and_deleted() -> None:
+def test_images_are_listed_shown_fetched_and_deleted() -> None:
     row = {"image_id": "i 1", "filename": "a.jpg", "width": 4, "height": 3, "bytes": 9}
     service = Service(
         ok({"images": [{**row, "regions": 5}], "total": 1}),

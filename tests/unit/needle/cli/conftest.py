@@ -19,7 +19,7 @@ from needle.cli import ExitCode, base
 from tests.unit.needle.fake_needle import FakeService
 
 
-def picture(number: int = 0) -> bytes:
+def image(number: int = 0) -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (400, 300), (number, 120, 120)).save(buffer, "PNG")
     return buffer.getvalue()
@@ -51,13 +51,13 @@ def run(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """Return what runs a command against the service in memory, in a folder with two photos."""
+    """Return what runs a command against the service in memory, in a folder with two images."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for name in ("NEEDLE_URL", "NEEDLE_PORT"):
         monkeypatch.delenv(name, raising=False)
-    (tmp_path / "photos").mkdir()
+    (tmp_path / "images").mkdir()
     for number in range(2):
-        (tmp_path / "photos" / f"{number}.jpg").write_bytes(picture(number))
+        (tmp_path / "images" / f"{number}.jpg").write_bytes(image(number))
     monkeypatch.chdir(tmp_path)
 
     def connect(url: str, *args: float, **options: Any) -> Needle:
@@ -77,6 +77,6 @@ def run(
 
 @pytest.fixture
 def indexed(run: Run, service: FakeService) -> list[str]:
-    """Return the ids of two photos that are indexed."""
-    assert run("index", "photos").status == ExitCode.OK
+    """Return the ids of two images that are indexed."""
+    assert run("index", "images").status == ExitCode.OK
     return list(service.images)

@@ -21,18 +21,18 @@ from tests.unit.needle.fake_needle import FakeService, error
     ("words", "status", "sentence"),
     [
         (["index", "nowhere.jpg"], 2, "There is no file or folder nowhere.jpg"),
-        (["index", "empty"], 2, "There are no pictures"),
-        (["index", "photos", "-m", "shop"], 2, "is not KEY=VALUE"),
+        (["index", "empty"], 2, "There are no images"),
+        (["index", "images", "-m", "shop"], 2, "is not KEY=VALUE"),
         (["index"], 2, "Missing argument"),
         (["search", "nowhere.jpg"], 2, "There is no file nowhere.jpg"),
         (["search"], 2, "an IMAGE, or --text"),
-        (["search", "photos/0.jpg", "--not", "nowhere.jpg"], 2, "no file nowhere.jpg"),
+        (["search", "images/0.jpg", "--not", "nowhere.jpg"], 2, "no file nowhere.jpg"),
         (["search", "--text", "x", "--box", "0,0,1,1"], 2, "not to a text"),
         (["search", "x", "--box", "5,5,1,1"], 2, "is no box"),
         (["search", "x", "--box", "5,5"], 2, "four whole numbers"),
         (["search", "x", "--filter", "year"], 2, "is not KEY=VALUE"),
-        (["search", "photos/0.jpg", "-o", "x.unknown"], 2, "no picture's name"),
-        (["search", "photos/0.jpg", "-o", "nowhere/x.png"], 2, "There is no folder nowhere"),
+        (["search", "images/0.jpg", "-o", "x.unknown"], 2, "is not the name of an image file"),
+        (["search", "images/0.jpg", "-o", "nowhere/x.png"], 2, "There is no folder nowhere"),
         (["--url", "http://a:b", "status"], 2, "is no address"),
         (["fly"], 2, "No such command"),
     ],
@@ -48,7 +48,7 @@ def test_a_mistake_of_ones_own_ends_with_2(
 
 def test_a_refusal_ends_with_3(run: Run, service: FakeService) -> None:
     service.before = lambda request: error(409, "encoder_mismatch")
-    ended = run("search", "photos/0.jpg")
+    ended = run("search", "images/0.jpg")
     assert ended.status == ExitCode.FAILED and "It is encoder_mismatch." in ended.err
 
 
@@ -57,7 +57,7 @@ def test_silence_ends_with_4(run: Run, service: FakeService) -> None:
         raise httpx.ConnectError("refused")
 
     service.before = silence
-    for words in (["status"], ["index", "photos"], ["search", "--text", "x"], ["jobs", "j"]):
+    for words in (["status"], ["index", "images"], ["search", "--text", "x"], ["jobs", "j"]):
         ended = run(*words)
         assert ended.status == ExitCode.UNREACHABLE and "No Needle answers at" in ended.err
 

@@ -10,27 +10,27 @@ import pytest
 
 from needle import watch
 from needle.cli import ExitCode
-from tests.unit.needle.cli.conftest import Run, picture
+from tests.unit.needle.cli.conftest import Run, image
 from tests.unit.needle.fake_needle import FakeService
 
 
 def test_a_folder_is_indexed_once(run: Run, service: FakeService) -> None:
-    first, second = run("index", "photos"), run("index", "photos")
+    first, second = run("index", "images"), run("index", "images")
     assert (first.status, second.status) == (0, 0)
     assert "2 indexed, 0 unchanged, 0 failed" in first.out
     assert "0 indexed, 0 unchanged, 0 failed; 2 already indexed, skipped" in second.out
     assert len(service.uploads) == 1
-    assert "2 unchanged" in run("index", "photos", "--no-resume").out
+    assert "2 unchanged" in run("index", "images", "--no-resume").out
 
 
-def test_photos_that_fail_are_named_and_the_status_says_so(run: Run) -> None:
-    Path("photos", "x.jpg").write_bytes(b"bad")
-    ended = run("index", "photos")
+def test_images_that_fail_are_named_and_the_status_says_so(run: Run) -> None:
+    Path("images", "x.jpg").write_bytes(b"bad")
+    ended = run("index", "images")
     assert ended.status == ExitCode.FAILED and "2 indexed, 0 unchanged, 1 failed" in ended.out
-    assert "failed x.jpg: It is no picture." in ended.err
-    counted = run("index", "photos", "--json").json
+    assert "failed x.jpg: It is no image." in ended.err
+    counted = run("index", "images", "--json").json
     assert (counted["skipped"], counted["failed"], counted["indexed"]) == (2, 1, 0)
-    assert counted["failures"] == [{"name": "x.jpg", "reason": "It is no picture."}]
+    assert counted["failures"] == [{"name": "x.jpg", "reason": "It is no image."}]
 
 
 def test_options_reach_the_service(run: Run, service: FakeService) -> None:
@@ -46,14 +46,14 @@ def test_options_reach_the_service(run: Run, service: FakeService) -> None:
         "--profile",
         "fast",
     )
-    assert run("index", "photos", *words).status == 0
+    assert run("index", "images", *words).status == 0
     posted = next(r for r in service.requests if r.method == "POST")
     assert b'{"shop": "Basel", "year": 2024, "code": "7"}' in posted.content
     assert b"\r\nshop\r\n" in posted.content and b"\r\nfast\r\n" in posted.content
 
 
 def test_a_list_of_urls_and_paths_comes_from_stdin(run: Run, service: FakeService) -> None:
-    assert run("index", "-", stdin=b"photos/0.jpg\nhttp://x/a.jpg\n").status == 0
+    assert run("index", "-", stdin=b"images/0.jpg\nhttp://x/a.jpg\n").status == 0
     assert sorted(service.uploads) == [["0.jpg"], ["http://x/a.jpg"]]
 
 
@@ -61,14 +61,14 @@ def test_a_watched_folder_is_indexed_again_and_again_until_ctrl_c(
     run: Run, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def changes(look: Callable[[], Any], seen: Any) -> Any:
-        assert list(seen) == [Path("photos/0.jpg"), Path("photos/1.jpg")]
+        assert list(seen) == [Path("images/0.jpg"), Path("images/1.jpg")]
         assert list(look()) == list(seen)
-        Path("photos", "2.jpg").write_bytes(picture(2))
-        yield [Path("photos/2.jpg")]
+        Path("images", "2.jpg").write_bytes(image(2))
+        yield [Path("images/2.jpg")]
         raise KeyboardInterrupt
 
     monkeypatch.setattr(watch, "changes", changes)
-    ended = run("index", "photos", "--watch")
+    ended = run("index", "images", "--watch")
     assert ended.status == ExitCode.INTERRUPTED
     assert service.uploads == [["0.jpg", "1.jpg"], ["2.jpg"]]
     assert "Watching" in ended.err and "the same command goes on" in ended.err
@@ -76,11 +76,11 @@ def test_a_watched_folder_is_indexed_again_and_again_until_ctrl_c(
 
 def test_without_a_place_for_its_journal_it_works_all_the_same(run: Run) -> None:
     Path("state").write_text("a file where the folder should be")
-    ended = run("index", "photos")
+    ended = run("index", "images")
     assert ended.status == 0 and "2 indexed" in ended.out and ended.err
 
 
 def test_a_failure_list_is_cut(run: Run) -> None:
     for number in range(13):
-        Path("photos", f"x{number}.jpg").write_bytes(b"bad %d" % number)
-    assert "and 3 more failed" in run("index", "photos").err
+        Path("images", f"x{number}.jpg").write_bytes(b"bad %d" % number)
+    assert "and 3 more failed" in run("index", "images").err

@@ -11,27 +11,27 @@ import pytest
 from needle.cli import ExitCode
 from needle.draw import open_upright
 from needle.sheet import WIDTH
-from tests.unit.needle.cli.conftest import Run, picture
+from tests.unit.needle.cli.conftest import Run, image
 from tests.unit.needle.fake_needle import HIT, FakeService
 
 
 @pytest.mark.usefixtures("indexed")
 def test_a_search_prints_a_table_and_draws(run: Run) -> None:
-    ended = run("search", "photos/0.jpg", "--out", "result.png")
+    ended = run("search", "images/0.jpg", "--out", "result.png")
     assert ended.status == ExitCode.OK and "Drawn in result.png" in ended.err
     assert "0.910" in ended.out and "10 10 40 30" in ended.out and "1.jpg" in ended.out
     assert open_upright("result.png").width == WIDTH
 
 
 def test_a_search_says_it_in_json(run: Run, indexed: list[str]) -> None:
-    found = run("search", "photos/0.jpg", "--json").json
+    found = run("search", "images/0.jpg", "--json").json
     assert [match["image_id"] for match in found["matches"]] == indexed
     assert found["job_id"] and found["timings_ms"] == {"total": 5.0}
 
 
 def test_a_search_that_finds_nothing_ends_with_1(run: Run, service: FakeService) -> None:
     service.result = {"matches": []}
-    ended = run("search", "photos/0.jpg")
+    ended = run("search", "images/0.jpg")
     assert ended.status == ExitCode.NOTHING and "Nothing was found" in ended.err
     assert ended.out == ""
 
@@ -60,9 +60,9 @@ def test_anything_can_be_searched_for(run: Run, service: FakeService, indexed: l
         posted = [r for r in service.requests if r.method == "POST"][-1]
         assert json.loads(posted.content).items() >= wanted.items()
         assert open_upright("drawn.png").width == WIDTH
-    assert run("search", "-", "-o", "drawn.png", stdin=picture()).status == 0
+    assert run("search", "-", "-o", "drawn.png", stdin=image()).status == 0
     posted = [r for r in service.requests if r.method == "POST"][-1]
-    assert picture() in posted.content
+    assert image() in posted.content
 
 
 def test_search_options_reach_the_service(run: Run, service: FakeService) -> None:
@@ -90,11 +90,11 @@ def test_search_options_reach_the_service(run: Run, service: FakeService) -> Non
 @pytest.mark.usefixtures("indexed")
 def test_examples_negatives_and_words_reach_the_service(run: Run, service: FakeService) -> None:
     image_id = "0" * 8 + "-0000" * 3 + "-" + "0" * 12
-    words = ["--example", image_id, "--not", "photos/1.jpg", "--not", "http://example.org/a.png"]
+    words = ["--example", image_id, "--not", "images/1.jpg", "--not", "http://example.org/a.png"]
     words += ["-t", "red", "--text-weight", "0.3", "--same-kind", "0.7", "--detect"]
-    run("search", "photos/0.jpg", *words)
+    run("search", "images/0.jpg", *words)
     sent = [r for r in service.requests if r.method == "POST"][-1].content
-    for field, content in (("file", "photos/0.jpg"), ("not_file", "photos/1.jpg")):
+    for field, content in (("file", "images/0.jpg"), ("not_file", "images/1.jpg")):
         assert f'name="{field}"; filename='.encode() in sent
         assert Path(content).read_bytes() in sent
     examples, negatives = f'[{{"image_id": "{image_id}"}}]', '[{"url": "http://example.org/a.png"}]'
@@ -107,7 +107,7 @@ def test_what_is_probably_not_there_is_shown_and_ends_with_1(
     run: Run, service: FakeService
 ) -> None:
     service.says = {"found": False, "probability": 0.02}
-    ran = run("search", "photos/0.jpg")
+    ran = run("search", "images/0.jpg")
     assert (ran.status, "Probably in none" in ran.err, "0.jpg" in ran.out) == (1, True, True)
 
 
@@ -115,5 +115,5 @@ def test_what_is_probably_not_there_is_shown_and_ends_with_1(
 def test_the_drawing_is_opened(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     monkeypatch.setattr(click, "launch", shown.append)
-    assert run("search", "photos/0.jpg", "--open").status == 0
+    assert run("search", "images/0.jpg", "--open").status == 0
     assert open_upright(shown[0]).width == WIDTH

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from needle.cli import ExitCode
-from tests.unit.needle.cli.conftest import Run, picture
+from tests.unit.needle.cli.conftest import Run, image
 from tests.unit.needle.fake_needle import FakeService
 
 
-def test_photos_are_listed_shown_saved_and_deleted(
+def test_images_are_listed_shown_saved_and_deleted(
     run: Run, service: FakeService, indexed: list[str]
 ) -> None:
     listed = run("images", "-n", "1")
     assert indexed[1] in listed.out and indexed[0] not in listed.out
-    assert "1 of 2 photos" in listed.err and "shop Basel" in listed.out
+    assert "1 of 2 images" in listed.err and "shop Basel" in listed.out
     assert [row["image_id"] for row in run("images", "--json").json["images"]] == indexed[::-1]
     assert "400 x 300 px" in run("show", indexed[0], "--save", "saved.jpg").out
-    assert Path("saved.jpg").read_bytes() == picture()
+    assert Path("saved.jpg").read_bytes() == image()
     assert run("show", indexed[0], "--json").json["regions"] == 5
     assert "1 deleted" in run("delete", indexed[0]).out
     assert list(service.images) == [indexed[1]]
@@ -76,10 +76,10 @@ def test_the_last_jobs_are_those_of_this_machine_where_none_are_listed(
 
 
 def test_a_job_is_shown_awaited_and_cancelled(run: Run, service: FakeService) -> None:
-    Path("photos", "x.jpg").write_bytes(b"bad")
-    run("index", "photos")
+    Path("images", "x.jpg").write_bytes(b"bad")
+    run("index", "images")
     shown = run("jobs", "index-0", "--items", "--wait")
-    assert shown.status == 0 and "partial" in shown.out and "It is no picture." in shown.out
+    assert shown.status == 0 and "partial" in shown.out and "It is no image." in shown.out
     rows = run("jobs", "index-0", "--items", "--json").json[0]["items"]
     assert [row["name"] for row in rows] == ["x.jpg", "0.jpg", "1.jpg"], "failures first"
     assert run("jobs", "index-0", "--cancel").status == 0
@@ -88,11 +88,11 @@ def test_a_job_is_shown_awaited_and_cancelled(run: Run, service: FakeService) ->
     assert run("jobs", "--cancel").status == ExitCode.USAGE
 
 
-def test_photos_matches_and_outcomes_are_exported(run: Run, indexed: list[str]) -> None:
+def test_images_matches_and_outcomes_are_exported(run: Run, indexed: list[str]) -> None:
     rows = list(csv.DictReader(io.StringIO(run("export").out)))
     assert [row["image_id"] for row in rows] == indexed[::-1]
     assert rows[0]["metadata.shop"] == "Basel"
-    job_id = run("search", "photos/0.jpg", "--json").json["job_id"]
+    job_id = run("search", "images/0.jpg", "--json").json["job_id"]
     said = run("export", job_id, "-o", "matches.jsonl")
     lines = [json.loads(line) for line in Path("matches.jsonl").read_text().splitlines()]
     assert [(line["rank"], line["hit"], line["x2"]) for line in lines][:2] == [

@@ -29,7 +29,7 @@ needle images -n 1000 --json | jq -r '.images[].filename'
 """
 SHOW_EXAMPLES = """
 needle show IMAGE_ID
-needle show IMAGE_ID --save photo.jpg   # the photo itself, byte for byte
+needle show IMAGE_ID --save image.jpg   # the image itself, byte for byte
 """
 COLLECTIONS_EXAMPLES = """
 needle collections --json | jq -r '.[].name'
@@ -56,7 +56,7 @@ def images(
     collection: str | None,
     as_json: bool,
 ) -> int:
-    """List the indexed photos, newest first."""
+    """List the indexed images, newest first."""
     with shell.connect() as needle:
         total = needle.count(collection=collection)
         listed = needle.images(collection=collection, name=name, filter=wanted, limit=limit)
@@ -65,20 +65,20 @@ def images(
         shell.json({"images": [asdict(image) for image in found], "total": total})
         return ExitCode.OK
     shell.out.print(images_table(found))
-    shell.say(f"{len(found):,} of {total:,} photos")
+    shell.say(f"{len(found):,} of {total:,} images")
     return ExitCode.OK
 
 
 @click.command(cls=Command, examples=SHOW_EXAMPLES)
 @click.argument("image_id")
-@click.option("--save", type=file_type, help="Write the photo into this file.")
+@click.option("--save", type=file_type, help="Write the image into this file.")
 @collection_option
 @json_option
 @pass_shell
 def show(
     shell: Shell, image_id: str, save: Path | None, collection: str | None, as_json: bool
 ) -> int:
-    """Show one indexed photo."""
+    """Show one indexed image."""
     with shell.connect() as needle:
         image = needle.image(image_id, collection=collection)
         if save:
@@ -93,7 +93,7 @@ def show(
 def _described(image: Image) -> dict[str, object]:
     return {
         "image id": image.image_id,
-        "photo": image.filename,
+        "image": image.filename,
         "size": f"{image.width} x {image.height} px, {image.bytes:,} bytes",
         "regions": image.regions,
         "indexed": moment(image.indexed_at) or "not yet",
@@ -101,23 +101,23 @@ def _described(image: Image) -> dict[str, object]:
     }
 
 
-@click.command(cls=Command, short_help="Delete photos from the index.", examples=DELETE_EXAMPLES)
+@click.command(cls=Command, short_help="Delete images from the index.", examples=DELETE_EXAMPLES)
 @click.argument("image_ids", nargs=-1, metavar="IMAGE_ID...")
-@click.option("--all", "everything", is_flag=True, help="Every photo of the collection.")
+@click.option("--all", "everything", is_flag=True, help="Every image of the collection.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @collection_option
 @pass_shell
 def delete(
     shell: Shell, image_ids: Sequence[str], everything: bool, yes: bool, collection: str | None
 ) -> int:
-    """Delete photos from the index: their regions and the service's copies of their files."""
+    """Delete images from the index: their regions and the service's copies of their files."""
     if bool(image_ids) == everything:
-        raise click.UsageError("Name the photos to delete, or say --all.")
+        raise click.UsageError("Name the images to delete, or say --all.")
     with shell.connect() as needle:
         if everything:
             image_ids = [image.image_id for image in needle.images(collection=collection)]
         if everything and not yes:
-            question = f"Delete {len(image_ids):,} photos of '{collection or 'default'}'?"
+            question = f"Delete {len(image_ids):,} images of '{collection or 'default'}'?"
             if not click.confirm(question, err=True):
                 shell.say("Nothing is deleted.")
                 return ExitCode.OK
@@ -131,18 +131,18 @@ def delete(
     cls=Command, short_help="List, create or delete collections.", examples=COLLECTIONS_EXAMPLES
 )
 @click.option("--create", metavar="NAME", help="Create one, bound to the encoder in use.")
-@click.option("--delete", "deleted", metavar="NAME", help="Delete one, with all its photos.")
+@click.option("--delete", "deleted", metavar="NAME", help="Delete one, with all its images.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
 @pass_shell
 def collections(
     shell: Shell, create: str | None, deleted: str | None, yes: bool, as_json: bool
 ) -> int:
-    """List the collections. One begins with the first photo that is indexed into it."""
+    """List the collections. One begins with the first image that is indexed into it."""
     with shell.connect() as needle:
         if create:
             needle.create_collection(create)
-        question = f"Delete the collection '{deleted}' with all its photos?"
+        question = f"Delete the collection '{deleted}' with all its images?"
         if deleted and (yes or click.confirm(question, err=True)):
             needle.delete_collection(deleted)
         found = needle.collections()

@@ -47,7 +47,7 @@ def image_folder(collection: str, image_id: str) -> str:
 def image_key(collection: str, image_id: str) -> str:
     """Return the key of the original file of an image, byte for byte as it was posted.
 
-    The file is called `photo`, as data folders have it since the first version.
+    The file itself is called `photo`: existing data folders hold it under that name.
     """
     return f"{image_folder(collection, image_id)}/photo"
 

@@ -114,7 +114,7 @@ def test_images_with_every_detected_thing_come_first(world: World) -> None:
     assert found[0]["probability"] > found[1]["probability"] > found[2]["probability"]
 
 
-def test_quarter_turns_are_tried_where_they_are_asked_for(
+def test_quarter_turns_are_tried_where_the_request_says_so(
     filled: tuple[World, list[str]],
 ) -> None:
     world, names = filled

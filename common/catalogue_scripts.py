@@ -1,7 +1,7 @@
 """The Lua scripts behind Catalogue. Each runs atomically inside Redis.
 
 KEYS: 1 a collection's records, 2 its listing, 3 how many regions it has. The count is made when it
-is first asked for, and kept from then on.
+is first read, and kept from then on.
 """
 
 from __future__ import annotations

@@ -120,7 +120,7 @@ class IncompatibleJob(Permanent):
 
 
 class StoreRefused(Permanent):
-    """The vector store does not take a point or a query, however often it is asked."""
+    """The vector store does not take a point or a query, however often it is sent."""
 
     code = "store_refused"
 
@@ -144,7 +144,7 @@ class InvalidModel(Permanent):
 
 
 class DeviceUnavailable(Permanent):
-    """The device asked for is not there."""
+    """The device that the settings name is not there."""
 
     code = "device_unavailable"
 

@@ -39,29 +39,32 @@ def collection_folder(collection: str) -> str:
     return f"images/{collection}"
 
 
-def photo_folder(collection: str, image_id: str) -> str:
+def image_folder(collection: str, image_id: str) -> str:
     """Return the folder of keys that belong to one image."""
     return f"{collection_folder(collection)}/{image_id[:2]}/{image_id}"
 
 
-def photo_key(collection: str, image_id: str) -> str:
-    """Return the key of the original file of an image, byte for byte as it was posted."""
-    return f"{photo_folder(collection, image_id)}/photo"
+def image_key(collection: str, image_id: str) -> str:
+    """Return the key of the original file of an image, byte for byte as it was posted.
+
+    The file itself is called `photo`: existing data folders hold it under that name.
+    """
+    return f"{image_folder(collection, image_id)}/photo"
 
 
 def thumbnail_key(collection: str, image_id: str) -> str:
     """Return the key of the JPEG thumbnail."""
-    return f"{photo_folder(collection, image_id)}/thumbnail.jpg"
+    return f"{image_folder(collection, image_id)}/thumbnail.jpg"
 
 
 def regions_key(collection: str, image_id: str) -> str:
     """Return the key of the JSON list of indexed regions."""
-    return f"{photo_folder(collection, image_id)}/regions.json"
+    return f"{image_folder(collection, image_id)}/regions.json"
 
 
 def local_key(collection: str, image_id: str) -> str:
     """Return the key of an image's local features."""
-    return f"{photo_folder(collection, image_id)}/local.bin"
+    return f"{image_folder(collection, image_id)}/local.bin"
 
 
 def query_folder(job_id: str) -> str:

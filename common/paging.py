@@ -73,9 +73,9 @@ def read(
     """
     rows: list[T] = []
     after, offset, seen = place.after, place.offset, 0
-    asked = limit + 1 if keep is None else max(limit + 1, LEAST_READ)
+    count = limit + 1 if keep is None else max(limit + 1, LEAST_READ)
     while True:
-        batch = _entries(redis, key, after, offset, asked)
+        batch = _entries(redis, key, after, offset, count)
         found = load([name for name, _ in batch])
         for name, at in batch:
             if len(rows) == limit or seen == MOST_SEEN:
@@ -83,7 +83,7 @@ def read(
             after, seen = Cursor(at, name), seen + 1
             if name in found and (keep is None or keep(found[name])):
                 rows.append(found[name])
-        if len(batch) < asked:
+        if len(batch) < count:
             return Page(rows, None)
         offset = 0
 

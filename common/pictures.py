@@ -1,4 +1,4 @@
-"""Reading pictures: what web may check from the header, what workers decode.
+"""Reading pictures, images and queries alike: web checks the header, workers decode.
 
 Boxes everywhere refer to the *upright* image: EXIF orientation applied.
 """
@@ -25,7 +25,7 @@ FORMATS = {
     "TIFF": "image/tiff",
     "MPO": "image/jpeg",
 }
-# Pillow reads an MPO (a JPEG of several pictures) by its JPEG reader, and names it afterwards.
+# Pillow reads an MPO (a JPEG that holds several) by its JPEG reader, and names it afterwards.
 _READERS = [name for name in FORMATS if name != "MPO"]
 _TURNED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _ORIENTATION = 0x0112

@@ -66,7 +66,7 @@ def cut(source: Source, box: Box | None, max_side: int | None, cache: str) -> Re
 
 
 def answer(make: Callable[[], bytes], media_type: str, etag: str, cache: str) -> Response:
-    """Answer with a file, whole or the range asked for, or with 304 to whoever has it.
+    """Answer with a file, whole or the requested range, or with 304 to whoever has it.
 
     Raises werkzeug's RequestedRangeNotSatisfiable.
     """
@@ -75,7 +75,7 @@ def answer(make: Callable[[], bytes], media_type: str, etag: str, cache: str) ->
     else:
         content = make()
         response = Response(content, mimetype=media_type)
-        # More than one range, or another unit, may be answered as if none were asked for.
+        # More than one range, or another unit, may be answered as if there were none.
         whole = not _ONE_RANGE.match(request.headers.get("Range", ""))
         response.headers["Accept-Ranges"] = "bytes"
         if not whole:

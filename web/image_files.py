@@ -15,7 +15,7 @@ from common.catalogue import ImageRecord
 from common.contract.parameters import CropQuery, FileQuery, InCollection, RegionQuery
 from common.errors import NotFound
 from common.geometry import Box
-from common.images import photo_key, thumbnail_key
+from common.images import image_key, thumbnail_key
 from web.file_answers import AS_JPEG, AS_POSTED, CONDITIONS, JPEG, Source, answer, cut
 from web.images import regions_of
 from web.operation import operation
@@ -39,7 +39,7 @@ def file(parameters: FileQuery, image_id: str) -> Response:
     if parameters.box is not None or parameters.max_side is not None:
         box = Box(*parameters.box) if parameters.box else None
         return cut(_source(record), box, parameters.max_side, FOREVER)
-    key = photo_key(record.collection, image_id)
+    key = image_key(record.collection, image_id)
     return answer(lambda: services().images.open(key), record.media_type, image_id, FOREVER)
 
 
@@ -77,6 +77,6 @@ def region(parameters: RegionQuery, image_id: str, number: int) -> Response:
 
 def _source(record: ImageRecord) -> Source:
     """Return what cuts are made of."""
-    key = photo_key(record.collection, record.image_id)
+    key = image_key(record.collection, record.image_id)
     size = (record.width, record.height)
     return Source(record.image_id, *size, lambda: services().images.open(key))

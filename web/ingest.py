@@ -13,7 +13,7 @@ from common.contract.orders import IndexOrder
 from common.contract.requests import IndexFields, UrlsRequest
 from common.errors import BadRequest, BeingDeleted, FetchFailed, NeedleError, TooLarge
 from common.ids import image_id
-from common.images import photo_folder, photo_key
+from common.images import image_folder, image_key
 from common.jobs import Item, Kind
 from common.queue import INDEX, INDEX_TASK
 from common.services import Services
@@ -45,9 +45,9 @@ def ingest_files(
                 refused.append(found)
                 continue
             record = _record(found, options)
-            if not services.images.exists(photo_key(record.collection, record.image_id)):
+            if not services.images.exists(image_key(record.collection, record.image_id)):
                 stored.append(record)
-                key = photo_key(record.collection, record.image_id)
+                key = image_key(record.collection, record.image_id)
                 services.images.put(key, found.content)
             services.catalogue.add([record])
             items.append(Item(len(items), found.name, record.image_id))
@@ -135,6 +135,6 @@ def _enqueue(services: Services, items: Sequence[Item], options: IndexFields, jo
 def _undo(services: Services, stored: Sequence[ImageRecord]) -> None:
     """Take back what the request has stored, as far as Redis lets."""
     for record in stored:
-        services.images.delete(photo_folder(record.collection, record.image_id))
+        services.images.delete(image_folder(record.collection, record.image_id))
         with suppress(NeedleError):
             services.catalogue.remove(record.collection, record.image_id)

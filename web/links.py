@@ -1,4 +1,4 @@
-"""The URLs that answers carry. They are paths: a client joins them to the address it asked."""
+"""The URLs that answers carry. They are paths: a client joins them to the server's address."""
 
 from __future__ import annotations
 

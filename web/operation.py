@@ -39,7 +39,7 @@ class FileField:
 
 @dataclass(frozen=True)
 class Choice:
-    """One way to say what is asked for: the field that must be given, and how; and the others.
+    """One way to fill a body: the field that must be given, and how; and the others.
 
     `without` are fields that must be absent or null, `off` such that must be absent or false.
     """
@@ -65,7 +65,7 @@ class Body:
     files: Mapping[str, FileField] = field(default_factory=dict)
     needs_file: bool = False
     choices: tuple[Choice, ...] = ()
-    """The ways to say what is asked for, of which exactly one holds; the view checks it."""
+    """The ways to fill it, of which exactly one holds; the view checks it."""
 
     def read(self) -> tuple[Any, Files]:
         """Return the checked model and the files by field.

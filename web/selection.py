@@ -1,4 +1,4 @@
-"""Which images a list is asked for: by a part of their name, by their metadata."""
+"""Which images a list holds: by a part of their name, by their metadata."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _COMPARE = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": ope
 def wanted(
     name: str | None, conditions: Sequence[Condition]
 ) -> Callable[[ImageRecord], bool] | None:
-    """Return what tells whether an image is asked for; None when every one is."""
+    """Return what tells whether an image is in the list; None when every one is."""
     if name is None and not conditions:
         return None
     part = (name or "").casefold()

@@ -151,7 +151,7 @@ class RunningJob:
             raise
         except Exception as exc:
             parts = alone(whole)
-            log.exception("a batch of %d photos failed", len(parts))
+            log.exception("a batch of %d images failed", len(parts))
             if len(parts) == 1:
                 self._fail(parts[0][0], failure(exc, otherwise))
                 return
@@ -181,7 +181,7 @@ class RunningJob:
             log.warning("the chunk has ended its process %d times", TRUSTED_ATTEMPTS)
             for item in items:
                 if attempts.suspect(key, item.index) > ATTEMPTS_PER_ITEM:
-                    crashed = "The worker's process ended each time it read this photo."
+                    crashed = "The worker's process ended each time it read this image."
                     self._fail(item, WorkerCrashed(crashed))
                 else:
                     self._run_batches([[item]], run)

@@ -107,7 +107,7 @@ def run_index(base: Base, pipeline: IndexPipeline, job_id: str, indexes: Sequenc
         lambda items: pipeline.run(items, options),
         batch_size=options.batch_size,
     )
-    log.info("%d photos in %.2f s", count, time.monotonic() - started)
+    log.info("%d images in %.2f s", count, time.monotonic() - started)
 
 
 def run_commit(writer: Writer, key: str) -> None:

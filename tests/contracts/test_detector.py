@@ -37,26 +37,26 @@ def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def photos() -> list[Image.Image]:
+def images() -> list[Image.Image]:
     bus = Image.open(shared_file("data/demo/bus.jpg")).convert("RGB")
     return [bus, bus.crop((0, 300, 400, 1000)), bus.resize((200, 90))]
 
 
-def test_there_is_a_list_for_each_image_and_none_for_none(detector, photos) -> None:
+def test_there_is_a_list_for_each_image_and_none_for_none(detector, images) -> None:
     assert detector.detect([], confidence_threshold=0.1) == []
-    assert len(detector.detect(photos, confidence_threshold=0.1)) == len(photos)
+    assert len(detector.detect(images, confidence_threshold=0.1)) == len(images)
 
 
-def test_the_most_confident_come_first(detector, photos) -> None:
-    for found in detector.detect(photos, confidence_threshold=0.05):
+def test_the_most_confident_come_first(detector, images) -> None:
+    for found in detector.detect(images, confidence_threshold=0.05):
         scores = [d.confidence for d in found]
         assert scores == sorted(scores, reverse=True)
         assert all(0 <= score <= 1 for score in scores)
 
 
-def test_boxes_are_not_empty_and_lie_within_the_image(detector, photos) -> None:
+def test_boxes_are_not_empty_and_lie_within_the_image(detector, images) -> None:
     for image, found in zip(
-        photos, detector.detect(photos, confidence_threshold=0.05), strict=True
+        images, detector.detect(images, confidence_threshold=0.05), strict=True
     ):
         for d in found:
             assert 0 <= d.x1 < d.x2 <= image.width
@@ -64,24 +64,24 @@ def test_boxes_are_not_empty_and_lie_within_the_image(detector, photos) -> None:
             assert d.label
 
 
-def test_the_threshold_itself_is_included(detector, photos) -> None:
-    everything = detector.detect(photos[:1], confidence_threshold=0.05)[0]
+def test_the_threshold_itself_is_included(detector, images) -> None:
+    everything = detector.detect(images[:1], confidence_threshold=0.05)[0]
     middle = everything[len(everything) // 2].confidence
-    found = detector.detect(photos[:1], confidence_threshold=middle)[0]
+    found = detector.detect(images[:1], confidence_threshold=middle)[0]
     assert found == [d for d in everything if d.confidence >= middle]
     assert found[-1].confidence == middle
 
 
-def test_an_image_does_not_depend_on_its_neighbours(detector, photos) -> None:
-    together = detector.detect(photos, confidence_threshold=0.1)
-    alone = [detector.detect([image], confidence_threshold=0.1)[0] for image in photos]
+def test_an_image_does_not_depend_on_its_neighbours(detector, images) -> None:
+    together = detector.detect(images, confidence_threshold=0.1)
+    alone = [detector.detect([image], confidence_threshold=0.1)[0] for image in images]
     assert together == alone
 
 
-def test_threads_get_the_same_answers(detector, photos) -> None:
-    expected = detector.detect(photos, confidence_threshold=0.1)
+def test_threads_get_the_same_answers(detector, images) -> None:
+    expected = detector.detect(images, confidence_threshold=0.1)
     with ThreadPoolExecutor(4) as pool:
-        jobs = [pool.submit(detector.detect, photos, confidence_threshold=0.1) for _ in range(4)]
+        jobs = [pool.submit(detector.detect, images, confidence_threshold=0.1) for _ in range(4)]
         assert all(job.result() == expected for job in jobs)
 
 

@@ -120,7 +120,7 @@ def test_regions_of_a_big_image_are_all_there(store: VectorStore) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "images"),
+    ("condition", "images"),
     [
         ({"shop": "Basel"}, {1, 3, 5}),
         ({"shop": "Bern", "year": {"gte": 2002, "lt": 2005}}, {2, 4}),
@@ -134,10 +134,10 @@ def test_regions_of_a_big_image_are_all_there(store: VectorStore) -> None:
     ],
 )
 def test_filters_choose_by_metadata(
-    store: VectorStore, asked: dict[str, object], images: set[int]
+    store: VectorStore, condition: dict[str, object], images: set[int]
 ) -> None:
     fill(store, 6, 2)
-    found = store.search(NAME, vectors(4, 1)[0], limit=100, where=filters.parse(asked))
+    found = store.search(NAME, vectors(4, 1)[0], limit=100, where=filters.parse(condition))
     assert {hit.region.image_id for hit in found} == {f"image{i}" for i in images}
 
 
@@ -147,11 +147,11 @@ def test_a_key_may_hold_values_of_many_kinds_and_be_asked_for_all_of_them(
     for number, value in enumerate([1, 1.5, "red", ["red", "blue"], 2, True]):
         name = f"image{number}"
         store.replace_images(NAME, {name: points(name, vectors(number, 1), key=value)})
-    asked = [1, {"gte": 1, "lte": 2}, "red", [1, 2], True, {"gt": 1.2, "lt": 1.8}, 1.5]
+    conditions = [1, {"gte": 1, "lte": 2}, "red", [1, 2], True, {"gt": 1.2, "lt": 1.8}, 1.5]
     right = [{0}, {0, 1, 4}, {2, 3}, {0, 4}, {5}, {1}, {1}]
     for order in (range(7), reversed(range(7))):  # the first filter decides on the key's index
         for number in order:
-            where = filters.parse({"key": asked[number]})
+            where = filters.parse({"key": conditions[number]})
             found = store.search(NAME, vectors(4, 1)[0], limit=100, where=where)
             assert {int(hit.region.image_id[5:]) for hit in found} == right[number]
 

@@ -51,14 +51,14 @@ def found(store: WordStore, *words: int, vocabulary: str = "v1", **where: object
     return [hit.image_id for hit in hits]
 
 
-def test_photos_come_by_how_many_words_they_share(store: WordStore) -> None:
+def test_images_come_by_how_many_words_they_share(store: WordStore) -> None:
     store.put(NAME, [point("a", 1, 2, 3, 2**20), point("b", 3, 4, 2**20), point("c", 7, 8)])
     assert found(store, 1, 2, 2**20) == ["a", "b"]
     assert found(store, 99) == []
 
 
 def test_a_rare_word_counts_for_more_than_one_that_all_have(store: WordStore) -> None:
-    store.put(NAME, [point(f"photo{n}", 1, 2) for n in range(9)] + [point("rare", 2, 5)])
+    store.put(NAME, [point(f"image{n}", 1, 2) for n in range(9)] + [point("rare", 2, 5)])
     assert found(store, 1, 5)[0] == "rare"
 
 
@@ -70,7 +70,7 @@ def test_words_written_again_replace_the_old_ones(store: WordStore) -> None:
     assert (found(store, 1), found(store, 5), store.count(NAME)) == ([], ["a"], 2)
 
 
-def test_a_deleted_photo_has_no_words(store: WordStore) -> None:
+def test_a_deleted_image_has_no_words(store: WordStore) -> None:
     store.put(NAME, [point("a", 1), point("b", 1)])
     store.delete_image(NAME, "a")
     store.delete_image(NAME, "a")

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image, ImageOps
 
 from common.errors import InvalidImage, InvalidSettings
-from tests.pictures_with_texture import texture
+from tests.textures import texture
 from worker.local.features import extract
 from worker.local.keypoints import Keypoints
 from worker.local.vocabulary import Vocabulary
-from worker.local.words import photo_words, query_words, weighted
+from worker.local.words import image_words, query_words, weighted
 
 VOCABULARY = Vocabulary.load()
 
@@ -44,12 +44,12 @@ def test_a_faint_corner_keeps_keypoints_beside_a_strong_one() -> None:
 def test_a_picture_with_nothing_in_it_has_no_keypoints(size: tuple[int, int]) -> None:
     found = extract(Image.new("RGB", size, (90, 90, 90)), 100)
     assert len(found) == 0 and found.descriptors.shape == (0, 128)
-    words = photo_words(Keypoints.of(found, VOCABULARY), VOCABULARY)
+    words = image_words(Keypoints.of(found, VOCABULARY), VOCABULARY)
     assert list(weighted(words).indices) == []
     assert query_words(Keypoints.of(found, VOCABULARY), VOCABULARY).indices == []
 
 
-def test_a_large_photo_is_reduced_and_its_points_are_in_its_own_pixels() -> None:
+def test_a_large_image_is_reduced_and_its_points_are_in_its_own_pixels() -> None:
     small = texture(1, (800, 600))
     large = small.resize((2400, 1800), Image.Resampling.BICUBIC)
     ours, theirs = extract(small, 200), extract(large, 200)
@@ -97,15 +97,15 @@ def test_other_bytes_are_refused_with_a_reason(damage, reason: str) -> None:  # 
         Keypoints.from_bytes(content, VOCABULARY)
 
 
-def test_a_crop_shares_more_words_with_its_photo_than_with_others() -> None:
-    photos = [set(photo_words(keypoints(n), VOCABULARY).tolist()) for n in range(4)]
+def test_a_crop_shares_more_words_with_its_image_than_with_others() -> None:
+    images = [set(image_words(keypoints(n), VOCABULARY).tolist()) for n in range(4)]
     crop = Keypoints.of(extract(texture(2).crop((60, 40, 220, 180)), 300), VOCABULARY)
     query = query_words(crop, VOCABULARY)
     assert list(query.indices) == sorted(set(query.indices))
     assert max(query.weights) == pytest.approx(1)
     shared = [
-        sum(w for word, w in zip(query.indices, query.weights, strict=True) if word in photo)
-        for photo in photos
+        sum(w for word, w in zip(query.indices, query.weights, strict=True) if word in image)
+        for image in images
     ]
     assert shared[2] > 3 * sorted(shared)[-2]
 

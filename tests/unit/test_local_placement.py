@@ -1,4 +1,4 @@
-"""Where a photo shows a query: transforms, every occurrence, and nothing by chance."""
+"""Where an image shows a query: transforms, every occurrence, and nothing by chance."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from common.geometry import Box
-from tests.pictures_with_texture import texture
+from tests.textures import texture
 from worker.local.features import extract
 from worker.local.keypoints import Keypoints
 from worker.local.match import NearestMatcher, Query
@@ -21,9 +21,9 @@ VOCABULARY = Vocabulary.load()
 PACK = texture(100, (120, 160))
 
 
-def places(query: Image.Image, photo: Image.Image, most: int = 5) -> list[Placement]:
+def places(query: Image.Image, image: Image.Image, most: int = 5) -> list[Placement]:
     """Return the places of the query, either way round, surest first."""
-    content = Keypoints.of(extract(photo, 2500), VOCABULARY).to_bytes(VOCABULARY)
+    content = Keypoints.of(extract(image, 2500), VOCABULARY).to_bytes(VOCABULARY)
     kept = Keypoints.from_bytes(content, VOCABULARY)
     found = [
         place
@@ -33,13 +33,13 @@ def places(query: Image.Image, photo: Image.Image, most: int = 5) -> list[Placem
     return sorted(found, key=lambda place: -place.evidence)
 
 
-def warped(picture: Image.Image, quad: list[tuple[float, float]], onto: Image.Image) -> Image.Image:
-    """Return `onto` with the picture drawn into a quadrilateral: corners clockwise from top left"""
-    width, height = picture.size
+def warped(query: Image.Image, quad: list[tuple[float, float]], onto: Image.Image) -> Image.Image:
+    """Return `onto` with the query drawn into a quadrilateral: corners clockwise from top left"""
+    width, height = query.size
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
     matrix = cv2.getPerspectiveTransform(corners, np.array(quad, np.float32))
     flags = cv2.INTER_AREA
-    drawn = cv2.warpPerspective(np.asarray(picture), matrix, onto.size, flags=flags)
+    drawn = cv2.warpPerspective(np.asarray(query), matrix, onto.size, flags=flags)
     mask = cv2.warpPerspective(np.full((height, width), 255, np.uint8), matrix, onto.size)
     return Image.fromarray(np.where(mask[..., None] > 127, drawn, np.asarray(onto)))
 
@@ -70,17 +70,17 @@ def test_a_thing_seen_from_the_side_is_found_with_its_corners() -> None:
 
 
 def test_every_occurrence_is_found() -> None:
-    photo = texture(1, (600, 300))
+    image = texture(1, (600, 300))
     spots = [turned(0, 0.8, (100, 120)), turned(10, 0.7, (300, 160)), turned(-8, 0.9, (480, 140))]
     for quad in spots:
-        photo = warped(PACK, quad, photo)
-    found = places(PACK, photo)
+        image = warped(PACK, quad, image)
+    found = places(PACK, image)
     assert len(found) == 3
     for quad in spots:
         corners = np.array(quad)
         box = Box.covering((*corners.min(axis=0), *corners.max(axis=0)), 600, 300)
         assert max(place.box.iou(box) for place in found) > 0.85
-    assert len(places(PACK, photo, most=2)) >= 2
+    assert len(places(PACK, image, most=2)) >= 2
 
 
 def test_a_mirrored_thing_is_found_and_said_to_be() -> None:
@@ -93,12 +93,12 @@ def test_a_mirrored_thing_is_found_and_said_to_be() -> None:
 
 def test_a_dark_and_compressed_thing_is_found() -> None:
     quad = turned(5, 0.8, (200, 150))
-    photo = ImageEnhance.Brightness(warped(PACK, quad, texture(1, (400, 300)))).enhance(0.25)
-    first = places(PACK, photo)[0]
+    image = ImageEnhance.Brightness(warped(PACK, quad, texture(1, (400, 300)))).enhance(0.25)
+    first = places(PACK, image)[0]
     assert np.abs(np.array(first.quad) - quad).max() < 4
 
 
-def test_a_thing_that_leaves_the_photo_keeps_its_box_inside() -> None:
+def test_a_thing_that_leaves_the_image_keeps_its_box_inside() -> None:
     quad = turned(0, 1, (40, 150))
     first = places(PACK, warped(PACK, quad, texture(1, (400, 300))))[0]
     assert first.box.inside(400, 300)

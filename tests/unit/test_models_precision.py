@@ -90,23 +90,23 @@ def test_auto_on_a_gpu_is_float16() -> None:
 
 
 def test_what_is_asked_for_is_given_and_emulation_is_said(cpu, gpu) -> None:
-    asked = "asked for by NEEDLE_PRECISION"
+    reason = "asked for by NEEDLE_PRECISION"
     cpu(SAPPHIRE)
     for name, dtype in (("float32", F32), ("bfloat16", BF16), ("float16", F16)):
-        assert resolve_precision(name, CPU) == Precision(dtype, asked)
+        assert resolve_precision(name, CPU) == Precision(dtype, reason)
     cpu(AVX2)
-    assert resolve_precision("float32", CPU) == Precision(F32, asked)
+    assert resolve_precision("float32", CPU) == Precision(F32, reason)
     for name, dtype in (("bfloat16", BF16), ("float16", F16)):
-        expected = Precision(dtype, f"{asked}; this CPU emulates it")
+        expected = Precision(dtype, f"{reason}; this CPU emulates it")
         assert resolve_precision(name, CPU) == expected
     cpu(SAPPHIRE, ONEDNN_MAX_CPU_ISA="AVX512_CORE_BF16")
     capped = "oneDNN, capped to AVX512_CORE_BF16 by ONEDNN_MAX_CPU_ISA, emulates it"
-    assert resolve_precision("bfloat16", CPU) == Precision(BF16, asked)
-    assert resolve_precision("float16", CPU) == Precision(F16, f"{asked}; {capped}")
+    assert resolve_precision("bfloat16", CPU) == Precision(BF16, reason)
+    assert resolve_precision("float16", CPU) == Precision(F16, f"{reason}; {capped}")
     gpu(9)
-    assert resolve_precision("bfloat16", GPU) == Precision(BF16, asked)
+    assert resolve_precision("bfloat16", GPU) == Precision(BF16, reason)
     gpu(7)
-    emulated = Precision(BF16, f"{asked}; this GPU emulates it")
+    emulated = Precision(BF16, f"{reason}; this GPU emulates it")
     assert resolve_precision("bfloat16", GPU) == emulated
 
 

@@ -50,8 +50,8 @@ def changed(nano: Checkpoint, classes: int, anchor_factor: float = 1.0) -> Check
     return Checkpoint(tensors, nano.architecture, tuple(f"thing {i}" for i in range(classes)))
 
 
-def labels(detector: YoloV5Detector, photo: Image.Image, threshold: float = 0.3) -> list[str]:
-    return [d.label for d in detector.detect([photo], confidence_threshold=threshold)[0]]
+def labels(detector: YoloV5Detector, image: Image.Image, threshold: float = 0.3) -> list[str]:
+    return [d.label for d in detector.detect([image], confidence_threshold=threshold)[0]]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -63,11 +63,11 @@ def test_cat_bird_bus_and_people_are_found(nano: Checkpoint, dtype: torch.dtype)
     assert found.count("person") >= 3
 
 
-def test_boxes_are_in_pixels_of_the_photo(nano: Checkpoint) -> None:
-    photo = shared_photo("bus.jpg")
+def test_boxes_are_in_pixels_of_the_image(nano: Checkpoint) -> None:
+    image = shared_photo("bus.jpg")
     detector = YoloV5Detector(nano, CPU)
-    small = detector.detect([photo], confidence_threshold=0.5)[0]
-    large = detector.detect([photo.resize((1620, 2160))], confidence_threshold=0.5)[0]
+    small = detector.detect([image], confidence_threshold=0.5)[0]
+    large = detector.detect([image.resize((1620, 2160))], confidence_threshold=0.5)[0]
     bus = [next(d for d in found if d.label == "bus") for found in (small, large)]
     corners = np.array([[d.x1, d.y1, d.x2, d.y2] for d in bus])
     np.testing.assert_allclose(corners[0] * 2, corners[1], atol=40)

@@ -1,4 +1,4 @@
-"""URLs: only http, only public addresses, and the address that was checked is the one asked."""
+"""URLs: only http, only public addresses, and the address that was checked is the one used."""
 
 from __future__ import annotations
 

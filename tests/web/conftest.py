@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from common.catalogue import ImageRecord
-from common.images import photo_key, regions_key, thumbnail_key
+from common.images import image_key, regions_key, thumbnail_key
 from common.redis import Client
 from common.services import Services
 from common.settings import Settings
@@ -71,10 +71,10 @@ def services(app: Flask) -> Services:
 @pytest.fixture
 def indexed(services: Services) -> ImageRecord:
     """Return an image as an index worker leaves it."""
-    content = photo(5, size=(60, 40), kind="JPEG")
+    content = plain(5, size=(60, 40), kind="JPEG")
     record = ImageRecord("image-1", "default", "a.jpg", "image/jpeg", 60, 40, len(content))
-    services.images.put(photo_key("default", "image-1"), content)
-    services.images.put(thumbnail_key("default", "image-1"), photo(kind="JPEG"))
+    services.images.put(image_key("default", "image-1"), content)
+    services.images.put(thumbnail_key("default", "image-1"), plain(kind="JPEG"))
     region = {"box": [0, 0, 30, 20], "source": "tile", "label": None, "confidence": None}
     services.images.put(regions_key("default", "image-1"), json.dumps([region]).encode())
     services.catalogue.add([record])
@@ -83,8 +83,8 @@ def indexed(services: Services) -> ImageRecord:
     return done
 
 
-def photo(colour: int = 0, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> bytes:
-    """Return the bytes of a plain photo; another colour is another photo."""
+def plain(colour: int = 0, size: tuple[int, int] = (40, 30), kind: str = "PNG") -> bytes:
+    """Return the bytes of an image or a query in one colour; another colour is another one."""
     buffer = io.BytesIO()
     Image.new("RGB", size, (colour, 90, 200)).save(buffer, kind)
     return buffer.getvalue()

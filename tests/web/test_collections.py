@@ -13,7 +13,7 @@ from common.catalogue import ImageRecord
 from common.errors import BrokerUnavailable
 from common.redis import Client
 from common.services import Services
-from tests.web.conftest import files, photo
+from tests.web.conftest import files, plain
 
 Tasks = Callable[[str], list[dict[str, Any]]]
 URL = "/api/v1/collections"
@@ -82,7 +82,7 @@ def test_regions_are_counted_also_as_they_come_and_go(
     assert count() == (1, 7)
 
 
-def test_deleting_is_a_job_with_an_item_for_each_photo_and_one_for_the_collection(
+def test_deleting_is_a_job_with_an_item_for_each_image_and_one_for_the_collection(
     client: FlaskClient, services: Services, tasks: Tasks
 ) -> None:
     services.catalogue.bind("c", encoder="e", dim=4)
@@ -100,18 +100,18 @@ def test_meanwhile_the_collection_takes_nothing(client: FlaskClient, services: S
     services.catalogue.bind("c", encoder="e", dim=4)
     job_id = client.delete(f"{URL}/c").json["job_id"]
     for answer in (
-        client.post("/api/v1/images", data={**files(photo()), "collection": "c"}),
+        client.post("/api/v1/images", data={**files(plain()), "collection": "c"}),
         client.post(URL, json={"name": "c"}),
     ):
         assert (answer.status_code, answer.json["error"]["code"]) == (409, "being_deleted")
         assert answer.json["error"]["job_id"] == job_id
-    other = client.post("/api/v1/images", data={**files(photo()), "collection": "d"})
+    other = client.post("/api/v1/images", data={**files(plain()), "collection": "d"})
     assert other.status_code == 202
 
 
 def test_jobs_that_index_into_it_are_cancelled_and_no_others(client: FlaskClient) -> None:
     posted = {
-        name: client.post("/api/v1/images", data={**files(photo()), "collection": name}).json
+        name: client.post("/api/v1/images", data={**files(plain()), "collection": name}).json
         for name in ("c", "d")
     }
     assert client.delete(f"{URL}/c").status_code == 202
@@ -122,7 +122,7 @@ def test_jobs_that_index_into_it_are_cancelled_and_no_others(client: FlaskClient
     assert statuses == {"c": "cancelled", "d": "queued"}
 
 
-def test_asked_for_again_it_is_the_same_job_whatever_died_in_between(
+def test_requested_again_it_is_the_same_job_whatever_died_in_between(
     client: FlaskClient, services: Services, tasks: Tasks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     services.catalogue.bind("c", encoder="e", dim=4)

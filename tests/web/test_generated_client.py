@@ -21,7 +21,7 @@ from werkzeug.serving import make_server
 from common.catalogue import ImageRecord
 from common.services import Services
 from common.settings import Settings
-from tests.web.conftest import photo
+from tests.web.conftest import plain
 from web.app import create_app
 
 CONFIG = Path(__file__).with_name("openapi_client.yml")
@@ -115,10 +115,10 @@ def test_files_and_boxes_go_as_a_form(
     generated: Generated, client: Any, services: Services, indexed: ImageRecord
 ) -> None:
     models, types = generated.of("models"), generated.of("types")
-    picture = types.File(payload=io.BytesIO(photo(1)), file_name="q.png", mime_type="image/png")
+    query = types.File(payload=io.BytesIO(plain(1)), file_name="q.png", mime_type="image/png")
     examples = [models.ImageExample(image_id=indexed.image_id, box=[0, 0, 9, 9])] * 2
     form = models.SearchForm(
-        file=[picture], box=[1, 2, 11, 12], examples=examples, negatives=examples[:1], rotate=True,
+        file=[query], box=[1, 2, 11, 12], examples=examples, negatives=examples[:1], rotate=True,
         wait=0, filter_=models.Filter.from_dict({"year": {"gte": 2020}}),
     )  # fmt: skip
     job = generated.of("api.search.search_post").sync(client=client, body=form)
@@ -131,8 +131,8 @@ def test_files_and_boxes_go_as_a_form(
 
 def test_images_are_posted_and_listed(generated: Generated, client: Any) -> None:
     models, types = generated.of("models"), generated.of("types")
-    picture = types.File(payload=io.BytesIO(photo(2)), file_name="a.png", mime_type="image/png")
-    form = models.IndexForm(files=[picture], profile=models.Profile.FAST)
+    image = types.File(payload=io.BytesIO(plain(2)), file_name="a.png", mime_type="image/png")
+    form = models.IndexForm(files=[image], profile=models.Profile.FAST)
     job = generated.of("api.images.images_post").sync(client=client, body=form)
     assert (job.kind, job.progress.total) == (models.Kind.INDEX, 1)
     page = generated.of("api.jobs.jobs_items").sync(job.job_id, client=client)

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from common.errors import BrokerUnavailable
 from common.redis import Client
 from common.services import Services
-from tests.web.conftest import files, photo
+from tests.web.conftest import files, plain
 from web import idempotency
 
 Tasks = Callable[[str], list[dict[str, Any]]]
@@ -24,12 +24,12 @@ KEY = {"Idempotency-Key": "one-1"}
 
 
 def _search(**fields: Any) -> dict[str, Any]:
-    return {"file": (io.BytesIO(photo(1)), "q.png"), "wait": "0", **fields}
+    return {"file": (io.BytesIO(plain(1)), "q.png"), "wait": "0", **fields}
 
 
-def test_the_same_photos_with_the_same_key_are_one_job(client: FlaskClient, tasks: Tasks) -> None:
+def test_the_same_images_with_the_same_key_are_one_job(client: FlaskClient, tasks: Tasks) -> None:
     # The boundary of each request is another; what it asks for is the same.
-    answers = [client.post(IMAGES, data=files(photo(), photo(9)), headers=KEY) for _ in range(3)]
+    answers = [client.post(IMAGES, data=files(plain(), plain(9)), headers=KEY) for _ in range(3)]
     assert {answer.status_code for answer in answers} == {202}
     assert len({answer.json["job_id"] for answer in answers}) == 1
     assert len(tasks("index")) == 1
@@ -56,16 +56,16 @@ def test_json_is_compared_by_what_it_says(client: FlaskClient, tasks: Tasks) -> 
 @pytest.mark.parametrize(
     "other",
     [
-        {"data": lambda: files(photo(1))},
-        {"data": lambda: files(photo(), names=("b.png",))},
-        {"data": lambda: {**files(photo()), "collection": "other"}},
+        {"data": lambda: files(plain(1))},
+        {"data": lambda: files(plain(), names=("b.png",))},
+        {"data": lambda: {**files(plain()), "collection": "other"}},
         {"json": lambda: {"urls": ["http://93.184.216.34/a.jpg"]}},
     ],
 )
 def test_a_key_with_another_request_is_refused(
     client: FlaskClient, tasks: Tasks, other: dict[str, Callable[[], Any]]
 ) -> None:
-    client.post(IMAGES, data=files(photo()), headers=KEY)
+    client.post(IMAGES, data=files(plain()), headers=KEY)
     body = {name: make() for name, make in other.items()}
     answer = client.post(IMAGES, **body, headers=KEY)
     assert (answer.status_code, answer.json["error"]["code"]) == (422, "idempotency_key_reused")
@@ -74,7 +74,7 @@ def test_a_key_with_another_request_is_refused(
 
 def test_other_keys_and_other_calls_are_apart(client: FlaskClient) -> None:
     ids = [
-        client.post(IMAGES, data=files(photo()), headers={"Idempotency-Key": key}).json["job_id"]
+        client.post(IMAGES, data=files(plain()), headers={"Idempotency-Key": key}).json["job_id"]
         for key in ("a", "b")
     ]
     ids.append(client.post(SEARCH, data=_search(), headers={"Idempotency-Key": "a"}).json["job_id"])
@@ -83,7 +83,7 @@ def test_other_keys_and_other_calls_are_apart(client: FlaskClient) -> None:
 
 def test_two_at_once_make_one_job(app: Flask, tasks: Tasks) -> None:
     def post(_: int) -> str:
-        answer = app.test_client().post(IMAGES, data=files(photo(), photo(9)), headers=KEY)
+        answer = app.test_client().post(IMAGES, data=files(plain(), plain(9)), headers=KEY)
         assert answer.status_code == 202, answer.json
         found: str = answer.json["job_id"]
         return found
@@ -94,7 +94,7 @@ def test_two_at_once_make_one_job(app: Flask, tasks: Tasks) -> None:
 
 
 def test_a_key_is_kept_a_day(client: FlaskClient, redis: Client) -> None:
-    client.post(IMAGES, data=files(photo()), headers=KEY)
+    client.post(IMAGES, data=files(plain()), headers=KEY)
     (name,) = redis.keys("needle:once:*")
     assert 86_000 < redis.ttl(name) <= 86_400
 
@@ -107,23 +107,23 @@ def test_a_request_that_fails_leaves_its_key_free(
 
     with monkeypatch.context() as patched:
         patched.setattr(services.queue, "submit", away)
-        assert client.post(IMAGES, data=files(photo()), headers=KEY).status_code == 503
+        assert client.post(IMAGES, data=files(plain()), headers=KEY).status_code == 503
     assert redis.keys("*") == []
     bad = client.post(SEARCH, data=_search(box="0,0,999,999"), headers=KEY)
     assert (bad.status_code, redis.keys("*")) == (400, [])
-    assert client.post(IMAGES, data=files(photo()), headers=KEY).status_code == 202
+    assert client.post(IMAGES, data=files(plain()), headers=KEY).status_code == 202
 
 
 def test_what_a_dead_process_left_is_made_again_under_the_same_id(
     client: FlaskClient, redis: Client, tasks: Tasks
 ) -> None:
-    first = client.post(IMAGES, data=files(photo()), headers=KEY).json["job_id"]
+    first = client.post(IMAGES, data=files(plain()), headers=KEY).json["job_id"]
     (name,) = redis.keys("needle:once:*")
     claim = json.loads(redis.get(name))
     # As if the process had died between the claim and the tasks, long ago.
     redis.delete("index", f"needle:job:{first}", f"needle:job:{first}:items")
     redis.set(name, json.dumps({**claim, "done": False, "at": claim["at"] - 10_000}))
-    again = client.post(IMAGES, data=files(photo()), headers=KEY)
+    again = client.post(IMAGES, data=files(plain()), headers=KEY)
     assert (again.status_code, again.json["job_id"]) == (202, first)
     assert [task["job_id"] for task in tasks("index")] == [first]
 
@@ -132,22 +132,22 @@ def test_a_first_request_that_takes_long_is_a_409_to_the_second(
     client: FlaskClient, redis: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(idempotency, "PATIENCE_S", 0.0)
-    client.post(IMAGES, data=files(photo()), headers=KEY)
+    client.post(IMAGES, data=files(plain()), headers=KEY)
     (name,) = redis.keys("needle:once:*")
     redis.set(name, json.dumps({**json.loads(redis.get(name)), "done": False}))
-    answer = client.post(IMAGES, data=files(photo()), headers=KEY)
+    answer = client.post(IMAGES, data=files(plain()), headers=KEY)
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "in_progress")
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "\xe9"])
 def test_a_key_that_is_none_is_refused(client: FlaskClient, redis: Client, key: str) -> None:
-    answer = client.post(IMAGES, data=files(photo()), headers={"Idempotency-Key": key})
+    answer = client.post(IMAGES, data=files(plain()), headers={"Idempotency-Key": key})
     assert (answer.status_code, answer.json["error"]["code"]) == (400, "bad_request")
     assert redis.keys("*") == []
 
 
 def test_a_full_queue_does_not_hide_the_job_of_a_key(client: FlaskClient, redis: Client) -> None:
-    job_id = client.post(IMAGES, data=files(photo()), headers=KEY).json["job_id"]
+    job_id = client.post(IMAGES, data=files(plain()), headers=KEY).json["job_id"]
     redis.rpush("index", *["{}"] * 30)
-    again = client.post(IMAGES, data=files(photo()), headers=KEY)
+    again = client.post(IMAGES, data=files(plain()), headers=KEY)
     assert (again.status_code, again.json["job_id"]) == (202, job_id)

@@ -14,14 +14,14 @@ from common.catalogue import ImageRecord
 from common.jobs import Item, Kind
 from common.redis import Client
 from common.services import Services
-from tests.web.conftest import files, photo
+from tests.web.conftest import files, plain
 
 Add = Callable[..., None]
 
 
 @pytest.fixture
 def add(services: Services) -> Add:
-    """Return what adds an indexed photo."""
+    """Return what adds an indexed image."""
 
     def make(name: str, at: float, collection: str = "default", **metadata: Any) -> None:
         record = ImageRecord(name, collection, f"{name}.JPG", "image/jpeg", 9, 9, 1, metadata)
@@ -44,7 +44,7 @@ def _walk(client: FlaskClient, path: str, key: str, name: str) -> list[list[str]
     return pages
 
 
-def test_pages_hold_every_photo_once_also_those_of_one_moment(
+def test_pages_hold_every_image_once_also_those_of_one_moment(
     client: FlaskClient, add: Add
 ) -> None:
     for n in range(7):
@@ -89,7 +89,7 @@ def test_offset_goes_on_working_and_total_counts_all(client: FlaskClient, add: A
         ("name=nothing", []),
     ],
 )
-def test_photos_are_found_by_name_and_metadata(
+def test_images_are_found_by_name_and_metadata(
     client: FlaskClient, add: Add, query: str, found: list[str]
 ) -> None:
     add("red-1", 1.0, shop="Basel", tags=["a", "b"], year=2021)
@@ -127,7 +127,7 @@ def _job(services: Services, name: str, kind: Kind = Kind.INDEX) -> None:
 def test_jobs_are_listed_newest_first_without_their_results(
     client: FlaskClient, services: Services
 ) -> None:
-    posted = client.post("/api/v1/images", data=files(photo())).json["job_id"]
+    posted = client.post("/api/v1/images", data=files(plain())).json["job_id"]
     _job(services, "search-1", Kind.SEARCH)
     services.jobs.succeed("search-1", {"matches": []})
     listed = client.get("/api/v1/jobs").json

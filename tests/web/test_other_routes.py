@@ -21,14 +21,14 @@ from common.redis import Client
 from common.services import Services
 from tests.conftest import REPO
 from tests.unit.test_orders import FORM_1_SEARCH
-from tests.web.conftest import files, photo
+from tests.web.conftest import files, plain
 
 Tasks = Callable[[str], list[dict[str, Any]]]
 SEARCH = "/api/v1/search"
 
 
 def query(**fields: Any) -> dict[str, Any]:
-    return {"file": (io.BytesIO(photo(1)), "q.png"), "wait": "0", **fields}
+    return {"file": (io.BytesIO(plain(1)), "q.png"), "wait": "0", **fields}
 
 
 def test_a_search_is_recorded_then_enqueued(
@@ -42,7 +42,7 @@ def test_a_search_is_recorded_then_enqueued(
     details = services.jobs.get(job_id).details
     assert (details["limit"], details["aggregate"]) == (5, "mean")
     assert details["box"] == [1, 2, 11, 12]
-    assert services.images.open(query_key(job_id)) == photo(1)
+    assert services.images.open(query_key(job_id)) == plain(1)
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,12 @@ def test_a_finished_search_carries_urls(client: FlaskClient, services: Services)
 
 
 def test_a_result_repeats_every_field_of_the_query(client: FlaskClient, services: Services) -> None:
-    asked = {"rotate": True, "same_kind": 0.5, "detect": True, "text_weight": 0.2}
-    job_id = client.post(SEARCH, data=query(**asked, box="1,2,11,12")).json["job_id"]
+    options = {"rotate": True, "same_kind": 0.5, "detect": True, "text_weight": 0.2}
+    job_id = client.post(SEARCH, data=query(**options, box="1,2,11,12")).json["job_id"]
     services.jobs.succeed(job_id, {"matches": []})
     found = client.get(f"/api/v1/jobs/{job_id}").json["result"]["query"]
     assert found == {
-        **asked, "box": [1, 2, 11, 12], "filename": "q.png", "url": None, "image_id": None,
+        **options, "box": [1, 2, 11, 12], "filename": "q.png", "url": None, "image_id": None,
         "text": None, "examples": [], "negatives": [],
     }  # fmt: skip
 
@@ -145,14 +145,14 @@ def test_a_job_that_cannot_be_read_says_so(client: FlaskClient, services: Servic
 
 
 def test_a_new_job_tells_how_far_it_is(client: FlaskClient) -> None:
-    job = client.post("/api/v1/images", data=files(photo(1), photo(2))).json
+    job = client.post("/api/v1/images", data=files(plain(1), plain(2))).json
     assert job["progress"] == {
         "total": 2, "done": 0, "failed": 0, "rate_per_s": None, "eta_s": None,
     }  # fmt: skip
 
 
 def test_an_answer_about_a_job_is_one_read(client: FlaskClient, redis: Client) -> None:
-    job_id = client.post("/api/v1/images", data=files(photo())).json["job_id"]
+    job_id = client.post("/api/v1/images", data=files(plain())).json["job_id"]
     redis.config_resetstat()
     assert client.get(f"/api/v1/jobs/{job_id}").status_code == 200
     commands = {
@@ -165,7 +165,7 @@ def test_an_answer_about_a_job_is_one_read(client: FlaskClient, redis: Client) -
 
 
 def test_a_job_can_be_cancelled_and_unknown_ones_are_404(client: FlaskClient) -> None:
-    job_id = client.post("/api/v1/images", data=files(photo())).json["job_id"]
+    job_id = client.post("/api/v1/images", data=files(plain())).json["job_id"]
     assert client.delete(f"/api/v1/jobs/{job_id}").json["status"] == "cancelled"
     items = client.get(f"/api/v1/jobs/{job_id}/items").json["items"]
     assert [item["status"] for item in items] == ["cancelled"]
@@ -187,7 +187,7 @@ def test_the_file_comes_back_byte_for_byte_and_may_be_kept(
     client: FlaskClient, indexed: ImageRecord
 ) -> None:
     answer = client.get("/api/v1/images/image-1/file")
-    assert answer.data == photo(5, size=(60, 40), kind="JPEG")
+    assert answer.data == plain(5, size=(60, 40), kind="JPEG")
     assert answer.content_type == "image/jpeg"
     etag = answer.headers["ETag"]
     again = client.get("/api/v1/images/image-1/file", headers={"If-None-Match": etag})

@@ -16,7 +16,7 @@ from web.page import STATIC
 SCRIPTS = sorted(path for path in STATIC.glob("*.js") if path.name != "docs.js")
 SCRIPT = "\n".join(path.read_text() for path in SCRIPTS)
 REQUEST = re.compile(r"""(?:\bcall|\.open)\("(GET|POST|DELETE)", ["`]([^"`]+)["`]""")
-LINK_MADE_HERE = 1  # the crop of a box, which `cropUrl` makes; every other address is asked for
+LINK_MADE_HERE = 1  # the crop of a box, which `cropUrl` makes; every other address is requested
 ELEMENT = re.compile(r"""\$\("([^"]+)"\)""")
 IMPORT = re.compile(r"""from "\./([\w.]+)";""")
 
@@ -34,7 +34,7 @@ def test_the_page_is_html_under_a_strict_policy(client: FlaskClient) -> None:
     assert "unsafe" not in policy
 
 
-def test_html_has_the_policy_by_its_other_path_too_and_pictures_do_not(client: FlaskClient) -> None:
+def test_html_has_the_policy_by_its_other_path_too_and_icons_do_not(client: FlaskClient) -> None:
     with client.get("/static/index.html") as answer:
         assert "Content-Security-Policy" in answer.headers
     with client.get("/static/icon.svg") as answer:

@@ -1,4 +1,4 @@
-"""`POST /images`: photos in, a job out; bad input changes nothing."""
+"""`POST /images`: images in, a job out; bad input changes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from flask.testing import FlaskClient
 
 from common.redis import Client
 from common.settings import Settings
-from tests.web.conftest import files, photo
+from tests.web.conftest import files, plain
 from web.app import create_app
 
 URL = "/api/v1/images"
@@ -33,7 +33,7 @@ def items_of(client: FlaskClient, job: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_many_files_become_one_job_in_chunks(client: FlaskClient, tasks: Tasks) -> None:
-    answer = client.post(URL, data=files(*[photo(n) for n in range(10)]))
+    answer = client.post(URL, data=files(*[plain(n) for n in range(10)]))
     assert answer.status_code == 202
     job = answer.json
     assert answer.headers["Location"] == f"/api/v1/jobs/{job['job_id']}"
@@ -43,22 +43,22 @@ def test_many_files_become_one_job_in_chunks(client: FlaskClient, tasks: Tasks) 
 
 
 def test_a_message_carries_ids_and_no_pixels(client: FlaskClient, redis: Client) -> None:
-    client.post(URL, data=files(photo(size=(900, 900))))
+    client.post(URL, data=files(plain(size=(900, 900))))
     assert len(redis.lindex("index", 0)) < 2000
 
 
 def test_a_bad_file_is_a_failed_item_and_the_rest_goes_on(client: FlaskClient) -> None:
-    job = client.post(URL, data=files(photo(1), b"no picture", photo(2))).json
+    job = client.post(URL, data=files(plain(1), b"no image", plain(2))).json
     items = items_of(client, job)
     assert [item["status"] for item in items] == ["queued", "failed", "queued"]
     assert items[1]["error"]["code"] == "invalid_image"
     assert job["progress"]["failed"] == 1
 
 
-def test_equal_photos_have_equal_ids_and_collections_keep_them_apart(client: FlaskClient) -> None:
-    first = items_of(client, client.post(URL, data=files(photo(1))).json)
-    again = items_of(client, client.post(URL, data=files(photo(1))).json)
-    other = files(photo(1)) | {"collection": "other"}
+def test_equal_images_have_equal_ids_and_collections_keep_them_apart(client: FlaskClient) -> None:
+    first = items_of(client, client.post(URL, data=files(plain(1))).json)
+    again = items_of(client, client.post(URL, data=files(plain(1))).json)
+    other = files(plain(1)) | {"collection": "other"}
     apart = items_of(client, client.post(URL, data=other).json)
     assert first[0]["image_id"] == again[0]["image_id"] != apart[0]["image_id"]
 
@@ -79,7 +79,7 @@ def archive(kind: str, members: dict[str, bytes]) -> bytes:
 
 
 def test_a_name_that_is_no_utf_8_is_made_readable(client: FlaskClient) -> None:
-    packed = archive("", {"caf\udce9.png": photo(1), "caf\udce9.txt": b"hello"})
+    packed = archive("", {"caf\udce9.png": plain(1), "caf\udce9.txt": b"hello"})
     job = client.post(URL, data=files(packed, names=("a.tar",))).json
     items = client.get(f"/api/v1/jobs/{job['job_id']}/items").json["items"]
     assert [item["name"] for item in items] == ["caf?.png", "caf?.txt"]
@@ -89,9 +89,9 @@ def test_a_name_that_is_no_utf_8_is_made_readable(client: FlaskClient) -> None:
 @pytest.mark.parametrize("kind", ["zip", "", "gz", "bz2", "xz"])
 def test_an_archive_is_unpacked(client: FlaskClient, kind: str) -> None:
     members = {
-        "holiday/a.png": photo(1),
+        "holiday/a.png": plain(1),
         "holiday/notes.txt": b"hello",
-        "../../b.png": photo(2),
+        "../../b.png": plain(2),
         "__MACOSX/holiday/._a.png": b"junk",
         ".DS_Store": b"junk",
     }
@@ -104,15 +104,15 @@ def test_an_archive_is_unpacked(client: FlaskClient, kind: str) -> None:
     ]
 
 
-def test_an_archive_without_a_photo_is_refused(client: FlaskClient, redis: Client) -> None:
+def test_an_archive_without_an_image_is_refused(client: FlaskClient, redis: Client) -> None:
     for members in ({}, {"__MACOSX/._a.png": b"junk"}):
         refused(client, {"data": files(archive("gz", members))}, 400, "bad_request")
     assert redis.keys("*") == []
 
 
 def test_a_damaged_archive_is_a_failed_item(client: FlaskClient) -> None:
-    packed = archive("zip", {"a.png": photo(1)})
-    job = client.post(URL, data=files(packed[: len(packed) // 2], photo(2))).json
+    packed = archive("zip", {"a.png": plain(1)})
+    job = client.post(URL, data=files(packed[: len(packed) // 2], plain(2))).json
     assert [item["status"] for item in items_of(client, job)] == ["failed", "queued"]
 
 
@@ -131,7 +131,7 @@ def refused(client: FlaskClient, body: Any, status: int, code: str) -> dict[str,
         ({}, 400, "bad_request"),
         ({"data": {"files": (io.BytesIO(b"text"), "a.txt")}}, 415, "invalid_image"),
         ({"data": {"files": (io.BytesIO(b""), "a.png")}}, 415, "invalid_image"),
-        ({"data": {"photo": (io.BytesIO(photo()), "a.png")}}, 400, "bad_request"),
+        ({"data": {"photo": (io.BytesIO(plain()), "a.png")}}, 400, "bad_request"),
         ({"json": {"urls": []}}, 400, "bad_request"),
         ({"json": {"urls": ["ftp://example.org/a.jpg"]}}, 400, "invalid_url"),
         ({"json": {"urls": ["http://127.0.0.1:6379/"]}}, 400, "invalid_url"),
@@ -167,13 +167,13 @@ def test_bad_input_is_a_4xx_and_changes_nothing(
     ],
 )
 def test_a_bad_field_is_named(client: FlaskClient, redis: Client, field: str, value: str) -> None:
-    error = refused(client, {"data": files(photo()) | {field: value}}, 400, "bad_request")
+    error = refused(client, {"data": files(plain()) | {field: value}}, 400, "bad_request")
     assert error["fields"][0]["field"].startswith(field)
     assert redis.keys("*") == []
 
 
 def test_options_travel_with_the_job(client: FlaskClient, app: Any) -> None:
-    data = files(photo()) | {"confidence_threshold": "0.4", "batch_size": "2"}
+    data = files(plain()) | {"confidence_threshold": "0.4", "batch_size": "2"}
     data |= {"local_features": "0"}
     job = client.post(URL, data=data | {"metadata": '{"shop": "Basel", "tags": ["a"]}'}).json
     details = app.extensions["needle"].jobs.get(job["job_id"]).details
@@ -182,23 +182,23 @@ def test_options_travel_with_the_job(client: FlaskClient, app: Any) -> None:
     assert details["metadata"] == {"shop": "Basel", "tags": ["a"]}
 
 
-def test_too_many_photos_leave_nothing_behind(
+def test_too_many_images_leave_nothing_behind(
     client: FlaskClient, redis: Client, settings: Settings
 ) -> None:
-    packed = archive("zip", {f"{n}.png": photo(n) for n in range(60)})
+    packed = archive("zip", {f"{n}.png": plain(n) for n in range(60)})
     refused(client, {"data": files(packed)}, 413, "too_large")
     assert stored(settings.data_dir) == []
     assert [key for key in redis.keys("*") if "job" in key or key == "index"] == []
 
 
-def test_a_file_or_a_photo_that_is_too_large_says_so(client: FlaskClient) -> None:
-    refused(client, {"data": files(photo() + b"0" * 200_000)}, 413, "image_too_large")
-    refused(client, {"data": files(photo(size=(2000, 2000)))}, 413, "image_too_large")
+def test_a_file_or_an_image_that_is_too_large_says_so(client: FlaskClient) -> None:
+    refused(client, {"data": files(plain() + b"0" * 200_000)}, 413, "image_too_large")
+    refused(client, {"data": files(plain(size=(2000, 2000)))}, 413, "image_too_large")
 
 
 def test_a_full_queue_is_a_429_with_retry_after(client: FlaskClient, redis: Client) -> None:
     redis.rpush("index", *range(20))
-    answer = client.post(URL, data=files(photo()))
+    answer = client.post(URL, data=files(plain()))
     assert answer.status_code == 429
     assert answer.headers["Retry-After"]
     assert redis.keys("needle:*") == []
@@ -208,14 +208,14 @@ def test_a_collection_of_another_encoder_is_a_409(client: FlaskClient, app: Any)
     services = app.extensions["needle"]
     services.catalogue.bind("default", encoder="old", dim=4)
     services.redis.hset("needle:models", "index", '{"encoder": "new", "has_text": false}')
-    error = refused(client, {"data": files(photo())}, 409, "encoder_mismatch")
+    error = refused(client, {"data": files(plain())}, 409, "encoder_mismatch")
     assert "old" in error["message"] and "new" in error["message"]
 
 
 def test_without_redis_it_is_a_503_within_two_seconds_and_nothing_stays(tmp_path: Path) -> None:
     app = create_app(Settings(data_dir=tmp_path, redis_url="redis://127.0.0.1:1/0"))
     started = time.monotonic()
-    answer = app.test_client().post(URL, data=files(photo()))
+    answer = app.test_client().post(URL, data=files(plain()))
     assert answer.status_code == 503
     assert answer.json["error"]["code"] == "broker_unavailable"
     assert answer.headers["Retry-After"]
@@ -228,7 +228,7 @@ def test_a_redis_that_hangs_is_a_503_within_two_seconds(tmp_path: Path) -> None:
         url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
         app = create_app(Settings(data_dir=tmp_path, redis_url=url))
         started = time.monotonic()
-        answer = app.test_client().post(URL, data=files(photo()))
+        answer = app.test_client().post(URL, data=files(plain()))
     assert answer.status_code == 503
     assert time.monotonic() - started < 2
     assert stored(tmp_path) == []
@@ -238,7 +238,7 @@ def test_a_broker_that_fails_between_record_and_task_leaves_no_half_job(
     client: FlaskClient, redis: Client, settings: Settings
 ) -> None:
     redis.set("index", "not a list")  # every LPUSH onto the queue now fails
-    answer = client.post(URL, data=files(photo()))
+    answer = client.post(URL, data=files(plain()))
     assert answer.status_code == 503
     assert redis.keys("needle:job*") == []
     assert redis.hgetall("needle:images:default") == {}

@@ -9,7 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from common.redis import Client
-from tests.web.conftest import files, photo
+from tests.web.conftest import files, plain
 
 JSON = {"Content-Type": "application/json"}
 DEEP = b"[" * 100_000
@@ -75,7 +75,7 @@ def test_a_405_names_what_is_allowed(client: FlaskClient) -> None:
 
 def test_a_full_queue_is_429_with_a_time_to_come_back(client: FlaskClient, redis: Client) -> None:
     redis.rpush("index", *range(20))
-    answer = client.post("/api/v1/images", data=files(photo()))
+    answer = client.post("/api/v1/images", data=files(plain()))
     assert (answer.status_code, answer.json["error"]["code"]) == (429, "overloaded")
     assert int(answer.headers["Retry-After"]) > 0
 

@@ -16,7 +16,7 @@ from common import pictures
 from common.catalogue import ImageRecord
 from common.contract.orders import IndexOrder, SearchOrder
 from common.ids import image_id
-from common.images import photo_key, query_key
+from common.images import image_key, query_key
 from common.jobs import Item, Job, Kind
 from common.redis import Client
 from common.settings import Settings
@@ -50,7 +50,7 @@ VOCABULARY = Vocabulary.load()
 
 
 def noise(seed: int, size: tuple[int, int] = (160, 120)) -> Image.Image:
-    """Return a photo of soft random colours; another seed is another photo."""
+    """Return an image of soft random colours; another seed is another image."""
     blocks = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), dtype=np.uint8)
     return Image.fromarray(blocks).resize(size, Image.Resampling.BICUBIC)
 
@@ -71,17 +71,17 @@ class World:
     indexing: IndexPipeline
     searching: SearchPipeline
 
-    def post(self, *photos: bytes, job_id: str = "job", **details: Any) -> list[str]:
-        """Do what web does with posted photos; return their ids."""
+    def post(self, *images: bytes, job_id: str = "job", **details: Any) -> list[str]:
+        """Do what web does with posted images; return their ids."""
         ids = []
-        for content in photos:
+        for content in images:
             name = image_id(content, "default")
             ids.append(name)
             try:
                 header = pictures.inspect(content, max_pixels=10**8)
             except pictures.InvalidImage:
                 header = pictures.Header("PNG", 1, 1)
-            self.base.images.put(photo_key("default", name), content)
+            self.base.images.put(image_key("default", name), content)
             record = ImageRecord(
                 name, "default", f"{name[:4]}.png", header.media_type, header.width, header.height,
                 len(content), details.get("metadata") or {},
@@ -122,7 +122,7 @@ class World:
         return self.base.jobs.get(job_id)
 
     def with_detections(self, *detections: Detection) -> World:
-        """Return the same worker with a detector that finds these in every photo."""
+        """Return the same worker with a detector that finds these in every image."""
         return self.detecting_with(FixedDetector(detections))
 
     def verifying(self, most_images: int = 30, *, budget_s: float = 30) -> World:

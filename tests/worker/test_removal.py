@@ -18,7 +18,7 @@ from worker.removal import delete_some
 
 @pytest.fixture
 def filled(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """Return a worker with three photos indexed and one that is not; tasks take two items."""
+    """Return a worker with three images indexed and one that is not; tasks take two items."""
     world.post(*(png(noise(n)) for n in range(3)))
     world.index()
     world.post(png(noise(3)), job_id="later")

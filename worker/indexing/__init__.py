@@ -1,1 +1,1 @@
-"""The index pipeline: from a job's items to photos that can be found."""
+"""The index pipeline: from a job's items to images that can be found."""

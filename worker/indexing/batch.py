@@ -126,13 +126,13 @@ class Batch:
                 arrays[name].tobytes() if name in arrays else b""
                 for name in ("thumbnails", "keypoints")
             )
-        told = head.pop("images")
+        image_heads = head.pop("images")
         images = tuple(
             _image_of(image, thumbnail, own)
             for image, thumbnail, own in zip(
-                told,
-                _parts(thumbnails, [image.get("thumbnail_bytes") for image in told]),
-                _parts(keypoints, [image.get("keypoints_bytes") for image in told]),
+                image_heads,
+                _parts(thumbnails, [image.get("thumbnail_bytes") for image in image_heads]),
+                _parts(keypoints, [image.get("keypoints_bytes") for image in image_heads]),
                 strict=True,
             )
         )

@@ -17,7 +17,7 @@ NOVEL_IOU = 0.8
 DETECTED_SHARE = 0.6
 """Of the budget, at most this is for detections: the tiles must reach what nothing detects."""
 COARSE = 3.5
-"""Tiles of more than the photo's shorter side divided by this show scenes, which no detector boxes.
+"""Tiles of more than the image's shorter side divided by this show scenes, which no detector boxes.
 Smaller ones make up for what it leaves out."""
 
 
@@ -27,9 +27,9 @@ def choose(
     enough: int,
     image: Image.Image,
 ) -> list[Proposal]:
-    """Return at most `budget` of a photo's proposals, in their order.
+    """Return at most `budget` of an image's proposals, in their order.
 
-    The whole photo always stays; then come detections, by confidence; then coarse tiles, by detail;
+    The whole image always stays; then come detections, by confidence; then coarse tiles, by detail;
     then fine ones, but only while there are fewer than `enough` regions: a detector that boxes many
     things leaves little for them to find. Sizes (octaves of area) take turns, so that many small
     regions do not crowd out the large ones, nor the other way round.

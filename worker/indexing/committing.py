@@ -1,6 +1,6 @@
 """The commit: everything that is written of an image, and the end of its item after that.
 
-Vectors come first, then the files beside the photo, then the catalogue, and last the job's items.
+Vectors come first, then the files beside the image, then the catalogue, and last the job's items.
 Each step may be repeated, and the items end only when everything before is written: whatever is
 killed in between, the task that runs again completes the same state.
 """
@@ -14,7 +14,7 @@ from typing import Protocol
 
 from common.catalogue import Catalogue
 from common.errors import NotFound
-from common.images import ImageStore, local_key, photo_folder, regions_key, thumbnail_key
+from common.images import ImageStore, image_folder, local_key, regions_key, thumbnail_key
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
 from worker.indexing.batch import Batch, IndexedImage
@@ -68,7 +68,7 @@ class Writer:
         if image_id not in self.catalogue.find(collection, [image_id]):
             self.store.delete_image(collection, image_id)
             self.words.delete_image(collection, image_id)
-            self.images.delete(photo_folder(collection, image_id))
+            self.images.delete(image_folder(collection, image_id))
 
     def _write_points(self, batch: Batch, dim: int) -> None:
         self.store.ensure_collection(batch.collection, dim)
@@ -85,7 +85,7 @@ class Writer:
                 self.words.delete_image(batch.collection, image.record.image_id)
 
     def _write_files(self, collection: str, image: IndexedImage) -> None:
-        """Write thumbnail, local features and the list of regions beside the photo."""
+        """Write thumbnail, local features and the list of regions beside the image."""
         name = image.record.image_id
         if image.thumbnail is not None:
             self.images.put(thumbnail_key(collection, name), image.thumbnail)
@@ -116,4 +116,4 @@ def _regions_json(regions: tuple[Region, ...]) -> bytes:
 def _ended(image: IndexedImage, kept: set[str]) -> Item:
     if image.record.image_id in kept:
         return image.item.ended(ItemStatus.INDEXED, image.record.image_id)
-    return image.item.failed(NotFound("The photo was deleted while it was being indexed."))
+    return image.item.failed(NotFound("The image was deleted while it was being indexed."))

@@ -11,7 +11,7 @@ from worker.indexing.options import IndexOptions
 from worker.local.features import extract
 from worker.local.keypoints import Keypoints
 from worker.local.vocabulary import Vocabulary
-from worker.local.words import photo_words
+from worker.local.words import image_words
 
 
 @dataclass(frozen=True)
@@ -41,5 +41,5 @@ class Describer:
     def _described(self, image: LoadedImage, most: int) -> LoadedImage:
         keypoints = Keypoints.of(extract(image.pixels, most), self.vocabulary)
         content = keypoints.to_bytes(self.vocabulary)
-        features = Features(content, photo_words(keypoints, self.vocabulary))
+        features = Features(content, image_words(keypoints, self.vocabulary))
         return replace(image, features=features)

@@ -1,4 +1,4 @@
-"""How much there is to see in each part of a photo."""
+"""How much there is to see in each part of an image."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from common.geometry import Box
 from worker.boxes import corners
 
 SIDE_PX = 512
-"""The photo's longer side while it is looked at: tiles are larger than what is lost."""
+"""The image's longer side while it is looked at: tiles are larger than what is lost."""
 
 
 class Detail:
-    """The mean strength of edges within any box of one photo, each in constant time."""
+    """The mean strength of edges within any box of one image, each in constant time."""
 
     def __init__(self, image: Image.Image) -> None:
-        """Look at an RGB photo once, at a small size."""
+        """Look at an RGB image once, at a small size."""
         gain = min(1.0, SIDE_PX / max(image.size))
         self._gain = gain
         size = (max(1, round(image.width * gain)), max(1, round(image.height * gain)))

@@ -62,7 +62,7 @@ def _indexed(image: LoadedImage) -> IndexedImage:
 
 
 def _lists(crops: Iterable[Image.Image]) -> Iterator[list[Image.Image]]:
-    """Yield lists of at most CROPS_AT_ONCE; the crops are cut as they are asked for."""
+    """Yield lists of at most CROPS_AT_ONCE; each is cut when its list is made."""
     rest = iter(crops)
     while part := list(islice(rest, CROPS_AT_ONCE)):
         yield part

@@ -16,7 +16,7 @@ from worker.vectors.base import Region
 class Features:
     """An image's local features, as they are kept.
 
-    `keypoints` are the bytes beside the photo (`worker.local.keypoints`), `words` int64 (N,) its
+    `keypoints` are the bytes beside the image (`worker.local.keypoints`), `words` int64 (N,) its
     visual words, ascending and without doubles.
     """
 

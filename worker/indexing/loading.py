@@ -11,7 +11,7 @@ from common import pictures
 from common.catalogue import Catalogue, ImageRecord
 from common.errors import NotFound, Permanent
 from common.ids import image_id
-from common.images import ImageStore, photo_key
+from common.images import ImageStore, image_key
 from common.jobs import Item, ItemStatus
 from worker.fetch import Fetcher
 from worker.indexing.image import LoadedImage
@@ -49,7 +49,7 @@ class Loader:
         for item in ended:
             if item.error is not None:
                 log.info("%s: %s", item.name, item.error["message"])
-        return Loaded([one for one in outcomes if isinstance(one, LoadedImage)], ended)
+        return Loaded([image for image in outcomes if isinstance(image, LoadedImage)], ended)
 
     def _load(self, item: Item, options: IndexOptions, recipe: str) -> LoadedImage | Item:
         try:
@@ -58,16 +58,16 @@ class Loader:
             else:
                 record = self.catalogue.get(options.collection, item.image_id)
             item = replace(item, image_id=record.image_id)
-            wanted = record.metadata if options.metadata is None else options.metadata
-            if record.recipe == recipe and record.metadata == wanted:
+            metadata = record.metadata if options.metadata is None else options.metadata
+            if record.recipe == recipe and record.metadata == metadata:
                 return item.ended(ItemStatus.UNCHANGED, record.image_id)
-            return self._decode(item, replace(record, metadata=wanted))
+            return self._decode(item, replace(record, metadata=metadata))
         except Permanent as error:
             return item.failed(error)
 
     def _decode(self, item: Item, record: ImageRecord) -> LoadedImage:
         try:
-            content = self.images.open(photo_key(record.collection, record.image_id))
+            content = self.images.open(image_key(record.collection, record.image_id))
             pixels = pictures.decode(content, max_pixels=self.max_pixels)
         except Permanent:
             self._forget(record)
@@ -78,7 +78,7 @@ class Loader:
         """Take back what ingest stored of an image that cannot be decoded and never was indexed."""
         if record.indexed_at is None:
             self.catalogue.remove(record.collection, record.image_id)
-            self.images.delete(photo_key(record.collection, record.image_id))
+            self.images.delete(image_key(record.collection, record.image_id))
 
     def _download(self, url: str, options: IndexOptions) -> ImageRecord:
         """Do for a URL what web does for a posted file: store the bytes and record the image.
@@ -98,9 +98,9 @@ class Loader:
             bytes=len(content),
             metadata=options.metadata or {},
         )
-        self.images.put(photo_key(options.collection, name), content)
+        self.images.put(image_key(options.collection, name), content)
         self.catalogue.add([record])
         kept = self.catalogue.find(options.collection, [name]).get(name)
         if kept is None:
-            raise NotFound("The photo was deleted while it was being indexed.")
+            raise NotFound("The image was deleted while it was being indexed.")
         return kept

@@ -56,7 +56,7 @@ class IndexPipeline:
             batch = self.embedder.batch(proposed, options, recipe)
             self.committer.commit(batch)
         seconds = time.monotonic() - started
-        log.info("indexed %d of %d photos in %.2f s", len(loaded.images), len(items), seconds)
+        log.info("indexed %d of %d images in %.2f s", len(loaded.images), len(items), seconds)
 
     def recipe(self, options: IndexOptions) -> str:
         """Name everything that decides an image's regions, embeddings and local features."""

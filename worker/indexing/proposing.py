@@ -20,13 +20,13 @@ from worker.vectors.base import Region
 
 @dataclass(frozen=True)
 class Profile:
-    """How thoroughly photos are cut up. More regions find smaller things and cost more."""
+    """How thoroughly images are cut up. More regions find smaller things and cost more."""
 
     tiling: Tiling
     slicing: float | None
     """Side of the slices that are detected in on their own, in sides of the detector's square."""
     budget: int
-    """Most regions of a photo."""
+    """Most regions of an image."""
     enough: int
     """Regions from which on no fine tiles are added: the detector has boxed what there is."""
 
@@ -58,7 +58,7 @@ def profile_of(name: str, settings: Settings, detector: Detector | None) -> Prof
         settings.tiles_per_image,
     )
     budget = settings.regions_per_image or profile.budget
-    # Tiles that were asked for by name, and those that are all there is, all count.
+    # Tiles whose scales are set, and tiles without a detector beside them, all count.
     sparing = detector is not None and settings.scales is None
     return replace(
         profile,
@@ -71,13 +71,13 @@ def profile_of(name: str, settings: Settings, detector: Detector | None) -> Prof
 
 @dataclass(frozen=True)
 class Proposer:
-    """Proposes the regions of photos with one detector, or with none."""
+    """Proposes the regions of images with one detector, or with none."""
 
     detector: Detector | None
     settings: Settings
 
     def recipe(self, profile: str, confidence_threshold: float) -> str:
-        """Name everything that decides a photo's regions."""
+        """Name everything that decides an image's regions."""
         detector = self.detector.id if self.detector else "none"
         chosen = profile_of(profile, self.settings, self.detector)
         return f"{detector}@{confidence_threshold}|{chosen.describe()}"
@@ -92,14 +92,14 @@ class Proposer:
             confidence_threshold=options.confidence_threshold,
         )
         return [
-            replace(image, regions=tuple(_region(image.record, one) for one in proposals))
+            replace(image, regions=tuple(_region(image.record, proposal) for proposal in proposals))
             for image, proposals in zip(images, proposed, strict=True)
         ]
 
     def propose(
         self, images: Sequence[Image.Image], *, profile: str, confidence_threshold: float
     ) -> list[list[Proposal]]:
-        """Return each RGB photo's regions, the whole first, at most the profile's budget."""
+        """Return each RGB image's regions, the whole first, at most the profile's budget."""
         chosen = profile_of(profile, self.settings, self.detector)
         detections = self._detect(images, chosen, confidence_threshold)
         return [
@@ -115,7 +115,7 @@ class Proposer:
     def _detect(
         self, images: Sequence[Image.Image], profile: Profile, confidence_threshold: float
     ) -> list[list[Detection]]:
-        """Detect in photos and in their slices, all in the same full batches."""
+        """Detect in images and in their slices, all in the same full batches."""
         if self.detector is None:
             return [[] for _ in images]
         slicing = Slicing(round((profile.slicing or 0) * self.detector.side_px))

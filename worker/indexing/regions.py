@@ -1,4 +1,4 @@
-"""Which boxes of a photo are indexed. Pure: sizes and detections in, regions out."""
+"""Which boxes of an image are indexed. Pure: sizes and detections in, regions out."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Tiling:
     most: int = 2000
 
     def boxes(self, width: int, height: int) -> Iterator[Box]:
-        """Yield the tiles of a photo of that size in pixels, large ones first."""
+        """Yield the tiles of an image of that size in pixels, large ones first."""
         made = 0
         for n in self.scales:
             side = min(width, height) / n
@@ -59,16 +59,18 @@ class Tiling:
 def propose(
     width: int, height: int, detections: Sequence[Detection], tiling: Tiling
 ) -> list[Proposal]:
-    """Return the regions of a photo: the whole, every detection, then the tiles.
+    """Return the regions of an image: the whole, every detection, then the tiles.
 
-    A photo in which nothing is detected still has regions. `detections` come most confident
+    An image in which nothing is detected still has regions. `detections` come most confident
     first: of two with the same box (one thing under two labels) the first stays.
     """
     detected: dict[Box, Proposal] = {}
-    for one in detections:
-        box = Box.covering((one.x1, one.y1, one.x2, one.y2), width, height)
+    for detection in detections:
+        sides = (detection.x1, detection.y1, detection.x2, detection.y2)
+        box = Box.covering(sides, width, height)
         if min(box.width, box.height) >= MIN_SIDE_PX:
-            detected.setdefault(box, Proposal(box, HitSource.DETECTOR, one.label, one.confidence))
+            label, confidence = detection.label, detection.confidence
+            detected.setdefault(box, Proposal(box, HitSource.DETECTOR, label, confidence))
     proposals = [Proposal(Box(0, 0, width, height), HitSource.WHOLE), *detected.values()]
     tiles = list(tiling.boxes(width, height))
     known = corners(proposal.box for proposal in proposals)

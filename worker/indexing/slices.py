@@ -1,4 +1,4 @@
-"""Which parts of a large photo the detector sees on their own, so that small things stay large."""
+"""Which parts of a large image the detector sees on their own, so that small things stay large."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ SAME_IOU = 0.7
 
 @dataclass(frozen=True)
 class Slicing:
-    """Square slices of `side_px` pixels of the photo, neighbours sharing `overlap` of a side.
+    """Square slices of `side_px` pixels of the image, neighbours sharing `overlap` of a side.
 
-    A photo not much larger than a slice (by a quarter) has none. `most` bounds the work: where
+    An image not much larger than a slice (by a quarter) has none. `most` bounds the work: where
     there would be more, the slices are made larger.
     """
 
@@ -32,7 +32,7 @@ class Slicing:
     most: int = 48
 
     def boxes(self, width: int, height: int) -> list[Box]:
-        """Return the slices of a photo of that size, row by row."""
+        """Return the slices of an image of that size, row by row."""
         if max(width, height) < 1.25 * self.side_px:
             return []
         side = float(self.side_px)
@@ -52,9 +52,9 @@ def joined(
     whole: Sequence[Detection],
     slices: Sequence[tuple[Box, Sequence[Detection]]],
 ) -> list[Detection]:
-    """Return the detections of the whole photo and of its slices as one list, each thing once.
+    """Return the detections of the whole image and of its slices as one list, each thing once.
 
-    Slices' detections are in the slice's own pixels; the result is in the photo's, most confident
+    Slices' detections are in the slice's own pixels; the result is in the image's, most confident
     first. What a slice cuts off is left to the neighbour or to the whole.
     """
     every = list(whole)
@@ -73,7 +73,7 @@ def _moved(hit: Detection, box: Box) -> Detection:
 
 
 def _cut(hit: Detection, box: Box, width: int, height: int) -> bool:
-    """Tell whether an edge of the slice that is no edge of the photo cuts the detection."""
+    """Tell whether an edge of the slice that is no edge of the image cuts the detection."""
     return (
         (box.x1 > 0 and hit.x1 < box.x1 + CUT_PX)
         or (box.y1 > 0 and hit.y1 < box.y1 + CUT_PX)

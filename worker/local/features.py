@@ -1,5 +1,7 @@
 """Keypoints and their descriptors: what a picture looks like, place by place.
 
+A picture is an image or a query.
+
 SIFT (Lowe, 2004) with RootSIFT descriptors (Arandjelovic and Zisserman, 2012), through OpenCV.
 """
 
@@ -20,7 +22,7 @@ DIM = 128
 DESCRIPTOR_SCALE = 512.0
 """A descriptor's norm in its bytes: RootSIFT's values stay under 0.5, so all 8 bits are used."""
 WORK_PIXELS = 1_000_000
-"""Larger photos are reduced to so many pixels; SIFT doubles them again for its first octave."""
+"""Larger images are reduced to so many pixels; SIFT doubles them again for its first octave."""
 MIN_SIDE_PX = 8
 CELLS = 64
 """About so many cells share a picture's keypoints, so that no plain corner of it is starved."""

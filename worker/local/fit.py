@@ -25,12 +25,12 @@ PROPOSALS = 128
 """Pairs, best first, whose transforms are tried."""
 REFINED = 4
 SAMPLED = 24
-"""Inliers around which the photo's keypoints are counted, to know how dense they are."""
+"""Inliers around which the image's keypoints are counted, to know how dense they are."""
 TURN_DEG = 30.0
 SIZE_FACTOR = 1.6
 """How far a pair's own turn and scale may lie from the transform's."""
 TOLERANCE = 0.02
-"""How far a keypoint may lie from its place, as a share of the query's diagonal in the photo..."""
+"""How far a keypoint may lie from its place, as a share of the query's diagonal in the image..."""
 LEAST_PX = 2.5
 """...but at least so many pixels."""
 LEAST_INLIERS = 3
@@ -45,10 +45,10 @@ SCALES = (1 / 40, 12.0)
 
 @dataclass(frozen=True)
 class Fit:
-    """A transform of query pixels into photo pixels, float64 (3, 3), and who agrees with it.
+    """A transform of query pixels into image pixels, float64 (3, 3), and who agrees with it.
 
     `evidence` is the negated logarithm to base 10 of how many such agreements chance would give;
-    `scale` is photo pixels a query pixel, at the query's centre.
+    `scale` is image pixels a query pixel, at the query's centre.
     """
 
     matrix: Matrix
@@ -60,7 +60,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Field:
-    """The pairs of a query and a photo as arrays: what `fit` works on."""
+    """The pairs of a query and an image as arrays: what `fit` works on."""
 
     source: Floats
     target: Floats
@@ -70,15 +70,15 @@ class Field:
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, query: Query, photo: Keypoints, pairs: Pairs) -> Field:
+    def of(cls, query: Query, image: Keypoints, pairs: Pairs) -> Field:
         """Gather the pairs' places, turns (degrees) and growths (factors)."""
         mine = query.keypoints
         return cls(
             mine.points[pairs.query],
-            photo.points[pairs.photo],
-            photo.angles[pairs.photo] - mine.angles[pairs.query],
-            photo.sizes[pairs.photo] / mine.sizes[pairs.query],
-            photo.points,
+            image.points[pairs.image],
+            image.angles[pairs.image] - mine.angles[pairs.query],
+            image.sizes[pairs.image] / mine.sizes[pairs.query],
+            image.points,
             (mine.width, mine.height),
         )
 
@@ -200,7 +200,7 @@ def _judged(field: Field, matrix: Matrix, inliers: Mask) -> Fit:
 
 
 def _distinct(field: Field, inliers: Mask) -> int:
-    """Count the inliers at places of their own, in the query and in the photo: to 2 pixels."""
+    """Count the inliers at places of their own, in the query and in the image: to 2 pixels."""
     return min(_spots(field.source[inliers]), _spots(field.target[inliers]))
 
 
@@ -213,7 +213,7 @@ def _spots(points: Floats) -> int:
 def _evidence(field: Field, matrix: Matrix, inliers: Mask, count: int, tolerance: float) -> float:
     """Return -log10 of the expected number of such agreements by chance (Moisan and Stival, 2004).
 
-    By chance a pair ends anywhere among the photo's keypoints, turned and grown anyhow.
+    By chance a pair ends anywhere among the image's keypoints, turned and grown anyhow.
     """
     tried = _spots(field.source)
     places = carried(matrix, field.source[inliers][:SAMPLED]).astype(np.float32)

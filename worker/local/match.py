@@ -1,4 +1,4 @@
-"""Which keypoints of a query and of a photo look alike: the seam for another matcher."""
+"""Which keypoints of a query and of an image look alike: the seam for another matcher."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from worker.local.vocabulary import Vocabulary
 Indices = NDArray[np.intp]
 
 RATIO = 0.85
-"""A pair is nearer than this share of the distance to the nearest descriptor of other photos."""
+"""A pair is nearer than this share of the distance to the nearest descriptor of other images."""
 EACH = 4
-"""Most pairs of one keypoint: a photo may show the same thing so many times."""
+"""Most pairs of one keypoint: an image may show the same thing so many times."""
 
 
 @dataclass(frozen=True)
@@ -42,42 +42,42 @@ class Query:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Keypoints that look alike, best first: indices into the query's and into the photo's."""
+    """Keypoints that look alike, best first: indices into the query's and into the image's."""
 
     query: Indices
-    photo: Indices
+    image: Indices
 
     def __len__(self) -> int:
         return len(self.query)
 
     def where(self, kept: NDArray[np.bool_]) -> Pairs:
         """Return the pairs for which `kept`, bool (N,), is true."""
-        return Pairs(self.query[kept], self.photo[kept])
+        return Pairs(self.query[kept], self.image[kept])
 
 
 class Matcher(Protocol):
     """Pairs keypoints by what they look like; where they lie is judged afterwards."""
 
-    def pairs(self, query: Query, photo: Keypoints) -> Pairs:
+    def pairs(self, query: Query, image: Keypoints) -> Pairs:
         """Return the likely pairs, best first; a keypoint may be in several."""
         ...
 
 
 @dataclass(frozen=True)
 class NearestMatcher:
-    """Pairs every keypoint with the nearest of the photo that come within its reach.
+    """Pairs every keypoint with the nearest of the image that come within its reach.
 
-    Lowe's ratio test compares with the second nearest of the same photo, and so refuses whatever
-    the photo shows twice. Here the comparison is with a fixed sample of unrelated photos.
+    Lowe's ratio test compares with the second nearest of the same image, and so refuses whatever
+    the image shows twice. Here the comparison is with a fixed sample of unrelated images.
     """
 
     most: int = 512
 
-    def pairs(self, query: Query, photo: Keypoints) -> Pairs:
+    def pairs(self, query: Query, image: Keypoints) -> Pairs:
         """See Matcher."""
-        if not len(query.keypoints) or not len(photo):
+        if not len(query.keypoints) or not len(image):
             return Pairs(np.zeros(0, np.intp), np.zeros(0, np.intp))
-        q, p = query.keypoints.vectors, photo.vectors
+        q, p = query.keypoints.vectors, image.vectors
         # Half of what squared distances fall short of the reach, all in one product.
         limit, norm = ((q * q).sum(axis=1) - query.reach) / 2, (p * p).sum(axis=1) / 2
         left = np.hstack([q, np.ones((len(q), 1), np.float32), -limit[:, None]])

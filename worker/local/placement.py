@@ -1,4 +1,4 @@
-"""Every place of a photo where a query is found: box, corners, turn, and how surely."""
+"""Every place of an image where a query is found: box, corners, turn, and how surely."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from worker.local.match import Matcher, Query
 Corner = tuple[float, float]
 
 ALONE = 30.0
-"""So many matches missing around those found: then only a part of the query is in the photo."""
+"""So many matches missing around those found: then only a part of the query is in the image."""
 FOUND = 3.0
-"""Evidence from which a place counts as found. Of 5,000 wrong photos that share words with a query
-one came to 3.1; right photos of crops with four keypoints begin at about 2."""
+"""Evidence from which a place counts as found. Of 5,000 wrong images that share words with a query
+one came to 3.1; right images of crops with four keypoints begin at about 2."""
 SAME_PLACE_IOU = 0.5
 """Places that overlap so much show the same: of two the surer counts."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a photo shows the query.
+    """Where an image shows the query.
 
-    `quad`: the query's corners in the photo's pixels: top left, top right, bottom right, bottom
-    left of the query as it was posted. They may lie outside; `box` does not. Where the photo shows
-    a part of the query alone (both are photos of scenes), they are that part's. `rotation`: degrees
+    `quad`: the query's corners in the image's pixels: top left, top right, bottom right, bottom
+    left of the query as it was posted. They may lie outside; `box` does not. Where the image shows
+    a part of the query alone (both are images of scenes), they are that part's. `rotation`: degrees
     clockwise, of the query's upright (after mirroring, where `mirrored`). `inliers` of `matches`
     keypoint pairs agree, which lie around `coverage` (0..1) of the query's area; `evidence` is
     -log10 of how often chance would do the same.
@@ -49,31 +49,31 @@ class Placement:
 
 
 def placements(
-    matcher: Matcher, query: Query, photo: Keypoints, most: int, least: float = FOUND
+    matcher: Matcher, query: Query, image: Keypoints, most: int, least: float = FOUND
 ) -> list[Placement]:
     """Return at most `most` places with evidence of at least `least`, surest first."""
-    pairs = matcher.pairs(query, photo)
+    pairs = matcher.pairs(query, image)
     found: list[Placement] = []
     while len(found) < most:
-        field = Field.of(query, photo, pairs)
+        field = Field.of(query, image, pairs)
         fit = best_fit(field)
         if fit is None or fit.evidence < least:
             break
-        place = _placement(query, photo, field, fit)
+        place = _placement(query, image, field, fit)
         if place is not None and clear_of(
             place.box, (other.box for other in found), SAME_PLACE_IOU
         ):
             found.append(place)
-        taken = np.isin(pairs.photo, pairs.photo[fit.inliers])
+        taken = np.isin(pairs.image, pairs.image[fit.inliers])
         pairs = pairs.where(~taken)
     return found
 
 
-def _placement(query: Query, photo: Keypoints, field: Field, fit: Fit) -> Placement | None:
-    quad = carried(fit.matrix, _shown_part(query, photo, field, fit))
+def _placement(query: Query, image: Keypoints, field: Field, fit: Fit) -> Placement | None:
+    quad = carried(fit.matrix, _shown_part(query, image, field, fit))
     low, high = quad.min(axis=0), quad.max(axis=0)
-    box = Box.covering((*low.tolist(), *high.tolist()), photo.width, photo.height)
-    if not box.inside(photo.width, photo.height):
+    box = Box.covering((*low.tolist(), *high.tolist()), image.width, image.height)
+    if not box.inside(image.width, image.height):
         return None
     top = quad[1] - quad[0] + quad[2] - quad[3]
     shown = quad[[1, 0, 3, 2]] if query.mirrored else quad
@@ -96,10 +96,10 @@ def _coverage(field: Field, fit: Fit) -> float:
     return min(1.0, cv2.contourArea(hull) / (field.size[0] * field.size[1]))
 
 
-def _shown_part(query: Query, photo: Keypoints, field: Field, fit: Fit) -> Matrix:
-    """Return the corners (4, 2) of what the photo shows of the query: all of it, as a rule.
+def _shown_part(query: Query, image: Keypoints, field: Field, fit: Fit) -> Matrix:
+    """Return the corners (4, 2) of what the image shows of the query: all of it, as a rule.
 
-    A photo of a street may share no more than a sign with another. If the keypoints around those
+    An image of a street may share no more than a sign with another. If the keypoints around those
     that match were there too, as many of them would match as among those.
     """
     inliers = field.source[fit.inliers]
@@ -109,7 +109,7 @@ def _shown_part(query: Query, photo: Keypoints, field: Field, fit: Fit) -> Matri
     points = query.keypoints.points
     within = ((points >= low) & (points <= high)).all(axis=1)
     moved = carried(fit.matrix, points)
-    visible = ((moved >= 0) & (moved < [photo.width, photo.height])).all(axis=1)
+    visible = ((moved >= 0) & (moved < [image.width, image.height])).all(axis=1)
     missing = (visible & ~within).sum() * fit.count / max(within.sum(), 1)
     if missing < ALONE:
         return corners(field.size)

@@ -25,11 +25,11 @@ Words = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What `lab/training/words.py` made of many photos' descriptors.
+    """What `lab/training/words.py` made of many images' descriptors.
 
     `mean` float32 (128,), `basis` float32 (128, 64): principal components. `spread` float32 (64,):
     their standard deviations. `centres` float32 (2, cells, 32): the cells of the even and of the
-    odd components. `background` float32 (B, 64): shortened descriptors of unrelated photos.
+    odd components. `background` float32 (B, 64): shortened descriptors of unrelated images.
     """
 
     id: str
@@ -78,7 +78,7 @@ class Vocabulary:
         return np.take_along_axis(words, order, 1), np.take_along_axis(distances, order, 1)
 
     def nearest_background(self, short: Floats) -> Floats:
-        """Return each descriptor's squared distance to the nearest of unrelated photos, (N,)."""
+        """Return each descriptor's squared distance to the nearest of unrelated images, (N,)."""
         return _nearest(short, self.background, 1)[1][:, 0]
 
 

@@ -1,7 +1,7 @@
-"""Visual words: a photo as the set of its words, a query as weights on words.
+"""Visual words: an image as the set of its words, a query as weights on words.
 
 Both become sparse vectors of the vector engine, which weighs rare words up (IDF) and keeps the
-inverted index; their product counts how many of the query's details a photo has.
+inverted index; their product counts how many of the query's details an image has.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ CELLS_A_QUERY = 4
 SOFTNESS = 0.1
 """The distance at which a word's weight has fallen to 0.6 of the nearest one's."""
 BUSY = 0.25
-"""A photo of many words shares some with any query: its words weigh (their number)^-0.25."""
+"""An image of many words shares some with any query: its words weigh (their number)^-0.25."""
 
 
-def photo_words(keypoints: Keypoints, vocabulary: Vocabulary) -> Words:
-    """Return the words of a photo, int64, ascending and without doubles."""
+def image_words(keypoints: Keypoints, vocabulary: Vocabulary) -> Words:
+    """Return the words of an image, int64, ascending and without doubles."""
     return np.unique(vocabulary.words(keypoints.vectors, 1)[0])
 
 
 def weighted(words: Words) -> SparseVector:
-    """Return a photo's words as its sparse vector."""
+    """Return an image's words as its sparse vector."""
     weight = float(max(len(words), 1) ** -BUSY)
     return SparseVector(words.tolist(), [weight] * len(words))
 

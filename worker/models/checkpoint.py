@@ -36,7 +36,7 @@ log = logging.getLogger(__name__)
 class Checkpoint:
     """A YOLOv5 network's tensors by name, its architecture (YOLOv5's yaml), its class names.
 
-    `side_px` is the side of the square pictures that it was trained for.
+    `side_px` is the side of the square images that it was trained for.
     """
 
     tensors: Mapping[str, torch.Tensor]

@@ -90,7 +90,7 @@ class ClipEncoder:
         if not self.has_text:
             raise TextNotSupported(
                 f"The encoder {self.id} has no text side: set NEEDLE_MODELS=standard, or "
-                "NEEDLE_ENCODER to a CLIP checkpoint that has one, and index the photos again"
+                "NEEDLE_ENCODER to a CLIP checkpoint that has one, and index the images again"
             )
         return self._stack(map_batches(self._text_batch, texts, self._batch_size))
 

@@ -14,7 +14,8 @@ from worker.models.base import Embeddings, Encoder
 KIND_SHARE = 0.2
 """Share of an embedding's squared length that its kind has.
 
-It decides what an approximate index takes for near, not what a search compares: see `asked`.
+It decides what an approximate index takes for near, not what a search compares: see
+`query_vectors`.
 """
 
 
@@ -70,14 +71,14 @@ class NoKinds:
 def things_alone(encoder: Encoder) -> Encoder:
     """Return an encoder for what is compared as a thing only: faster, its embeddings have no kind.
 
-    Their dot product with an embedding that is `asked` is the same.
+    Their dot product with what `query_vectors` returns is the same.
     """
     if isinstance(encoder, EncoderWithKinds):
         return EncoderWithKinds(encoder.things, NoKinds(encoder.kind_dim))
     return encoder
 
 
-def asked(embeddings: Embeddings, kind_dim: int, same_kind: float = 0.0) -> Embeddings:
+def query_vectors(embeddings: Embeddings, kind_dim: int, same_kind: float = 0.0) -> Embeddings:
     """Return what the embeddings (N, dim) of a query are to be compared as, of any L2 norm.
 
     The dot product with an indexed embedding is then `1 - same_kind` times the cosine of what the
@@ -91,5 +92,5 @@ def asked(embeddings: Embeddings, kind_dim: int, same_kind: float = 0.0) -> Embe
         weight * part / np.maximum((part**2).sum(1, keepdims=True), 1e-6)
         for weight, part in zip((1 - same_kind, same_kind), parts, strict=True)
     ]
-    found: Embeddings = np.concatenate(weighed, 1).astype(np.float32)
-    return found
+    vectors: Embeddings = np.concatenate(weighed, 1).astype(np.float32)
+    return vectors

@@ -93,17 +93,18 @@ def _proof(place: Placement) -> dict[str, Any]:
 
 
 def _thing(judged: Judged) -> FoundThing:
-    """Return a thing of the query's picture, and whether any image holds it."""
-    said = judged.thing.detection
+    """Return a thing of the query, and whether any image holds it."""
+    detection = judged.thing.detection
     return FoundThing(
-        box=_rounded(said) if said else None,
-        label=said.label if said else None,
-        confidence=round(said.confidence, 4) if said else None,
+        box=_rounded(detection) if detection else None,
+        label=detection.label if detection else None,
+        confidence=round(detection.confidence, 4) if detection else None,
         found=judged.likely,
         probability=round(judged.probability, 4),
     )
 
 
-def _rounded(said: Detection) -> tuple[int, int, int, int]:
+def _rounded(detection: Detection) -> tuple[int, int, int, int]:
     """Return a detection's box; one at the left or upper edge is a pixel wide at least."""
-    return round(said.x1), round(said.y1), max(1, round(said.x2)), max(1, round(said.y2))
+    left, top = round(detection.x1), round(detection.y1)
+    return left, top, max(1, round(detection.x2)), max(1, round(detection.y2))

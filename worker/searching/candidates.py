@@ -1,7 +1,7 @@
 """The images that may hold a thing: by its embedding, and by the visual words they share with it.
 
-What the embedding never had the idea of can still be found: images that share rare details with
-the query are candidates of their own.
+Images that share rare details with the query are candidates even where their embeddings are far
+from the query's.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ HITS_LEFT_OVER = 6
 class Candidate:
     """An image to be verified against one of a thing's queries.
 
-    `query` is the index of that query; queries are pictures as they are, or mirrored.
+    `query` is the index of that query; queries are as they were given, or mirrored.
     """
 
     image_id: str
@@ -37,7 +37,7 @@ class Candidate:
 class Candidates:
     """The images that may hold `thing` and should not be like `unlike`.
 
-    `matches` are those of its embedding, best first, more than were asked for; `by_words` those
+    `matches` are those of its embedding, best first, more than the answer holds; `by_words` those
     that share visual words, best first, an image perhaps many times. `background` is what images
     score that do not hold the thing. `looks` images get a closer look. `started` is when the search
     for this thing began, on the monotonic clock.
@@ -66,10 +66,11 @@ class CandidateFinder:
         """Return the candidates that look like the thing. Raises StoreUnavailable."""
         started = time.monotonic()
         looks = 0 if thing.aspect is None else options.zoom_images
-        wanted = options.grouping.at_least(looks)
+        grouping = options.grouping.at_least(looks)
         if unlike is not None:
-            wanted = replace(wanted, hits_per_image=max(wanted.hits_per_image, HITS_LEFT_OVER))
-        matches = tuple(best_matches(self.nearest.fetch(thing, options), wanted))
+            most = max(grouping.hits_per_image, HITS_LEFT_OVER)
+            grouping = replace(grouping, hits_per_image=most)
+        matches = tuple(best_matches(self.nearest.fetch(thing, options), grouping))
         return Candidates(thing, unlike, matches, (), Background.of(matches), looks, started)
 
     def with_words(self, candidates: Candidates, options: SearchOptions) -> Candidates:

@@ -1,13 +1,14 @@
-"""How sure a find is: the probability that a photo really shows what was searched for.
+"""How sure a find is: the probability that an image really shows what was searched for.
 
-Its signs: evidence, how unlikely chance would make as many local features agree; how much of the
-query these cover; and how far the photo's score stands out from the also-rans', the best scores of
-photos that rank behind: a search for something that no photo shows has best scores as well, but
-none stands out. All are comparable between encoders and collections, where a bare score is not.
+Three signs tell it. Evidence says how unlikely chance would make as many local features agree.
+Coverage says how much of the query these lie around. The rise says how far the image's score stands
+out from those of the images that rank behind: a search for something that no image shows has best
+scores as well, but none stands out. All three are comparable between encoders and collections; a
+bare score is not.
 
 Two logistic models weigh them, one for finds with evidence and one for those without. They were
-fitted to the open set of `make eval`, searches of the development photos of which half had no
-right photo among those searched: crops exact and altered, and second photographs.
+fitted to the open set of `make eval`: crops of the development set, exact and altered, and second
+views of its things. Half of these queries were searched for among images that do not show them.
 `python -m lab.evaluation certainty data/eval/*/answers.jsonl` fits them again; docs/EVALUATION.md
 has the precision and reliability that came out.
 """
@@ -30,14 +31,14 @@ UNVERIFIED = (-11.3, 16.9)
 VERIFIED = (-0.31, 3.66, 0.47, 3.07)
 """With it: weights of 1, the rise, the proof and the coverage (`Signs`)."""
 CLEAR = 4
-"""Photos right behind the first are no background: several may show the thing."""
+"""Images right behind the first are no background: several may show the thing."""
 UNKNOWN_SCORE = 0.7
-"""Stands in for the also-rans' score where there is none: a collection of one photo."""
+"""Stands in for the also-rans' score where there is none: a collection of one image."""
 
 
 @dataclass(frozen=True)
 class Background:
-    """What photos score that do not show the thing: `score`, cosine similarity."""
+    """What images score that do not show the thing: `score`, cosine similarity."""
 
     score: float
 
@@ -48,7 +49,7 @@ class Background:
         return cls(median(match.score for match in behind) if behind else UNKNOWN_SCORE)
 
     def rise(self, score: float) -> float:
-        """Return how far a score stands out: 0 like the also-rans, 1 for an equal picture."""
+        """Return how far a score stands out: 0 like the also-rans, 1 for a score of 1."""
         return (score - self.score) / max(1 - self.score, 1e-3)
 
 
@@ -80,14 +81,14 @@ class Signs:
 
     @property
     def probability(self) -> float:
-        """Return the probability, 0..1, that a photo with these signs shows the thing."""
+        """Return the probability, 0..1, that an image with these signs shows the thing."""
         first, *weights = UNVERIFIED if self.proof is None else VERIFIED
         logit = first + sum(w * v for w, v in zip(weights, self.values(), strict=True))
         return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
 
 
 def certainty(score: float, places: Sequence[Placement], background: Background) -> float:
-    """Return the probability, 0..1, that a photo of this score and these places shows the thing."""
+    """Return the probability, 0..1, that an image with this score and places shows the thing."""
     best = places[0] if places else None
     evidence, coverage = (best.evidence, best.coverage) if best else (None, None)
     return Signs.of(background.rise(score), evidence, coverage).probability

@@ -1,4 +1,4 @@
-"""What each thing looks like in its details: the local features of its pictures."""
+"""The local features of each thing that is searched for: what it looks like in its details."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from worker.searching.question import Question, Thing
 QUERY_FEATURES = 600
 """Keypoints of a query: matching costs time in proportion."""
 QUERY_PIXELS = 400_000
-"""A small picture has so many at most: more only cost time."""
+"""A query is reduced to so many at most: more only cost time."""
 LEAST_FEATURES = 4
 """Fewer keypoints prove nothing."""
 
@@ -33,10 +33,10 @@ class QueryDescriber:
         return question.with_each(self._described)
 
     def _described(self, thing: Thing) -> Thing:
-        queries = tuple(query for one in thing.pictures for query in self._both(one))
+        queries = tuple(query for pixels in thing.pixels for query in self._both(pixels))
         return replace(thing, queries=queries or None)
 
-    def _both(self, picture: Image.Image) -> tuple[Query, ...]:
-        """Return the picture's features as it is and mirrored; none where there are too few."""
-        features = extract(picture, QUERY_FEATURES, QUERY_PIXELS)
+    def _both(self, pixels: Image.Image) -> tuple[Query, ...]:
+        """Return the features of a query as it is and mirrored; none where there are too few."""
+        features = extract(pixels, QUERY_FEATURES, QUERY_PIXELS)
         return Query.both(features, self.vocabulary) if len(features) >= LEAST_FEATURES else ()

@@ -1,4 +1,4 @@
-"""What each thing looks like as a whole: its pictures, turned or mixed with a text, embedded."""
+"""The embeddings of each thing that is searched for: its pixels, turned or mixed with a text."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ class QueryEmbedder:
         return replace(thing, embeddings=self._embeddings(thing, options, words))
 
     def _embeddings(self, thing: Thing, options: SearchOptions, words: str | None) -> Embeddings:
-        """Return embeddings (E, dim): the pictures', also turned where the request says so.
+        """Return embeddings (E, dim) of the pixels, also turned where the request says so.
 
         Each is mixed with that of the `words` where there are any.
         """
         text: Vector | None = None
         if words is not None:
             text = self.encoder.encode_texts([words])[0]
-        if not thing.pictures:
-            assert text is not None  # web lets no request pass that asks for nothing
+        if not thing.pixels:
+            assert text is not None  # web refuses a request without a query
             return text.reshape(1, -1)
-        turned = [one.transpose(turn) for one in thing.pictures for turn in QUARTERS]
-        every = [*thing.pictures, *turned] if options.order.rotate else thing.pictures
+        turned = [pixels.transpose(turn) for pixels in thing.pixels for turn in QUARTERS]
+        every = [*thing.pixels, *turned] if options.order.rotate else thing.pixels
         embeddings = self.encoder.encode_images(every)
         if text is None:
             return embeddings

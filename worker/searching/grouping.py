@@ -1,9 +1,9 @@
-"""From nearest regions to best photos, exactly: as if every region had been compared.
+"""From nearest regions to best images, exactly: as if every region had been compared.
 
-A vector engine returns the k best points. How large must k be so that the best photos are among
-their parents? Not fixed: one photo may hold the first hundred points. So k grows until nothing
+A vector engine returns the k best points. How large must k be so that the best images are among
+their parents? Not fixed: one image may hold the first hundred points. So k grows until nothing
 unseen can change the answer (the idea of the threshold algorithm of Fagin, Lotem and Naor, 2001):
-every unseen point scores at most what the last seen one does, which bounds what a photo can still
+every unseen point scores at most what the last seen one does, which bounds what an image can still
 become. Ties are broken by id, so that equal requests get equal answers.
 """
 
@@ -18,7 +18,7 @@ from common.vectors.aggregate import Aggregate
 from worker.vectors.base import Hit
 
 HITS_TO_LOOK_AT = 2
-"""Places of each photo that a closer look starts from."""
+"""Places of each image that a closer look starts from."""
 
 _AGGREGATES: dict[Aggregate, Callable[[Sequence[float]], float]] = {
     Aggregate.MAX: max,
@@ -55,7 +55,7 @@ class Grouping:
     def at_least(self, images: int) -> Grouping:
         """Return a grouping of at least so many images, for a closer look that may reorder them.
 
-        Asked for none, it is the grouping itself.
+        Where `images` is 0, it is the grouping itself.
         """
         if not images:
             return self
@@ -116,7 +116,7 @@ def remembered(nearest: Sequence[Hit], fetch: Fetch) -> Fetch:
 def with_runners_up(
     matches: Sequence[Match], nearest: Sequence[Hit], grouping: Grouping
 ) -> list[Match]:
-    """Return the matches, and after them the other photos among the nearest hits.
+    """Return the matches, and after them the other images among the nearest hits.
 
     Those have their best hit, and of the others what is among the nearest.
     """

@@ -38,7 +38,7 @@ class JudgedImage:
 
 @dataclass(frozen=True)
 class Judged:
-    """The images that may hold one thing, best first, more than were asked for.
+    """The images that may hold one thing, best first, more than the answer holds.
 
     `refused` are the images that were left out for what they should not be like.
     """

@@ -1,4 +1,4 @@
-"""Images of the same kind of thing: where the thing is not found, or where they are asked for."""
+"""Images of the same kind: where the thing is not found, or where the request says `same_kind`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The pictures that a request names: posted, downloaded, or cut out of indexed images."""
+"""The pixels of a query: posted, downloaded, or cut out of an indexed image."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from common.catalogue import Catalogue
 from common.contract.requests import Example, ImageExample, UrlExample
 from common.errors import NotFound
 from common.geometry import Box
-from common.images import ImageStore, photo_key, query_key
+from common.images import ImageStore, image_key, query_key
 from worker.fetch import Fetcher
 from worker.searching.options import SearchOptions
 
 
 @dataclass(frozen=True)
-class QueryPictures:
-    """The pictures of a search, upright RGB.
+class LoadedQuery:
+    """The pixels of a query, upright RGB; a text has none.
 
     `given` is what is searched for, `examples` are more of it, `negatives` what it is not.
     """
@@ -31,17 +31,17 @@ class QueryPictures:
 
 @dataclass(frozen=True)
 class QueryLoader:
-    """Loads the pictures of searches."""
+    """Loads queries."""
 
     images: ImageStore
     catalogue: Catalogue
     fetcher: Fetcher
     max_pixels: int
 
-    def load(self, options: SearchOptions) -> QueryPictures:
-        """Load, decode and cut every picture. Raises NeedleError: NotFound, InvalidBox, ..."""
+    def load(self, options: SearchOptions) -> LoadedQuery:
+        """Load, decode and cut all of a query. Raises NeedleError: NotFound, InvalidBox, ..."""
         order = options.order
-        return QueryPictures(
+        return LoadedQuery(
             self._given(options),
             tuple(self._example(example, options) for example in order.examples),
             (
@@ -58,19 +58,19 @@ class QueryLoader:
         if order.image_id:
             return (self._example(ImageExample(image_id=order.image_id, box=order.box), options),)
         files = self._files(order.files, options, negative=False)
-        return tuple(_cut(one, order.box if n == 0 else None) for n, one in enumerate(files))
+        return tuple(_cut(file, order.box if n == 0 else None) for n, file in enumerate(files))
 
     def _example(self, example: Example, options: SearchOptions) -> Image.Image:
-        """Return an image by its URL or its id, cut to its box."""
+        """Return the pixels of an example, cut to its box."""
         if isinstance(example, UrlExample):
             content = self.fetcher.fetch(example.url)
         else:
             record = self.catalogue.get(options.collection, example.image_id)
-            content = self.images.open(photo_key(record.collection, record.image_id))
+            content = self.images.open(image_key(record.collection, record.image_id))
         return _cut(self._decode(content), example.box)
 
     def _files(self, count: int, options: SearchOptions, *, negative: bool) -> list[Image.Image]:
-        """Return the posted pictures."""
+        """Return the pixels of the posted files."""
         keys = [query_key(options.job_id, number, negative=negative) for number in range(count)]
         try:
             return [self._decode(self.images.open(key)) for key in keys]
@@ -81,5 +81,5 @@ class QueryLoader:
         return pictures.decode(content, max_pixels=self.max_pixels)
 
 
-def _cut(picture: Image.Image, box: Sequence[int] | None) -> Image.Image:
-    return pictures.crop(picture, Box(*box)) if box else picture
+def _cut(pixels: Image.Image, box: Sequence[int] | None) -> Image.Image:
+    return pictures.crop(pixels, Box(*box)) if box else pixels

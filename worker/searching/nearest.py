@@ -1,4 +1,4 @@
-"""The regions nearest to a thing: what asks the vector store, and the best images among them."""
+"""The regions nearest to a thing, from the vector store, and the best images among them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from worker.models.base import Embeddings
-from worker.models.with_kinds import asked
+from worker.models.with_kinds import query_vectors
 from worker.searching.grouping import (
     Fetch,
     Grouping,
@@ -38,8 +38,8 @@ class Nearest:
     exact_below: int
 
     def compared(self, thing: Thing, same_kind: float = 0.0) -> Embeddings:
-        """Return what a thing's embeddings are compared as: see `with_kinds.asked`."""
-        return asked(thing.embeddings, self.kind_dim, same_kind)
+        """Return what a thing's embeddings are compared as: see `with_kinds.query_vectors`."""
+        return query_vectors(thing.embeddings, self.kind_dim, same_kind)
 
     def fetch(self, thing: Thing, options: SearchOptions, same_kind: float = 0.0) -> Fetch:
         """Return what asks for the points nearest to any of the thing's embeddings, best first.
@@ -71,7 +71,8 @@ class Nearest:
         return fetch
 
 
-def best_matches(fetch: Fetch, wanted: Grouping) -> list[Match]:
+def best_matches(fetch: Fetch, grouping: Grouping) -> list[Match]:
     """Return the best images, and behind them the others among the nearest regions."""
     nearest = fetch(NEAREST)
-    return with_runners_up(best_images(remembered(nearest, fetch), wanted), nearest, wanted)
+    best = best_images(remembered(nearest, fetch), grouping)
+    return with_runners_up(best, nearest, grouping)

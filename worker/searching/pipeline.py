@@ -56,12 +56,12 @@ class SearchPipeline:
 
     def _question(self, options: SearchOptions, watch: Stopwatch) -> Question:
         """Load, detect, embed and describe what is searched for."""
-        pictures = self.loader.load(options)
+        query = self.loader.load(options)
         watch.lap("load")
-        shown = self.detector.things(pictures, options)
-        if options.order.detect and pictures.given:
+        detected = self.detector.things(query, options)
+        if options.order.detect and query.given:
             watch.lap("detect")
-        embedded = self.embedder.embed(shown, options)
+        embedded = self.embedder.embed(detected, options)
         watch.lap("encode")
         question = self.describer.describe(embedded, options)
         watch.lap("describe")

@@ -18,22 +18,23 @@ def _nothing() -> Embeddings:
 
 @dataclass(frozen=True)
 class Thing:
-    """One thing that is searched for. Any of its pictures will do; a text has none.
+    """One thing that is searched for.
 
+    `pixels` are upright RGB. An image that holds any of them holds the thing; a text has none.
     `detection` is what the detector said of it where the things were detected. `embeddings`
-    (E, dim) float32 are there once it is embedded. `queries` are its pictures' local features, each
-    as it is and mirrored; None where nothing is verified.
+    (E, dim) float32 are there once it is embedded. `queries` are the local features of its pixels,
+    each as they are and mirrored; None where nothing is verified.
     """
 
-    pictures: tuple[Image.Image, ...]
+    pixels: tuple[Image.Image, ...]
     detection: Detection | None = None
     embeddings: Embeddings = field(default_factory=_nothing, repr=False)
     queries: tuple[Query, ...] | None = None
 
     @property
     def aspect(self) -> float | None:
-        """Width over height of the first picture; None for a text."""
-        return self.pictures[0].width / self.pictures[0].height if self.pictures else None
+        """Width over height of the first pixels; None for a text."""
+        return self.pixels[0].width / self.pixels[0].height if self.pixels else None
 
 
 @dataclass(frozen=True)

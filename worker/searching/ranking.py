@@ -29,12 +29,12 @@ class Holding:
     @cached_property
     def probability(self) -> float:
         """Return the share of the things that is expected to be in the image, 0..1."""
-        return sum(one.probability for one in self.judged.values()) / self.things
+        return sum(image.probability for image in self.judged.values()) / self.things
 
     @property
     def rise(self) -> float:
         """Return the mean of how far the things' scores stand out from those of other images."""
-        return sum(one.rise for one in self.judged.values()) / self.things
+        return sum(image.rise for image in self.judged.values()) / self.things
 
     @property
     def likeness(self) -> Likeness:
@@ -44,22 +44,22 @@ class Holding:
     @property
     def likely(self) -> int:
         """Return how many of the things are probably in the image."""
-        return sum(one.probability >= LIKELY for one in self.judged.values())
+        return sum(image.probability >= LIKELY for image in self.judged.values())
 
     @property
     def verified(self) -> bool:
         """Return whether any of the things is verified in it."""
-        return any(one.places for one in self.judged.values())
+        return any(image.places for image in self.judged.values())
 
     @property
     def score(self) -> float:
         """Return the mean of the things' scores; one that no search brought up counts as 0."""
-        return sum(one.match.score for one in self.judged.values()) / self.things
+        return sum(image.match.score for image in self.judged.values()) / self.things
 
     @property
     def standing(self) -> float:
         """Return what images with as many likely things are ordered by."""
-        return sum(one.standing for one in self.judged.values()) / self.things
+        return sum(image.standing for image in self.judged.values()) / self.things
 
     def hits(self, most: int) -> list[tuple[int, ShownHit]]:
         """Return at most `most` hits, one at least of each thing, and the thing's number of each.
@@ -67,8 +67,8 @@ class Holding:
         Of each thing the verified places come first, and the things take turns.
         """
         by_thing = [
-            [(number, hit) for hit in shown_hits(one.match, one.places)]
-            for number, one in self.judged.items()
+            [(number, hit) for hit in shown_hits(image.match, image.places)]
+            for number, image in self.judged.items()
         ]
         turns = [hit for row in zip_longest(*by_thing) for hit in row if hit is not None]
         return turns[: max(most, len(by_thing))]
@@ -90,17 +90,17 @@ class Ranker:
     catalogue: Catalogue
 
     def ranked(self, judged: Sequence[Judged], options: SearchOptions) -> list[RankedImage]:
-        """Return as many images as were asked for, the best first.
+        """Return the images of the answer, the best first, at most the request's `limit`.
 
         An image that was deleted meanwhile leaves its place empty.
         """
-        first = together([one.images for one in judged])[: options.grouping.limit]
-        records = self.catalogue.find(options.collection, [one.image_id for one in first])
+        first = together([thing.images for thing in judged])[: options.grouping.limit]
+        records = self.catalogue.find(options.collection, [image.image_id for image in first])
         most = options.grouping.hits_per_image
         return [
-            RankedImage(one, records[one.image_id], one.hits(most))
-            for one in first
-            if one.image_id in records
+            RankedImage(image, records[image.image_id], image.hits(most))
+            for image in first
+            if image.image_id in records
         ]
 
 
@@ -112,5 +112,5 @@ def together(judged: Sequence[Sequence[JudgedImage]]) -> list[Holding]:
             by_image.setdefault(image.match.image_id, {})[number] = image
     holding = [Holding(name, things, len(judged)) for name, things in by_image.items()]
     if len(judged) > 1:
-        holding.sort(key=lambda one: (-one.likely, -one.standing, one.image_id))
+        holding.sort(key=lambda image: (-image.likely, -image.standing, image.image_id))
     return holding

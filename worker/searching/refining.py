@@ -22,7 +22,7 @@ from common import pictures
 from common.contract.fields import HitSource
 from common.errors import NeedleError
 from common.geometry import Box
-from common.images import ImageStore, photo_key
+from common.images import ImageStore, image_key
 from worker.models.base import Embeddings, Encoder
 from worker.searching.grouping import Match
 from worker.searching.hits import outside
@@ -66,7 +66,7 @@ STEPS = (
 
 @dataclass
 class View:
-    """A photo that is looked at: its match, its pixels, and the best boxes so far."""
+    """An image that is looked at: its match, its pixels, and the best boxes so far."""
 
     match: Match
     image: Image.Image
@@ -112,11 +112,11 @@ class Refiner:
         return replace(proven, matches=tuple(matches))
 
     def _open(self, collection: str, matches: Sequence[Match], aspect: float) -> list[View]:
-        """Decode the photos side by side; one that cannot be read is not looked at."""
+        """Decode the images side by side; one that cannot be read is not looked at."""
 
         def view(match: Match) -> View | None:
             try:
-                content = self.images.open(photo_key(collection, match.image_id))
+                content = self.images.open(image_key(collection, match.image_id))
                 image = pictures.decode(content, max_pixels=self.max_pixels)
             except NeedleError as error:
                 log.warning("no closer look at %s: %s", match.image_id, error.message)
@@ -127,12 +127,12 @@ class Refiner:
         if not matches:
             return []
         with ThreadPoolExecutor(len(matches)) as pool:
-            return [one for one in pool.map(view, matches) if one is not None]
+            return [opened for opened in pool.map(view, matches) if opened is not None]
 
     def _round(
         self, views: Sequence[View], embeddings: Embeddings, step: Step, deadline: float
     ) -> bool:
-        """Try one step's boxes in every photo; False when the time is up."""
+        """Try one step's boxes in every image; False when the time is up."""
         first = step is STEPS[0]
         for view in views:
             if time.monotonic() > deadline:
@@ -162,7 +162,7 @@ def _centred(x: float, y: float, width: float, height: float) -> Box:
 
 
 def _around(view: View, step: Step) -> Iterator[Box]:
-    """Yield the boxes of a step, clipped to the photo."""
+    """Yield the boxes of a step, clipped to the image."""
     shifts = (-step.shift, 0.0, step.shift)
     for _, start in view.best[: step.starts]:
         x, y = (start.x1 + start.x2) / 2, (start.y1 + start.y2) / 2
@@ -177,7 +177,7 @@ def _around(view: View, step: Step) -> Iterator[Box]:
 
 
 def _with_best(view: View) -> Match:
-    """Return the photo's match with the fitted box first, if it is better than the indexed one."""
+    """Return the image's match with the fitted box first, if it is better than the indexed one."""
     score, box = view.best[0]
     old = view.match.hits[0]
     if score < old.score + GAIN:

@@ -1,1 +1,1 @@
-"""The vector stores: a point a region, its payload carrying its photo. Qdrant stays in here."""
+"""The vector stores: a point a region, its payload carrying its image. Qdrant stays in here."""

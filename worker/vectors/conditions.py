@@ -17,7 +17,7 @@ def field_of(condition: Condition) -> str:
 def kind_of(condition: Condition) -> Literal["keyword", "integer", "float"]:
     """Return the kind of index that answers a condition.
 
-    An index of whole numbers must answer equality only: asked for a range, it would pass over
+    An index of whole numbers must answer equality only: for a range it would pass over
     points that hold 1.5.
     """
     if condition.bounds:

@@ -89,22 +89,22 @@ class Server:
 
     def nearest(self, shelf: Shelf, wanted: Wanted) -> list[Near]:
         """See Engine."""
-        asked: dict[str, Any]
+        nearest_to: dict[str, Any]
         with _translated():
             if not self._exists(shelf):
                 return []
             if isinstance(wanted.vector, SparseVector):
-                asked = {"query": _sparse(wanted.vector), "using": VECTOR}
+                nearest_to = {"query": _sparse(wanted.vector), "using": VECTOR}
             else:
                 self._index_fields(shelf, wanted.where)
                 params = models.SearchParams(exact=wanted.exact)
-                asked = {"query": wanted.vector.tolist(), "search_params": params}
+                nearest_to = {"query": wanted.vector.tolist(), "search_params": params}
             answer = self._client.query_points(
                 _name(shelf),
                 limit=wanted.limit,
                 query_filter=FILTERS.build(wanted.where, wanted.image_id),
                 with_payload=True,
-                **asked,
+                **nearest_to,
             )
         return [Near(str(p.id), p.score, p.payload or {}) for p in answer.points]
 
@@ -127,7 +127,7 @@ class Server:
         self._client.close()
 
     def _exists(self, shelf: Shelf) -> bool:
-        """Remember shelves once seen: this is asked on every search."""
+        """Remember shelves once seen: every search needs to know."""
         if shelf not in self._known and self._client.collection_exists(_name(shelf)):
             self._known.add(shelf)
         return shelf in self._known

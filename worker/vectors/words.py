@@ -1,4 +1,4 @@
-"""Visual words: a sparse vector a photo, beside the embeddings of its regions.
+"""Visual words: a sparse vector an image, beside the embeddings of its regions.
 
 The engine keeps an inverted index of them and weighs rare words up (IDF).
 """
@@ -27,7 +27,7 @@ class SparseVector:
 
 @dataclass(frozen=True)
 class WordsPoint:
-    """A photo's words; `id` is a UUID, `vocabulary` names what the indices mean."""
+    """An image's words; `id` is a UUID, `vocabulary` names what the indices mean."""
 
     id: str
     image_id: str
@@ -43,7 +43,7 @@ class WordsPoint:
 
 @dataclass(frozen=True)
 class WordsHit:
-    """A photo that shares words with a query; scores order one query's photos, and no more."""
+    """An image that shares words with a query; scores order one query's images, and no more."""
 
     image_id: str
     score: float

@@ -21,7 +21,7 @@ from lab.evaluation.service.pipelines import Pipeline, pipelines
 from lab.evaluation.service.plan import Plan, Question
 from worker.models.base import Embeddings
 from worker.models.packs import LoadedPack
-from worker.models.with_kinds import asked
+from worker.models.with_kinds import query_vectors
 
 _ENCODER = "encoder"
 
@@ -66,7 +66,7 @@ class Asking:
     def vectors(self) -> Embeddings:
         """Return what the questions' pictures are compared as, in their order, (n, dim)."""
         every = self._embedder.embeddings(_ENCODER)
-        return asked(every[np.argsort(self._order)], self._encoder.kind_dim)
+        return query_vectors(every[np.argsort(self._order)], self._encoder.kind_dim)
 
     def _ask(self, n: int, picture: Image.Image, content: bytes) -> None:
         question = self._plan.questions[n]

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from common.errors import StoreUnavailable
-from common.images import local_key, photo_key, regions_key, thumbnail_key
+from common.images import image_key, local_key, regions_key, thumbnail_key
 from common.jobs import Status
-from tests.pictures_with_texture import texture
+from tests.textures import texture
 from tests.worker.conftest import World, noise, png
 from worker.indexing.batch import Batch
 from worker.indexing.handover import Forwarder, handed_over, handover_key
@@ -48,7 +48,7 @@ class Failing:
         return getattr(self._store, name)
 
 
-def test_a_commit_that_fails_leaves_nothing_but_the_photo(world: World) -> None:
+def test_a_commit_that_fails_leaves_nothing_but_the_image(world: World) -> None:
     world.post(png(texture(1)))
     with pytest.raises(StoreUnavailable):
         world.committing_with(Away()).index()
@@ -133,7 +133,7 @@ def test_a_batch_of_an_earlier_version_is_written_with_the_files_it_had_left(
     assert images.open(thumbnail_key("default", name)) == b"written at loading"
     assert images.exists(local_key("default", name)) == words
     assert images.exists(regions_key("default", name))
-    assert images.exists(photo_key("default", name))
+    assert images.exists(image_key("default", name))
     assert world.writer.words.count("default") == int(words)
 
 

@@ -75,7 +75,7 @@ class Picky:
         self._store.replace_images(collection, points)
 
 
-def test_a_photo_whose_points_the_store_refuses_fails_alone(world: World) -> None:
+def test_an_image_whose_points_the_store_refuses_fails_alone(world: World) -> None:
     names = world.post(png(noise(1)), png(noise(2)), png(noise(3)))
     handed_over(world).index()
     picky: Any = Picky(world.writer.store, names[1])

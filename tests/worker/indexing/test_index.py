@@ -1,4 +1,4 @@
-"""Indexing: every photo ends once, whatever is wrong with its neighbours or happens meanwhile."""
+"""Indexing: every image ends once, whatever is wrong with its neighbours or happens meanwhile."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from PIL import Image
 
 from common.errors import StoreUnavailable
-from common.images import photo_key, regions_key, thumbnail_key
+from common.images import image_key, regions_key, thumbnail_key
 from common.jobs import Status
 from common.paging import Place
 from tests.fakes import FixedDetector, PixelEncoder
@@ -21,7 +21,7 @@ from worker.models.base import Detection, Embeddings
 CAT = Detection(16, 12, 80, 60, "cat", 0.9)
 
 
-def test_a_photo_gets_its_regions_its_thumbnail_and_its_place_in_the_list(world: World) -> None:
+def test_an_image_gets_its_regions_its_thumbnail_and_its_place_in_the_list(world: World) -> None:
     (name,) = world.post(png(noise(1)), metadata={"shop": "Basel"})
     job = world.with_detections(CAT).index()
     assert (job.status, world.statuses()) == (Status.SUCCEEDED, ["indexed"])
@@ -36,10 +36,10 @@ def test_a_photo_gets_its_regions_its_thumbnail_and_its_place_in_the_list(world:
 
 
 def test_posting_again_changes_nothing(world: World) -> None:
-    photos = [png(noise(n)) for n in range(3)]
-    world.post(*photos)
+    images = [png(noise(n)) for n in range(3)]
+    world.post(*images)
     world.index()
-    world.post(*photos, job_id="again")
+    world.post(*images, job_id="again")
     assert world.index("again").status is Status.SUCCEEDED
     assert world.statuses("again") == ["unchanged"] * 3
     assert world.base.catalogue.count("default") == 3
@@ -66,30 +66,30 @@ def test_other_metadata_replaces_the_old_and_none_leaves_it(world: World) -> Non
     assert {region.metadata["shop"] for region in world.regions(name)} == {"Bern"}
 
 
-def test_a_damaged_photo_fails_with_its_reason_and_leaves_nothing(world: World) -> None:
+def test_a_damaged_image_fails_with_its_reason_and_leaves_nothing(world: World) -> None:
     whole = png(noise(2))
     names = world.post(png(noise(1)), whole[: len(whole) // 2], png(noise(3)))
     assert world.index().status is Status.PARTIAL
     assert world.statuses() == ["indexed", "failed", "indexed"]
     error = world.base.jobs.items("job", offset=1, limit=1)[0].error
     assert error is not None and error["code"] == "invalid_image"
-    assert not world.base.images.exists(photo_key("default", names[1]))
+    assert not world.base.images.exists(image_key("default", names[1]))
     assert names[1] not in world.base.catalogue.find("default", names)
 
 
 class Moody(FixedDetector):
-    """Breaks on every batch that holds a photo of one size."""
+    """Breaks on every batch that holds an image of one size."""
 
     def detect(
         self, images: Sequence[Image.Image], *, confidence_threshold: float
     ) -> list[list[Detection]]:
-        """Raise on a photo of 99 x 99 pixels."""
+        """Raise on an image of 99 x 99 pixels."""
         if any(image.size == (99, 99) for image in images):
             raise RuntimeError("unforeseen")
         return super().detect(images, confidence_threshold=confidence_threshold)
 
 
-def test_a_photo_that_breaks_its_batch_fails_alone(world: World) -> None:
+def test_an_image_that_breaks_its_batch_fails_alone(world: World) -> None:
     world = world.detecting_with(Moody())
     world.post(png(noise(1)), png(noise(2, (99, 99))), png(noise(3)))
     world.index()
@@ -104,7 +104,7 @@ def test_a_cancelled_job_writes_nothing(world: World) -> None:
 
 
 class Meddler(PixelEncoder):
-    """Deletes every photo while it is being embedded."""
+    """Deletes every image while it is being embedded."""
 
     def __init__(self, world: World) -> None:
         self._catalogue = world.base.catalogue
@@ -116,12 +116,12 @@ class Meddler(PixelEncoder):
         return super().encode_images(images)
 
 
-def test_a_photo_deleted_while_it_is_indexed_stays_deleted(world: World) -> None:
+def test_an_image_deleted_while_it_is_indexed_stays_deleted(world: World) -> None:
     (name,) = world.post(png(noise(1)))
     world.indexing_by(Meddler(world)).index()
     assert world.statuses() == ["failed"]
     assert world.writer.store.count("default") == 0
-    assert not world.base.images.exists(photo_key("default", name))
+    assert not world.base.images.exists(image_key("default", name))
     assert world.base.catalogue.count("default") == 0
 
 
@@ -141,7 +141,7 @@ class Away:
         raise StoreUnavailable("away")
 
 
-def test_a_store_that_is_away_fails_no_photo(world: World) -> None:
+def test_a_store_that_is_away_fails_no_image(world: World) -> None:
     world.post(png(noise(1)))
     with pytest.raises(StoreUnavailable):
         world.committing_with(Away()).index()
@@ -151,7 +151,7 @@ def test_a_store_that_is_away_fails_no_photo(world: World) -> None:
 
 
 class Breaking(FixedDetector):
-    """Raises on one photo what no batch catches: its process ends, or its time is up."""
+    """Raises on one image what no batch catches: its process ends, or its time is up."""
 
     def __init__(self, error: type[BaseException]) -> None:
         super().__init__()
@@ -160,13 +160,13 @@ class Breaking(FixedDetector):
     def detect(
         self, images: Sequence[Image.Image], *, confidence_threshold: float
     ) -> list[list[Detection]]:
-        """Raise on a photo of 99 x 99 pixels."""
+        """Raise on an image of 99 x 99 pixels."""
         if any(image.size == (99, 99) for image in images):
             raise self._error
         return super().detect(images, confidence_threshold=confidence_threshold)
 
 
-def test_a_photo_that_takes_for_ever_is_singled_out(world: World) -> None:
+def test_an_image_that_takes_for_ever_is_singled_out(world: World) -> None:
     world = world.detecting_with(Breaking(SoftTimeLimitExceeded))
     world.post(png(noise(1)), png(noise(2, (99, 99))), png(noise(3)))
     for _ in range(TRUSTED_ATTEMPTS + ATTEMPTS_PER_ITEM):
@@ -176,7 +176,7 @@ def test_a_photo_that_takes_for_ever_is_singled_out(world: World) -> None:
     assert world.statuses() == ["indexed", "failed", "indexed"]
 
 
-def test_a_photo_that_kills_the_process_is_singled_out(world: World) -> None:
+def test_an_image_that_kills_the_process_is_singled_out(world: World) -> None:
     world = world.detecting_with(Breaking(KeyboardInterrupt))
     world.post(png(noise(1)), png(noise(2, (99, 99))), png(noise(3)))
     for _ in range(TRUSTED_ATTEMPTS + ATTEMPTS_PER_ITEM):

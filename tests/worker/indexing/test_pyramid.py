@@ -1,4 +1,4 @@
-"""Slices, detail, budget and profiles: what of a photo becomes regions."""
+"""Slices, detail, budget and profiles: what of an image becomes regions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_slices_cover_every_pixel_within_their_number(width: int, height: int, s
     assert not boxes or seen.all()
 
 
-def test_a_photo_about_as_large_as_a_slice_is_not_sliced() -> None:
+def test_an_image_about_as_large_as_a_slice_is_not_sliced() -> None:
     assert Slicing(640).boxes(640, 480) == Slicing(640).boxes(790, 600) == []
     assert len(Slicing(640).boxes(1280, 640)) == 3
 
@@ -63,9 +63,9 @@ def test_what_a_slice_cuts_off_is_left_to_others() -> None:
 
 
 def test_detail_is_where_the_edges_are() -> None:
-    photo = Image.new("RGB", (800, 400), "skyblue")
-    photo.paste(noise(400, 400), (400, 0))
-    sky, crowd = Detail(photo).within([Box(0, 0, 380, 400), Box(420, 0, 800, 400)])
+    image = Image.new("RGB", (800, 400), "skyblue")
+    image.paste(noise(400, 400), (400, 0))
+    sky, crowd = Detail(image).within([Box(0, 0, 380, 400), Box(420, 0, 800, 400)])
     assert sky < 1 < 20 < crowd
     assert len(Detail(Image.new("RGB", (3, 2000))).within([Box(0, 0, 1, 1)])) == 1
 
@@ -74,7 +74,7 @@ def tile(x: int, y: int, side: int) -> Proposal:
     return Proposal(Box(x, y, x + side, y + side), HitSource.TILE)
 
 
-def test_a_photo_that_fits_the_budget_keeps_everything() -> None:
+def test_an_image_that_fits_the_budget_keeps_everything() -> None:
     proposals = propose(640, 480, [], PROFILES["fast"].tiling)
     most = len(proposals)
     assert choose(proposals, most, most, noise(640, 480)) == proposals
@@ -92,10 +92,10 @@ def test_the_budget_is_kept_and_the_whole_stays(budget: int, detections: int) ->
 
 
 def test_tiles_with_nothing_on_them_go_first() -> None:
-    photo = Image.new("RGB", (400, 400), "white")
-    photo.paste(noise(200, 200), (200, 200))
+    image = Image.new("RGB", (400, 400), "white")
+    image.paste(noise(200, 200), (200, 200))
     tiles = [tile(x, y, 100) for x, y in product(range(0, 400, 100), repeat=2)]
-    kept = choose([Proposal(Box(0, 0, 400, 400), HitSource.WHOLE), *tiles], 5, 5, photo)
+    kept = choose([Proposal(Box(0, 0, 400, 400), HitSource.WHOLE), *tiles], 5, 5, image)
     assert {p.box.x1 for p in kept[1:]} == {p.box.y1 for p in kept[1:]} == {200, 300}
 
 
@@ -149,11 +149,11 @@ class Listening:
         ]
 
 
-def test_slices_of_all_photos_go_through_the_detector_together() -> None:
+def test_slices_of_all_images_go_through_the_detector_together() -> None:
     detector = Listening()
-    photos = [noise(1400, 960), noise(640, 480)]
+    images = [noise(1400, 960), noise(640, 480)]
     found = Proposer(detector, Settings()).propose(
-        photos, profile="balanced", confidence_threshold=0.05
+        images, profile="balanced", confidence_threshold=0.05
     )
     assert detector.seen == [(1400, 960), (640, 480), (960, 960), (960, 960)]
     middles = [[p.box.x1 + 8 for p in f if p.source is HitSource.DETECTOR] for f in found]

@@ -15,13 +15,13 @@ from worker.models.base import Detection
 TILING = Tiling((2, 3, 4), 0.0, 64)
 
 
-def test_a_photo_without_detections_has_the_whole_and_its_tiles() -> None:
+def test_an_image_without_detections_has_the_whole_and_its_tiles() -> None:
     found = propose(640, 480, [], TILING)
     assert found[0].box == Box(0, 0, 640, 480)
     assert [p.source for p in found].count(HitSource.TILE) == 3 * 2 + 4 * 3 + 6 * 4
 
 
-def test_a_detection_keeps_its_label_and_is_clipped_to_the_photo() -> None:
+def test_a_detection_keeps_its_label_and_is_clipped_to_the_image() -> None:
     found = propose(640, 480, [Detection(-5.2, 10.7, 100.1, 900, "cat", 0.9)], TILING)
     assert found[1].box == Box(0, 10, 101, 480)
     assert (found[1].label, found[1].confidence) == ("cat", 0.9)
@@ -58,7 +58,7 @@ def test_a_panorama_does_not_become_a_million_regions() -> None:
     st.sampled_from([1, 2, 3, 5, 8, 13]),
     st.sampled_from([0.0, 0.25, 0.5, 0.75]),
 )
-def test_tiles_are_square_lie_in_the_photo_and_leave_no_gap(
+def test_tiles_are_square_lie_in_the_image_and_leave_no_gap(
     width: int, height: int, n: int, overlap: float
 ) -> None:
     boxes = list(Tiling((n,), overlap, 1).boxes(width, height))

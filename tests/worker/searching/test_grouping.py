@@ -27,12 +27,12 @@ def brute_force(hits: list[Hit], grouping: Grouping) -> list[Match]:
     return sorted(matches, key=lambda m: (-m.score, m.image_id))[: grouping.limit]
 
 
-def engine(hits: list[Hit], asked: list[int]):  # type: ignore[no-untyped-def]
-    """Return a fetch that orders ties its own way, as engines do, and notes what was asked."""
+def engine(hits: list[Hit], limits: list[int]):  # type: ignore[no-untyped-def]
+    """Return a fetch that orders ties its own way, as engines do, and notes every limit."""
     ranked = sorted(hits, key=lambda hit: (-hit.score, hit.id[::-1]))
 
     def fetch(limit: int, image_id: str | None = None) -> list[Hit]:
-        asked.append(limit)
+        limits.append(limit)
         return [h for h in ranked if image_id in (None, h.region.image_id)][:limit]
 
     return fetch
@@ -80,6 +80,6 @@ def test_one_image_that_holds_the_first_thousand_points_hides_no_other() -> None
 
 def test_a_clear_answer_does_not_read_the_whole_collection() -> None:
     hits = hits_of([(n % 1000, 1.0 - n / 100_000) for n in range(50_000)])
-    asked: list[int] = []
-    best_images(engine(hits, asked), Grouping(limit=5, hits_per_image=2))
-    assert sum(asked) < 500
+    limits: list[int] = []
+    best_images(engine(hits, limits), Grouping(limit=5, hits_per_image=2))
+    assert sum(limits) < 500

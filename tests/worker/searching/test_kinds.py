@@ -1,4 +1,4 @@
-"""Photos of the same kind: where the thing itself is not found, or where they are asked for."""
+"""Images of the same kind: where the thing itself is not found, or where the request says so."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.fakes import PixelEncoder
 from tests.worker.conftest import World, noise, png
 from tests.worker.searching.test_search import matches
 from worker.models.base import Embeddings
-from worker.models.with_kinds import EncoderWithKinds, asked, things_alone
+from worker.models.with_kinds import EncoderWithKinds, query_vectors, things_alone
 
 
 class Colours:
@@ -33,13 +33,13 @@ RED, GREEN = (255, 40, 40), (40, 255, 40)
 
 
 def tinted(seed: int, colour: tuple[int, int, int]) -> Image.Image:
-    """Return a photo of its own under coloured light."""
+    """Return an image of its own under coloured light."""
     return Image.blend(noise(seed), Image.new("RGB", (160, 120), colour), 0.3)
 
 
 @pytest.fixture
 def filled(world: World) -> tuple[World, list[str]]:
-    """Return a worker that knows kinds, and the ids of three red photos and five green ones."""
+    """Return a worker that knows kinds, and the ids of three red images and five green ones."""
     encoder = EncoderWithKinds(PixelEncoder(), Colours())
     world = world.indexing_by(encoder).searching_by(encoder)
     colours = [RED] * 3 + [GREEN] * 5
@@ -61,7 +61,7 @@ def test_what_is_found_brings_up_nothing_of_its_kind(filled: tuple[World, list[s
     assert set(kinds(found)) == {"thing"}
 
 
-def test_guesses_and_photos_of_the_same_kind_take_turns(filled: tuple[World, list[str]]) -> None:
+def test_guesses_and_images_of_the_same_kind_take_turns(filled: tuple[World, list[str]]) -> None:
     world, names = filled
     stranger = tinted(99, RED)
     plain = matches(world.search(stranger, same_kind=0.0))
@@ -92,7 +92,7 @@ def test_of_the_kind_come_more_where_there_is_no_hope(
     assert "".join(str(kind)[0] for kind in kinds(found))[:4] == first
 
 
-def test_the_kind_alone_decides_where_it_is_asked_for(filled: tuple[World, list[str]]) -> None:
+def test_the_kind_alone_decides_where_the_request_says_so(filled: tuple[World, list[str]]) -> None:
     world, names = filled
     found = matches(world.search(tinted(6, GREEN), same_kind=1.0))
     assert set(kinds(found)) == {"kind"}
@@ -115,7 +115,7 @@ def test_thing_and_kind_are_weighed(filled: tuple[World, list[str]]) -> None:
         for more in ({"same_kind": 0.0}, {"same_kind": 0.5}, {"same_kind": 1.0})
     )
     assert both[names[6]] == pytest.approx(1, abs=1e-3)
-    # A photo's best region for both is the best for neither: its score is at most the mean.
+    # An image's best region for both is the best for neither: its score is at most the mean.
     assert all(both[n] <= (things[n] + alike[n]) / 2 + 1e-4 for n in names)
     assert min(both[n] for n in names[3:]) > max(both[n] for n in names[:3])
 
@@ -140,7 +140,7 @@ def test_things_alone_compare_as_they_do_with_their_kinds() -> None:
     images = [tinted(n, RED) for n in range(3)]
     alone = things_alone(both).encode_images(images)
     assert not alone[:, -both.kind_dim :].any()
-    query = asked(both.encode_images([tinted(1, GREEN)]), both.kind_dim)
+    query = query_vectors(both.encode_images([tinted(1, GREEN)]), both.kind_dim)
     assert alone @ query.T == pytest.approx(both.encode_images(images) @ query.T, abs=1e-6)
     plain = PixelEncoder()
     assert things_alone(plain) is plain

@@ -1,4 +1,4 @@
-"""What a search may ask: several pictures, words beside them, several things, not like these."""
+"""What a query may be: several examples, a text beside them, several things, not like these."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from common.images import query_key
 from tests.fakes import FixedDetector, PixelEncoder
-from tests.pictures_with_texture import texture
+from tests.textures import texture
 from tests.worker.conftest import World, noise, png
 from tests.worker.searching.test_search import matches
 from worker.models.base import Detection, Embeddings
@@ -17,7 +17,7 @@ TILES = [(0, 0, 60, 60), (100, 0, 160, 60), (0, 60, 60, 120), (100, 60, 160, 120
 
 @pytest.fixture
 def filled(world: World) -> tuple[World, list[str]]:
-    """Return a worker with six photos indexed, and their ids; the regions are corners."""
+    """Return a worker with six images indexed, and their ids; the regions are corners."""
     names = world.post(*[png(noise(n)) for n in range(6)])
     world.index()
     return world, names
@@ -27,7 +27,7 @@ def first_of(found: list[dict[str, object]], count: int) -> set[object]:
     return {match["image_id"] for match in found[:count]}
 
 
-def test_any_of_several_pictures_finds_its_photo(filled: tuple[World, list[str]]) -> None:
+def test_any_of_several_examples_finds_its_image(filled: tuple[World, list[str]]) -> None:
     world, names = filled
     example = {"image_id": names[4], "box": list(TILES[0])}
     found = matches(world.search(noise(1).crop(TILES[3]), examples=[example]))
@@ -35,11 +35,11 @@ def test_any_of_several_pictures_finds_its_photo(filled: tuple[World, list[str]]
     assert [match["score"] for match in found[:2]] == pytest.approx([1, 1], abs=1e-3)
 
 
-def test_uploaded_pictures_are_all_examples(filled: tuple[World, list[str]]) -> None:
+def test_uploaded_files_are_all_examples(filled: tuple[World, list[str]]) -> None:
     world, names = filled
-    for number, photo in enumerate((2, 5)):
-        picture = png(noise(photo).crop(TILES[0]))
-        world.base.images.put(query_key("both", number), picture)
+    for number, seed in enumerate((2, 5)):
+        query = png(noise(seed).crop(TILES[0]))
+        world.base.images.put(query_key("both", number), query)
     assert first_of(matches(world.search(job_id="both", files=2)), 2) == {names[2], names[5]}
 
 
@@ -52,7 +52,7 @@ def test_places_like_a_negative_are_left_out(filled: tuple[World, list[str]]) ->
     boxes = {m["image_id"]: [hit["box"] for hit in m["hits"]] for m in left}
     assert list(TILES[1]) not in boxes.get(names[3], [])
     assert left[0]["image_id"] != names[3]
-    assert len(boxes) >= 4  # photos that are like neither stay
+    assert len(boxes) >= 4  # images that are like neither stay
 
 
 def test_a_verified_place_that_shows_the_negative_is_no_proof(world: World) -> None:
@@ -67,7 +67,7 @@ def test_a_verified_place_that_shows_the_negative_is_no_proof(world: World) -> N
 
 
 class Wordy(PixelEncoder):
-    """Knows one word for each photo's first corner."""
+    """Knows one word for each image's first corner."""
 
     has_text = True
 
@@ -77,19 +77,19 @@ class Wordy(PixelEncoder):
         return self.encode_images([noise(int(text)).crop(TILES[0])])
 
 
-def test_a_picture_and_a_text_are_mixed_by_weight(filled: tuple[World, list[str]]) -> None:
+def test_a_file_and_a_text_are_mixed_by_weight(filled: tuple[World, list[str]]) -> None:
     world, names = filled
     world = world.searching_by(Wordy())
-    picture = noise(1).crop(TILES[0])
+    query = noise(1).crop(TILES[0])
     for weight, expected in ((0.1, names[1]), (0.9, names[5])):
-        found = matches(world.search(picture, text="5", text_weight=weight))
+        found = matches(world.search(query, text="5", text_weight=weight))
         assert found[0]["image_id"] == expected
-    both = matches(world.search(picture, text="5", text_weight=0.5))
+    both = matches(world.search(query, text="5", text_weight=0.5))
     assert first_of(both, 2) == {names[1], names[5]}
     assert both[0]["score"] == pytest.approx(both[1]["score"], abs=0.1)
 
 
-def test_photos_with_every_detected_thing_come_first(world: World) -> None:
+def test_images_with_every_detected_thing_come_first(world: World) -> None:
     left, right = noise(20).crop((0, 0, 80, 120)), noise(21).crop((80, 0, 160, 120))
     both = noise(22)
     both.paste(left, (0, 0))
@@ -114,7 +114,7 @@ def test_photos_with_every_detected_thing_come_first(world: World) -> None:
     assert found[0]["probability"] > found[1]["probability"] > found[2]["probability"]
 
 
-def test_quarter_turns_are_tried_where_they_are_asked_for(
+def test_quarter_turns_are_tried_where_the_request_says_so(
     filled: tuple[World, list[str]],
 ) -> None:
     world, names = filled
@@ -124,7 +124,7 @@ def test_quarter_turns_are_tried_where_they_are_asked_for(
     assert (found["image_id"], found["score"]) == (names[2], pytest.approx(1, abs=1e-3))
 
 
-def test_a_picture_without_detections_is_one_thing(filled: tuple[World, list[str]]) -> None:
+def test_a_query_without_detections_is_one_thing(filled: tuple[World, list[str]]) -> None:
     world, names = filled
     job = world.search(noise(2).crop(TILES[2]), detect=True)
     assert matches(job)[0]["image_id"] == names[2]

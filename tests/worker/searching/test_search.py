@@ -1,4 +1,4 @@
-"""Searching: the right photo, the right box, and faults in words."""
+"""Searching: the right image, the right box, and faults in words."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ CAT = Detection(16, 12, 80, 60, "cat", 0.9)
 
 @pytest.fixture
 def filled(world: World) -> tuple[World, list[str]]:
-    """Return a worker with six photos indexed, and their ids."""
+    """Return a worker with six images indexed, and their ids."""
     world = world.with_detections(CAT)
     names: list[str] = []
     for n in range(6):
@@ -37,7 +37,7 @@ def matches(job: Job) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_crop_finds_its_photo_with_its_box(filled: tuple[World, list[str]]) -> None:
+def test_a_crop_finds_its_image_with_its_box(filled: tuple[World, list[str]]) -> None:
     world, names = filled
     found = matches(world.search(noise(3).crop((16, 12, 80, 60))))
     assert found[0]["image_id"] == names[3]
@@ -79,7 +79,7 @@ def test_a_result_tells_what_was_searched_and_how_long_each_step_took(
     }  # fmt: skip
 
 
-def test_a_photo_without_detections_is_found(world: World) -> None:
+def test_an_image_without_detections_is_found(world: World) -> None:
     (name,) = world.post(png(noise(1)))
     world.index()
     found = matches(world.search(noise(1).crop((0, 0, 60, 60))))
@@ -95,7 +95,7 @@ def test_an_image_deleted_from_the_list_is_no_match(filled: tuple[World, list[st
     assert world.regions(names[3]) == []
 
 
-def test_a_photo_posted_again_before_its_removal_stays(filled: tuple[World, list[str]]) -> None:
+def test_an_image_posted_again_before_its_removal_stays(filled: tuple[World, list[str]]) -> None:
     world, names = filled
     world.base.catalogue.remove("default", names[3])
     world.post(png(noise(3)), job_id="again")

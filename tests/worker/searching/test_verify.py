@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from common.errors import InvalidImage, NotFound
 from common.geometry import Box
 from common.images import local_key
-from tests.pictures_with_texture import texture
+from tests.textures import texture
 from tests.worker.conftest import VOCABULARY, World, png
 from tests.worker.searching.test_search import matches
 from worker.local.features import extract
@@ -23,7 +23,7 @@ SPOT = (90, 60, 210, 150)
 
 @pytest.fixture
 def filled(world: World) -> tuple[World, list[str]]:
-    """Return a worker with five photos indexed, and their ids; it verifies."""
+    """Return a worker with five images indexed, and their ids; it verifies."""
     world = world.verifying(most_images=30)
     names = world.post(*[png(texture(n, SIZE)) for n in range(5)])
     world.index()
@@ -57,7 +57,7 @@ def test_a_mirrored_crop_is_found(filled: tuple[World, list[str]]) -> None:
     assert first["hits"][0]["quad"][0] == pytest.approx([210, 60], abs=4)
 
 
-def test_a_photo_that_the_embedding_puts_last_comes_first(
+def test_an_image_that_the_embedding_puts_last_comes_first(
     filled: tuple[World, list[str]],
 ) -> None:
     world, names = filled
@@ -85,7 +85,7 @@ def test_without_time_nothing_is_verified_and_the_answer_says_so(
     assert len(matches(job)) == 5
 
 
-def test_photos_indexed_without_features_are_found_and_not_verified(
+def test_images_indexed_without_features_are_found_and_not_verified(
     filled: tuple[World, list[str]],
 ) -> None:
     world, names = filled
@@ -99,7 +99,7 @@ def test_photos_indexed_without_features_are_found_and_not_verified(
     assert job.result["verification"]["checked"] == 0
 
 
-def test_a_deleted_photo_leaves_no_features_and_no_words(filled: tuple[World, list[str]]) -> None:
+def test_a_deleted_image_leaves_no_features_and_no_words(filled: tuple[World, list[str]]) -> None:
     world, names = filled
     world.base.catalogue.remove("default", names[3])
     world.writer.discard("default", names[3])
@@ -130,7 +130,7 @@ def test_filters_hold_for_what_words_find(filled: tuple[World, list[str]]) -> No
     assert matches(world.search(texture(1, SIZE).crop(SPOT), filter=where)) == []
 
 
-def test_a_photo_of_both_channels_is_verified_before_those_of_one() -> None:
+def test_an_image_of_both_channels_is_verified_before_those_of_one() -> None:
     queries = Query.both(extract(texture(1, SIZE), 50), VOCABULARY)
     order = fused(["a", "b", "c"], [Candidate("d", 1), Candidate("b", 0)], queries)
     assert order[0] == Candidate("b", 0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from common.geometry import Box
-from common.images import photo_key
+from common.images import image_key
 from tests.worker.conftest import World, noise, png
 from tests.worker.searching.test_search import matches
 
@@ -17,7 +17,7 @@ BETWEEN = (47, 21, 113, 77)
 
 @pytest.fixture
 def filled(world: World) -> tuple[World, list[str]]:
-    """Return a worker with four photos indexed, and their ids."""
+    """Return a worker with four images indexed, and their ids."""
     names = world.post(*[png(noise(n)) for n in range(4)])
     world.index()
     return world, names
@@ -36,7 +36,7 @@ def test_the_box_is_fitted_and_the_score_rises(filled: tuple[World, list[str]]) 
     assert iou > max(0.7, Box(*before["hits"][0]["box"]).iou(Box(*BETWEEN)))
 
 
-def test_no_score_falls_and_no_photo_is_lost(filled: tuple[World, list[str]]) -> None:
+def test_no_score_falls_and_no_image_is_lost(filled: tuple[World, list[str]]) -> None:
     world, _ = filled
     query = noise(9).crop(BETWEEN)
     plain = {m["image_id"]: m["score"] for m in matches(world.search(query, zoom=0))}
@@ -45,7 +45,7 @@ def test_no_score_falls_and_no_photo_is_lost(filled: tuple[World, list[str]]) ->
     assert all(fitted[name] >= plain[name] for name in plain)
 
 
-def test_a_photo_that_only_the_closer_look_brings_to_the_front_is_found_with_limit_one(
+def test_an_image_that_only_the_closer_look_brings_to_the_front_is_found_with_limit_one(
     filled: tuple[World, list[str]],
 ) -> None:
     world, _ = filled
@@ -63,7 +63,7 @@ def test_an_exact_hit_keeps_its_indexed_box(filled: tuple[World, list[str]]) -> 
     assert found["hits"][0]["box"] == [0, 0, 60, 60]
 
 
-def test_a_query_on_the_edge_of_a_photo_stays_inside_it(filled: tuple[World, list[str]]) -> None:
+def test_a_query_on_the_edge_of_an_image_stays_inside_it(filled: tuple[World, list[str]]) -> None:
     world, _ = filled
     for corner in [(0, 0, 31, 45), (121, 80, 160, 120)]:
         for match in matches(world.search(noise(3).crop(corner), zoom=4)):
@@ -79,9 +79,9 @@ def test_without_time_the_indexed_boxes_stand(filled: tuple[World, list[str]]) -
     assert matches(hurried.search(query, zoom=4)) == plain
 
 
-def test_a_photo_that_cannot_be_read_keeps_its_place(filled: tuple[World, list[str]]) -> None:
+def test_an_image_that_cannot_be_read_keeps_its_place(filled: tuple[World, list[str]]) -> None:
     world, names = filled
-    world.base.images.delete(photo_key("default", names[2]))
+    world.base.images.delete(image_key("default", names[2]))
     found = matches(world.search(noise(2).crop(BETWEEN), zoom=4))
     assert names[2] in [match["image_id"] for match in found]
 

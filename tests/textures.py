@@ -1,4 +1,4 @@
-"""Photos that local features can hold on to."""
+"""Pictures with texture, images or queries: local features can hold on to them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from PIL import Image
 
 
 def texture(seed: int, size: tuple[int, int] = (320, 240)) -> Image.Image:
-    """Return random blots of many sizes, width x height `size` pixels; a seed, a photo."""
+    """Return random blots of many sizes, width x height `size` pixels; a seed, a picture."""
     rng = np.random.default_rng(seed)
     total = np.zeros((size[1], size[0], 3))
     for cells in (10, 20, 40):

@@ -9,12 +9,12 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from common.catalogue import ImageRecord
-from common.images import photo_key
+from common.images import image_key
 from common.services import Services
-from tests.web.conftest import photo
+from tests.web.conftest import plain
 
 BASE = "/api/v1/images/image-1"
-CONTENT = photo(5, size=(60, 40), kind="JPEG")
+CONTENT = plain(5, size=(60, 40), kind="JPEG")
 FOR_GOOD = ["file", "thumbnail", "crop?box=0,0,30,20", "file?box=0,0,30,20", "file?max_side=16"]
 
 
@@ -34,7 +34,7 @@ def _size(content: bytes) -> tuple[int, int]:
         ("regions/0.jpg?max_side=16", (16, 11)),
     ],
 )
-def test_a_picture_has_the_size_asked_for(
+def test_a_file_has_the_requested_size(
     client: FlaskClient, indexed: ImageRecord, path: str, size: tuple[int, int]
 ) -> None:
     answer = client.get(f"{BASE}/{path}")
@@ -51,7 +51,7 @@ def test_what_never_changes_is_kept_for_good(
     assert "private" in answer.headers["Cache-Control"]
 
 
-def test_a_region_by_its_number_is_asked_for_again(
+def test_a_region_by_its_number_is_requested_again(
     client: FlaskClient, indexed: ImageRecord
 ) -> None:
     assert client.get(f"{BASE}/regions/0.jpg").headers["Cache-Control"] == "private, no-cache"
@@ -67,17 +67,17 @@ def test_who_has_it_is_answered_304(client: FlaskClient, indexed: ImageRecord, p
     assert other.status_code == 200
 
 
-def test_etags_differ_where_the_pictures_do(client: FlaskClient, indexed: ImageRecord) -> None:
+def test_etags_differ_where_the_files_do(client: FlaskClient, indexed: ImageRecord) -> None:
     paths = [*FOR_GOOD, "crop?box=0,0,30,21", "crop?box=0,0,30,20&max_side=17", "file?max_side=17"]
     etags = {client.get(f"{BASE}/{path}").headers["ETag"] for path in paths}
     assert len(etags) == len(paths)
 
 
-def test_304_needs_no_photo_and_a_photo_that_is_gone_is_404(
+def test_304_needs_no_file_and_a_file_that_is_gone_is_404(
     client: FlaskClient, indexed: ImageRecord, services: Services
 ) -> None:
     etag = client.get(f"{BASE}/crop?box=0,0,30,20").headers["ETag"]
-    services.images.delete(photo_key("default", "image-1"))
+    services.images.delete(image_key("default", "image-1"))
     known = {"If-None-Match": etag}
     assert client.get(f"{BASE}/crop?box=0,0,30,20", headers=known).status_code == 304
     services.catalogue.remove("default", "image-1")
@@ -85,13 +85,13 @@ def test_304_needs_no_photo_and_a_photo_that_is_gone_is_404(
 
 
 @pytest.mark.parametrize(
-    ("asked", "start", "stop"),
+    ("requested", "start", "stop"),
     [("bytes=0-9", 0, 10), ("bytes=100-", 100, None), ("bytes=-20", -20, None)],
 )
 def test_a_range_of_a_file_is_answered_206(
-    client: FlaskClient, indexed: ImageRecord, asked: str, start: int, stop: int | None
+    client: FlaskClient, indexed: ImageRecord, requested: str, start: int, stop: int | None
 ) -> None:
-    answer = client.get(f"{BASE}/file", headers={"Range": asked})
+    answer = client.get(f"{BASE}/file", headers={"Range": requested})
     assert (answer.status_code, answer.data) == (206, CONTENT[start:stop])
     assert answer.headers["Content-Range"].endswith(f"/{len(CONTENT)}")
 
@@ -105,11 +105,11 @@ def test_a_range_beyond_the_end_is_416_in_the_one_shape(
     assert answer.headers["Content-Range"] == f"bytes */{len(CONTENT)}"
 
 
-@pytest.mark.parametrize("asked", ["bytes=0-1,4-5", "lines=0-1", "bytes=x"])
+@pytest.mark.parametrize("requested", ["bytes=0-1,4-5", "lines=0-1", "bytes=x"])
 def test_a_range_that_is_not_understood_is_answered_whole(
-    client: FlaskClient, indexed: ImageRecord, asked: str
+    client: FlaskClient, indexed: ImageRecord, requested: str
 ) -> None:
-    answer = client.get(f"{BASE}/file", headers={"Range": asked})
+    answer = client.get(f"{BASE}/file", headers={"Range": requested})
     assert (answer.status_code, answer.data) == (200, CONTENT)
 
 

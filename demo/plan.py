@@ -11,7 +11,7 @@ from pathlib import Path
 from demo.errors import DemoError
 from machine.stack.services import ROOT
 from needle.draw import open_upright
-from needle.uploads import find_pictures
+from needle.uploads import find_images
 
 _MODEL_SETTINGS = ("NEEDLE_MODELS", "NEEDLE_DETECTOR", "NEEDLE_ENCODER")
 _NO, _YES = ("0", "no", "false", "off"), ("1", "yes", "true", "on", "")
@@ -59,7 +59,7 @@ def _own(folder: str, query: str) -> Own | None:
 
 def _photos(folder: Path) -> tuple[Path, ...]:
     try:
-        found = find_pictures([folder])
+        found = find_images([folder])
     except OSError as exc:
         raise DemoError(f"There is no folder {folder} (PHOTOS).") from exc
     if not found:

@@ -31,7 +31,7 @@ OnJob = Callable[[Job], None]
 
 def index(
     service: Service,
-    sources: Iterable[Source],
+    sources: Source | Iterable[Source],
     *,
     collection: str | None = None,
     metadata: Mapping[str, Any] | None = None,
@@ -43,8 +43,9 @@ def index(
 ) -> Steps[Job]:
     """Send images (or zip and tar archives of them) to be indexed; return the job at once.
 
-    They go in requests of at most 64 MiB and 100 files, `on_progress` gets the job after each:
-    see `needle.bulk` for very many. Raises ValueError when there is none.
+    A folder stands for every image in it. They go in requests of at most 64 MiB and 100 files;
+    `on_progress` gets the job after each: see `needle.bulk` for very many. Raises ValueError when
+    there is none.
     """
     form = calls.form(
         collection=collection,

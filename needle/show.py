@@ -26,21 +26,36 @@ class Query:
 
 
 def matches_table(matches: Sequence[Match], *, ids: bool = False) -> Table:
-    """Return the images found as a table, best first.
+    """Return the images found as a table, best first. With `ids`, the image ids as well.
 
-    With `ids`, the image ids as well, and which were found again by local features.
+    It is 80 columns wide at least; a narrower terminal folds names and ids, and cuts the rest.
     """
-    whole = ("sure", "score", "box", "source") + (("verified", "image id") if ids else ())
-    table = Table("", "image", *(Column(name, no_wrap=True) for name in whole))
+    columns = [Column(name, no_wrap=True) for name in ("sure", "box", "how")]
+    more = [Column("image id", overflow="fold", min_width=11)] if ids else []
+    name = Column("image", overflow="fold", min_width=12)
+    table = Table(Column("", no_wrap=True), name, *columns, *more)
     for place, match in enumerate(matches, start=1):
         hit = match.hits[0] if match.hits else None
         box = " ".join(map(str, hit.box)) if hit else ""
-        source = (hit.label or hit.source) if hit else ""
-        sure = "" if match.probability is None else f"{match.probability:.0%}"
-        cells = [str(place), match.filename, sure, f"{match.score:.3f}", box, source]
-        more = ["yes" if match.verified else "", match.image_id] if ids else []
-        table.add_row(*cells, *more)
+        cells = [str(place), match.filename, sure(match.probability), box, _how(match)]
+        table.add_row(*cells, *([match.image_id] if ids else []))
     return table
+
+
+def sure(probability: float | None) -> str:
+    """Return a probability in words: a model of it is never quite sure."""
+    if probability is None:
+        return ""
+    if probability < 0.01:
+        return "under 1 %"
+    return "over 99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
+
+
+def _how(match: Match) -> str:
+    """Return how the image was found: again by local features, or by which region."""
+    if match.verified:
+        return "verified"
+    return (match.hits[0].label or match.hits[0].source) if match.hits else ""
 
 
 def worded(text: str) -> Image.Image:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from needle import archives
-from needle.uploads import Upload, find_pictures, upload
+from needle.uploads import Upload, find_images, upload
 
 LISTS = frozenset({".txt", ".lst", ".urls"})
 STDIN = "-"
@@ -75,7 +75,7 @@ def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:
         return Sources(urls=(word,))
     path = Path(word).expanduser()
     if path.is_dir():
-        return Sources(images=tuple(find_pictures([path], recursive=recursive)))
+        return Sources(images=tuple(find_images([path], recursive=recursive)))
     if not path.exists():
         return find(_matching(word), recursive=recursive)
     if archives.is_archive(path):

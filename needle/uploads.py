@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 REQUEST_BYTES = 64 * 2**20
 REQUEST_FILES = 100
@@ -88,14 +88,33 @@ def _close(made: Sequence[tuple[str, Part]]) -> None:
             content.close()
 
 
+def each(sources: Source | Iterable[Source]) -> Iterator[Source]:
+    """Yield one source after another: a single one is taken as well, of a folder every image.
+
+    Raises FileNotFoundError for a path that is not there.
+    """
+    single = isinstance(sources, (str, bytes, os.PathLike)) or _is_named(sources)
+    several = cast("Iterable[Source]", [sources] if single else sources)
+    for source in several:
+        if isinstance(source, (str, os.PathLike)):
+            yield from find_images([Path(source)])
+        else:
+            yield source
+
+
+def _is_named(source: object) -> bool:
+    """Tell whether it is (name, bytes), and not a tuple of two sources."""
+    return isinstance(source, tuple) and [type(part) for part in source] == [str, bytes]
+
+
 def requests(
-    sources: Iterable[Source],
+    sources: Source | Iterable[Source],
     *,
     max_bytes: int = REQUEST_BYTES,
     max_files: int = REQUEST_FILES,
 ) -> Iterator[list[Upload]]:
     """Yield the files of each request, in order; a file above `max_bytes` goes alone."""
-    files = (upload(source, number) for number, source in enumerate(sources))
+    files = (upload(source, number) for number, source in enumerate(each(sources)))
     yield from batches(files, max_bytes=max_bytes, max_files=max_files)
 
 
@@ -113,7 +132,7 @@ def batches(files: Iterable[Upload], *, max_bytes: int, max_files: int) -> Itera
         yield batch
 
 
-def find_pictures(paths: Sequence[Path], *, recursive: bool = True) -> list[Path]:
+def find_images(paths: Sequence[Path], *, recursive: bool = True) -> list[Path]:
     """Return the files named, and every image in the folders named, however deep, sorted.
 
     Hidden files and folders are left out, folders in folders where it is not `recursive`. Raises

@@ -15,20 +15,20 @@ from needle.results import Collection, Image
 def images_table(images: Iterable[Image]) -> Table:
     """Return a line for each indexed image."""
     table = Table(
-        Column("image id", no_wrap=True),
-        Column("image", overflow="fold"),
+        Column("image", overflow="fold", min_width=12),
         Column("size", no_wrap=True, justify="right"),
-        Column("regions", justify="right"),
+        Column("regions", no_wrap=True, justify="right"),
         Column("indexed", no_wrap=True),
-        Column("metadata", overflow="fold"),
+        Column("image id", overflow="fold", min_width=9),
+        Column("metadata", overflow="fold", min_width=8),
     )
     for image in images:
         table.add_row(
-            image.image_id,
             image.filename,
             f"{image.width} x {image.height}",
             "" if image.regions is None else f"{image.regions:,}",
             moment(image.indexed_at),
+            image.image_id,
             _pairs(image.metadata),
         )
     return table

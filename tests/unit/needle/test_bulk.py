@@ -125,11 +125,11 @@ def test_folders_are_searched_for_images(tmp_path: Path) -> None:
     wanted = top + images(tmp_path / "deep" / "er", "a.png")
     images(tmp_path, "notes.txt", ".c.jpg")
     images(tmp_path / ".hidden", "d.jpg")
-    assert uploads.find_pictures([tmp_path]) == sorted(wanted)
-    assert uploads.find_pictures([tmp_path], recursive=False) == top
-    assert uploads.find_pictures([tmp_path / "notes.txt"]) == [tmp_path / "notes.txt"]
+    assert uploads.find_images([tmp_path]) == sorted(wanted)
+    assert uploads.find_images([tmp_path], recursive=False) == top
+    assert uploads.find_images([tmp_path / "notes.txt"]) == [tmp_path / "notes.txt"]
     with pytest.raises(FileNotFoundError, match="no file or folder"):
-        uploads.find_pictures([tmp_path / "nowhere"])
+        uploads.find_images([tmp_path / "nowhere"])
 
 
 # ---- progress
@@ -157,3 +157,16 @@ def test_nothing_is_shown_while_there_is_nothing_to_index() -> None:
 @pytest.mark.parametrize(("seconds", "said"), [(5.4, "0:05"), (61, "1:01"), (3723, "1:02:03")])
 def test_times_are_written_as_clocks_do(seconds: float, said: str) -> None:
     assert clock(seconds) == said
+
+
+def test_one_source_or_several_or_a_folder_are_indexed(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    first, second = tmp_path / "a.jpg", tmp_path / "deep" / "b.png"
+    for path in (first, second, tmp_path / "notes.txt"):
+        path.write_bytes(b"x")
+    assert list(uploads.each(str(first))) == list(uploads.each([first])) == [first]
+    assert list(uploads.each(tmp_path)) == list(uploads.each([str(tmp_path)])) == [first, second]
+    assert list(uploads.each(("a.jpg", b"x"))) == [("a.jpg", b"x")]
+    assert list(uploads.each((b"x", b"y"))) == [b"x", b"y"]
+    with pytest.raises(FileNotFoundError, match="There is no file or folder shelf"):
+        list(uploads.each("shelf"))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import click
 import pytest
+from rich.console import Console
 
 from needle.cli import ExitCode
 from needle.draw import open_upright
+from needle.results import Hit, Match
 from needle.sheet import WIDTH
+from needle.show import matches_table
 from tests.unit.needle.cli.conftest import Run, image
 from tests.unit.needle.fake_needle import HIT, FakeService
 
@@ -19,7 +23,7 @@ from tests.unit.needle.fake_needle import HIT, FakeService
 def test_a_search_prints_a_table_and_draws(run: Run) -> None:
     ended = run("search", "images/0.jpg", "--out", "result.png")
     assert ended.status == ExitCode.OK and "Drawn in result.png" in ended.err
-    assert "0.910" in ended.out and "10 10 40 30" in ended.out and "1.jpg" in ended.out
+    assert "10 10 40 30" in ended.out and "1.jpg" in ended.out
     assert open_upright("result.png").width == WIDTH
 
 
@@ -36,12 +40,23 @@ def test_a_search_that_finds_nothing_ends_with_1(run: Run, service: FakeService)
     assert ended.out == ""
 
 
+def test_a_narrow_terminal_shows_names_and_how_sure_it_is() -> None:
+    hit = Hit(box=(1465, 1399, 1714, 1739), score=0.87, source="local", verified=True)
+    facts = {"verified": True, "probability": 0.9957}
+    match = Match("5e" * 16, 0.87, 0.13, "01-grocery.jpg", 2400, 1600, (hit,), **facts)
+    with io.StringIO() as said_to:
+        Console(width=80, file=said_to).print(matches_table([match], ids=True))
+        said = said_to.getvalue()
+    assert "grocery" in said and "over 99 %" in said and "1465 1399 1714 1739" in said
+    assert "verified" in said and "…" not in said
+
+
 def test_only_what_was_verified_is_wanted(run: Run, service: FakeService) -> None:
     first = {"image_id": "a", "score": 0.9, "hits": [HIT]}
     service.result = {"matches": [first, first | {"image_id": "b", "verified": True}]}
     ended = run("search", "--text", "x", "--verified", "--json")
     assert [match["image_id"] for match in ended.json["matches"]] == ["b"]
-    assert run("search", "--text", "x").out.count("yes") == 1
+    assert run("search", "--text", "x").out.count("verified") == 1
     service.result = {"matches": [first]}
     assert run("search", "--text", "x", "--verified").status == ExitCode.NOTHING
     assert run("search", "--text", "x", "--no-verify").status == ExitCode.OK

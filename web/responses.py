@@ -1,4 +1,4 @@
-"""From the models of `common/contract/answers.py` to HTTP responses."""
+"""From the models of `common/contract/answers/` to HTTP responses."""
 
 from __future__ import annotations
 

@@ -32,8 +32,12 @@ def listed_job(job: jobs.Job) -> answers.ListedJob:
 
 
 def whole_job(job: jobs.Job) -> answers.Job:
-    """Return a job with its result. Raises IncompatibleJob where that cannot be read."""
-    return widened(listed_job(job), answers.Job, result=_result(job))
+    """Return a job with its result; where that cannot be read, its `error` says so instead."""
+    listed = listed_job(job)
+    try:
+        return widened(listed, answers.Job, result=_result(job))
+    except IncompatibleJob as exc:
+        return widened(listed, answers.Job, result=None, error=_problem(exc.as_dict()))
 
 
 def item(item: Item, job: jobs.Job) -> answers.Item:

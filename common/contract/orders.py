@@ -64,8 +64,16 @@ def of(job: Job, order: type[Kept]) -> Kept:
 
 
 def ends_by_items(job: Job) -> bool:
-    """Tell whether a job's items end one by one; that of a search or of one image has none."""
-    return job.kind is Kind.INDEX or (job.kind is Kind.DELETE and of(job, DeleteOrder).whole)
+    """Tell whether a job's items end one by one; that of a search or of one image has none.
+
+    A deletion that cannot be read counts as one image's.
+    """
+    if job.kind is not Kind.DELETE:
+        return job.kind is Kind.INDEX
+    try:
+        return of(job, DeleteOrder).whole
+    except IncompatibleJob:
+        return False
 
 
 def _from_form_1(details: Mapping[str, Any]) -> dict[str, Any]:

@@ -139,9 +139,12 @@ def test_a_job_that_cannot_be_read_says_so(client: FlaskClient, services: Servic
     services.jobs.create("new", Kind.SEARCH, [Item(0, "query")], {"form": 3})
     assert client.get("/api/v1/jobs/new").status_code == 200  # how it stands can be told
     services.jobs.succeed("new", {"matches": []})
-    answer = client.get("/api/v1/jobs/new")
-    assert (answer.status_code, answer.json["error"]["code"]) == (500, "incompatible_job")
+    for answer in (client.get("/api/v1/jobs/new"), client.delete("/api/v1/jobs/new")):
+        assert (answer.status_code, answer.json["status"]) == (200, "succeeded")
+        assert (answer.json["result"], answer.json["error"]["code"]) == (None, "incompatible_job")
     assert client.get("/api/v1/jobs").json["total"] == 1
+    services.jobs.create("gone", Kind.DELETE, [Item(0, "image")], {"form": 3})
+    assert client.get("/api/v1/jobs/gone/items").status_code == 200
 
 
 def test_a_new_job_tells_how_far_it_is(client: FlaskClient) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from needle import calls, uploads
 from needle.calls import Example
@@ -29,17 +29,31 @@ OnJob = Callable[[Job], None]
 # ---- indexing
 
 
+class IndexOptions(TypedDict, total=False):
+    """How images are indexed, over the server's settings: docs/API.md explains each."""
+
+    collection: str | None
+    metadata: Mapping[str, Any] | None
+    confidence_threshold: float | None
+    batch_size: int | None
+    profile: str | None
+    local_features: int | None
+
+
+def _known(options: IndexOptions) -> IndexOptions:
+    """Return the options. Raises TypeError for a name that is none, as Python itself would."""
+    unknown = options.keys() - IndexOptions.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"there is no option {unknown.pop()!r} of an index request")
+    return options
+
+
 def index(
     service: Service,
     sources: Source | Iterable[Source],
     *,
-    collection: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    confidence_threshold: float | None = None,
-    batch_size: int | None = None,
-    profile: str | None = None,
-    local_features: int | None = None,
     on_progress: OnJob | None = None,
+    **options: Unpack[IndexOptions],
 ) -> Steps[Job]:
     """Send images (or zip and tar archives of them) to be indexed; return the job at once.
 
@@ -47,14 +61,7 @@ def index(
     `on_progress` gets the job after each: see `needle.bulk` for very many. Raises ValueError when
     there is none.
     """
-    form = calls.form(
-        collection=collection,
-        metadata=metadata,
-        confidence_threshold=confidence_threshold,
-        batch_size=batch_size,
-        profile=profile,
-        local_features=local_features,
-    )
+    form = calls.form(**_known(options))
     jobs = []
     for batch in uploads.requests(sources):
         jobs.append((yield from _job(service, calls.index(batch, form))))
@@ -66,48 +73,18 @@ def index(
 
 
 def index_batch(
-    service: Service,
-    batch: Sequence[Upload],
-    *,
-    collection: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    confidence_threshold: float | None = None,
-    batch_size: int | None = None,
-    profile: str | None = None,
-    local_features: int | None = None,
+    service: Service, batch: Sequence[Upload], **options: Unpack[IndexOptions]
 ) -> Steps[Job]:
     """Send these images in one request, as `needle.uploads.requests` divides them."""
-    form = calls.form(
-        collection=collection,
-        metadata=metadata,
-        confidence_threshold=confidence_threshold,
-        batch_size=batch_size,
-        profile=profile,
-        local_features=local_features,
-    )
+    form = calls.form(**_known(options))
     return (yield from _job(service, calls.index(batch, form)))
 
 
 def index_urls(
-    service: Service,
-    urls: Sequence[str],
-    *,
-    collection: str | None = None,
-    metadata: Mapping[str, Any] | None = None,
-    confidence_threshold: float | None = None,
-    batch_size: int | None = None,
-    profile: str | None = None,
-    local_features: int | None = None,
+    service: Service, urls: Sequence[str], **options: Unpack[IndexOptions]
 ) -> Steps[Job]:
     """Have the service download images and index them; return the job at once."""
-    more = calls.given(
-        collection=collection,
-        metadata=metadata,
-        confidence_threshold=confidence_threshold,
-        batch_size=batch_size,
-        profile=profile,
-        local_features=local_features,
-    )
+    more = calls.given(**_known(options))
     body = {"urls": list(urls), **more}
     return (
         yield from _job(service, Call("POST", f"{PREFIX}/images", body=body, headers=calls.once()))

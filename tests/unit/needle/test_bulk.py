@@ -10,7 +10,7 @@ import httpx
 import pytest
 from rich.console import Console
 
-from needle import NeedleApiError, index_all, parcels, uploads
+from needle import Needle, NeedleApiError, index_all, parcels, uploads
 from needle.bulk import Bulk
 from needle.parcels import Address, Parcel
 from needle.progress import clock, tally_bar
@@ -170,3 +170,8 @@ def test_one_source_or_several_or_a_folder_are_indexed(tmp_path: Path) -> None:
     assert list(uploads.each((b"x", b"y"))) == [b"x", b"y"]
     with pytest.raises(FileNotFoundError, match="There is no file or folder shelf"):
         list(uploads.each("shelf"))
+
+
+def test_a_misspelt_option_is_refused_before_anything_is_sent() -> None:
+    with Needle("http://127.0.0.1:1") as needle, pytest.raises(TypeError, match="'profil'"):
+        needle.index([b"x"], profil="fast")  # type: ignore[call-arg]

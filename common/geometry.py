@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from common.errors import InvalidBox
+
 
 @dataclass(frozen=True, order=True)
 class Box:
@@ -45,6 +47,15 @@ class Box:
     def inside(self, width: int, height: int) -> bool:
         """Tell whether the box is not empty and lies within an image of that size."""
         return 0 <= self.x1 < self.x2 <= width and 0 <= self.y1 < self.y2 <= height
+
+    def within(self, width: int, height: int) -> Box:
+        """Return the box. Raises InvalidBox where it is not `inside` an image of that size."""
+        if not self.inside(width, height):
+            raise InvalidBox(
+                f"The box {self.as_list()} must be x1 < x2, y1 < y2 and lie inside "
+                f"the image of {width} x {height} pixels."
+            )
+        return self
 
     def iou(self, other: Box) -> float:
         """Return intersection over union, 0..1."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from common.errors import ImageTooLarge, InvalidBox, InvalidImage
+from common.errors import ImageTooLarge, InvalidImage
 from common.geometry import Box
 
 FORMATS = {
@@ -119,12 +119,7 @@ def _stretched(image: Image.Image) -> Image.Image:
 
 def crop(image: Image.Image, box: Box) -> Image.Image:
     """Return the pixels inside `box`. Raises InvalidBox when it does not lie in the image."""
-    if not box.inside(*image.size):
-        raise InvalidBox(
-            f"The box {box.as_list()} must be x1 < x2, y1 < y2 and lie inside "
-            f"the image of {image.width} x {image.height} pixels."
-        )
-    return image.crop(box.as_tuple())
+    return image.crop(box.within(*image.size).as_tuple())
 
 
 def thumbnail(image: Image.Image, *, side_px: int = 320) -> bytes:

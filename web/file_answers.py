@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from flask import Response, request
 
 from common import pictures
-from common.errors import InvalidBox
 from common.geometry import Box
 from web.operation import Answer
 from web.services import services
@@ -45,12 +44,8 @@ def cut(source: Source, box: Box | None, max_side: int | None, cache: str) -> Re
 
     Raises InvalidBox.
     """
-    part = box or Box(0, 0, source.width, source.height)
-    if not part.inside(source.width, source.height):
-        raise InvalidBox(
-            f"The box {part.as_list()} must be x1 < x2, y1 < y2 and lie inside "
-            f"the image of {source.width} x {source.height} pixels."
-        )
+    size = (source.width, source.height)
+    part = (box or Box(0, 0, *size)).within(*size)
 
     def make() -> bytes:
         content = source.read()

@@ -11,7 +11,7 @@ from common.catalogue import check_encoder
 from common.contract.fields import DEFAULT_COLLECTION, MOST_EXAMPLES
 from common.contract.orders import SearchOrder
 from common.contract.requests import SearchFields, SearchRequest
-from common.errors import InvalidBox, NeedleError, NotFound, TextNotSupported
+from common.errors import NeedleError, NotFound, TextNotSupported
 from common.geometry import Box
 from common.images import query_folder, query_key
 from common.jobs import Item, Kind
@@ -124,11 +124,8 @@ def _check(services: Services, search: Search) -> None:
 
 
 def _check_box(box: tuple[int, int, int, int] | None, width: int, height: int) -> None:
-    if box is not None and not Box(*box).inside(width, height):
-        raise InvalidBox(
-            f"The box {list(box)} must be x1 < x2, y1 < y2 and lie inside "
-            f"the image of {width} x {height} pixels."
-        )
+    if box is not None:
+        Box(*box).within(width, height)
 
 
 def _check_models(services: Services, options: SearchRequest) -> None:

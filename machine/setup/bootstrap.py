@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
-import os
 import platform
 import re
 import shutil
@@ -21,6 +20,7 @@ import time
 from pathlib import Path
 from typing import IO
 
+from machine.setup.command import put, write_command
 from machine.setup.debian import install_packages
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,25 +69,6 @@ CAUSES = (
 )
 
 
-COMMAND = """#!/bin/sh
-# The command line of Needle, from the checkout around this .venv; `make setup` wrote it. It can be
-# run from any folder and through a link. First sh reads it, which finds Python, then Python does.
-''':'
-bin=$(dirname "$(readlink -f "$0")")
-exec "$bin/python" "$bin/needle" "$@"
-'''
-import sys
-from pathlib import Path
-
-# Neither the folder that one is in nor PYTHONPATH is asked for `needle` before the checkout.
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-
-from needle.cli import run
-
-run()
-"""
-
-
 class Stop(Exception):
     """The environment cannot be made; the message is the sentence for the user."""
 
@@ -125,20 +106,6 @@ def bring_up(root: Path, locks: list[str]) -> None:
     write_command(root)
     for packages in (venv / "lib").glob("python3.*/site-packages"):
         put(packages / "needle-checkout.pth", str(root) + "\n")
-
-
-def write_command(root: Path) -> None:
-    """Write `.venv/bin/needle`, the command line of the checkout, if it is another or not there."""
-    put(root / ".venv" / "bin" / "needle", COMMAND, mode=0o755)
-
-
-def put(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write a file, unless it is there and says the same; what was there may be a link."""
-    if path.is_symlink() or not path.is_file() or path.read_text() != text:
-        partial = path.with_name(path.name + ".part")
-        partial.write_text(text)
-        partial.chmod(mode)
-        os.replace(str(partial), str(path))
 
 
 def stamp_of(venv: Path, lock: str) -> Path:

@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 
 from demo.samples import generate
-from machine.setup.bootstrap import write_command
+from machine.setup.command import write_command
 from machine.stack import Stack
 from tests.conftest import REPO
 from tests.end_to_end.conftest import scene, write_scenes

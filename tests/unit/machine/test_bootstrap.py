@@ -211,7 +211,7 @@ def test_a_python_without_venv_names_the_package_to_install(
 
 
 def test_the_script_has_no_syntax_that_an_old_python_cannot_read() -> None:
-    for script in (SCRIPT, SCRIPT.with_name("debian.py")):
+    for script in (SCRIPT, SCRIPT.with_name("command.py"), SCRIPT.with_name("debian.py")):
         ast.parse(script.read_text(), feature_version=(3, 7))
         assert "from __future__ import annotations" in script.read_text()
 
@@ -229,7 +229,7 @@ def test_a_bare_python_imports_only_the_standard_library_on_its_way_to_the_scrip
 def test_the_command_ends_with_1_and_a_sentence(tmp_path: Path) -> None:
     setup = tmp_path / "machine" / "setup"
     setup.mkdir(parents=True)
-    for name in ("../__init__.py", "__init__.py", "bootstrap.py", "debian.py"):
+    for name in ("../__init__.py", "__init__.py", "bootstrap.py", "command.py", "debian.py"):
         (setup / name).write_text((SCRIPT.parent / name).read_text())
     command = [sys.executable, "-m", "machine.setup.bootstrap"]  # there is no lock in this folder
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

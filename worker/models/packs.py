@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import InvalidModel, InvalidSettings
 from common.settings import Settings
-from worker.models.base import Detector, Encoder
+from worker.models.base import DenseEncoder, Detector, Encoder
+from worker.models.dense import MapsDetector
 
 if TYPE_CHECKING:
     import torch
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 _SIZES = ("n", "s", "m", "l", "x")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SHIPPED = Path(__file__).resolve().parents[2] / "models"
+
+_QUERY_PIXELS = 1_000_000
+"""Most pixels at which a dense encoder looks for the things in a query."""
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +58,7 @@ class LoadedPack:
         """Return what `/readyz` shows, as JSON carries it."""
         return {
             "name": self.name,
-            "detector": self.detector.id if self.detector else None,
+            "detector": self._finds_with,
             "encoder": self.encoder.id,
             "dim": self.encoder.dim,
             "has_text": self.encoder.has_text,
@@ -62,6 +66,13 @@ class LoadedPack:
             "device": self.device,
             "precision": self.precision,
         }
+
+    @property
+    def _finds_with(self) -> str | None:
+        """Name what finds things: a detector, or a dense encoder itself."""
+        if isinstance(self.encoder, DenseEncoder):
+            return self.encoder.id
+        return self.detector.id if self.detector else None
 
 
 _STANDARD = Pack("standard", detector="s", encoder="openai/clip-vit-base-patch32")
@@ -123,11 +134,13 @@ def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
     return LoadedPack(pack.name, detector, encoder, str(device), precision.name)
 
 
-def load_detector(settings: Settings) -> Detector | None:
+def load_detector(settings: Settings, encoder: Encoder | None = None) -> Detector | None:
     """Load the detector of the pack that the settings choose, None where it has none.
 
-    Raises what `load_pack` raises.
+    With the pack's `encoder`, a dense one finds things itself. Raises what `load_pack` raises.
     """
+    if isinstance(encoder, DenseEncoder):
+        return MapsDetector(encoder, _QUERY_PIXELS)
     pack = resolve_pack(settings)
     return None if pack.detector is None else _load_detector(pack, settings, *_place(settings))
 

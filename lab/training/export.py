@@ -1,7 +1,7 @@
 """Writes the network for the service: one file of weights, and graphs that refer to it.
 
-`network.safetensors` holds the weights in float16, once. Each ONNX graph names the places of its own
-in that file; a GPU worker reads the same file into torch.
+`network.safetensors` holds the weights in float16, once. Each ONNX graph names the places of its
+own in that file; a GPU worker reads the same file into torch.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ Graph = tuple[
 
 
 def _graphs(network: Network) -> dict[str, Graph]:
-    """Return each part with example inputs, what of their shapes is free, and its outputs' names."""
+    """Return each part with example inputs, what is free of their shapes, and outputs' names."""
     boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [1.0, 1.0, 3.0, 3.0]])
     fine = torch.rand(1, network.sizes.projected, 8, 10)
     sixteenth, deep = torch.rand(1, FINE[2], 8, 10), torch.rand(1, DEEP, 4, 5)

@@ -19,7 +19,7 @@ from worker.indexing.embedding import embedded
 from worker.indexing.profiles import Profile, profile_of
 from worker.indexing.proposing import Proposer, regions_of
 from worker.indexing.regions import Proposal
-from worker.models.base import DenseEncoder, Detector, Embeddings, Encoder
+from worker.models.base import DenseEncoder, Detector, Embeddings, Encoder, FeatureMaps
 
 
 @dataclass(frozen=True)
@@ -80,22 +80,34 @@ class CropSeer:
 
 @dataclass(frozen=True)
 class DenseSeer:
-    """Sees each image once, with a dense encoder."""
+    """Sees each image once, with a dense encoder; a detector of its own may find things instead."""
 
     encoder: DenseEncoder
     settings: Settings
+    proposer: Proposer | None = None
 
     def recipe(self, profile: str, confidence_threshold: float) -> str:
         """See Seer."""
         chosen = self._profile(profile)
-        seen = f"maps/{chosen.pixels}@{confidence_threshold}"
-        return f"{self.encoder.id}|{seen}|{chosen.describe()}"
+        seen = f"{self.encoder.id}|maps/{chosen.pixels}"
+        if self.proposer is not None:
+            return f"{seen}|{self.proposer.recipe(profile, confidence_threshold)}"
+        return f"{seen}@{confidence_threshold}|{chosen.describe()}"
 
     def see(
         self, images: Sequence[Image.Image], *, profile: str, confidence_threshold: float
     ) -> list[Seen]:
         """See Seer. The maps of one image at a time are in memory."""
-        return list(self._each(images, self._profile(profile), confidence_threshold))
+        chosen = self._profile(profile)
+        if self.proposer is None:
+            return list(self._each(images, chosen, confidence_threshold))
+        proposed = self.proposer.propose(
+            images, profile=profile, confidence_threshold=confidence_threshold
+        )
+        return [
+            _read(self.encoder.maps(image, pixels=chosen.pixels), regions)
+            for image, regions in zip(images, proposed, strict=True)
+        ]
 
     def _each(
         self, images: Sequence[Image.Image], profile: Profile, confidence_threshold: float
@@ -103,15 +115,18 @@ class DenseSeer:
         for image in images:
             maps = self.encoder.maps(image, pixels=profile.pixels)
             detections = maps.detections(confidence_threshold=confidence_threshold)
-            regions = regions_of(image, detections, profile)
-            yield Seen(regions, maps.embeddings([region.box for region in regions]))
+            yield _read(maps, regions_of(image, detections, profile))
 
     def _profile(self, name: str) -> Profile:
         return profile_of(name, self.settings, detects=True)
 
 
+def _read(maps: FeatureMaps, regions: list[Proposal]) -> Seen:
+    return Seen(regions, maps.embeddings([region.box for region in regions]))
+
+
 def seer_of(encoder: Encoder, detector: Detector | None, settings: Settings) -> Seer:
     """Return the way that an encoder sees images in; a dense one needs no detector."""
     if isinstance(encoder, DenseEncoder):
-        return DenseSeer(encoder, settings)
+        return DenseSeer(encoder, settings, Proposer(detector, settings) if detector else None)
     return CropSeer(Proposer(detector, settings), encoder)

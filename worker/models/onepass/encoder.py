@@ -96,7 +96,7 @@ class OnePassEncoder:
         seen = self.engine.see(framed)
         deep = self.engine.deep(seen.sixteenth)
         box = np.array([[RIM_PX, RIM_PX, RIM_PX + inner[0], RIM_PX + inner[1]]], np.float32)
-        own = self.engine.things(seen.things, deep, box / 16, box / 32)
+        own = self.engine.things(seen.things, deep, box / 8, box / 32)
         kind = self.engine.kinds(deep, box / 32)
         return np.concatenate((own * self._weights[0], kind * self._weights[1]), axis=1)[0]
 
@@ -110,7 +110,7 @@ class OnePassEncoder:
                 return seen
             if whole is None:
                 whole = _empty(seen, scale)
-            for name, cell in (("things", 16), ("sixteenth", 16), ("large", 16), ("small", 8)):
+            for name, cell in (("things", 8), ("sixteenth", 16), ("large", 16), ("small", 8)):
                 kept = getattr(seen, name)[:, _kept(down, cell), _kept(across, cell)]
                 to = (slice(*(n // cell for n in span.kept)) for span in (down, across))
                 getattr(whole, name)[:, *to] = kept
@@ -127,7 +127,7 @@ def _empty(like: Seen, scale: Scale) -> Seen:
         return np.empty((len(some), scale.height // cell, scale.width // cell), np.float32)
 
     return Seen(
-        maps(like.things, 16), maps(like.sixteenth, 16), maps(like.large, 16), maps(like.small, 8)
+        maps(like.things, 8), maps(like.sixteenth, 16), maps(like.large, 16), maps(like.small, 8)
     )
 
 

@@ -16,8 +16,9 @@ Pixels = NDArray[np.uint8]
 class Seen:
     """Maps of one part of one scale, float32 (channels, rows, columns).
 
-    `things` is what boxes are read off, at stride 16; `sixteenth` is what `Engine.deep` goes on
-    from. `large` and `small` are what the detector says of each cell, at strides 16 and 8.
+    `things` is what boxes are read off, at stride 8; `sixteenth`, at stride 16, is what
+    `Engine.deep` goes on from. `large` and `small` are what the detector says of each cell, at
+    strides 16 and 8.
     """
 
     things: Floats

@@ -21,7 +21,7 @@ FINE = (24, 40, 112)
 """Channels of the backbone's maps at strides 4, 8 and 16."""
 DEEP = 320
 FINE_GRID, DEEP_GRID = 6, 3
-"""Cells a side that a box is pooled into, of the map at stride 16 and of that at stride 32."""
+"""Cells a side that a box is pooled into, of the map at stride 8 and of that at stride 32."""
 KIND_GRID = 4
 
 
@@ -43,11 +43,12 @@ class Sizes:
 
 
 class ThingHead(nn.Module):
-    """Says which thing a box shows, from the maps at stride 16 and 32."""
+    """Says which thing a box shows, from the maps at strides 8 and 32."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.project = nn.Conv2d(sum(FINE), sizes.projected, 1)
+        self.near = nn.Conv2d(FINE[0] + FINE[1], sizes.projected, 1)
+        self.far = nn.Conv2d(FINE[2], sizes.projected, 1, bias=False)
         self.context = nn.Conv2d(DEEP, sizes.context, 1)
         pooled = sizes.projected * FINE_GRID**2 + sizes.context * DEEP_GRID**2
         self.hidden = nn.Linear(pooled, sizes.hidden)
@@ -107,9 +108,9 @@ class Network(nn.Module):
     def see(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Return `Seen`'s maps, (1, channels, rows, columns), of uint8 (height, width, 3)."""
         fourth, eighth, sixteenth = self.backbone.fine(pixels.permute(2, 0, 1)[None].float())
-        fine = [F.avg_pool2d(fourth, 4), F.avg_pool2d(eighth, 2), sixteenth]
-        things = self.thing.project(torch.cat(fine, 1))
-        return (things, sixteenth, *self.detector(eighth, sixteenth))
+        near = self.thing.near(torch.cat([F.avg_pool2d(fourth, 2), eighth], 1))
+        far = F.interpolate(self.thing.far(sixteenth), scale_factor=2.0, mode="bilinear")
+        return (near + far, sixteenth, *self.detector(eighth, sixteenth))
 
     def deep(self, sixteenth: torch.Tensor) -> torch.Tensor:
         """Return the map at stride 32, (1, 320, rows, columns)."""
@@ -123,9 +124,7 @@ class Network(nn.Module):
         deep_boxes: torch.Tensor,
     ) -> torch.Tensor:
         """Return (N, thing) of L2 norm 1, of boxes (N, 4) in cells of the maps."""
-        return self.thing(
-            pooled(fine, fine_boxes, FINE_GRID), pooled(deep, deep_boxes, DEEP_GRID)
-        )
+        return self.thing(pooled(fine, fine_boxes, FINE_GRID), pooled(deep, deep_boxes, DEEP_GRID))
 
     def kinds(self, deep: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
         """Return (N, kind) of L2 norm 1, of boxes (N, 4) in cells of the map."""

@@ -13,15 +13,15 @@ from worker.boxes import corners
 from worker.models.base import Detection, Embeddings
 from worker.models.onepass.detecting import Candidates, detections
 from worker.models.onepass.engine import Engine, Floats
-from worker.models.onepass.scales import Scale, nearest_scale
+from worker.models.onepass.scales import KIND_PX, Scale, nearest_scale
 
-FINE_PX, DEEP_PX = 16, 32
+FINE_PX, DEEP_PX = 8, 32
 """Sides of the maps' cells in pixels of their scale."""
 
 
 @dataclass(frozen=True)
 class ScaleMaps:
-    """The maps of one scale: `things` at stride 16, and `deep` at stride 32 where it was made."""
+    """The maps of one scale: `things` at stride 8, and `deep` at stride 32 where it was made."""
 
     scale: Scale
     things: Floats
@@ -52,17 +52,29 @@ class OnePassMaps:
         deep = [maps for maps in self.scales if maps.deep is not None]
         fine_of = nearest_scale(places, [maps.scale for maps in self.scales])
         deep_of = nearest_scale(places, [maps.scale for maps in deep])
-        pairs = set(zip(fine_of.tolist(), deep_of.tolist(), strict=True))
-        for fine_number, deep_number in sorted(pairs):
+        kind_of = nearest_scale(places, [maps.scale for maps in deep], KIND_PX)
+        for fine_number, deep_number in sorted(set(zip(fine_of, deep_of, strict=True))):
             chosen = np.flatnonzero((fine_of == fine_number) & (deep_of == deep_number))
-            fine, kinds = self.scales[fine_number], deep[deep_number]
-            assert kinds.deep is not None
-            in_fine = _in_cells(places[chosen], fine.scale, FINE_PX)
-            in_deep = _in_cells(places[chosen], kinds.scale, DEEP_PX)
-            own = self.engine.things(fine.things, kinds.deep, in_fine, in_deep)
-            kind = self.engine.kinds(kinds.deep, in_deep)
-            rows[chosen] = np.concatenate((own * self.weights[0], kind * self.weights[1]), axis=1)
+            own = self._things(self.scales[fine_number], deep[deep_number], places[chosen])
+            rows[chosen, : self.dims[0]] = own * self.weights[0]
+        for number in sorted(set(kind_of)):
+            chosen = np.flatnonzero(kind_of == number)
+            kind = self._kinds(deep[number], places[chosen])
+            rows[chosen, self.dims[0] :] = kind * self.weights[1]
         return rows
+
+    def _things(self, fine: ScaleMaps, deep: ScaleMaps, places: NDArray[np.float64]) -> Floats:
+        assert deep.deep is not None
+        return self.engine.things(
+            fine.things,
+            deep.deep,
+            _in_cells(places, fine.scale, FINE_PX),
+            _in_cells(places, deep.scale, DEEP_PX),
+        )
+
+    def _kinds(self, maps: ScaleMaps, places: NDArray[np.float64]) -> Floats:
+        assert maps.deep is not None
+        return self.engine.kinds(maps.deep, _in_cells(places, maps.scale, DEEP_PX))
 
 
 def _in_cells(places: NDArray[np.float64], scale: Scale, cell_px: int) -> Floats:

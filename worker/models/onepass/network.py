@@ -62,7 +62,7 @@ class Block(nn.Module):
 
 
 class Backbone(nn.Module):
-    """Maps of an image at strides 4, 8 and 16 (`fine`), and from the last of them at 32 (`deep`)."""
+    """Maps of an image at strides 4, 8 and 16 (`fine`), and after the last at 32 (`deep`)."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 SEEN_PX = 128.0
 """A box is read off the scale at which its side, the root of its area, is nearest to this."""
+KIND_PX = 181.0
+"""Kinds are read off a scale half an octave finer: they are easier to tell there."""
 LARGEST = 2.0
 """Images are enlarged this much at most: more shows nothing new."""
 MULTIPLE = 32
@@ -59,11 +61,13 @@ def _scale(width: int, height: int, factor: float) -> Scale:
     return Scale(across, down, across / width, down / height)
 
 
-def nearest_scale(corners: NDArray[np.float64], scales: list[Scale]) -> NDArray[np.int64]:
-    """Return the number of the scale off which each box (N, 4) is to be read, int64 (N,)."""
+def nearest_scale(
+    corners: NDArray[np.float64], scales: list[Scale], seen_px: float = SEEN_PX
+) -> NDArray[np.int64]:
+    """Return the number of the scale at which each box (N, 4) is nearest to a side, int64 (N,)."""
     sides = np.sqrt((corners[:, 2] - corners[:, 0]) * (corners[:, 3] - corners[:, 1]))
     factors = np.array([scale.factor for scale in scales])
-    seen = np.log(np.maximum(sides, 1e-6)[:, None] * factors[None] / SEEN_PX)
+    seen = np.log(np.maximum(sides, 1e-6)[:, None] * factors[None] / seen_px)
     nearest: NDArray[np.int64] = np.abs(seen).argmin(axis=1)
     return nearest
 

@@ -34,6 +34,7 @@ class Sizes:
     hidden: int = 512
     thing: int = 256
     kind: int = 64
+    kind_hidden: int = 256
     large: int = 96
     small: int = 48
 
@@ -62,6 +63,21 @@ class ThingHead(nn.Module):
         """
         cells = torch.cat([fine.flatten(1), self.context(deep).flatten(1)], 1)
         return F.normalize(self.out(F.gelu(self.hidden(cells))) + self.direct(cells), dim=1)
+
+
+class KindHead(nn.Module):
+    """Says which kind of thing a box shows, from the mean of the map at stride 32."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.direct = nn.Linear(DEEP, sizes.kind)
+        self.hidden = nn.Linear(DEEP, sizes.kind_hidden)
+        self.out = nn.Linear(sizes.kind_hidden, sizes.kind)
+
+    def forward(self, deep: torch.Tensor) -> torch.Tensor:
+        """Return (N, kind) of L2 norm 1, of the map pooled (N, channels, side, side)."""
+        mean = deep.mean((2, 3))
+        return F.normalize(self.direct(mean) + self.out(F.gelu(self.hidden(mean))), dim=1)
 
 
 class DetectorHead(nn.Module):
@@ -102,7 +118,7 @@ class Network(nn.Module):
         self.sizes = sizes
         self.backbone = Backbone()
         self.thing = ThingHead(sizes)
-        self.kind = nn.Conv2d(DEEP, sizes.kind, 1)
+        self.kind = KindHead(sizes)
         self.detector = DetectorHead(sizes)
 
     def see(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -124,12 +140,15 @@ class Network(nn.Module):
         deep_boxes: torch.Tensor,
     ) -> torch.Tensor:
         """Return (N, thing) of L2 norm 1, of boxes (N, 4) in cells of the maps."""
-        return self.thing(pooled(fine, fine_boxes, FINE_GRID), pooled(deep, deep_boxes, DEEP_GRID))
+        own: torch.Tensor = self.thing(
+            pooled(fine, fine_boxes, FINE_GRID), pooled(deep, deep_boxes, DEEP_GRID)
+        )
+        return own
 
     def kinds(self, deep: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
         """Return (N, kind) of L2 norm 1, of boxes (N, 4) in cells of the map."""
-        cells = pooled(deep, boxes, KIND_GRID).mean((2, 3), keepdim=True)
-        return F.normalize(self.kind(cells).flatten(1), dim=1)
+        kinds: torch.Tensor = self.kind(pooled(deep, boxes, KIND_GRID))
+        return kinds
 
 
 def pooled(maps: torch.Tensor, boxes: torch.Tensor, grid: int) -> torch.Tensor:

@@ -183,6 +183,8 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         seer=seer_of(encoder, FixedDetector(), settings),
         committer=writer,
         jobs=base.jobs,
+        threads=2,
+        most_bytes=settings.decoded_bytes,
     )
     nearest = Nearest(writer.store, encoder.kind_dim, 50_000)
     searching = SearchPipeline(

@@ -11,6 +11,8 @@ from common.geometry import Box
 from worker.boxes import apart, spans
 from worker.models.base import Detection
 
+MOST_SLICES = 48
+"""Of one image."""
 MOST = 1000
 """Detections that are compared with each other: the time grows with the square."""
 CUT_PX = 2.0
@@ -29,7 +31,7 @@ class Slicing:
 
     side_px: int
     overlap: float = 0.2
-    most: int = 48
+    most: int = MOST_SLICES
 
     def boxes(self, width: int, height: int) -> list[Box]:
         """Return the slices of an image of that size, row by row."""

@@ -78,10 +78,12 @@ def extract(image: Image.Image, most: int, pixels: int = WORK_PIXELS) -> LocalFe
     """
     levels, gains = _working_copy(image, pixels)
     found = extrema(levels, CAMERA_SIGMA * max(1.0, *gains.tolist()))
-    found = found.where(_spread(found.points, found.strengths, levels.shape, most))
+    given = _spread(found.points, found.strengths, levels.shape, most)
+    rank = np.argsort(given)
+    found = found.where(given[rank])
     rows, angles = directions(found)
-    # A second direction at a place counts as a keypoint of its own: the weakest make room.
-    kept = np.sort(np.argsort(-found.strengths[rows], kind="stable")[:most])
+    # A second direction at a place counts as a keypoint of its own: the last in turn make room.
+    kept = np.sort(np.argsort(rank[rows], kind="stable")[:most])
     found, angles = found.where(rows[kept]), angles[kept]
     raw = descriptors(found, angles)
     order = np.argsort(-found.strengths, kind="stable")
@@ -111,9 +113,9 @@ def _working_copy(image: Image.Image, pixels: int) -> tuple[Levels, Floats]:
 
 
 def _spread(points: Floats, strengths: Floats, shape: tuple[int, ...], most: int) -> Indices:
-    """Return those that each cell of a grid gives up last, at most `most`, ascending."""
-    if len(points) <= most:
-        return np.arange(len(points))
+    """Return at most `most` rows, one of each cell of a grid in turn, the cell's strongest first."""
+    if not len(points):
+        return np.zeros(0, np.intp)
     side = math.sqrt(shape[0] * shape[1] / CELLS)
     cells = (points // side).astype(np.int64)
     cell = cells[:, 1] * 100_000 + cells[:, 0]
@@ -121,7 +123,7 @@ def _spread(points: Floats, strengths: Floats, shape: tuple[int, ...], most: int
     starts = np.flatnonzero(np.r_[True, np.diff(cell[order]) != 0])
     rank = np.empty(len(points), np.int64)
     rank[order] = np.arange(len(points)) - np.repeat(starts, np.diff(np.r_[starts, len(points)]))
-    return np.sort(np.lexsort((-strengths, rank))[:most])
+    return np.lexsort((-strengths, rank))[:most]
 
 
 def _root(raw: Floats) -> Bytes:

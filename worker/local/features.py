@@ -113,7 +113,7 @@ def _working_copy(image: Image.Image, pixels: int) -> tuple[Levels, Floats]:
 
 
 def _spread(points: Floats, strengths: Floats, shape: tuple[int, ...], most: int) -> Indices:
-    """Return at most `most` rows, one of each cell of a grid in turn, the cell's strongest first."""
+    """Return at most `most` rows, one of each cell of a grid in turn, its strongest first."""
     if not len(points):
         return np.zeros(0, np.intp)
     side = math.sqrt(shape[0] * shape[1] / CELLS)

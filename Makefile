@@ -59,13 +59,14 @@ bench: setup ## the acceptance figures, over HTTP, on the development photos (AR
 	@exec $(PY) -m lab.bench.acceptance $(ARGS)
 
 SHARED ?= ../shared
-train: setup-dev ## train the pack that ships, hours on a CPU (ARGS="encoder", "detector", "kinds", "all")
+train: setup-dev ## train the pack that ships, hours on a CPU (ARGS="encoder", "detector", "all")
 	@exec $(PY) -m lab.training $(or $(ARGS),all) --data $(SHARED)/data/train --teacher $(SHARED)/weights/yolov5n.safetensors
 
 evaluate: setup-dev ## what the shipped models find, beside references (SHARED=folder)
-	@$(PY) -m lab.evaluation encoders --shared $(SHARED) --encoder mini=models/mini/encoder --encoder kinds=models/mini/kinds.safetensors $(ARGS)
+	@$(PY) -m lab.evaluation encoders --shared $(SHARED) --encoder mini=models/mini $(ARGS)
 	@$(PY) -m lab.evaluation pack --shared $(SHARED) --models mini
-	@$(PY) -m lab.evaluation detector --shared $(SHARED) --weights models/mini/detector.safetensors
+	@$(PY) -m lab.evaluation detector --shared $(SHARED) --weights models/mini
+	@$(PY) -m lab.evaluation categories --archive $(SHARED)/data/train/caltech.tar
 	@$(PY) -m lab.evaluation speed --shared $(SHARED) --models mini
 
 eval: setup-dev ## the service on labelled photos: recall, boxes, doubt, cost (ARGS="--dev FOLDER --most-photos 60")

@@ -16,7 +16,6 @@ from lab.training.batches import PairBatches
 from lab.training.canvases import CanvasBatches
 from lab.training.detector import DetectorRecipe, DetectorTraining, export_detector
 from lab.training.encoder import EncoderRecipe, EncoderTraining, export_encoder, parameters
-from lab.training.kind_tower import KindRecipe, KindTraining, export_kind_tower
 from lab.training.loop import RecipeT
 from lab.training.photos import read_photos
 from lab.training.plot import plot_losses
@@ -42,8 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             train_encoder(options, device, precision.dtype)
         if options.what in ("detector", "all"):
             train_detector(options, device, precision.dtype)
-        if options.what in ("kinds", "all"):
-            train_kinds(options, device, precision.dtype)
     except (NeedleError, OSError, ValueError) as exc:
         print(f"training: {exc}", file=sys.stderr)
         return 1
@@ -74,7 +71,7 @@ def _asked(recipe: RecipeT, options: argparse.Namespace) -> RecipeT:
 
 def _pairs(
     options: argparse.Namespace,
-    recipe: EncoderRecipe | KindRecipe,
+    recipe: EncoderRecipe,
     device: torch.device,
     dtype: torch.dtype,
     *,
@@ -109,23 +106,9 @@ def train_detector(options: argparse.Namespace, device: torch.device, dtype: tor
     print(f"wrote {path} and {plot_losses(run.folder)}")
 
 
-def train_kinds(options: argparse.Namespace, device: torch.device, dtype: torch.dtype) -> None:
-    """Train the kind tower and write it to `kinds.safetensors` of the pack."""
-    recipe = _asked(KindRecipe(), options)
-    batches = _pairs(options, recipe, device, dtype, seed=recipe.seed + 1, late_from=recipe.steps)
-    run = Run(options.work / "kinds")
-    training = KindTraining(recipe, run, device, dtype)
-    print(f"kinds: {parameters(training.tower) / 1e6:.2f} million parameters")
-    teacher = load_checkpoint(options.teacher, options.work)
-    training.train(batches, teacher, workers=options.workers)
-    path = options.out / "kinds.safetensors"
-    export_kind_tower(training, path)
-    print(f"wrote {path} and {plot_losses(run.folder)}")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab.training", description=__doc__)
-    parser.add_argument("what", choices=("encoder", "detector", "kinds", "all"))
+    parser.add_argument("what", choices=("encoder", "detector", "all"))
     parser.add_argument("--data", type=Path, required=True, help="folder of .tar archives")
     parser.add_argument("--teacher", type=Path, required=True, help="trained YOLOv5 weights")
     parser.add_argument("--work", type=Path, default=Path("data/training"), help="runs go here")

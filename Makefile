@@ -70,12 +70,13 @@ eval: setup-dev ## the service on labelled photos: recall, boxes, doubt, cost (A
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 lock: ## resolve the requirements again (needs uv)
 	cd requirements && $(COMPILE) service.in --overrides overrides.txt -o ../requirements.txt
+	cd requirements && $(COMPILE) cpu.in --constraints ../requirements.txt --overrides overrides.txt -o cpu.txt
 	cd requirements && $(COMPILE) web.in --constraints ../requirements.txt -o web.txt
 	cd requirements && $(COMPILE) dev.in --constraints ../requirements.txt --overrides dev-overrides.txt -o dev.txt
 	@$(MAKE) --no-print-directory lock-check
 
 lock-check: ## does every lock have a package for each Python and machine? (needs uv)
-	@for lock in requirements.txt requirements/web.txt requirements/dev.txt; do \
+	@for lock in requirements.txt requirements/cpu.txt requirements/web.txt requirements/dev.txt; do \
 	  for python in 3.11 3.12 3.13 3.14; do \
 	    for machine in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
 	      said=$$(MACOSX_DEPLOYMENT_TARGET=14.0 uv pip install --dry-run --no-deps --require-hashes \

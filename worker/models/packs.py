@@ -6,6 +6,7 @@ a pack, but only its children may touch the GPU.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import re
@@ -102,11 +103,12 @@ def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
     Sets torch's threads where `settings.threads` asks for a number. Raises what `resolve_pack`
     raises, DeviceUnavailable, InvalidModel, and ModelUnavailable where the hub is out of reach.
     """
+    pack = resolve_pack(settings)
+    _need_torch(pack)
     import torch
 
     from worker.models.clip import ClipEncoder, find_clip
 
-    pack = resolve_pack(settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device, precision = _place(settings)
@@ -129,7 +131,20 @@ def load_detector(settings: Settings) -> Detector | None:
     Raises what `load_pack` raises.
     """
     pack = resolve_pack(settings)
-    return None if pack.detector is None else _load_detector(pack, settings, *_place(settings))
+    if pack.detector is None:
+        return None
+    _need_torch(pack)
+    return _load_detector(pack, settings, *_place(settings))
+
+
+def _need_torch(pack: Pack) -> None:
+    """Raise InvalidSettings where the pack runs on PyTorch and there is none."""
+    if importlib.util.find_spec("torch") is None:
+        raise InvalidSettings(
+            f"The models asked for (pack {pack.name!r}) run on PyTorch, which is not installed "
+            "here: install it with `make setup ALL=1`, or leave NEEDLE_MODELS, NEEDLE_DETECTOR "
+            "and NEEDLE_ENCODER out."
+        )
 
 
 def _place(settings: Settings) -> tuple[torch.device, Precision]:

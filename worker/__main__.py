@@ -18,6 +18,7 @@ from common.errors import NeedleError
 from common.queue import INDEX, SEARCH, STORE, release_deliveries
 from common.settings import Settings
 from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexing, build_searching
+from worker.models.packs import check_pack
 from worker.tasks import register_index, register_search
 
 log = logging.getLogger("worker")
@@ -39,6 +40,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_level)
+        check_pack(settings)  # before anything is started that would have to end again
         return _run_index(settings) if role == INDEX_ROLE else _run_search(settings)
     except NeedleError as error:
         logging.basicConfig()

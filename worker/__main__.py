@@ -20,6 +20,7 @@ from common.settings import Settings
 from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexing, build_searching
 from worker.models.packs import check_pack
 from worker.tasks import register_index, register_search
+from worker.tending import Tender
 
 log = logging.getLogger("worker")
 
@@ -78,9 +79,12 @@ def _run_search(settings: Settings) -> int:
     base = Base.build(settings)
     writer = base.writer()
     pipeline = build_searching(base, writer)
+    tender = Tender(writer.store, writer.words, base.catalogue, settings.exact_below)
+    tender.start()
     settle()
     register_search(base.celery, base, lambda: writer, lambda: pipeline)
     _start(base, SEARCH_ROLE, [SEARCH, STORE], pool="threads", concurrency=settings.search_threads)
+    tender.stop()
     writer.store.close()
     return 0
 

@@ -11,8 +11,10 @@ from worker.vectors.words import VECTOR
 
 EDGES, EDGES_TRIED = 12, 64
 """Of a point in the index (HNSW's m and ef_construct)."""
-SCANNED_KB = 1000
-"""Segments of fewer vectors (kB) are left without an index when a shard is optimised."""
+UNINDEXED_KB = 100
+"""Segments of fewer vectors (kB) are left without an index when a shard is rebuilt."""
+SCANNED_KB = 10_000
+"""Where a filter leaves fewer vectors (kB), they are compared one by one."""
 
 
 def new_shard(dim: int | None) -> qe.EdgeConfig:
@@ -32,9 +34,8 @@ def new_shard(dim: int | None) -> qe.EdgeConfig:
 
 
 def _index() -> dict[str, object]:
-    # The binding's default for the number of threads takes every core.
     hnsw = qe.HnswIndexConfig(EDGES, EDGES_TRIED, full_scan_threshold=SCANNED_KB)
     return {
         "hnsw_config": hnsw,
-        "optimizers": qe.EdgeOptimizersConfig(indexing_threshold=SCANNED_KB),
+        "optimizers": qe.EdgeOptimizersConfig(indexing_threshold=UNINDEXED_KB),
     }

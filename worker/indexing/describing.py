@@ -23,7 +23,7 @@ class Describer:
 
     def recipe(self, most: int) -> str:
         """Name everything that decides an image's local features; empty where there are none."""
-        return f"sift/{self.vocabulary.id}/{most}" if most else ""
+        return f"sift2/{self.vocabulary.id}/{most}" if most else ""
 
     def with_features(
         self, images: Sequence[LoadedImage], options: IndexOptions

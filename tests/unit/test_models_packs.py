@@ -34,7 +34,7 @@ from worker.models import hub
 from worker.models.clip import ClipEncoder, find_clip
 from worker.models.dense import MapsDetector
 from worker.models.onepass.encoder import OnePassEncoder
-from worker.models.packs import Pack, load_detector, load_pack, resolve_pack
+from worker.models.packs import Pack, check_pack, load_detector, load_pack, resolve_pack
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -125,6 +125,17 @@ def test_a_faulty_pack_is_refused(tmp_path: Path, facts, message: str) -> None:
     folder = write_pack(tmp_path / "own", **facts)
     with pytest.raises(InvalidModel, match=message):
         resolve_pack(settings(tmp_path, models=str(folder)))
+
+
+def test_without_torch_the_command_that_installs_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standard = settings(tmp_path, models="standard")
+    assert check_pack(standard).name == "standard"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for call in (check_pack, load_pack):
+        with pytest.raises(InvalidSettings, match=r"'standard'.*`make setup ALL=1`"):
+            call(standard)
 
 
 def test_a_pack_that_is_no_json_is_refused(tmp_path: Path) -> None:

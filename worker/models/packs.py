@@ -119,16 +119,31 @@ def resolve_pack(settings: Settings) -> Pack:
     return Pack(pack.name, detector, encoder, pack.network)
 
 
+def check_pack(settings: Settings) -> Pack:
+    """Return the pack that the settings choose, if what it runs on is installed here.
+
+    Imports nothing of it. Raises what `resolve_pack` raises, and InvalidSettings where there is no
+    PyTorch.
+    """
+    pack = resolve_pack(settings)
+    if pack.needs_torch and importlib.util.find_spec("torch") is None:
+        raise InvalidSettings(
+            f"The models asked for (pack {pack.name!r}) run on PyTorch, which is not installed "
+            "here: install it with `make setup ALL=1`, or leave NEEDLE_MODELS, NEEDLE_DETECTOR "
+            "and NEEDLE_ENCODER out."
+        )
+    return pack
+
+
 def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
     """Load the networks of the pack that the settings choose; takes seconds.
 
     A search needs no detector: `with_detector` False leaves it out.
 
-    `settings.threads` is how many threads its engine may take. Raises what `resolve_pack`
+    `settings.threads` is how many threads its engine may take. Raises what `check_pack`
     raises, DeviceUnavailable, InvalidModel, and ModelUnavailable where the hub is out of reach.
     """
-    pack = resolve_pack(settings)
-    _need_torch(pack)
+    pack = check_pack(settings)
     if pack.encoder is None:
         network = _load_network(pack, settings)
         detector = _load_detector(pack, settings) if with_detector else None
@@ -158,18 +173,7 @@ def load_detector(settings: Settings, encoder: Encoder | None = None) -> Detecto
     pack = resolve_pack(settings)
     if pack.detector is None and isinstance(encoder, DenseEncoder):
         return MapsDetector(encoder, _QUERY_PIXELS)
-    _need_torch(pack)
     return _load_detector(pack, settings)
-
-
-def _need_torch(pack: Pack) -> None:
-    """Raise InvalidSettings where the pack runs on PyTorch and there is none."""
-    if pack.needs_torch and importlib.util.find_spec("torch") is None:
-        raise InvalidSettings(
-            f"The models asked for (pack {pack.name!r}) run on PyTorch, which is not installed "
-            "here: install it with `make setup ALL=1`, or leave NEEDLE_MODELS, NEEDLE_DETECTOR "
-            "and NEEDLE_ENCODER out."
-        )
 
 
 def _place(settings: Settings) -> Place:

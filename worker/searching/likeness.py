@@ -84,8 +84,11 @@ class Template:
                 across = width / (box.width * size * math.sqrt(shape))
                 down = height / (box.height * size / math.sqrt(shape))
                 seen = cv2.resize(
-                    window, None, fx=across, fy=down, interpolation=cv2.INTER_AREA
-                    if across < 1 else cv2.INTER_LINEAR,
+                    window,
+                    None,
+                    fx=across,
+                    fy=down,
+                    interpolation=cv2.INTER_AREA if across < 1 else cv2.INTER_LINEAR,
                 )
                 if seen.shape[0] < height or seen.shape[1] < width:
                     continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,14 +51,17 @@ def candidates(
     """
     rows, columns = said.shape[1:]
     said = said.reshape(len(anchors), 5, rows, columns)
-    least = float(np.log(LEAST_CONFIDENCE / (1 - LEAST_CONFIDENCE)))
+    least = math.sqrt(LEAST_CONFIDENCE)
+    least = math.log(least / (1 - least))
     anchor, row, column = np.nonzero(said[:, 4] > least)
     claims = _sigmoid(said[anchor, :, row, column])
     sizes = np.array(anchors, np.float32)[anchor] * (claims[:, 2:4] * 2) ** 2
     centres = (claims[:, :2] * 2 - 0.5 + np.stack([column, row], 1)) * cell_px
     ratios = np.array([scale.across, scale.down], np.float32)
     boxes = np.concatenate((centres - sizes / 2, centres + sizes / 2), axis=1)
-    return Candidates((boxes / np.tile(ratios, 2)).astype(np.float32), claims[:, 4])
+    # Squared, because teachers with soft boxes have made the head too sure: half of what it says
+    # with 0.2 is no thing.
+    return Candidates((boxes / np.tile(ratios, 2)).astype(np.float32), claims[:, 4] ** 2)
 
 
 def clipped(found: Candidates, width: int, height: int) -> Candidates:

@@ -5,6 +5,8 @@ Measured with `python -m lab.bench.index`; see docs/PERFORMANCE.md.
 
 from __future__ import annotations
 
+from typing import Any
+
 import qdrant_edge as qe
 
 from worker.vectors.words import VECTOR
@@ -33,7 +35,7 @@ def new_shard(dim: int | None) -> qe.EdgeConfig:
     return qe.EdgeConfig(vectors={"": dense}, wal_enabled=False, **_index())
 
 
-def _index() -> dict[str, object]:
+def _index() -> dict[str, Any]:
     hnsw = qe.HnswIndexConfig(EDGES, EDGES_TRIED, full_scan_threshold=SCANNED_KB)
     return {
         "hnsw_config": hnsw,

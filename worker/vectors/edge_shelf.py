@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import qdrant_edge as qe
 
@@ -69,7 +70,7 @@ class EdgeShelf:
         """Remove points, in that order; absent ones are no error."""
         with self._lock:
             for start in range(0, len(ids), BATCH):
-                some = list(ids[start : start + BATCH])
+                some: list[Any] = [*ids[start : start + BATCH]]
                 self.shard.update(qe.UpdateOperation.delete_points(some))
             self._note(ids)
             self.shard.flush()
@@ -148,7 +149,7 @@ class EdgeShelf:
         """Make points of the rebuilt shard what they are in this one; return how many there are."""
         every, copied = sorted(ids), 0
         for start in range(0, len(every), BATCH):
-            some = every[start : start + BATCH]
+            some: list[Any] = every[start : start + BATCH]
             there = self.shard.retrieve(some, with_payload=True, with_vector=True)
             _upsert(fresh, [qe.Point(p.id, p.vector or [], p.payload or {}) for p in there])
             copied += len(there)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -80,11 +81,16 @@ def detections(found: Candidates, confidence_threshold: float) -> list[Detection
     sides = np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1)
     kept = cv2.dnn.NMSBoxes(sides.tolist(), confidences.tolist(), 0.0, SAME_IOU)
     return [
-        Detection(*(float(side) for side in boxes[n]), LABEL, float(confidences[n]))
+        _detection(boxes[n], confidences[n])
         for n in np.asarray(kept, np.int64).reshape(-1)[:MAX_DETECTIONS]
     ]
 
 
-def _sigmoid(values: NDArray[np.float32]) -> Floats:
-    result: Floats = 1 / (1 + np.exp(-values))
+def _detection(corners: Floats, confidence: np.float32) -> Detection:
+    x1, y1, x2, y2 = corners.tolist()
+    return Detection(x1, y1, x2, y2, LABEL, float(confidence))
+
+
+def _sigmoid(values: Floats) -> Floats:
+    result: NDArray[Any] = 1 / (1 + np.exp(-values))
     return result

@@ -134,9 +134,9 @@ class Making:
                 )
         network = Network(self.recipes.sizes)
         network.backbone.load_state_dict(self.backbone.state_dict())
-        network.thing.load_state_dict(things.head.cpu().folded().state_dict())
-        network.kind.load_state_dict(kinds.head.cpu().folded().state_dict())
-        network.detector.load_state_dict(detector.head.cpu().folded().state_dict())
+        network.thing.load_state_dict(things.average.cpu().folded().state_dict())
+        network.kind.load_state_dict(kinds.average.cpu().folded().state_dict())
+        network.detector.load_state_dict(detector.average.cpu().folded().state_dict())
         return network.eval().requires_grad_(False)
 
     def export(self, out: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from tests.assets import MINI_ENCODER, shared_file, shared_photo
+from tests.assets import CROP_ENCODER, shared_file, shared_photo
 from worker.models.clip import ClipEncoder
 from worker.models.yolov5 import load_yolov5
 
@@ -24,8 +24,8 @@ def test_embeddings_agree_with_the_cpu() -> None:
         Image.fromarray(rng.integers(0, 256, (6, 5, 3), np.uint8)).resize((50 + 9 * i, 80))
         for i in range(20)
     ]
-    expected = ClipEncoder(MINI_ENCODER, CPU, dtype=torch.float32).encode_images(images)
-    found = ClipEncoder(MINI_ENCODER, GPU, batch_size=8).encode_images(images)
+    expected = ClipEncoder(CROP_ENCODER, CPU, dtype=torch.float32).encode_images(images)
+    found = ClipEncoder(CROP_ENCODER, GPU, batch_size=8).encode_images(images)
     assert (found * expected).sum(1).min() > 0.999
 
 

@@ -21,8 +21,9 @@ from torch.nn import functional as F
 
 from common.geometry import Box
 from lab.training.pictures.photos import Pixels
+from worker.models.kinds import KIND_SHARE
 from worker.models.onepass.detecting import LARGE_ANCHORS, SMALL_ANCHORS
-from worker.models.onepass.encoder import KIND_SHARE, OnePassEncoder
+from worker.models.onepass.encoder import OnePassEncoder
 from worker.models.onepass.engine import Floats, Seen
 from worker.models.onepass.heads import DEEP, DEEP_GRID, FINE, FINE_GRID, KIND_GRID, pooled
 
@@ -84,7 +85,7 @@ class PoolingEngine:
 
     def kinds(self, deep: Floats, boxes: Floats) -> Floats:
         """Return the mean of the cells in each box, (N, DEEP)."""
-        return _pooled(deep, boxes, KIND_GRID).mean((2, 3)).numpy()
+        return _pooled(deep, boxes, KIND_GRID, samples=1).mean((2, 3)).numpy()
 
 
 @dataclass(frozen=True)
@@ -126,5 +127,6 @@ class Reader:
         return Features(*(part.astype(np.float16) for part in (fine, deep, kind)))
 
 
-def _pooled(maps: Floats, boxes: Floats, grid: int) -> torch.Tensor:
-    return pooled(torch.from_numpy(maps)[None], torch.from_numpy(boxes).float(), grid)
+def _pooled(maps: Floats, boxes: Floats, grid: int, *, samples: int = 2) -> torch.Tensor:
+    places = torch.from_numpy(boxes).float()
+    return pooled(torch.from_numpy(maps)[None], places, grid, samples=samples)

@@ -30,8 +30,8 @@ canvas, corners in pixels, how sure they are."""
 class DetectorRecipe(Recipe):
     """Everything that decides the detector head's weights."""
 
-    steps: int = 2500
-    canvases: int = 8
+    steps: int = 1000
+    canvases: int = 5
     """Of the whole or of a part; of halved ones three times as many."""
     shares: tuple[float, float, float] = (0.4, 0.25, 0.35)
     """How often a batch is of each of VIEWS."""
@@ -49,6 +49,7 @@ class LearningDetector(nn.Module):
         for says in (self.head.says_large, self.head.says_small):
             assert says.bias is not None
             nn.init.constant_(says.bias.data.view(-1, 5)[:, 4], NOTHING_LOGIT)
+        self.to(memory_format=torch.channels_last)
 
     def forward(
         self, eighth: torch.Tensor, sixteenth: torch.Tensor
@@ -95,9 +96,11 @@ class DetectorTraining(Training[LearningDetector, DetectorRecipe, Batch]):
 
     def losses(self, batch: Batch) -> dict[str, torch.Tensor]:
         """See Training."""
-        eighth, sixteenth, found = (
-            part.to(self.device, non_blocking=True).float() for part in batch
+        eighth, sixteenth = (
+            maps.to(self.device).float().contiguous(memory_format=torch.channels_last)
+            for maps in batch[:2]
         )
+        found = batch[2].to(self.device)
         with autocast(self.device, self.dtype):
             large, small = self.head(eighth, sixteenth)
         losses: dict[str, torch.Tensor] = {}

@@ -23,7 +23,7 @@ from lab.training.heads.losses import (
 )
 from lab.training.pictures.kinds import kind_of
 from lab.training.runs.loop import Recipe, Training
-from worker.models.onepass.heads import DEEP, Sizes
+from worker.models.onepass.heads import DEEP, KindHead, Sizes
 
 WHOLE_SHARE = 0.35
 """A region of this share of its photo shows what the photo's folder is named after."""
@@ -65,22 +65,24 @@ class Batch:
 
 
 class LearningKinds(nn.Module):
-    """The service's kind head, a 1 x 1 convolution, on normalised features."""
+    """The service's `KindHead` on normalised features."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.norm = normed(DEEP)
-        self.conv = nn.Conv2d(DEEP, sizes.kind, 1)
+        self.norm = normed(DEEP, momentum=0.02)
+        self.head = KindHead(sizes)
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return (N, kind) of L2 norm 1, of the mean of cells (N, DEEP)."""
-        return F.normalize(self.conv(self.norm(features[:, :, None, None])).flatten(1), dim=1)
+        kinds: torch.Tensor = self.head(self.norm(features[:, :, None, None]))
+        return kinds
 
-    def folded(self) -> nn.Conv2d:
+    def folded(self) -> KindHead:
         """Return the head as it ships: without normalisation."""
-        conv = copy.deepcopy(self.conv)
-        shift(conv, fold(self.norm, conv))
-        return conv.eval()
+        head = copy.deepcopy(self.head)
+        for layer in (head.direct, head.hidden):
+            shift(layer, fold(self.norm, layer))
+        return head.eval()
 
 
 class KindBatches(Dataset[Batch]):

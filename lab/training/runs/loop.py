@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from abc import ABC, abstractmethod
@@ -20,6 +21,8 @@ REPORT_EVERY = 25
 SAVE_EVERY_S = 60.0
 MOST_NORM = 5.0
 """Longer gradients are shortened to this."""
+MOST_DECAY = 0.99
+"""Of the running average: what it keeps of itself at a step, in the end."""
 SEEDS = 1_000_000
 """More than a run has steps: each step of each run draws numbers of its own."""
 
@@ -72,6 +75,8 @@ class Training(ABC, Generic[HeadT, RecipeT, Batch]):
         where the folder holds a run of another recipe.
         """
         self.head: HeadT = head.to(device).train()
+        self.average: HeadT = copy.deepcopy(self.head)
+        """The running average of the head, which is what ships."""
         self.recipe, self.run, self.device, self.dtype = recipe, run, device, dtype
         self.step = 0
         self._optimiser = torch.optim.AdamW(
@@ -94,6 +99,7 @@ class Training(ABC, Generic[HeadT, RecipeT, Batch]):
         norm = nn.utils.clip_grad_norm_(self.head.parameters(), MOST_NORM)
         if norm.isfinite():  # a step from nowhere would end a run of hours
             self._optimiser.step()
+        self._move_average()
         self.step += 1
         return {name: loss.detach() for name, loss in losses.items()}
 
@@ -124,6 +130,16 @@ class Training(ABC, Generic[HeadT, RecipeT, Batch]):
                 self.save()
                 saved = time.monotonic()
 
+    def _move_average(self) -> None:
+        """Move the average towards the head: about the last tenth of the steps counts."""
+        decay = min(MOST_DECAY, self.step / (self.step + 10))
+        state = self.head.state_dict()
+        for name, value in self.average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(state[name], 1 - decay)
+            else:
+                value.copy_(state[name])
+
     def save(self) -> None:
         """Keep the state to go on from."""
         parts = {name: part.state_dict() for name, part in self._parts().items()}
@@ -131,7 +147,7 @@ class Training(ABC, Generic[HeadT, RecipeT, Batch]):
 
     def _parts(self) -> Mapping[str, Part]:
         """Return what is saved and gone on from, by its name in the state."""
-        return {"head": self.head, "optimiser": self._optimiser}
+        return {"head": self.head, "average": self.average, "optimiser": self._optimiser}
 
     def _resume(self) -> None:
         """Go on from the state that was kept, if there is one."""

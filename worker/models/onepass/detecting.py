@@ -61,9 +61,11 @@ def candidates(
 
 
 def clipped(found: Candidates, width: int, height: int) -> Candidates:
-    """Return the candidates within an image of that size."""
+    """Return the candidates within an image of that size; what lies beside it is left out."""
     limits = np.array([width, height] * 2, np.float32)
-    return Candidates(found.boxes.clip(0, limits), found.confidences)
+    boxes = found.boxes.clip(0, limits)
+    within = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    return Candidates(boxes[within], found.confidences[within])
 
 
 def detections(found: Candidates, confidence_threshold: float) -> list[Detection]:

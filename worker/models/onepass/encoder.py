@@ -11,6 +11,7 @@ from PIL import Image
 
 from common.errors import TextNotSupported
 from worker.models.base import Embeddings
+from worker.models.kinds import KIND_SHARE
 from worker.models.onepass.detecting import (
     LARGE_ANCHORS,
     SMALL_ANCHORS,
@@ -22,8 +23,6 @@ from worker.models.onepass.engine import Engine, Floats, Pixels, Seen
 from worker.models.onepass.maps import OnePassMaps, ScaleMaps
 from worker.models.onepass.scales import LARGEST, MULTIPLE, SEEN_PX, Part, Scale, ladder, parts
 
-KIND_SHARE = 0.2
-"""Share of an embedding's squared length that its kind has; see `with_kinds.KIND_SHARE`."""
 RIM_PX = 16
 """A crop is seen with this much of its mirrored self around it: zeros beside it would be edges."""
 DEEPEST = 1.0

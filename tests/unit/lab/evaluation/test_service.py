@@ -218,7 +218,7 @@ class Memory:
 
 
 def _region(name: str, box: Box) -> Region:
-    return Region(name, box, HitSource.TILE, None, None, name)
+    return Region(name, box, HitSource.TILE, None, None)
 
 
 def test_crops_are_followed_through_the_steps() -> None:

@@ -28,12 +28,12 @@ from worker.models.onepass.network import Backbone
 from worker.models.yolov5_import import import_yolov5
 
 CATEGORIES = ("goldfinch", "magpie", "candle", "BACKGROUND_Google")
-SIZES = Sizes(projected=8, context=4, hidden=16, thing=16, kind=8, large=8, small=8)
+SIZES = Sizes(projected=8, context=4, hidden=16, thing=16, kind=8, kind_hidden=8, large=8, small=8)
 RECIPES = Recipes(
-    regions=RegionRecipe(photos=10, regions=3),
-    canvases=CanvasRecipe(canvases=5, side_px=128),
+    regions=RegionRecipe(photos=6, regions=2),
+    canvases=CanvasRecipe(canvases=3, side_px=128),
     things=replace(ThingRecipe(), steps=3, photos=4),
-    kinds=replace(KindRecipe(), steps=3, regions=12, least_px=0),
+    kinds=replace(KindRecipe(), steps=3, regions=8, least_px=0),
     detector=replace(DetectorRecipe(), steps=3, canvases=2),
     sizes=SIZES,
 )

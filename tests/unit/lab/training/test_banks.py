@@ -83,16 +83,17 @@ def test_what_is_no_backbone_is_refused(tmp_path: Path) -> None:
 def test_the_bank_of_regions_holds_both_sides(made: Making) -> None:
     bank = made.regions
     count = len(bank)
-    assert 10 <= count <= 30
+    assert 6 <= count <= 12
     assert bank.whole("index_fine").shape == (count, *FINE_SHAPE)
     assert bank.whole("index_deep").shape == (count, *DEEP_SHAPE)
     assert bank.whole("query_kind").shape == (count, 2, 320)
     assert bank.whole("teacher").shape == (count, 256)
-    assert len(np.unique(bank.whole("photo"))) == 10
+    assert len(np.unique(bank.whole("photo"))) == 6
     assert set(bank.whole("category")) <= {"goldfinch", "magpie", "candle", "BACKGROUND_Google"}
     assert ((bank.whole("share") > 0) & (bank.whole("share") <= 1)).all()
     for name in ("index_fine", "query_fine", "index_kind", "query_deep", "teacher"):
-        assert np.isfinite(bank.whole(name)).all() and bank.whole(name).std() > 0
+        values = bank.whole(name).astype(np.float32)
+        assert np.isfinite(values).all() and values.std() > 0
 
 
 def test_a_shard_depends_on_the_seed_and_its_number_alone(made: Making) -> None:
@@ -105,11 +106,11 @@ def test_a_shard_depends_on_the_seed_and_its_number_alone(made: Making) -> None:
 
 def test_the_bank_of_canvases_holds_maps_and_labels(made: Making) -> None:
     bank = made.canvases
-    assert len(bank) == 5
+    assert len(bank) == 3
     for view, cells in (("whole", 16), ("half", 8), ("twice", 16)):
-        assert bank.whole(f"{view}_eighth").shape == (5, 40, cells, cells)
-        assert bank.whole(f"{view}_sixteenth").shape == (5, 112, cells // 2, cells // 2)
-        assert bank.whole(f"{view}_labels").shape == (5, MOST_LABELS, 5)
+        assert bank.whole(f"{view}_eighth").shape == (3, 40, cells, cells)
+        assert bank.whole(f"{view}_sixteenth").shape == (3, 112, cells // 2, cells // 2)
+        assert bank.whole(f"{view}_labels").shape == (3, MOST_LABELS, 5)
     whole, half = bank.whole("whole_labels"), bank.whole("half_labels")
     assert (whole[..., 4] == 1).any()
     assert np.allclose(whole[..., :4], half[..., :4] * 2)
@@ -144,4 +145,4 @@ def test_no_source_crowds_out_the_others(archives: Path, tmp_path: Path) -> None
 
 
 def test_a_bank_opens_without_its_maker(made: Making) -> None:
-    assert len(Bank(made.work / "canvases", 1)) == 5
+    assert len(Bank(made.work / "canvases", 1)) == 3

@@ -61,10 +61,10 @@ Begin = Callable[..., tuple[AnyTraining, Any]]
 
 @EACH
 def test_a_head_learns(begin: Begin, made: Making, tmp_path: Path) -> None:
-    training, batches = begin(made, tmp_path, steps=40)
+    training, batches = begin(made, tmp_path, steps=20, learning_rate=1e-2)
     batch = batches[0]
-    losses = [sum(loss.item() for loss in training.take_step(batch).values()) for _ in range(40)]
-    assert losses[-1] < 0.8 * losses[0]
+    losses = [sum(loss.item() for loss in training.take_step(batch).values()) for _ in range(20)]
+    assert losses[-1] < 0.9 * losses[0]
 
 
 @EACH
@@ -114,12 +114,11 @@ def test_folded_heads_say_the_same(made: Making, tmp_path: Path) -> None:
     learning(fine, deep)
     head = learning.eval().folded()
     projected = head.near(fine[:, :NEAR]) + head.far(fine[:, NEAR:])
-    assert torch.allclose(head(projected, deep), learning(fine, deep), atol=1e-4)
+    assert torch.allclose(head(projected, head.context(deep)), learning(fine, deep), atol=1e-4)
     kind = LearningKinds(SIZES)
     kind(deep.mean((2, 3)))
-    said = kind.eval().folded()(deep.mean((2, 3), keepdim=True)).flatten(1)
-    expected = kind(deep.mean((2, 3)))
-    assert torch.allclose(nn.functional.normalize(said, dim=1), expected, atol=1e-4)
+    said, expected = kind.eval().folded()(deep), kind(deep.mean((2, 3)))
+    assert torch.allclose(said, expected, atol=1e-4)
     eighth, sixteenth = torch.rand(2, 40, 8, 8) * 3, torch.rand(2, 112, 4, 4) - 0.7
     detecting = LearningDetector(SIZES)
     detecting(eighth, sixteenth)
@@ -130,7 +129,7 @@ def test_folded_heads_say_the_same(made: Making, tmp_path: Path) -> None:
 
 
 def unit(*rows: tuple[float, ...]) -> torch.Tensor:
-    return nn.functional.normalize(torch.tensor(rows), dim=1)
+    return nn.functional.normalize(torch.tensor(rows, dtype=torch.float32), dim=1)
 
 
 def test_the_finding_loss_falls_when_queries_meet_their_regions() -> None:

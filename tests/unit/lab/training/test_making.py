@@ -13,7 +13,8 @@ from lab.training.__main__ import main
 from lab.training.banks.engine import Reader
 from lab.training.making import Making
 from tests.unit.lab.training.conftest import noise
-from worker.models.onepass.encoder import KIND_SHARE, OnePassEncoder
+from worker.models.kinds import KIND_SHARE
+from worker.models.onepass.encoder import OnePassEncoder
 from worker.models.onepass.onnx_engine import OnnxEngine
 from worker.models.onepass.torch_engine import TorchEngine
 
@@ -43,8 +44,8 @@ def test_the_service_reads_what_the_heads_were_taught(trained: Making, pack: Pat
         torch.from_numpy(part).float() for part in (features.fine, features.deep, features.kind)
     )
     with torch.inference_mode():
-        thing = trained._things().head.eval()(fine, deep)[0]
-        same = trained._kinds().head.eval()(kind)[0]
+        thing = trained._things().average.eval()(fine, deep)[0]
+        same = trained._kinds().average.eval()(kind)[0]
     assert thing @ found[: dims[0]] > 0.999 * (1 - KIND_SHARE) ** 0.5
     assert same @ found[dims[0] :] > 0.999 * KIND_SHARE**0.5
 
@@ -67,7 +68,7 @@ def test_steps_that_were_taken_are_not_taken_again(
     again.bank()
     again.kinds()
     assert state.stat().st_mtime_ns == before
-    assert f"{len(trained.regions)} regions, 5 canvases" in capsys.readouterr().out
+    assert f"{len(trained.regions)} regions, 3 canvases" in capsys.readouterr().out
 
 
 def test_what_is_not_trained_is_not_exported(made: Making, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The regions that the index worker would propose, and which labelled boxes they meet."""
+"""What the index worker would see of photos, and which labelled boxes its regions meet."""
 
 from __future__ import annotations
 
@@ -14,23 +14,22 @@ from common.settings import Settings
 from lab.evaluation.bootstrap import Estimate, mean_interval
 from lab.evaluation.boxes import iou
 from lab.evaluation.photos import Photo
-from worker.indexing import proposing as proposer
 from worker.indexing.regions import Proposal
-from worker.models.base import Detector
+from worker.indexing.seeing import Seen, Seer
 
 
 @dataclass
-class Proposer:
-    """Proposes regions as the index worker does; `seconds` spent doing so."""
+class TimedSeer:
+    """Sees images as the index worker does; `seconds` spent doing so."""
 
-    detector: Detector | None
+    seer: Seer
     settings: Settings
     seconds: float = 0.0
 
-    def propose(self, images: Sequence[Image.Image]) -> list[list[Proposal]]:
-        """Return each RGB image's regions."""
+    def see(self, images: Sequence[Image.Image]) -> list[Seen]:
+        """Return each RGB image's regions and their embeddings."""
         started = time.perf_counter()
-        found = proposer.Proposer(self.detector, self.settings).propose(
+        found = self.seer.see(
             images,
             profile=self.settings.profile,
             confidence_threshold=self.settings.confidence_threshold,

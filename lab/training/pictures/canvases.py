@@ -14,12 +14,10 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch.utils.data import Dataset
 
-from lab.training.photos import Pixels, TrainingPhoto
-from lab.training.regions import random_box
-from lab.training.views import resized
+from lab.training.pictures.boxes import Corners, random_box
+from lab.training.pictures.photos import Pixels, TrainingPhoto
+from lab.training.pictures.views import resized
 
 GREY = 114
 MAX_CUTOUTS = 6
@@ -27,37 +25,41 @@ MAX_CUTOUTS = 6
 SMALL_PX = 320
 LEAST_PART_PX = 105
 """Photos that share a canvas have parts of about this side at least."""
-Canvas = tuple[Pixels, list[tuple[float, float, float, float]]]
-"""A picture and the boxes of its cut-outs, (x1, y1, x2, y2) in its pixels."""
-CanvasBatch = tuple[torch.Tensor, torch.Tensor]
-"""Pictures (N, 3, side, side) uint8; boxes (boxes, 5) float32: number of the picture, corners."""
+FINE_PX = 300
+"""Photos whose smaller side is at least this also fill a canvas alone, unaltered."""
+Canvas = tuple[Pixels, list[Corners]]
+"""A picture and the boxes of its cut-outs, in its pixels."""
 
 
-class CanvasBatches(Dataset[CanvasBatch]):
-    """The batches of a run by number, each made from the seed and its number alone."""
+class Canvases:
+    """Canvases by number, each made from the seed and its number alone.
 
-    def __init__(
-        self,
-        photos: Sequence[TrainingPhoto],
-        *,
-        size: int,
-        sides_px: Sequence[int],
-        seed: int,
-    ) -> None:
-        """Take turns with the sides; `size` canvases of the first, of others as many pixels."""
-        self._photos, self._size, self._sides, self._seed = photos, size, tuple(sides_px), seed
+    Every other one is a part of a finer photo where there are such: a scene as it was taken.
+    """
 
-    def __getitem__(self, step: int) -> CanvasBatch:
-        """Make batch number `step`."""
+    def __init__(self, photos: Sequence[TrainingPhoto], *, side_px: int, seed: int) -> None:
+        """Take squares of `side_px`."""
+        self._photos, self._side, self._seed = photos, side_px, seed
+        self._fine = [photo for photo in photos if min(photo.size) >= FINE_PX]
+
+    def __getitem__(self, number: int) -> Canvas:
+        """Make a canvas, (side, side, 3) uint8."""
         cv2.setNumThreads(1)
-        rng = np.random.default_rng((self._seed, step))
-        side = self._sides[step % len(self._sides)]
-        count = max(1, round(self._size * (self._sides[0] / side) ** 2))
-        canvases = [self._canvas(side, rng) for _ in range(count)]
-        pixels = torch.from_numpy(np.stack([canvas for canvas, _ in canvases]))
-        rows = [(n, *box) for n, (_, boxes) in enumerate(canvases) for box in boxes]
-        boxes = torch.tensor(rows, dtype=torch.float32).reshape(-1, 5)
-        return pixels.permute(0, 3, 1, 2), boxes
+        rng = np.random.default_rng((self._seed, number))
+        if number % 2 and self._fine:
+            return self._scene(self._fine[int(rng.integers(len(self._fine)))].pixels, rng), []
+        return self._canvas(self._side, rng)
+
+    def _scene(self, photo: Pixels, rng: np.random.Generator) -> Pixels:
+        """Return a part of a photo, enlarged so that it fills the canvas, or most of it."""
+        side = self._side
+        gain = side / max(photo.shape[:2]) * math.exp(rng.uniform(0, 0.5))
+        pixels = resized(photo, *(round(n * gain) for n in (photo.shape[1], photo.shape[0])))
+        y, x = (int(rng.integers(max(0, n - side) + 1)) for n in pixels.shape[:2])
+        part = pixels[y : y + side, x : x + side]
+        canvas = np.full((side, side, 3), GREY, np.uint8)
+        canvas[: part.shape[0], : part.shape[1]] = part
+        return cv2.flip(canvas, 1) if rng.random() < 0.5 else canvas
 
     def _canvas(self, side: int, rng: np.random.Generator) -> Canvas:
         canvas = self._mosaic(side, rng)
@@ -96,9 +98,7 @@ class CanvasBatches(Dataset[CanvasBatch]):
         left, top, right, bottom = max(0, x), max(0, y), min(width, x + w), min(height, y + h)
         canvas[top:bottom, left:right] = pixels[top - y : bottom - y, left - x : right - x]
 
-    def _lay_cutout(
-        self, canvas: Pixels, rng: np.random.Generator
-    ) -> tuple[float, float, float, float]:
+    def _lay_cutout(self, canvas: Pixels, rng: np.random.Generator) -> Corners:
         photo, most = self._photo(rng), canvas.shape[0]
         x1, y1, x2, y2 = random_box(photo.shape[1], photo.shape[0], rng)
         side = math.exp(rng.uniform(math.log(14), math.log(0.6 * most)))
@@ -120,9 +120,7 @@ class CanvasBatches(Dataset[CanvasBatch]):
         return self._photos[int(rng.integers(len(self._photos)))].pixels
 
 
-def visible(
-    boxes: Sequence[tuple[float, float, float, float]],
-) -> list[tuple[float, float, float, float]]:
+def visible(boxes: Sequence[Corners]) -> list[Corners]:
     """Return the boxes of which later ones cover less than half."""
     return [
         box for n, box in enumerate(boxes) if all(_covered(box, b) < 0.5 for b in boxes[n + 1 :])

@@ -105,7 +105,7 @@ def _table() -> dict[str, str]:
 
 
 _KIND_OF = _table()
-NO_KIND = frozenset({"BACKGROUND_Google"})
+NO_KIND = frozenset({"", "BACKGROUND_Google"})
 
 
 def kind_of(category: str) -> str | None:

@@ -32,7 +32,7 @@ class Run:
             return None
         state: dict[str, Any] = torch.load(self._state, weights_only=True)
         if state["recipe"] != dict(recipe):
-            raise ValueError(f"{self.folder} holds a run of another recipe; choose another folder")
+            raise ValueError(f"{self.folder} holds a run of another recipe; choose another --work")
         return state
 
     def report(self, step: int, figures: Mapping[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""Two views of one region: as it was indexed, and as somebody's small image shows it."""
+"""A region as somebody's small image shows it: framed, tilted, lit and compressed otherwise."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from lab.training.photos import Pixels
-
-Corners = tuple[float, float, float, float]
+from lab.training.pictures.boxes import Corners
+from lab.training.pictures.photos import Pixels
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,14 @@ class Strength:
     jpeg: float = 0.0
 
 
-INDEXED = Strength(framing=0.15, tilt=0.1, colour=0.5, dark=0.05, jpeg=0.1, low_resolution=0.1)
-SEARCHED = Strength(framing=0.22, background=0.3, low_resolution=0.45, hidden=0.25, jpeg=0.5)
-SEARCHED_LATE = replace(SEARCHED, hidden=0.45)
+SEARCHED = Strength(framing=0.12, background=0.15, low_resolution=0.45, hidden=0.15, jpeg=0.5)
+"""As most small images are that somebody searches with."""
+ASTRAY = replace(SEARCHED, framing=0.2, tilt=0.35, background=0.25, hidden=0.3)
+"""As those that are hard to recognise."""
+MILD = Strength(
+    framing=0.02, mirror=0.3, tilt=0, low_resolution=0.1, colour=0.3, dark=0, blur=0.05, jpeg=0.6
+)
+"""As one that was cut out of the very photo."""
 
 
 class Views:

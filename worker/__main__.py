@@ -18,7 +18,9 @@ from common.errors import NeedleError
 from common.queue import INDEX, SEARCH, STORE, release_deliveries
 from common.settings import Settings
 from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexing, build_searching
+from worker.models.packs import check_pack
 from worker.tasks import register_index, register_search
+from worker.tending import Tender
 
 log = logging.getLogger("worker")
 
@@ -39,6 +41,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_level)
+        check_pack(settings)  # before anything is started that would have to end again
         return _run_index(settings) if role == INDEX_ROLE else _run_search(settings)
     except NeedleError as error:
         logging.basicConfig()
@@ -76,9 +79,12 @@ def _run_search(settings: Settings) -> int:
     base = Base.build(settings)
     writer = base.writer()
     pipeline = build_searching(base, writer)
+    tender = Tender(writer.store, writer.words, base.catalogue, settings.exact_below)
+    tender.start()
     settle()
     register_search(base.celery, base, lambda: writer, lambda: pipeline)
     _start(base, SEARCH_ROLE, [SEARCH, STORE], pool="threads", concurrency=settings.search_threads)
+    tender.stop()
     writer.store.close()
     return 0
 

@@ -130,7 +130,6 @@ def _seer(base: Base, pack: LoadedPack) -> Seer:
 def build_searching(base: Base, writer: Writer) -> SearchPipeline:
     """Load the models of the search role and light its beacon. Raises NeedleError."""
     from worker.models.packs import load_detector, load_pack
-    from worker.models.with_kinds import things_alone
 
     settings = base.settings
     encoder = (pack := load_pack(settings, with_detector=False)).encoder
@@ -154,7 +153,7 @@ def build_searching(base: Base, writer: Writer) -> SearchPipeline:
         ),
         refiner=Refiner(
             nearest,
-            things_alone(encoder),
+            encoder,
             base.images,
             most_pixels,
             budget_s=settings.zoom_budget_ms / 1000,

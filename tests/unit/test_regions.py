@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.geometry import Box
@@ -16,6 +16,7 @@ labels = st.none() | st.text(max_size=9)
 regions = st.builds(ListedRegion, boxes, st.sampled_from(["tile", "whole"]), labels, confidences)
 
 
+@settings(deadline=None, max_examples=50)
 @given(st.lists(regions, max_size=30))
 def test_a_list_is_read_as_it_was_written(listed: list[ListedRegion]) -> None:
     kept = RegionList(packed(listed))

@@ -20,7 +20,7 @@ class Describer:
 
     def recipe(self, most: int) -> str:
         """Name everything that decides an image's local features; empty where there are none."""
-        return f"sift/{self.vocabulary.id}/{most}" if most else ""
+        return f"sift2/{self.vocabulary.id}/{most}" if most else ""
 
     def described(self, image: LoadedImage, options: IndexOptions) -> LoadedImage:
         """Return the image with its features; unchanged where the job wants none.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -69,8 +69,13 @@ def joined(
 
 
 def _moved(hit: Detection, box: Box) -> Detection:
-    return replace(
-        hit, x1=hit.x1 + box.x1, y1=hit.y1 + box.y1, x2=hit.x2 + box.x1, y2=hit.y2 + box.y1
+    return Detection(
+        hit.x1 + box.x1,
+        hit.y1 + box.y1,
+        hit.x2 + box.x1,
+        hit.y2 + box.y1,
+        hit.label,
+        hit.confidence,
     )
 
 

@@ -38,6 +38,8 @@ INDEXES: dict[str, FieldKind] = {
 class Edge:
     """An engine in a folder. Safe to share between threads, not between processes."""
 
+    builds_itself = False
+
     def __init__(self, root: Path) -> None:
         """Open every shelf in the folder. Raises StoreUnavailable where another process has it."""
         self._root = root
@@ -51,6 +53,10 @@ class Edge:
             for name, folder in folders.settled(root / sort.value).items():
                 with _translated():
                     self._shelves[Shelf(sort, name)] = EdgeShelf.open(folder)
+
+    def shelf(self, shelf: Shelf) -> EdgeShelf:
+        """Return a shelf that was made."""
+        return self._shelves[shelf]
 
     def make(self, shelf: Shelf, dim: int | None) -> None:
         """See Engine."""

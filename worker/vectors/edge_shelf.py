@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from uuid import UUID
 
 import qdrant_edge as qe
 
@@ -21,6 +22,7 @@ BATCH = 256
 FEW = 2000
 """Points written meanwhile that may be copied while nobody else can write."""
 IMAGE_ID = "image_id"
+PointId = int | UUID | str
 FieldKind = qe.PayloadSchemaType | qe.IntegerIndexParams
 
 
@@ -38,6 +40,9 @@ class EdgeShelf:
         self._fields: dict[str, FieldKind] = {}
         self._builder: subprocess.Popen[bytes] | None = None
         self._closed = False
+        # The engine's own count of what is indexed has deleted points among it.
+        info = shard.info()
+        self._pending = max(0, info.points_count - info.indexed_vectors_count)
 
     @classmethod
     def open(cls, folder: Path) -> EdgeShelf:
@@ -58,6 +63,7 @@ class EdgeShelf:
         with self._lock:
             for start in range(0, len(points), BATCH):
                 _upsert(self.shard, points[start : start + BATCH])
+            self._pending += len(points)
             self._note([str(point.id) for point in points])
             self.shard.flush()
 
@@ -65,7 +71,7 @@ class EdgeShelf:
         """Remove points, in that order; absent ones are no error."""
         with self._lock:
             for start in range(0, len(ids), BATCH):
-                some = list(ids[start : start + BATCH])
+                some: list[PointId] = list(ids[start : start + BATCH])
                 self.shard.update(qe.UpdateOperation.delete_points(some))
             self._note(ids)
             self.shard.flush()
@@ -79,9 +85,9 @@ class EdgeShelf:
 
     def state(self) -> State:
         """Return how far the index reaches."""
-        info = self.shard.info()
-        busy = self._touched is not None
-        return State(info.points_count, info.indexed_vectors_count, optimizing=busy)
+        points = self.shard.info().points_count
+        pending = min(points, self._pending)
+        return State(points, points - pending, optimizing=self._touched is not None)
 
     def close(self) -> None:
         """Write everything down; a rebuild that is under way is given up."""
@@ -122,32 +128,37 @@ class EdgeShelf:
     def _replace(self, target: Path) -> bool:
         """Put the rebuilt shard in this one's place, unless this one was closed meanwhile."""
         fresh = qe.EdgeShard.load(str(target))
+        info, copied = fresh.info(), 0
         while len(self._touched or ()) > FEW:
             with self._lock:
                 some, self._touched = self._touched or set(), set()
-            self._copy(some, fresh)
+            copied += self._copy(some, fresh)
         with self._lock:
             if self._closed:
                 return False
-            self._copy(self._touched or set(), fresh)
+            copied += self._copy(self._touched or set(), fresh)
             for field in self.shard.info().payload_schema.keys() - fresh.info().payload_schema:
                 fresh.update(qe.UpdateOperation.create_field_index(field, self._fields[field]))
             fresh.flush()
             folders.count(target)
+            self._pending = max(0, info.points_count - info.indexed_vectors_count) + copied
             former, self.folder, self.shard = self.folder, target, fresh
         folders.remove(former)  # a search that still reads the old shard keeps its files mapped
         return True
 
-    def _copy(self, ids: set[str], fresh: qe.EdgeShard) -> None:
-        """Make points of the rebuilt shard what they are in this one."""
-        every = sorted(ids)
+    def _copy(self, ids: set[str], fresh: qe.EdgeShard) -> int:
+        """Make points of the rebuilt shard what they are in this one; return how many there are."""
+        every, copied = sorted(ids), 0
         for start in range(0, len(every), BATCH):
-            some = every[start : start + BATCH]
+            some: list[PointId] = list(every[start : start + BATCH])
             there = self.shard.retrieve(some, with_payload=True, with_vector=True)
             _upsert(fresh, [qe.Point(p.id, p.vector or [], p.payload or {}) for p in there])
-            gone = set(some) - {str(point.id) for point in there}
+            copied += len(there)
+            found = {str(point.id) for point in there}
+            gone = [name for name in some if name not in found]
             if gone:
-                fresh.update(qe.UpdateOperation.delete_points(sorted(gone)))
+                fresh.update(qe.UpdateOperation.delete_points(gone))
+        return copied
 
     def _note(self, ids: Sequence[str]) -> None:
         if self._touched is not None:

@@ -101,6 +101,9 @@ class Engine(Protocol):
     A shelf that was not made is an empty one; only writing needs it.
     """
 
+    builds_itself: bool
+    """Whether the engine indexes what is pending without `optimize`."""
+
     def make(self, shelf: Shelf, dim: int | None) -> None:
         """Make a shelf unless it is there: of embeddings of `dim` numbers, of words for None."""
         ...

@@ -42,6 +42,8 @@ INDEXES: dict[str, models.PayloadSchemaType | models.IntegerIndexParams] = {
 class Server:
     """An engine on a server; any number of processes may share it."""
 
+    builds_itself = True
+
     def __init__(self, client: QdrantClient) -> None:
         self._client = client
         self._known: set[Shelf] = set()

@@ -33,6 +33,10 @@ class Store:
         """Return how far the engine's index reaches."""
         return self.engine.state(self._shelf(collection))
 
+    def optimize(self, collection: str) -> bool:
+        """Index what is pending; tell whether it was done. See Engine."""
+        return self.engine.optimize(self._shelf(collection))
+
     def delete_collection(self, name: str) -> None:
         """Remove a collection; an absent one is no error."""
         self.engine.drop(self._shelf(name))

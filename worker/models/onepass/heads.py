@@ -32,9 +32,8 @@ class Sizes:
     projected: int = 64
     context: int = 48
     hidden: int = 512
-    thing: int = 256
-    kind: int = 64
-    kind_hidden: int = 256
+    thing: int = 128
+    kind: int = 128
     large: int = 96
     small: int = 48
 
@@ -56,28 +55,25 @@ class ThingHead(nn.Module):
         self.out = nn.Linear(sizes.hidden, sizes.thing)
         self.direct = nn.Linear(pooled, sizes.thing, bias=False)
 
-    def forward(self, fine: torch.Tensor, deep: torch.Tensor) -> torch.Tensor:
-        """Return (N, thing) of L2 norm 1, of both maps pooled (N, channels, side, side).
+    def forward(self, fine: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """Return (N, thing) of L2 norm 1, of both projected maps pooled (N, channels, side, side).
 
-        `fine` is projected already; `deep` is the backbone's.
+        Projecting and pooling may change places, and a map has fewer cells than its boxes.
         """
-        cells = torch.cat([fine.flatten(1), self.context(deep).flatten(1)], 1)
+        cells = torch.cat([fine.flatten(1), context.flatten(1)], 1)
         return F.normalize(self.out(F.gelu(self.hidden(cells))) + self.direct(cells), dim=1)
 
 
 class KindHead(nn.Module):
-    """Says which kind of thing a box shows, from the mean of the map at stride 32."""
+    """Says which kind of thing a box shows: the axes along which the map at stride 32 says most."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.direct = nn.Linear(DEEP, sizes.kind)
-        self.hidden = nn.Linear(DEEP, sizes.kind_hidden)
-        self.out = nn.Linear(sizes.kind_hidden, sizes.kind)
+        self.axes = nn.Linear(DEEP, sizes.kind, bias=False)
 
     def forward(self, deep: torch.Tensor) -> torch.Tensor:
         """Return (N, kind) of L2 norm 1, of the map pooled (N, channels, side, side)."""
-        mean = deep.mean((2, 3))
-        return F.normalize(self.direct(mean) + self.out(F.gelu(self.hidden(mean))), dim=1)
+        return F.normalize(self.axes(deep.mean((2, 3))), dim=1)
 
 
 class DetectorHead(nn.Module):
@@ -141,19 +137,23 @@ class Network(nn.Module):
     ) -> torch.Tensor:
         """Return (N, thing) of L2 norm 1, of boxes (N, 4) in cells of the maps."""
         own: torch.Tensor = self.thing(
-            pooled(fine, fine_boxes, FINE_GRID), pooled(deep, deep_boxes, DEEP_GRID)
+            pooled(fine, fine_boxes, FINE_GRID),
+            pooled(self.thing.context(deep), deep_boxes, DEEP_GRID),
         )
         return own
 
     def kinds(self, deep: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
         """Return (N, kind) of L2 norm 1, of boxes (N, 4) in cells of the map."""
-        kinds: torch.Tensor = self.kind(pooled(deep, boxes, KIND_GRID))
+        kinds: torch.Tensor = self.kind(pooled(deep, boxes, KIND_GRID, samples=1))
         return kinds
 
 
-def pooled(maps: torch.Tensor, boxes: torch.Tensor, grid: int) -> torch.Tensor:
-    """Return what lies in each box, (N, channels, grid, grid): RoIAlign (He et al., 2017)."""
+def pooled(maps: torch.Tensor, boxes: torch.Tensor, grid: int, *, samples: int = 2) -> torch.Tensor:
+    """Return what lies in each box, (N, channels, grid, grid): RoIAlign (He et al., 2017).
+
+    Each cell of the grid is the mean of `samples` x `samples` places.
+    """
     cells: torch.Tensor = roi_align(
-        maps, [boxes], (grid, grid), 1.0, sampling_ratio=2, aligned=True
+        maps, [boxes], (grid, grid), 1.0, sampling_ratio=samples, aligned=True
     )
     return cells

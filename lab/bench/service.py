@@ -84,7 +84,7 @@ def collection(size: str, profile: str) -> str:
 def warm(needle: Needle, photo: Photo, profiles: Sequence[str]) -> None:
     """Index one photo and search for it: first passes of a network are slow."""
     for profile in profiles:
-        needle.wait(needle.index(photo.path, collection="warm", profile=profile))
+        index(needle, (), HTTP, SMALL, [photo], profile, into="warm")
     for _ in range(SEARCHES_WARM):
         needle.search(photo.path, collection="warm")
 

@@ -24,7 +24,7 @@ from worker.models.onepass.onnx_engine import OnnxEngine
 from worker.models.onepass.scales import Scale
 
 PIXELS = 300_000
-THING, KIND = 256, 64
+THING, KIND = 128, 128
 FIELD_PX = 240
 """What a cell of the maps up to stride 16, and of the detector's, sees to either side."""
 

@@ -94,7 +94,8 @@ def decode(content: bytes, *, max_pixels: int) -> Image.Image:
     inspect(content, max_pixels=max_pixels)
     with _translated(), _open(content) as image:
         image.load()
-        return _rgb(ImageOps.exif_transpose(image))
+        ImageOps.exif_transpose(image, in_place=True)  # else one that lies right is copied, too
+        return _rgb(image)
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -62,8 +62,9 @@ acceptance: ALL := 1
 acceptance: setup ## does it find things, through a kill and a restart? On the development photos
 	@exec $(PY) -m lab.bench.acceptance --shared $(SHARED) $(ARGS)
 
-train: setup-dev ## train the pack that ships, hours on a CPU (ARGS="encoder", "detector", "all")
-	@exec $(PY) -m lab.training $(or $(ARGS),all) --data $(SHARED)/data/train --teacher $(SHARED)/weights/yolov5n.safetensors
+TEACHERS = --teacher $(SHARED)/weights/yolov5n.safetensors --detector-teacher tests/models/crops/detector.safetensors
+train: setup-dev ## train the heads of the pack that ships (ARGS="bank", "things", "kinds", "detector", "export", "all")
+	@exec $(PY) -m lab.training $(or $(ARGS),all) --data $(SHARED)/data/train $(TEACHERS)
 
 evaluate: setup-dev ## what the shipped models find, beside references (SHARED=folder)
 	@$(PY) -m lab.evaluation encoders --shared $(SHARED) --encoder mini=models/mini $(ARGS)

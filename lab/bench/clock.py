@@ -24,22 +24,22 @@ class Clock:
     def __init__(self) -> None:
         self.laps: dict[str, Spent] = {}
         self._turn = threading.RLock()
-        self._inside = False
+        self._within: list[Spent] = []
 
     @contextmanager
     def lap(self, stage: str) -> Iterator[None]:
-        """Count what happens within for the stage; within another stage's lap, for that one."""
+        """Count what happens within for the stage, less what another stage within it counts."""
         with self._turn:
-            if self._inside:
-                yield
-                return
-            self._inside = True
+            self._within.append(Spent(0.0, 0.0))
             started = now()
             try:
                 yield
             finally:
-                self._inside = False
-                self.laps[stage] = self.laps.get(stage, Spent(0.0, 0.0)) + since(started)
+                spent, inner = since(started), self._within.pop()
+                own = Spent(spent.wall_s - inner.wall_s, spent.cpu_s - inner.cpu_s)
+                self.laps[stage] = self.laps.get(stage, Spent(0.0, 0.0)) + own
+                if self._within:
+                    self._within[-1] += spent
 
     @contextmanager
     def watching(self, stages: Mapping[str, str]) -> Iterator[None]:

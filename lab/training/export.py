@@ -41,7 +41,7 @@ def export(network: Network, folder: Path, name: str) -> None:
     (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
     places = _places(folder / WEIGHTS)
     for name, (run, inputs, free, outputs) in _graphs(network).items():
-        model = _traced(network, run, inputs, free, outputs)
+        model = traced(network, run, inputs, free, outputs)
         _pad_in_convolutions(model)
         _refer(model, places)
         onnx.save(model, folder / f"{name}.onnx")
@@ -90,7 +90,7 @@ def _graphs(network: Network) -> dict[str, Graph]:
 class _Part(nn.Module):
     """A method of the network as a module, which is what the exporter takes."""
 
-    def __init__(self, network: Network, run: Callable[..., Any]) -> None:
+    def __init__(self, network: nn.Module, run: Callable[..., Any]) -> None:
         super().__init__()
         self.network = network
         self._run = run
@@ -99,13 +99,14 @@ class _Part(nn.Module):
         return self._run(*inputs)
 
 
-def _traced(
-    network: Network,
+def traced(
+    network: nn.Module,
     run: Callable[..., Any],
     inputs: dict[str, torch.Tensor],
     free: dict[str, dict[int, str]],
     outputs: tuple[str, ...],
 ) -> Any:
+    """Return a method of a network as an ONNX model: inputs by name, the axes that are free."""
     with TemporaryDirectory() as scratch, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         path = Path(scratch) / "graph.onnx"

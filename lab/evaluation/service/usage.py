@@ -43,7 +43,7 @@ def stored_bytes(data_dir: Path, collection: str) -> Mapping[str, int]:
     return {
         "photos as posted": disk_bytes(images, "photo"),
         "thumbnails": disk_bytes(images, "thumbnail.jpg"),
-        "lists of regions": disk_bytes(images, "regions.bin"),
+        "lists of regions": disk_bytes(images, "regions.*"),
         "local features": disk_bytes(images, "local.bin"),
         "embeddings and payloads": _shard_bytes(data_dir / "vectors", collection),
         "visual words": _shard_bytes(data_dir / "words", collection),

@@ -125,7 +125,7 @@ class Settings(BaseModel):
         50_000, description="Collections of fewer regions are searched exactly"
     )
     zoom_images: Zoom = Field(
-        4, description="Images whose boxes a search fits at full resolution; 0 for none"
+        12, description="Images that a search looks at closely, pixel by pixel; 0 for none"
     )
     zoom_budget_ms: Positive = Field(
         400, description="Longest time that fitting may take in a search (milliseconds)"

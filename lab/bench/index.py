@@ -129,7 +129,7 @@ def _of_service(data: Path, collection: str) -> Vector:
     home = data / Sort.REGIONS.value
     with folders.owned(home):
         shard = qe.EdgeShard.load(str(folders.settled(home)[collection]))
-        found: list[list[float]] = []
+        found: list[Any] = []
         offset = None
         while True:
             request = qe.ScrollRequest(offset=offset, limit=1000, with_vector=True)

@@ -78,7 +78,7 @@ class Needle:
             items.append(Item(number, Path(path).name, name))
         self._jobs += 1
         job_id = f"bench-{self._jobs}"
-        order = IndexOrder(collection=collection, profile=profile)
+        order = IndexOrder.model_validate({"collection": collection, "profile": profile})
         self.base.jobs.create(job_id, Kind.INDEX, items, order.details())
         return job_id
 

@@ -35,7 +35,8 @@ class Plain:
     def __init__(self, weights: Path, scratch: Path) -> None:
         cpu = torch.device("cpu")
         self.detector = load_yolov5(str(weights), cpu, data_dir=scratch, dtype=torch.float32)
-        self.clip: Any = CLIPVisionModelWithProjection(CLIPVisionConfig()).eval()
+        clip: Any = CLIPVisionModelWithProjection(CLIPVisionConfig())
+        self.clip: Any = clip.eval()
         self.processor = CLIPImageProcessor()
         size = self.clip.config.projection_dim
         params = qe.EdgeVectorParams(size=size, distance=qe.Distance.Cosine)

@@ -23,7 +23,7 @@ def sheets(measured: Measured) -> list[Sheet]:
 def machine(measured: Measured) -> Sheet:
     """Return what was measured on."""
     found, models = measured.machine, measured.models
-    lines = {
+    lines: dict[str, str | int] = {
         "processor": found.cpu,
         "cores": found.cores,
         "instructions": ", ".join(found.instructions) or "not known",

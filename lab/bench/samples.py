@@ -56,7 +56,7 @@ def samples(shared: Path, small: int, large: int) -> list[Sample]:
 
 def queries(sample: Sequence[Photo], most: int) -> list[bytes]:
     """Return crops of labelled things, PNG, a box a photo, as a searcher would post them."""
-    found = []
+    found: list[bytes] = []
     for photo in sample:
         boxes = [box for box in photo.boxes if photo.share(box) >= LEAST_SHARE]
         if boxes and len(found) < most:

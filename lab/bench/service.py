@@ -128,12 +128,12 @@ def while_indexing(
     found = []
     for query in queries:
         found.append(searched(needle, query, name))
-        if all(needle.job(job).final for job in jobs):
+        if all(needle.job(job.job_id).final for job in jobs):
             found.pop()  # it may have had the machine for itself
             break
     for job in jobs:
-        if not needle.job(job).final:
-            needle.cancel(job)
+        if not needle.job(job.job_id).final:
+            needle.cancel(job.job_id)
     return found
 
 

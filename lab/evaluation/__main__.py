@@ -126,8 +126,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         from lab.evaluation import pack, speed
 
         weights = arguments.against or arguments.shared / "weights" / "yolov5n.safetensors"
-        chosen = pack.settings(arguments.models, arguments.detector)
-        speed.run(dev, chosen, weights, most or speed.PHOTOS, json, console)
+        settings = pack.settings(arguments.models, arguments.detector)
+        speed.run(dev, settings, weights, most or speed.PHOTOS, json, console)
 
 
 def _large(arguments: argparse.Namespace) -> Path | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import qdrant_edge as qe
 
 from common.contract.fields import HitSource
 from common.errors import StoreUnavailable
@@ -18,6 +20,7 @@ from tests.worker.searching.test_grouping import brute_force
 from worker.searching.grouping import Grouping, best_images
 from worker.vectors.base import Hit, ImagePoints, Region, Vector
 from worker.vectors.edge import Edge
+from worker.vectors.engine import Row, Shelf, Sort
 from worker.vectors.server import Server
 from worker.vectors.stores import VectorStore
 
@@ -205,3 +208,71 @@ def test_a_second_process_may_not_open_the_same_edge_store(tmp_path: Path) -> No
 def test_a_server_that_is_not_there_is_unavailable() -> None:
     with pytest.raises(StoreUnavailable):
         Server.connect("http://127.0.0.1:9")
+
+
+def test_points_of_an_earlier_version_are_found_replaced_and_deleted(store: VectorStore) -> None:
+    """Each told all of itself, under an id that told nothing."""
+    shelf, made = Shelf(Sort.REGIONS, NAME), vectors(7, 6)
+    store.engine.write(
+        shelf,
+        [
+            Row(
+                str(uuid.uuid4()),
+                vector,
+                {
+                    "image_id": f"image{n % 2}",
+                    "box": [n, 0, n + 9, 9],
+                    "source": "tile",
+                    "label": None,
+                    "confidence": None,
+                    "filename": "a.jpg",
+                    "metadata": {"shop": "Basel"},
+                },
+            )
+            for n, vector in enumerate(made)
+        ],
+    )
+    found = store.search(NAME, made[1], limit=1)[0]
+    assert found.region == Region("image1", Box(1, 0, 10, 9), HitSource.TILE, None, None)
+    where = filters.parse({"shop": "Basel"})
+    assert len(store.search(NAME, made[1], limit=9, where=where)) == 6
+    assert len(regions(store, "image0")) == 3
+    store.replace_images(NAME, [points("image0", vectors(8, 2))])
+    assert (len(regions(store, "image0")), store.count(NAME)) == (2, 5)
+    store.delete_image(NAME, "image1")
+    assert (regions(store, "image1"), store.count(NAME)) == ({}, 2)
+
+
+def test_a_shard_of_an_earlier_version_is_opened_written_and_rebuilt(tmp_path: Path) -> None:
+    """It kept a log, and four bytes a number."""
+    folder = tmp_path / "vectors" / NAME
+    folder.mkdir(parents=True)
+    dense = qe.EdgeVectorParams(size=DIM, distance=qe.Distance.Cosine)
+    shard = qe.EdgeShard.create(str(folder), qe.EdgeConfig(vectors={"": dense}))
+    shard.update(qe.UpdateOperation.create_field_index("image_id", qe.PayloadSchemaType.Keyword))
+    shard.close()
+    store = VectorStore(Edge(tmp_path))
+    fill(store, 3, 4)
+    assert store.engine.optimize(Shelf(Sort.REGIONS, NAME))
+    fill(store, 4, 4)
+    store.close()
+    again = VectorStore(Edge(tmp_path))
+    assert (again.count(NAME), len(regions(again, "image2"))) == (16, 4)
+    again.close()
+
+
+def test_points_whose_image_is_half_removed_are_passed_over(store: VectorStore) -> None:
+    fill(store, 2, 3)
+    shelf = Shelf(Sort.REGIONS, NAME)
+    first = store.engine.of_images(shelf, ["image0"])[0]
+    store.engine.delete(shelf, [first.id])
+    hits = store.search(NAME, vectors(4, 1)[0], limit=9)
+    assert {hit.region.image_id for hit in hits} == {"image1"}
+
+
+def test_a_store_tells_how_many_points_it_has(store: VectorStore) -> None:
+    assert store.state(NAME).points == 0
+    fill(store, 2, 3)
+    state = store.state(NAME)
+    assert state.points == state.indexed + state.pending == 6
+    assert store.state("absent").points == 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -60,8 +61,6 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 def wait_for(url: str, running: subprocess.Popen[bytes], said: Path) -> str:
-    import time
-
     deadline = time.monotonic() + START_S
     while running.poll() is None and time.monotonic() < deadline:
         if readiness(url).get("status") == "ready":
@@ -72,7 +71,7 @@ def wait_for(url: str, running: subprocess.Popen[bytes], said: Path) -> str:
 def test_it_starts_indexes_and_finds(url: str, tmp_path: Path) -> None:
     samples = generate(tmp_path, scenes=2, size=(900, 600))
     with Needle(url) as needle:
-        job = needle.wait(needle.index(samples.photos), timeout_s=120)
+        job = needle.wait(needle.index(samples.photos), timeout_s=300)
         assert (job.status, job.progress.done) == ("succeeded", 2)
         for path in samples.photos:
             with Image.open(path) as photo:

@@ -20,9 +20,13 @@ from transformers import (
 )
 
 from common.errors import InvalidModel, TextNotSupported
+from common.geometry import Box
 from tests.assets import CPU, CROP_ENCODER, DTYPES, one_torch_thread
+from worker.models.base import BoxEncoder
 from worker.models.clip import ClipEncoder, find_clip
+from worker.models.clip_boxes import GpuClipEncoder
 from worker.models.clip_pixels import ClipPixels
+from worker.models.pixels import to_tensor
 
 CANONICAL_ID = "crops-encoder:ad0d0efc2600"
 CANONICAL = [0.1561, -0.0757, -0.0587, 0.0847, -0.0071, 0.1281, -0.0876, 0.1613]
@@ -102,6 +106,42 @@ def test_a_long_strip_takes_little_memory() -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def boxes_of(image: Image.Image) -> list[Box]:
+    """Return boxes of several sizes and shapes, some of them of one size, out of order."""
+    width, height = image.size
+    return [
+        Box(0, 0, 40, 40),
+        Box(10, 5, 90, 33),
+        Box(0, 0, width, height),
+        Box(50, 20, 90, 60),
+        Box(3, 0, 5, height),
+        Box(60, 41, 100, 81),
+    ]
+
+
+def test_boxes_cut_on_the_device_are_the_pixels_of_crops() -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8))
+    square = {"height": 96, "width": 96}
+    for options in ({}, {"do_center_crop": False, "size": square}):
+        pixels = ClipPixels(CLIPImageProcessor(**options), CPU)
+        crops = [image.crop(box.as_tuple()) for box in boxes_of(image)]
+        cut = pixels.of_boxes(to_tensor(image), boxes_of(image))
+        torch.testing.assert_close(cut, pixels(crops), atol=0.02, rtol=0)
+
+
+def test_boxes_of_several_images_are_embedded_in_their_order() -> None:
+    images = [
+        Image.fromarray(np.random.default_rng(n).integers(0, 256, (120, 160, 3), np.uint8))
+        for n in range(2)
+    ]
+    boxes = [(image, box) for image in images for box in boxes_of(image)]
+    encoder = GpuClipEncoder(CROP_ENCODER, CPU, dtype=torch.float32, batch_size=4)
+    crops = encoder.encode_images([image.crop(box.as_tuple()) for image, box in boxes])
+    assert isinstance(encoder, BoxEncoder)
+    np.testing.assert_allclose(encoder.encode_boxes(boxes), crops, atol=1e-4)
+    assert encoder.encode_boxes([]).shape == (0, encoder.dim)
+
+
 def test_embeddings_equal_those_of_transformers(
     crops: list[Image.Image], dtype: torch.dtype
 ) -> None:

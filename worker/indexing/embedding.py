@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
 
 from common.geometry import Box
-from worker.models.base import Embeddings, Encoder
+from worker.models.base import BoxEncoder, Embeddings, Encoder
 
 CROPS_AT_ONCE = 256
 """Crops cut before they are embedded."""
@@ -16,8 +16,10 @@ PIXELS_AT_ONCE = 32_000_000
 """Their pixels, unless it is a single one: the tiles of an image hold its pixels once a grid."""
 
 
-def embedded(encoder: Encoder, boxes: Iterable[tuple[Image.Image, Box]]) -> Embeddings:
+def embedded(encoder: Encoder, boxes: Sequence[tuple[Image.Image, Box]]) -> Embeddings:
     """Return the embeddings of boxes of RGB images, float32 (N, dim); there is one at least."""
+    if isinstance(encoder, BoxEncoder):
+        return encoder.encode_boxes(boxes)
     return np.concatenate([encoder.encode_images(part) for part in cut(boxes)])
 
 

@@ -62,16 +62,20 @@ class Proposer:
         detects = self.detector is not None
         return profile_of(name, self.settings, detects=detects, means=self.means)
 
+    def slices(self, image: Image.Image, profile: Profile) -> list[Box]:
+        """Return the parts of an image that are detected in on their own."""
+        if self.detector is None or profile.slicing is None:
+            return []
+        side_px = round(profile.slicing * self.detector.side_px)
+        return Slicing(side_px, most=profile.slices).boxes(*image.size)
+
     def _detect(
         self, images: Sequence[Image.Image], profile: Profile, confidence_threshold: float
     ) -> list[list[Detection]]:
         """Detect in images and in their slices, all in the same full batches."""
         if self.detector is None:
             return [[] for _ in images]
-        slicing = Slicing(
-            round((profile.slicing or 0) * self.detector.side_px), most=profile.slices
-        )
-        slices = [slicing.boxes(*i.size) if profile.slicing else [] for i in images]
+        slices = [self.slices(image, profile) for image in images]
         views = [(image, Box(0, 0, *image.size)) for image in images]
         views += [(i, box) for i, boxes in zip(images, slices, strict=True) for box in boxes]
         detections = [

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -106,7 +107,7 @@ def _working_copy(image: Image.Image, pixels: int) -> tuple[Levels, Floats]:
     grey = image.convert("L")
     if gain <= 0.5:
         grey = grey.reduce(int(1 / gain))
-    levels = np.asarray(grey).astype(np.int16) * np.int16(GREY)
+    levels: NDArray[Any] = np.asarray(grey).astype(np.int16) * np.int16(GREY)
     if grey.size != (width, height):
         levels = cv2.resize(levels, (width, height), interpolation=cv2.INTER_LINEAR)
     return levels, np.array([width, height], np.float32) / size

@@ -13,7 +13,8 @@ import numpy as np
 
 from common.errors import InvalidImage
 from worker.local.codes import CODE_BYTES, code_of
-from worker.local.features import Bytes, Floats, LocalFeatures
+from worker.local.features import Bytes, LocalFeatures
+from worker.local.scales import Floats
 from worker.local.vocabulary import SHORT, Vocabulary
 
 _MAGIC = b"NLF2"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -137,18 +138,20 @@ def _candidates(differences: Levels) -> Indices:
     found: list[list[Indices]] = [[] for _ in range(SCALES)]
     for top in range(BORDER_PX, height - BORDER_PX, STRIP_PX):
         rows = min(STRIP_PX, height - BORDER_PX - top)
-        strip = differences[:, top - 1 : top + rows + 1]
+        strip: Any = differences[:, top - 1 : top + rows + 1]
         high = [cv2.dilate(one, _RING) for one in strip]
         low = [cv2.erode(one, _RING) for one in strip]
         for n in range(1, SCALES + 1):
             one = strip[n]
-            extreme = one >= cv2.max(cv2.max(high[n - 1], high[n + 1]), cv2.max(high[n], _LEAST))
-            extreme |= one <= cv2.min(cv2.min(low[n - 1], low[n + 1]), cv2.min(low[n], -_LEAST))
+            highest = cv2.max(cv2.max(high[n - 1], high[n + 1]), cv2.max(high[n], _LEAST))  # type: ignore[call-overload]
+            lowest = cv2.min(cv2.min(low[n - 1], low[n + 1]), cv2.min(low[n], -_LEAST))  # type: ignore[call-overload]
+            extreme = (one >= highest) | (one <= lowest)
             start = (n * height + top) * width
             found[n - 1].append(np.flatnonzero(extreme[1:-1]) + start)
     at = np.concatenate([part for parts in found for part in parts])
     x = at % width
-    return at[(x >= BORDER_PX) & (x < width - BORDER_PX)]
+    within: Indices = at[(x >= BORDER_PX) & (x < width - BORDER_PX)]
+    return within
 
 
 def _refined(differences: Levels, at: Indices) -> _Tops:

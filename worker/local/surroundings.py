@@ -45,7 +45,8 @@ def _pooling() -> Floats:
     bins = np.arange(4) - 1.5
     near = np.maximum(0, 1 - np.abs(middles[:, None] - bins)) * np.exp(-(middles**2) / 8)[:, None]
     weights = np.einsum("ya,xb->yxab", near, near)
-    return weights.reshape(-1, 16).astype(np.float32)
+    pooling: Floats = weights.reshape(-1, 16).astype(np.float32)
+    return pooling
 
 
 _TURN_PLACES = _corners(TURN_GRID, AROUND)
@@ -169,4 +170,5 @@ def descriptors(found: Extrema, angles: Floats) -> Floats:
             every[some, :, n + 4] = np.maximum(-np.maximum(before, after), 0) @ _POOLING
     flat = every.reshape(-1, DIM)
     norms = np.sqrt((flat * flat).sum(axis=1, keepdims=True))
-    return np.minimum(flat, MOST_ENERGY * norms)
+    bounded: Floats = np.minimum(flat, MOST_ENERGY * norms)
+    return bounded

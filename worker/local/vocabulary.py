@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import InvalidSettings
-from worker.local.features import DESCRIPTOR_SCALE, DIM, Bytes, Floats
+from worker.local.features import DESCRIPTOR_SCALE, Bytes
+from worker.local.scales import Floats
+from worker.local.surroundings import DIM
 
 SHORT = 64
 """Dimensions of a shortened descriptor: they hold 95 % of the variance."""

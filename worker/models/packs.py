@@ -151,11 +151,13 @@ def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
             pack.name, detector, network, network.engine.device, network.engine.precision
         )
     from worker.models.clip import ClipEncoder, find_clip
+    from worker.models.clip_boxes import GpuClipEncoder
 
     device, precision = place = _place(settings)
     detector = _load_detector(pack, settings, place) if with_detector else None
     folder, name = find_clip(pack.encoder)
-    encoder = ClipEncoder(
+    kind = ClipEncoder if device.type == "cpu" else GpuClipEncoder
+    encoder = kind(
         folder,
         device,
         name=name,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,9 +32,6 @@ NEAR_SIZES = (0.93, 1.0, 1.075)
 NEAR_SHAPES = (0.94, 1.0, 1.06)
 LEAST_SIDE = 6
 """Sides of a template in pixels; less tells nothing."""
-BLUR = 0.12
-"""What is coarser than this share of the query's side is left out of half of the likeness: two
-pictures that are bright above and dark below are not alike for that."""
 
 
 @dataclass(frozen=True)
@@ -84,21 +82,24 @@ class Template:
                 across = width / (box.width * size * math.sqrt(shape))
                 down = height / (box.height * size / math.sqrt(shape))
                 seen = cv2.resize(
-                    window, None, fx=across, fy=down, interpolation=cv2.INTER_AREA
-                    if across < 1 else cv2.INTER_LINEAR,
+                    window,
+                    None,
+                    fx=across,
+                    fy=down,
+                    interpolation=cv2.INTER_AREA if across < 1 else cv2.INTER_LINEAR,
                 )
                 if seen.shape[0] < height or seen.shape[1] < width:
                     continue
                 floats = seen.astype(np.float32)
                 for template in templates:
                     found = cv2.matchTemplate(floats, template, cv2.TM_CCOEFF_NORMED)
-                    _, score, _, (x, y) = cv2.minMaxLoc(found)
-                    if np.isfinite(score) and (best is None or score > best[0]):
-                        best = (score, x / across, y / down, width / across, height / down)
+                    _, alike, _, (x, y) = cv2.minMaxLoc(found)
+                    if np.isfinite(alike) and (best is None or alike > best[0]):
+                        best = (alike, x / across, y / down, width / across, height / down)
         if best is None:
             return None
-        score, x, y, w, h = best
-        corners = (left + x, top + y, left + x + w, top + y + h)
+        score, dx, dy, wide, high = best
+        corners = (left + dx, top + dy, left + dx + wide, top + dy + high)
         return Likeness(score, Box.covering(corners, image.shape[1], image.shape[0]))
 
 
@@ -113,8 +114,8 @@ def _sized(pixels: Pixels, side: int) -> Pixels:
     gain = side / math.sqrt(width * height)
     size = (max(1, round(width * gain)), max(1, round(height * gain)))
     how = cv2.INTER_AREA if gain < 1 else cv2.INTER_LINEAR
-    sized: Pixels = cv2.resize(pixels, size, interpolation=how)
-    return sized
+    sized: Any = cv2.resize(pixels, size, interpolation=how)
+    return np.asarray(sized, np.uint8)
 
 
 def _window(image: Pixels, box: Box, margin: float) -> tuple[Pixels, int, int]:

@@ -1,6 +1,6 @@
 """How Qdrant Edge keeps points: the form of a new shard, and what its index is built with.
 
-Measured with `python -m lab.bench.index`; see docs/PERFORMANCE.md.
+Measured with `python -m lab.bench.index`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,22 @@ def new_shard(dim: int | None) -> qe.EdgeConfig:
     """
     if dim is None:
         sparse = qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)
-        return qe.EdgeConfig(sparse_vectors={VECTOR: sparse}, wal_enabled=False, **_index())
+        return _config(sparse={VECTOR: sparse})
     dense = qe.EdgeVectorParams(
         size=dim, distance=qe.Distance.Cosine, datatype=qe.VectorStorageDatatype.Turbo8
     )
-    return qe.EdgeConfig(vectors={"": dense}, wal_enabled=False, **_index())
+    return _config(dense={"": dense})
 
 
-def _index() -> dict[str, object]:
-    hnsw = qe.HnswIndexConfig(EDGES, EDGES_TRIED, full_scan_threshold=SCANNED_KB)
-    return {
-        "hnsw_config": hnsw,
-        "optimizers": qe.EdgeOptimizersConfig(indexing_threshold=UNINDEXED_KB),
-    }
+def _config(
+    *,
+    dense: dict[str, qe.EdgeVectorParams] | None = None,
+    sparse: dict[str, qe.EdgeSparseVectorParams] | None = None,
+) -> qe.EdgeConfig:
+    return qe.EdgeConfig(
+        vectors=dense,
+        sparse_vectors=sparse,
+        wal_enabled=False,
+        hnsw_config=qe.HnswIndexConfig(EDGES, EDGES_TRIED, full_scan_threshold=SCANNED_KB),
+        optimizers=qe.EdgeOptimizersConfig(indexing_threshold=UNINDEXED_KB),
+    )

@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from uuid import UUID
 
 import qdrant_edge as qe
 
@@ -21,6 +22,7 @@ BATCH = 256
 FEW = 2000
 """Points written meanwhile that may be copied while nobody else can write."""
 IMAGE_ID = "image_id"
+PointId = int | UUID | str
 FieldKind = qe.PayloadSchemaType | qe.IntegerIndexParams
 
 
@@ -69,7 +71,7 @@ class EdgeShelf:
         """Remove points, in that order; absent ones are no error."""
         with self._lock:
             for start in range(0, len(ids), BATCH):
-                some = list(ids[start : start + BATCH])
+                some: list[PointId] = list(ids[start : start + BATCH])
                 self.shard.update(qe.UpdateOperation.delete_points(some))
             self._note(ids)
             self.shard.flush()
@@ -148,13 +150,14 @@ class EdgeShelf:
         """Make points of the rebuilt shard what they are in this one; return how many there are."""
         every, copied = sorted(ids), 0
         for start in range(0, len(every), BATCH):
-            some = every[start : start + BATCH]
+            some: list[PointId] = list(every[start : start + BATCH])
             there = self.shard.retrieve(some, with_payload=True, with_vector=True)
             _upsert(fresh, [qe.Point(p.id, p.vector or [], p.payload or {}) for p in there])
             copied += len(there)
-            gone = set(some) - {str(point.id) for point in there}
+            found = {str(point.id) for point in there}
+            gone = [name for name in some if name not in found]
             if gone:
-                fresh.update(qe.UpdateOperation.delete_points(sorted(gone)))
+                fresh.update(qe.UpdateOperation.delete_points(gone))
         return copied
 
     def _note(self, ids: Sequence[str]) -> None:

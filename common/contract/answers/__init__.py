@@ -17,9 +17,9 @@ from common.contract.answers.images import (
     Image,
     Images,
     ImageUrls,
-    IndexState,
     ImageWithRegions,
     IndexedImage,
+    IndexState,
     Region,
 )
 from common.contract.answers.jobs import DeletionResult, Item, Items, Job, Jobs, ListedJob, Progress
@@ -55,9 +55,9 @@ __all__ = [
     "Hit",
     "Image",
     "ImageUrls",
-    "IndexState",
     "ImageWithRegions",
     "Images",
+    "IndexState",
     "IndexedImage",
     "Item",
     "ItemFault",

@@ -19,7 +19,8 @@ from worker.vectors.stores import VectorStore
 
 
 def handed_over(world: World) -> World:
-    """Return a worker that hands its batches over."""
+    """Return a worker that hands its batches over, of as many images as there are."""
+    world.indexing.pace.note("balanced", 32, 0.0)
     return world.committing_with(Forwarder(world.base.images, world.base.queue))
 
 

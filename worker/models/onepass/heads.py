@@ -32,9 +32,8 @@ class Sizes:
     projected: int = 64
     context: int = 48
     hidden: int = 512
-    thing: int = 256
-    kind: int = 64
-    kind_hidden: int = 256
+    thing: int = 128
+    kind: int = 128
     large: int = 96
     small: int = 48
 
@@ -66,18 +65,15 @@ class ThingHead(nn.Module):
 
 
 class KindHead(nn.Module):
-    """Says which kind of thing a box shows, from the mean of the map at stride 32."""
+    """Says which kind of thing a box shows: the axes along which the map at stride 32 says most."""
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
-        self.direct = nn.Linear(DEEP, sizes.kind)
-        self.hidden = nn.Linear(DEEP, sizes.kind_hidden)
-        self.out = nn.Linear(sizes.kind_hidden, sizes.kind)
+        self.axes = nn.Linear(DEEP, sizes.kind, bias=False)
 
     def forward(self, deep: torch.Tensor) -> torch.Tensor:
         """Return (N, kind) of L2 norm 1, of the map pooled (N, channels, side, side)."""
-        mean = deep.mean((2, 3))
-        return F.normalize(self.direct(mean) + self.out(F.gelu(self.hidden(mean))), dim=1)
+        return F.normalize(self.axes(deep.mean((2, 3))), dim=1)
 
 
 class DetectorHead(nn.Module):
@@ -152,9 +148,7 @@ class Network(nn.Module):
         return kinds
 
 
-def pooled(
-    maps: torch.Tensor, boxes: torch.Tensor, grid: int, *, samples: int = 2
-) -> torch.Tensor:
+def pooled(maps: torch.Tensor, boxes: torch.Tensor, grid: int, *, samples: int = 2) -> torch.Tensor:
     """Return what lies in each box, (N, channels, grid, grid): RoIAlign (He et al., 2017).
 
     Each cell of the grid is the mean of `samples` x `samples` places.

@@ -65,8 +65,9 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (N, out, height / stride, width / stride)."""
         y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
-        return x + y if self.residual else y
+        y = F.relu6(self.depthwise(y))
+        narrow: torch.Tensor = self.project(y)
+        return x + narrow if self.residual else narrow
 
 
 class Backbone(nn.Module):

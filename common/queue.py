@@ -51,6 +51,8 @@ def make_celery(settings: Settings) -> Celery:
         task_ignore_result=True,  # the job record is the result
         task_acks_late=True,
         task_reject_on_worker_lost=True,
+        # Beyond the hard time limit Celery would acknowledge, before any handler of ours is asked.
+        task_acks_on_timeout=False,
         worker_prefetch_multiplier=1,
         task_publish_retry=False,
         broker_connection_timeout=CONNECT_TIMEOUT_S,

@@ -16,9 +16,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from celery import Task
 from celery.exceptions import Reject
-from celery.worker.request import Request
 
 from common.errors import (
     BrokerUnavailable,
@@ -43,22 +41,6 @@ PAUSE_S = 3.0
 """Wait before a task whose store or broker is away goes back to the queue."""
 TASK_ERRORS = (Transient, SoftTimeLimitExceeded)
 """Not the images' fault, or not to be tried again within the same task."""
-
-
-class DurableRequest(Request):  # type: ignore[misc]
-    """Puts a task that outlived the hard time limit back; Celery would drop it."""
-
-    def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Requeue before Celery acknowledges."""
-        if not soft:
-            self.reject(requeue=True)
-        super().on_timeout(soft, timeout)
-
-
-class DurableTask(Task):  # type: ignore[misc]
-    """A task that is done only when it has ended."""
-
-    Request = DurableRequest
 
 
 class Attempts:

@@ -20,7 +20,6 @@ from common.queue import (
 )
 from worker.attempts import (
     TASK_ERRORS,
-    DurableTask,
     RunningJob,
     back_to_the_queue,
     chunk_key,
@@ -44,7 +43,6 @@ def register_index(app: Celery, base: Base, pipeline: Callable[[], IndexPipeline
     @app.task(  # type: ignore[untyped-decorator]
         name=INDEX_TASK,
         shared=False,
-        base=DurableTask,
         soft_time_limit=limit,
         time_limit=limit + 30,
     )

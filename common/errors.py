@@ -131,6 +131,12 @@ class WorkerCrashed(Permanent):
     code = "worker_crashed"
 
 
+class HandoverBroken(Permanent):
+    """A batch on its way from an index worker to the vectors was broken again and again."""
+
+    code = "handover_broken"
+
+
 class InvalidSettings(Permanent):
     """One or more settings are not allowed; the message names each of them."""
 

@@ -6,7 +6,7 @@ from flask import Blueprint, Response
 
 from common.contract import answers
 from common.errors import BrokerUnavailable
-from common.queue import INDEX, SEARCH, STORE
+from common.queue import QUEUES
 from common.redis import translated
 from web.operation import Answer, operation
 from web.responses import respond
@@ -30,7 +30,7 @@ def readyz() -> Response:
     try:
         workers = {role: s.beacons.count(role) for role in ("index", "search")}
         with translated():
-            waiting = {name: s.redis.llen(name) for name in (INDEX, SEARCH, STORE)}
+            waiting = {name: s.redis.llen(name) for name in QUEUES}
         models = s.beacons.models()
     except BrokerUnavailable as error:
         problem = answers.Problem.model_validate(error.as_dict())

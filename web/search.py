@@ -15,7 +15,7 @@ from common.errors import NeedleError, NotFound, TextNotSupported
 from common.geometry import Box
 from common.images import query_folder, query_key
 from common.jobs import Item, Kind
-from common.queue import SEARCH, SEARCH_TASK
+from common.queue import FETCH, FETCH_TASK, SEARCH, SEARCH_TASK
 from common.services import Services
 from common.urls import resolve
 from common.vectors import filters
@@ -145,14 +145,16 @@ def _check_models(services: Services, options: SearchRequest) -> None:
 
 def _enqueue(services: Services, search: Search, job_id: str) -> None:
     """Store the query, record the job, then hand it to the queue; a failure leaves nothing."""
-    services.queue.check_room(SEARCH, 1)
+    # Threads of their own wait for strangers' servers: no search stands behind a slow URL.
+    queue, task = (FETCH, FETCH_TASK) if search.options.urls() else (SEARCH, SEARCH_TASK)
+    services.queue.check_room(queue, 1)
     try:
         for number, file in enumerate(search.files):
             services.images.put(query_key(job_id, number), file.content)
         for number, file in enumerate(search.negatives):
             services.images.put(query_key(job_id, number, negative=True), file.content)
         services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], search.order().details())
-        services.queue.submit(SEARCH_TASK, SEARCH, {"job_id": job_id})
+        services.queue.submit(task, queue, {"job_id": job_id})
     except NeedleError:
         services.images.delete(query_folder(job_id))
         services.jobs.discard(job_id)

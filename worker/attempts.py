@@ -101,6 +101,22 @@ def back_to_the_queue(
         raise Reject(str(error), requeue=True) from error
 
 
+@contextmanager
+def failing_its_job(jobs: JobStore, job_id: str, otherwise: str) -> Iterator[None]:
+    """Fail the job for whatever nobody below has dealt with, so that no job stays open for ever.
+
+    What sends the task back to its queue passes: TASK_ERRORS.
+    """
+    try:
+        yield
+    except TASK_ERRORS:
+        raise
+    except Exception as exc:
+        log.exception("a task failed as a whole")
+        error = failure(exc, otherwise)
+        jobs.fail(job_id, error.code, error.message)
+
+
 def failure(error: Exception, otherwise: str) -> NeedleError:
     """Return what an item fails with: the error itself, or `otherwise` for one nobody foresaw."""
     return error if isinstance(error, NeedleError) else Unforeseen(otherwise)

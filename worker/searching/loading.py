@@ -12,7 +12,7 @@ from common.catalogue import Catalogue
 from common.contract.requests import Example, ImageExample, UrlExample
 from common.errors import NotFound
 from common.geometry import Box
-from common.images import ImageStore, image_key, query_key
+from common.images import ImageStore, download_key, image_key, query_key
 from worker.fetch import Fetcher
 from worker.searching.options import SearchOptions
 
@@ -63,11 +63,17 @@ class QueryLoader:
     def _example(self, example: Example, options: SearchOptions) -> Image.Image:
         """Return the pixels of an example, cut to its box."""
         if isinstance(example, UrlExample):
-            content = self.fetcher.fetch(example.url)
+            content = self._downloaded(example.url, options)
         else:
             record = self.catalogue.get(options.collection, example.image_id)
             content = self.images.open(image_key(record.collection, record.image_id))
         return _cut(self._decode(content), example.box)
+
+    def _downloaded(self, url: str, options: SearchOptions) -> bytes:
+        try:
+            return self.images.open(download_key(options.job_id, url))
+        except NotFound:  # the web server is of before, and asked for no download
+            return self.fetcher.fetch(url)
 
     def _files(self, count: int, options: SearchOptions, *, negative: bool) -> list[Image.Image]:
         """Return the pixels of the posted files."""

@@ -5,18 +5,21 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev demo up test e2e chaos fresh lint type browser chromium bench train evaluate eval lock lock-check clean
+.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos fresh lint type browser chromium bench train evaluate eval lock lock-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
 
-setup: ## make .venv and install the locked requirements
+setup: ## make .venv and install what this machine needs (ALL=1: PyTorch as well)
 	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.11 or later." >&2; exit 1; }
-	@$(PYTHON) -m machine.setup.bootstrap
+	@$(PYTHON) -m machine.setup.bootstrap $(if $(filter-out 0,$(ALL)),--all)
 
-setup-dev: ## the same, with what tests and checks need
+setup-dev: ## everything, with what tests and checks need
 	@command -v $(PYTHON) >/dev/null || { echo "needle: there is no $(PYTHON); install Python 3.11 or later." >&2; exit 1; }
 	@$(PYTHON) -m machine.setup.bootstrap --dev
+
+setup-cpu: ## .venv-cpu, a second environment without PyTorch, for the tests
+	@$(PYTHON) -m machine.setup.bootstrap --cpu --venv .venv-cpu
 
 demo: export PHOTOS := $(PHOTOS)
 demo: export QUERY := $(QUERY)
@@ -27,10 +30,10 @@ demo: setup ## find small pictures in large photos; KEEP=0 ends by itself; PHOTO
 up: setup ## run the whole service until Ctrl-C (NEEDLE_PORT, NEEDLE_DATA_DIR, ...)
 	@exec $(PY) -m machine up
 
-test: setup-dev chromium ## every test; those of the page need Chromium, which is installed if it can be
+test: setup-dev setup-cpu chromium ## every test; those of the page need Chromium, which is installed if it can be
 	@exec $(PYTEST) $(ARGS)
 
-e2e: setup-dev ## only the tests that run the real processes
+e2e: setup-dev setup-cpu ## only the tests that run the real processes
 	@exec $(PYTEST) tests/end_to_end $(ARGS)
 
 chaos: setup-dev ## kill every kind of process in the middle of an ingest (minutes)
@@ -51,6 +54,7 @@ lint: setup-dev ## ruff
 type: setup-dev ## mypy, strict
 	@$(PY) -m mypy
 
+bench: ALL := 1
 bench: setup ## the acceptance figures, over HTTP, on the development photos (ARGS="--shared DIR")
 	@exec $(PY) -m lab.bench.acceptance $(ARGS)
 
@@ -70,12 +74,13 @@ eval: setup-dev ## the service on labelled photos: recall, boxes, doubt, cost (A
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 lock: ## resolve the requirements again (needs uv)
 	cd requirements && $(COMPILE) service.in --overrides overrides.txt -o ../requirements.txt
+	cd requirements && $(COMPILE) cpu.in --constraints ../requirements.txt --overrides overrides.txt -o cpu.txt
 	cd requirements && $(COMPILE) web.in --constraints ../requirements.txt -o web.txt
 	cd requirements && $(COMPILE) dev.in --constraints ../requirements.txt --overrides dev-overrides.txt -o dev.txt
 	@$(MAKE) --no-print-directory lock-check
 
 lock-check: ## does every lock have a package for each Python and machine? (needs uv)
-	@for lock in requirements.txt requirements/web.txt requirements/dev.txt; do \
+	@for lock in requirements.txt requirements/cpu.txt requirements/web.txt requirements/dev.txt; do \
 	  for python in 3.11 3.12 3.13 3.14; do \
 	    for machine in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
 	      said=$$(MACOSX_DEPLOYMENT_TARGET=14.0 uv pip install --dry-run --no-deps --require-hashes \
@@ -85,5 +90,5 @@ lock-check: ## does every lock have a package for each Python and machine? (need
 	    done; done; echo "$$lock: every package is there"; done
 
 clean: ## remove the demo's data, caches and .venv
-	rm -rf .venv data/fresh data/demo data/demo-* data/samples data/eval .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-cpu data/fresh data/demo data/demo-* data/samples data/eval .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

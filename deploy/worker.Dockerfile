@@ -1,20 +1,23 @@
 # Both workers, told apart by their command: `index` (the default) or `search`.
 #
 # No CUDA base image: torch's wheels bring their own CUDA libraries. The host needs NVIDIA's driver
-# and container toolkit; without them the same image runs on the CPU.
+# and container toolkit; without them the same image runs on the CPU, and with
+# REQUIREMENTS=requirements/cpu.txt a smaller one does, without PyTorch (docker-compose.cpu.yml).
 FROM python:3.11-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 ENV NVIDIA_VISIBLE_DEVICES=all NVIDIA_DRIVER_CAPABILITIES=compute,utility
 WORKDIR /app
 
+ARG REQUIREMENTS=requirements.txt
 COPY requirements.txt requirements.txt
-RUN pip install --no-deps --require-hashes -r requirements.txt
+COPY requirements/cpu.txt requirements/cpu.txt
+RUN pip install --no-deps --require-hashes -r "$REQUIREMENTS"
 
 RUN useradd --system --uid 10001 --home-dir /app needle \
     && install -d -o needle -g needle /data
 
-# The image holds the AGPL-licensed package yolov5: NOTICE says what that means.
+# With requirements.txt the image holds the AGPL-licensed package yolov5: NOTICE says what that means.
 COPY LICENSE NOTICE ./
 COPY common common
 COPY worker worker

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from common.errors import TextNotSupported
+from common.geometry import Box
 from worker.models.base import Detection, Embeddings
 
 
@@ -51,3 +52,35 @@ class FixedDetector:
         """Return, for each image, those at or above the threshold, most confident first."""
         found = [d for d in self._detections if d.confidence >= confidence_threshold]
         return [list(found) for _ in images]
+
+
+class PixelMaps:
+    """Embeds boxes of one image as `PixelEncoder` does, and finds what it was given."""
+
+    def __init__(self, image: Image.Image, detections: Sequence[Detection]) -> None:
+        self._image, self._detections = image, detections
+
+    def detections(self, *, confidence_threshold: float) -> list[Detection]:
+        """Return those at or above the threshold, most confident first."""
+        return [d for d in self._detections if d.confidence >= confidence_threshold]
+
+    def embeddings(self, boxes: Sequence[Box]) -> Embeddings:
+        """Return float32 embeddings, shape (N, 192), L2 norm 1."""
+        width, height = self._image.size
+        crops = [self._image.crop(box.within(width, height).as_tuple()) for box in boxes]
+        return PixelEncoder().encode_images(crops)
+
+
+class DensePixelEncoder(PixelEncoder):
+    """Sees a whole image once; notes the size of each and the pixels it was to be seen at."""
+
+    id = "pixels-8x8-dense"
+
+    def __init__(self, detections: Sequence[Detection] = ()) -> None:
+        self._detections = sorted(detections, key=lambda found: -found.confidence)
+        self.seen: list[tuple[tuple[int, int], int]] = []
+
+    def maps(self, image: Image.Image, *, pixels: int) -> PixelMaps:
+        """Return what can be embedded of the image."""
+        self.seen.append((image.size, pixels))
+        return PixelMaps(image, self._detections)

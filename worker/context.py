@@ -12,11 +12,10 @@ from worker.attempts import Attempts
 from worker.fetch import Fetcher
 from worker.indexing.committing import Committer, Writer
 from worker.indexing.describing import Describer
-from worker.indexing.embedding import Embedder
 from worker.indexing.handover import Forwarder
 from worker.indexing.loading import Loader
 from worker.indexing.pipeline import IndexPipeline
-from worker.indexing.proposing import Proposer
+from worker.indexing.seeing import seer_of
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
 from worker.searching.candidates import CandidateFinder
@@ -83,8 +82,7 @@ def build_indexing(base: Base) -> IndexPipeline:
     return IndexPipeline(
         loader=Loader(base.images, base.catalogue, base.fetcher, settings.max_image_pixels),
         describer=Describer(vocabulary),
-        proposer=Proposer(pack.detector, settings),
-        embedder=Embedder(pack.encoder, vocabulary.id),
+        seer=seer_of(pack.encoder, pack.detector, settings),
         committer=committer,
         jobs=base.jobs,
     )
@@ -106,7 +104,7 @@ def build_searching(base: Base, writer: Writer) -> SearchPipeline:
     most_pixels = settings.max_image_pixels
     return SearchPipeline(
         loader=QueryLoader(base.images, base.catalogue, base.fetcher, most_pixels),
-        detector=ThingDetector(load_detector=lambda: load_detector(settings)),
+        detector=ThingDetector(load_detector=lambda: load_detector(settings, encoder)),
         embedder=QueryEmbedder(encoder),
         describer=QueryDescriber(vocabulary),
         finder=CandidateFinder(nearest, writer.words, vocabulary),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes `.venv` and installs the locked requirements, or says in a sentence why it cannot.
 
-`python -m machine.setup.bootstrap`. Standard library only, and no syntax newer than Python 3.7, so
+`python -m machine.setup.bootstrap`; `machine/setup/lists.py` chooses what is installed. Standard library only, and no syntax newer than Python 3.7, so
 that an unsupported Python can still read it and say so. A stamp of each lock's hash is written
 last: an up-to-date environment costs a few milliseconds, an interrupted installation is done again.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import hashlib
+import os
 import platform
 import re
 import shutil
@@ -22,16 +23,20 @@ from typing import IO
 
 from machine.setup.command import put, write_command
 from machine.setup.debian import install_packages
+from machine.setup.lists import CPU, DEV, NEEDED_BYTES, WHOLE, choose, sentence
 
 ROOT = Path(__file__).resolve().parents[2]
 SUPPORTED = ((3, 11), (3, 12), (3, 13), (3, 14))
 VERSIONS = "3.11, 3.12, 3.13 or 3.14"
-NEEDED_BYTES = 8 * 10**9
+
+ANSWER_S = 120.0
+"""How long a Python may take to say its version."""
+DURATION = {CPU: "half a minute", WHOLE: "some minutes", DEV: "half a minute"}
 
 CAUSES = (
     (
         "No space left on device|Errno 28|Disk quota exceeded",
-        "the disk is full; 8 GB are needed for .venv, and 3 GB for pip's downloads",
+        "the disk is full; with PyTorch, .venv and pip's downloads take 8 GB, without it 1.5 GB",
     ),
     (
         "CERTIFICATE_VERIFY_FAILED",
@@ -76,14 +81,17 @@ class Stop(Exception):
 def main() -> int:
     """Bring `.venv` up to date; return the exit status."""
     parser = argparse.ArgumentParser(description="Make .venv and install the locked requirements.")
-    parser.add_argument("--dev", action="store_true", help="what tests and checks need, too")
+    parser.add_argument("--all", action="store_true", help="with PyTorch, whatever the machine")
+    parser.add_argument("--cpu", action="store_true", help="without PyTorch, whatever the machine")
+    parser.add_argument("--dev", action="store_true", help="all, and what tests and checks need")
+    parser.add_argument("--venv", type=Path, default=ROOT / ".venv", help="instead of .venv")
     options = parser.parse_args()
-    locks = ["requirements.txt"] + (["requirements/dev.txt"] if options.dev else [])
     try:
         with open(__file__) as own:  # two at a time would write into each other's .venv
             fcntl.flock(own, fcntl.LOCK_EX)
-            bring_up(ROOT, locks)
-    except Stop as exc:
+            lock, why = wanted(options)
+            bring_up(ROOT, [lock] + ([DEV] if options.dev else []), options.venv.absolute(), why)
+    except (Stop, subprocess.TimeoutExpired) as exc:
         print(f"needle: {exc}", file=sys.stderr)
         return 1
     except OSError as exc:
@@ -95,15 +103,29 @@ def main() -> int:
     return 0
 
 
-def bring_up(root: Path, locks: list[str]) -> None:
-    """Install every lock that is not installed yet. Raises Stop."""
-    venv = root / ".venv"
+def wanted(options: argparse.Namespace) -> tuple[str, str]:
+    """Return the list to install, and why."""
+    if options.dev:
+        return WHOLE, "tests, checks and training need it"
+    if options.all:
+        return WHOLE, "ALL=1 asks for it"
+    if options.cpu:
+        return CPU, "--cpu asks for it"
+    return choose(os.environ, installed=bool(read(stamp_of(options.venv, WHOLE))))
+
+
+def bring_up(root: Path, locks: list[str], venv: Path, why: str = "it was asked for") -> None:
+    """Install every lock that is not installed yet; `why` is for the first. Raises Stop."""
     for lock in locks:
         if read(stamp_of(venv, lock)) != digest(root / lock):
-            make_venv(root)
-            install(root, lock)
+            if lock != DEV:
+                say(sentence(lock, why))
+            if lock == WHOLE and read(stamp_of(venv, CPU)):
+                check_disk(venv, NEEDED_BYTES[WHOLE])
+            make_venv(venv, lock)
+            install(root, lock, venv)
             stamp_of(venv, lock).write_text(digest(root / lock))
-    write_command(root)
+    write_command(venv)
     for packages in (venv / "lib").glob("python3.*/site-packages"):
         put(packages / "needle-checkout.pth", str(root) + "\n")
 
@@ -124,15 +146,14 @@ def read(stamp: Path) -> str:
     return stamp.read_text() if usable and stamp.exists() else ""
 
 
-def make_venv(root: Path) -> None:
-    """Make `.venv`, unless a working one of a supported Python is there. Raises Stop."""
-    venv = root / ".venv"
-    made = str(venv / "bin" / "python")
-    if version_of(made) in SUPPORTED and runs([made, "-m", "pip", "--version"]):
+def make_venv(venv: Path, lock: str) -> None:
+    """Make the environment, unless a working one of a supported Python is there. Raises Stop."""
+    if works(venv):
         return
-    check_disk(root)
+    check_disk(venv, NEEDED_BYTES.get(lock, 0))
     base = find_python()
-    say("Making .venv with Python {} ...".format(".".join(map(str, version_of(base) or ()))))
+    version = ".".join(map(str, version_of(base) or ()))
+    say(f"Making {venv.name} with Python {version} ...")
     done = subprocess.run(
         [base, "-m", "venv", "--clear", str(venv)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
@@ -141,13 +162,28 @@ def make_venv(root: Path) -> None:
         raise Stop("Python cannot make a virtual environment: " + (said[-1] if said else base))
 
 
-def check_disk(root: Path) -> None:
-    """Raise Stop when the disk has no room for `.venv`."""
-    free = shutil.disk_usage(str(root)).free
-    if free < NEEDED_BYTES:
+def works(venv: Path) -> bool:
+    """Tell whether an environment is there and has pip and a supported Python.
+
+    Raises Stop where that cannot be told: nothing is cleared that only answers slowly.
+    """
+    made = str(venv / "bin" / "python")
+    try:
+        return version_of(made) in SUPPORTED and runs([made, "-m", "pip", "--version"])
+    except subprocess.TimeoutExpired:
         raise Stop(
-            f"the disk has {free / 1e9:.1f} GB free and .venv needs {NEEDED_BYTES / 1e9:.0f} GB: "
-            "make room, or clone Needle onto a larger disk."
+            f"{made} does not answer within {ANSWER_S:.0f} s: try again when this machine is less "
+            f"busy, or remove {venv}."
+        )
+
+
+def check_disk(venv: Path, needed_bytes: int) -> None:
+    """Raise Stop when the disk has no room for the environment."""
+    free = shutil.disk_usage(str(venv.parent)).free
+    if free < needed_bytes:
+        raise Stop(
+            f"the disk has {free / 1e9:.1f} GB free and {venv.name} needs {needed_bytes / 1e9:g} "
+            "GB: make room, or clone Needle onto a larger disk."
         )
 
 
@@ -189,34 +225,42 @@ def with_venv(python: str) -> str:
 
 
 def version_of(python: str) -> tuple[int, int] | None:
-    """Return a Python's version by running it: a shim on the PATH may lead nowhere."""
+    """Return a Python's version by running it: a shim on the PATH may lead nowhere.
+
+    Raises TimeoutExpired.
+    """
     try:
         done = subprocess.run(
-            [python, "--version"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=30
+            [python, "--version"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=ANSWER_S,
         )
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return None
     found = re.match(r"Python (\d+)\.(\d+)", done.stdout.decode(errors="replace"))
     return (int(found.group(1)), int(found.group(2))) if found and not done.returncode else None
 
 
 def runs(command: list[str]) -> bool:
-    """Tell whether a command ends well."""
+    """Tell whether a command ends well. Raises TimeoutExpired."""
     try:
         quiet = subprocess.DEVNULL
-        return subprocess.run(command, stdout=quiet, stderr=quiet, timeout=60).returncode == 0
-    except (OSError, subprocess.TimeoutExpired):
+        return subprocess.run(command, stdout=quiet, stderr=quiet, timeout=ANSWER_S).returncode == 0
+    except OSError:
         return False
 
 
-def install(root: Path, lock: str) -> None:
+def install(root: Path, lock: str, venv: Path) -> None:
     """Install a lock, every file's hash checked. Raises Stop."""
-    venv = root / ".venv"
     pins = len(re.findall(r"^[a-zA-Z0-9][^\s;]*==", (root / lock).read_text(), re.MULTILINE))
-    say(f"Installing {lock}: up to {pins} packages, some minutes the first time ...")
+    say(f"Installing {lock}: up to {pins} packages, {DURATION[lock]} the first time ...")
     command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps"]
     command += ["--require-hashes", "--no-input", "--disable-pip-version-check"]
     command += ["--progress-bar", "off", "-r", str(root / lock)]
+    if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
+        # pip compiles every file, one after the other; a start compiles those that it imports.
+        command.append("--no-compile")
     with (venv / "pip.log").open("w") as log:
         status = follow(command, log, lock, pins)
     if status:
@@ -236,7 +280,7 @@ def follow(command: list[str], log: IO[str], lock: str, pins: int) -> int:
             seen += line.startswith(("Collecting ", "Requirement already"))
             what = line.split()[1].split("==")[0] if line.startswith("Collecting ") else ""
             if line.startswith("Installing collected"):
-                what = "unpacking, a minute or two"
+                what = "unpacking"
             if what and time.monotonic() - shown > (0.1 if sys.stdout.isatty() else 15):
                 shown = time.monotonic()
                 say(f"  {seen}/{pins} {what} ({shown - started:.0f} s)", passing=True)

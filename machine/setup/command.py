@@ -27,9 +27,10 @@ run()
 """
 
 
-def write_command(root: Path) -> None:
-    """Write `.venv/bin/needle`, the command line of the checkout, if it is another or not there."""
-    put(root / ".venv" / "bin" / "needle", COMMAND, mode=0o755)
+def write_command(venv: Path) -> None:
+    """Write `bin/needle`, the command line of the checkout around an environment, if it is another
+    or not there."""
+    put(venv / "bin" / "needle", COMMAND, mode=0o755)
 
 
 def put(path: Path, text: str, mode: int = 0o644) -> None:

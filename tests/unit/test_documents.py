@@ -57,7 +57,11 @@ def test_every_file_that_is_named_is_there(name: str) -> None:
     assert named and not missing
 
 
-IN_PACKAGES = ("cv2/LICENSE-3RD-PARTY.txt", "nvidia/cusparselt/LICENSE.txt")
+IN_PACKAGES = (
+    "cv2/LICENSE-3RD-PARTY.txt",
+    "nvidia/cusparselt/LICENSE.txt",
+    "onnxruntime/ThirdPartyNotices.txt",
+)
 
 
 def test_the_readme_leads_to_every_document() -> None:

@@ -24,10 +24,9 @@ from tests.fakes import FixedDetector, PixelEncoder
 from worker.context import Base
 from worker.indexing.committing import Committer, Writer
 from worker.indexing.describing import Describer
-from worker.indexing.embedding import Embedder
 from worker.indexing.loading import Loader
 from worker.indexing.pipeline import IndexPipeline
-from worker.indexing.proposing import Proposer
+from worker.indexing.seeing import seer_of
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
 from worker.models.base import Detection, Detector, Encoder
@@ -103,7 +102,7 @@ class World:
 
     def regions(self, image_id: str) -> list[Region]:
         """Return an image's regions, as they are indexed."""
-        dim = self.indexing.embedder.encoder.dim
+        dim = self.indexing.seer.encoder.dim
         vector = np.full(dim, dim**-0.5, np.float32)
         hits = self.writer.store.search("default", vector, limit=10_000, image_id=image_id)
         return [hit.region for hit in hits]
@@ -153,8 +152,7 @@ class World:
 
     def detecting_with(self, detector: Detector) -> World:
         """Return the same worker with another detector of the index role."""
-        proposer = replace(self.indexing.proposer, detector=detector)
-        return replace(self, indexing=replace(self.indexing, proposer=proposer))
+        return self._seeing(self.indexing.seer.encoder, detector)
 
     def committing_with(self, committer: Committer) -> World:
         """Return the same worker with another last stage."""
@@ -162,8 +160,11 @@ class World:
 
     def indexing_by(self, encoder: Encoder) -> World:
         """Return the same worker with another encoder of the index role."""
-        embedder = replace(self.indexing.embedder, encoder=encoder)
-        return replace(self, indexing=replace(self.indexing, embedder=embedder))
+        return self._seeing(encoder, FixedDetector())
+
+    def _seeing(self, encoder: Encoder, detector: Detector) -> World:
+        seer = seer_of(encoder, detector, self.base.settings)
+        return replace(self, indexing=replace(self.indexing, seer=seer))
 
 
 @pytest.fixture
@@ -179,8 +180,7 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
     indexing = IndexPipeline(
         loader=Loader(base.images, base.catalogue, base.fetcher, 10**8),
         describer=Describer(VOCABULARY),
-        proposer=Proposer(FixedDetector(), settings),
-        embedder=Embedder(encoder, VOCABULARY.id),
+        seer=seer_of(encoder, FixedDetector(), settings),
         committer=writer,
         jobs=base.jobs,
     )

@@ -9,7 +9,6 @@ from PIL import Image
 from common.catalogue import ImageRecord
 from common.jobs import Item
 from worker.local.vocabulary import Words
-from worker.vectors.base import Region
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class LoadedImage:
     """An item whose image is decoded: upright RGB `pixels`, and the record of its file.
 
     `thumbnail` is a JPEG. `features` is None until the image is described, and where the job wants
-    none; `regions` is empty until they are proposed. Nothing of this is written before the commit.
+    none. Nothing of this is written before the commit.
     """
 
     item: Item
@@ -37,4 +36,3 @@ class LoadedImage:
     pixels: Image.Image
     thumbnail: bytes
     features: Features | None = None
-    regions: tuple[Region, ...] = ()

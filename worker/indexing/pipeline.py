@@ -1,4 +1,4 @@
-"""The index pipeline, stage by stage: loaded, described, proposed, embedded, committed.
+"""The index pipeline, stage by stage: loaded, described, seen, gathered, committed.
 
 Work goes through in batches of images, so that the detector sees full batches and the memory holds
 a few images at a time. An image that cannot be read is one failed item; nothing else suffers. What
@@ -16,11 +16,11 @@ from common.job_store import JobStore
 from common.jobs import Item
 from worker.indexing.committing import Committer
 from worker.indexing.describing import Describer
-from worker.indexing.embedding import Embedder
+from worker.indexing.gathering import gathered
 from worker.indexing.image import LoadedImage
 from worker.indexing.loading import Loader
 from worker.indexing.options import IndexOptions
-from worker.indexing.proposing import Proposer
+from worker.indexing.seeing import Seer
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +34,7 @@ class IndexPipeline:
 
     loader: Loader
     describer: Describer
-    proposer: Proposer
-    embedder: Embedder
+    seer: Seer
     committer: Committer
     jobs: JobStore
 
@@ -52,17 +51,28 @@ class IndexPipeline:
             self.jobs.finish_items(options.job_id, loaded.ended)
         for images in _by_pixels(loaded.images):
             described = self.describer.with_features(images, options)
-            proposed = self.proposer.with_regions(described, options)
-            batch = self.embedder.batch(proposed, options, recipe)
+            seen = self.seer.see(
+                [image.pixels for image in described],
+                profile=options.profile,
+                confidence_threshold=options.confidence_threshold,
+            )
+            batch = gathered(
+                described,
+                seen,
+                options,
+                encoder=self.seer.encoder.id,
+                vocabulary=self.describer.vocabulary.id,
+                recipe=recipe,
+            )
             self.committer.commit(batch)
         seconds = time.monotonic() - started
         log.info("indexed %d of %d images in %.2f s", len(loaded.images), len(items), seconds)
 
     def recipe(self, options: IndexOptions) -> str:
         """Name everything that decides an image's regions, embeddings and local features."""
-        regions = self.proposer.recipe(options.profile, options.confidence_threshold)
+        regions = self.seer.recipe(options.profile, options.confidence_threshold)
         local = self.describer.recipe(options.local_features)
-        return f"{self.embedder.encoder.id}|{regions}{'|' + local if local else ''}"
+        return f"{regions}|{local}" if local else regions
 
 
 def _by_pixels(images: Sequence[LoadedImage]) -> Iterator[list[LoadedImage]]:

@@ -1,72 +1,32 @@
-"""From images to regions: the whole, slices and detector, tiles, and what of it fits the budget."""
+"""From detections to regions: the whole, what is detected, tiles, and what of it fits the budget.
+
+And from images to detections, where a detector of its own finds them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from PIL import Image
 
-from common.catalogue import ImageRecord
 from common.settings import Settings
 from worker.indexing.budget import choose
-from worker.indexing.image import LoadedImage
-from worker.indexing.options import IndexOptions
-from worker.indexing.regions import Proposal, Tiling, propose
+from worker.indexing.profiles import Profile, profile_of
+from worker.indexing.regions import Proposal, propose
 from worker.indexing.slices import Slicing, joined
 from worker.models.base import Detection, Detector
-from worker.vectors.base import Region
 
 
-@dataclass(frozen=True)
-class Profile:
-    """How thoroughly images are cut up. More regions find smaller things and cost more."""
+def regions_of(
+    image: Image.Image, detections: Sequence[Detection], profile: Profile
+) -> list[Proposal]:
+    """Return an RGB image's regions, the whole first, at most the profile's budget.
 
-    tiling: Tiling
-    slicing: float | None
-    """Side of the slices that are detected in on their own, in sides of the detector's square."""
-    budget: int
-    """Most regions of an image."""
-    enough: int
-    """Regions from which on no fine tiles are added: the detector has boxed what there is."""
-
-    def describe(self) -> str:
-        """Name everything that decides the regions of given detections."""
-        t = self.tiling
-        tiles = f"{t.scales}/{t.overlap}/{t.min_px}/{t.most}"
-        return f"{tiles}|{self.slicing}|{self.budget}|{self.enough}"
-
-
-PROFILES = {
-    "fast": Profile(Tiling((1, 2, 3), 0.0, 112), None, 64, 64),
-    "balanced": Profile(Tiling((1, 2, 3, 4, 6, 9, 12), 0.5, 64), 1.5, 600, 250),
-    "thorough": Profile(Tiling((1, 2, 3, 4, 6, 9, 12, 16), 0.5, 48), 0.75, 1200, 600),
-}
-ALONE_OVERLAP = 0.5
-"""Where nothing is detected, tiles alone must meet every object somewhere near its middle."""
-
-
-def profile_of(name: str, settings: Settings, detector: Detector | None) -> Profile:
-    """Return the named profile with what the settings say instead."""
-    profile = PROFILES[name]
-    tiling = profile.tiling
-    overlap = tiling.overlap if detector else max(tiling.overlap, ALONE_OVERLAP)
-    tiling = Tiling(
-        tiling.scales if settings.scales is None else settings.scales,
-        overlap if settings.tile_overlap is None else settings.tile_overlap,
-        settings.tile_min_px or tiling.min_px,
-        settings.tiles_per_image,
-    )
-    budget = settings.regions_per_image or profile.budget
-    # Tiles whose scales are set, and tiles without a detector beside them, all count.
-    sparing = detector is not None and settings.scales is None
-    return replace(
-        profile,
-        tiling=tiling,
-        slicing=profile.slicing if detector else None,
-        budget=budget,
-        enough=min(budget, profile.enough) if sparing else budget,
-    )
+    `detections` come most confident first.
+    """
+    proposals = propose(*image.size, detections[: profile.budget], profile.tiling)
+    return choose(proposals, profile.budget, profile.enough, image)
 
 
 @dataclass(frozen=True)
@@ -79,38 +39,21 @@ class Proposer:
     def recipe(self, profile: str, confidence_threshold: float) -> str:
         """Name everything that decides an image's regions."""
         detector = self.detector.id if self.detector else "none"
-        chosen = profile_of(profile, self.settings, self.detector)
-        return f"{detector}@{confidence_threshold}|{chosen.describe()}"
-
-    def with_regions(
-        self, images: Sequence[LoadedImage], options: IndexOptions
-    ) -> list[LoadedImage]:
-        """Return the images with their regions, in order."""
-        proposed = self.propose(
-            [image.pixels for image in images],
-            profile=options.profile,
-            confidence_threshold=options.confidence_threshold,
-        )
-        return [
-            replace(image, regions=tuple(_region(image.record, proposal) for proposal in proposals))
-            for image, proposals in zip(images, proposed, strict=True)
-        ]
+        return f"{detector}@{confidence_threshold}|{self._profile(profile).describe()}"
 
     def propose(
         self, images: Sequence[Image.Image], *, profile: str, confidence_threshold: float
     ) -> list[list[Proposal]]:
         """Return each RGB image's regions, the whole first, at most the profile's budget."""
-        chosen = profile_of(profile, self.settings, self.detector)
+        chosen = self._profile(profile)
         detections = self._detect(images, chosen, confidence_threshold)
         return [
-            choose(
-                propose(*image.size, hits[: chosen.budget], chosen.tiling),
-                chosen.budget,
-                chosen.enough,
-                image,
-            )
-            for image, hits in zip(images, detections, strict=True)
+            regions_of(image, found, chosen)
+            for image, found in zip(images, detections, strict=True)
         ]
+
+    def _profile(self, name: str) -> Profile:
+        return profile_of(name, self.settings, detects=self.detector is not None)
 
     def _detect(
         self, images: Sequence[Image.Image], profile: Profile, confidence_threshold: float
@@ -131,16 +74,3 @@ class Proposer:
             joined(*image.size, whole, list(zip(boxes, parts, strict=False))) if boxes else whole
             for image, whole, boxes in zip(images, detections, slices, strict=False)
         ]
-
-
-def _region(record: ImageRecord, proposal: Proposal) -> Region:
-    confidence = proposal.confidence
-    return Region(
-        image_id=record.image_id,
-        box=proposal.box,
-        source=proposal.source,
-        label=proposal.label,
-        confidence=None if confidence is None else round(confidence, 4),
-        filename=record.filename,
-        metadata=record.metadata,
-    )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from common.geometry import Box
 
 Embeddings = NDArray[np.float32]
 
@@ -62,4 +64,31 @@ class Encoder(Protocol):
 
         Raises TextNotSupported where the encoder has no text side.
         """
+        ...
+
+
+class FeatureMaps(Protocol):
+    """What a dense encoder saw of one image in one pass."""
+
+    def detections(self, *, confidence_threshold: float) -> list[Detection]:
+        """Return what is at or above the threshold, most confident first.
+
+        Corners are in pixels of the image and within it.
+        """
+        ...
+
+    def embeddings(self, boxes: Sequence[Box]) -> Embeddings:
+        """Return float32 embeddings of boxes of the image, shape (N, dim), each of L2 norm 1."""
+        ...
+
+
+@runtime_checkable
+class DenseEncoder(Encoder, Protocol):
+    """Sees a whole image once; any box of it can be embedded after that.
+
+    It finds things as well: no detector stands beside it, and its id names what finds them.
+    """
+
+    def maps(self, image: Image.Image, *, pixels: int) -> FeatureMaps:
+        """Return what is seen of an RGB image; the finest scale has at most so many `pixels`."""
         ...

@@ -1,4 +1,4 @@
-"""Model packs: which detector and which encoder work together.
+"""Model packs: what finds things, and what embeds them.
 
 Imports neither torch nor the networks until a pack is loaded: a worker's parent process may read
 a pack, but only its children may touch the GPU.
@@ -6,6 +6,7 @@ a pack, but only its children may touch the GPU.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import re
@@ -15,29 +16,46 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import InvalidModel, InvalidSettings
 from common.settings import Settings
-from worker.models.base import Detector, Encoder
+from worker.models.base import DenseEncoder, Detector, Encoder
+from worker.models.dense import MapsDetector
 
 if TYPE_CHECKING:
     import torch
 
+    from worker.models.onepass.encoder import OnePassEncoder
     from worker.models.precision import Precision
 
 _SIZES = ("n", "s", "m", "l", "x")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SHIPPED = Path(__file__).resolve().parents[2] / "models"
 
+_CROP_KEYS = {"name", "detector", "encoder"}
+_BESIDE_PIXELS = 3_600_000
+"""Most pixels at which a network finds things for an encoder of crops."""
+_QUERY_PIXELS = 1_000_000
+"""Most pixels at which a dense encoder looks for the things in a query."""
+
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Names a detector (a size, a path, or none), an encoder (a name on the hub, or a path) and,
-    where the encoder does not know what is of the same kind, a kind tower (a path)."""
+    """Names what finds and embeds things.
+
+    Either a `network` (a folder) that does both in one pass over an image, or an `encoder` of crops
+    (a name on the hub, or a path) with a `detector` (a size, a path, or none) beside it. A network
+    may stand beside an encoder or a detector that a setting puts in the place of half of it.
+    """
 
     name: str
-    detector: str | None
-    encoder: str
-    kinds: str | None = None
+    detector: str | None = None
+    encoder: str | None = None
+    network: str | None = None
+
+    @property
+    def needs_torch(self) -> bool:
+        """Tell whether some part of the pack runs on PyTorch alone."""
+        return self.encoder is not None or self.detector is not None
 
 
 @dataclass(frozen=True)
@@ -54,7 +72,7 @@ class LoadedPack:
         """Return what `/readyz` shows, as JSON carries it."""
         return {
             "name": self.name,
-            "detector": self.detector.id if self.detector else None,
+            "detector": self._finds_with,
             "encoder": self.encoder.id,
             "dim": self.encoder.dim,
             "has_text": self.encoder.has_text,
@@ -62,6 +80,13 @@ class LoadedPack:
             "device": self.device,
             "precision": self.precision,
         }
+
+    @property
+    def _finds_with(self) -> str | None:
+        """Name what finds things: a detector, or a dense encoder itself."""
+        if isinstance(self.encoder, DenseEncoder):
+            return self.encoder.id
+        return self.detector.id if self.detector else None
 
 
 _STANDARD = Pack("standard", detector="s", encoder="openai/clip-vit-base-patch32")
@@ -77,7 +102,7 @@ def resolve_pack(settings: Settings) -> Pack:
     """
     pack = _STANDARD if settings.models == _STANDARD.name else _read_pack(settings.models)
     here = Path.cwd()
-    detector, encoder, kinds = pack.detector, pack.encoder, pack.kinds
+    detector, encoder = pack.detector, pack.encoder
     if settings.detector is not None:
         detector = _detector(settings.detector, here)
         if detector is None:
@@ -85,13 +110,12 @@ def resolve_pack(settings: Settings) -> Pack:
                 f"NEEDLE_DETECTOR={settings.detector!r}: neither n, s, m, l or x nor a file"
             )
     if settings.encoder is not None:
-        found = _encoder(settings.encoder, here)
-        if found is None:
+        encoder = _encoder(settings.encoder, here)
+        if encoder is None:
             raise InvalidSettings(
                 f"NEEDLE_ENCODER={settings.encoder!r}: neither a folder nor a name on the hub"
             )
-        encoder, kinds = found, None
-    return Pack(pack.name, detector, encoder, kinds)
+    return Pack(pack.name, detector, encoder, pack.network)
 
 
 def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
@@ -102,34 +126,52 @@ def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
     Sets torch's threads where `settings.threads` asks for a number. Raises what `resolve_pack`
     raises, DeviceUnavailable, InvalidModel, and ModelUnavailable where the hub is out of reach.
     """
+    pack = resolve_pack(settings)
+    _need_torch(pack)
+    detector = _load_detector(pack, settings) if with_detector else None
+    if pack.encoder is None:
+        network = _load_network(pack, settings)
+        return LoadedPack(
+            pack.name, detector, network, network.engine.device, network.engine.precision
+        )
     import torch
 
     from worker.models.clip import ClipEncoder, find_clip
 
-    pack = resolve_pack(settings)
     if settings.threads:
         torch.set_num_threads(settings.threads)
     device, precision = _place(settings)
-    detector = _load_detector(pack, settings, device, precision) if with_detector else None
     folder, name = find_clip(pack.encoder)
-    batch, dtype = settings.encoder_batch_size, precision.dtype
-    encoder: Encoder = ClipEncoder(folder, device, name=name, batch_size=batch, dtype=dtype)
-    if pack.kinds is not None:
-        from worker.models.kind_tower import KindEncoder
-        from worker.models.with_kinds import EncoderWithKinds
-
-        kinds = KindEncoder(Path(pack.kinds), device, batch_size=batch, dtype=dtype)
-        encoder = EncoderWithKinds(encoder, kinds)
+    encoder = ClipEncoder(
+        folder,
+        device,
+        name=name,
+        batch_size=settings.encoder_batch_size,
+        dtype=precision.dtype,
+    )
     return LoadedPack(pack.name, detector, encoder, str(device), precision.name)
 
 
-def load_detector(settings: Settings) -> Detector | None:
+def load_detector(settings: Settings, encoder: Encoder | None = None) -> Detector | None:
     """Load the detector of the pack that the settings choose, None where it has none.
 
-    Raises what `load_pack` raises.
+    With the pack's `encoder`, a dense one finds things itself. Raises what `load_pack` raises.
     """
     pack = resolve_pack(settings)
-    return None if pack.detector is None else _load_detector(pack, settings, *_place(settings))
+    if pack.detector is None and isinstance(encoder, DenseEncoder):
+        return MapsDetector(encoder, _QUERY_PIXELS)
+    _need_torch(pack)
+    return _load_detector(pack, settings)
+
+
+def _need_torch(pack: Pack) -> None:
+    """Raise InvalidSettings where the pack runs on PyTorch and there is none."""
+    if pack.needs_torch and importlib.util.find_spec("torch") is None:
+        raise InvalidSettings(
+            f"The models asked for (pack {pack.name!r}) run on PyTorch, which is not installed "
+            "here: install it with `make setup ALL=1`, or leave NEEDLE_MODELS, NEEDLE_DETECTOR "
+            "and NEEDLE_ENCODER out."
+        )
 
 
 def _place(settings: Settings) -> tuple[torch.device, Precision]:
@@ -143,13 +185,27 @@ def _place(settings: Settings) -> tuple[torch.device, Precision]:
     return device, precision
 
 
-def _load_detector(
-    pack: Pack, settings: Settings, device: torch.device, precision: Precision
-) -> Detector | None:
+def _load_network(pack: Pack, settings: Settings) -> OnePassEncoder:
+    from worker.models.onepass.loading import load_onepass
+
+    assert pack.network is not None  # a pack has a network or an encoder
+    return load_onepass(
+        Path(pack.network),
+        device=settings.device,
+        precision=settings.precision,
+        threads=settings.threads,
+    )
+
+
+def _load_detector(pack: Pack, settings: Settings) -> Detector | None:
+    """Load the detector; beside an encoder of crops, the pack's network finds things."""
+    if pack.detector is None:
+        if pack.network is None or pack.encoder is None:
+            return None
+        return MapsDetector(_load_network(pack, settings), _BESIDE_PIXELS)
     from worker.models.yolov5 import load_yolov5
 
-    if pack.detector is None:
-        return None
+    device, precision = _place(settings)
     return load_yolov5(
         pack.detector,
         device,
@@ -170,35 +226,43 @@ def _read_pack(models: str) -> Pack:
         facts: Any = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         raise InvalidModel(f"{path} cannot be read as JSON: {exc}") from exc
-    if not isinstance(facts, dict) or set(facts) | {"kinds"} != set(Pack.__dataclass_fields__):
+    if not isinstance(facts, dict) or set(facts) not in ({"name", "network"}, _CROP_KEYS):
         raise InvalidModel(
-            f"{path} must have the keys name, detector and encoder; it may have kinds, no others"
+            f"{path} must have the keys name and network, or name, detector and encoder; no others"
         )
-    name, wanted, encoder = facts["name"], facts["detector"], facts["encoder"]
-    kinds = facts.get("kinds")
-    if not (isinstance(name, str) and isinstance(encoder, str) and name):
-        raise InvalidModel(f"{path}: name and encoder must be texts")
+    if not (isinstance(facts["name"], str) and facts["name"]):
+        raise InvalidModel(f"{path}: name must be a text")
+    if "network" in facts:
+        return Pack(facts["name"], network=_network(path, facts["network"]))
+    wanted, encoder = facts["detector"], facts["encoder"]
+    if not isinstance(encoder, str):
+        raise InvalidModel(f"{path}: encoder must be a text")
     if wanted is not None and not isinstance(wanted, str):
         raise InvalidModel(f"{path}: detector must be a text or null")
-    if kinds is not None and not isinstance(kinds, str):
-        raise InvalidModel(f"{path}: kinds must be a text or null")
-    return _located(path, Pack(name, wanted, encoder, kinds))
+    return _located(path, facts["name"], wanted, encoder)
 
 
-def _located(path: Path, pack: Pack) -> Pack:
+def _network(path: Path, value: Any) -> str:
+    """Return the absolute path of a pack's network."""
+    from worker.models.onepass.loading import FACTS
+
+    folder = path.parent / value if isinstance(value, str) else None
+    if folder is None or not (folder / FACTS).is_file():
+        raise InvalidModel(f"{path}: the network {value!r} is no folder with a {FACTS}")
+    return str(folder)
+
+
+def _located(path: Path, name: str, detector: str | None, encoder: str) -> Pack:
     """Return the pack with its paths, which are relative to its folder, made absolute."""
-    detector = None if pack.detector is None else _detector(pack.detector, path.parent)
-    if detector is None and pack.detector is not None:
-        raise InvalidModel(f"{path}: the detector {pack.detector!r} is neither a size nor a file")
-    encoder = _encoder(pack.encoder, path.parent)
-    if encoder is None:
+    found = None if detector is None else _detector(detector, path.parent)
+    if found is None and detector is not None:
+        raise InvalidModel(f"{path}: the detector {detector!r} is neither a size nor a file")
+    where = _encoder(encoder, path.parent)
+    if where is None:
         raise InvalidModel(
-            f"{path}: the encoder {pack.encoder!r} is neither a folder nor a name on the hub"
+            f"{path}: the encoder {encoder!r} is neither a folder nor a name on the hub"
         )
-    kinds = None if pack.kinds is None else path.parent / pack.kinds
-    if kinds is not None and not kinds.is_file():
-        raise InvalidModel(f"{path}: the kind tower {pack.kinds!r} is no file")
-    return Pack(pack.name, detector, encoder, None if kinds is None else str(kinds))
+    return Pack(name, found, where)
 
 
 def _detector(value: str, base: Path) -> str | None:

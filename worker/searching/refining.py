@@ -16,8 +16,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
 
-from PIL import Image
-
 from common import pictures
 from common.contract.fields import HitSource
 from common.errors import NeedleError
@@ -26,6 +24,7 @@ from common.images import ImageStore, image_key
 from worker.models.base import Embeddings, Encoder
 from worker.searching.grouping import Match
 from worker.searching.hits import outside
+from worker.searching.looking import Look, look_at
 from worker.searching.nearest import Nearest
 from worker.searching.options import SearchOptions
 from worker.searching.proving import Proven
@@ -37,6 +36,8 @@ IN_ALL_S = 0.65
 """Fitting boxes may use what finding and verifying leave of this: a search stays under 1 s."""
 LEAST_FIT_S = 0.15
 MIN_SIDE_PX = 12
+REACH = 1.75
+"""No step's boxes reach further from a first box's centre than so many of its sides."""
 GAIN = 0.005
 """A box must be better than the indexed one by this much to take its place."""
 
@@ -66,10 +67,11 @@ STEPS = (
 
 @dataclass
 class View:
-    """An image that is looked at: its match, its pixels, and the best boxes so far."""
+    """An image that is looked at: its match, its size in pixels, and the best boxes so far."""
 
     match: Match
-    image: Image.Image
+    size: tuple[int, int]
+    look: Look
     best: list[tuple[float, Box]]
 
     @property
@@ -122,7 +124,8 @@ class Refiner:
                 log.warning("no closer look at %s: %s", match.image_id, error.message)
                 return None
             starts = [(hit.score, _shaped(hit.region.box, aspect)) for hit in match.hits]
-            return View(match, image, starts)
+            parts = [_reached(box, *image.size) for _, box in starts[: STEPS[0].starts]]
+            return View(match, image.size, look_at(self.encoder, image, parts), starts)
 
         if not matches:
             return []
@@ -140,12 +143,18 @@ class Refiner:
             boxes = list(dict.fromkeys(_around(view, step)))
             if not boxes:
                 continue
-            crops = [pictures.crop(view.image, box) for box in boxes]
-            scores = (self.encoder.encode_images(crops) @ embeddings.T).max(axis=1)
+            scores = (view.look.embeddings(boxes) @ embeddings.T).max(axis=1)
             tried = list(zip(scores.tolist(), boxes, strict=True))
             # The first boxes were scored in another shape: they are where to look, no more.
             view.best = sorted(tried if first else tried + view.best, key=lambda t: -t[0])[:4]
         return True
+
+
+def _reached(start: Box, width: int, height: int) -> Box:
+    """Return the part of an image that the steps may come to from this box."""
+    x, y = (start.x1 + start.x2) / 2, (start.y1 + start.y2) / 2
+    around = _centred(x, y, 2 * REACH * start.width, 2 * REACH * start.height)
+    return Box.covering(around.as_tuple(), width, height)
 
 
 def _shaped(box: Box, aspect: float) -> Box:
@@ -171,7 +180,7 @@ def _around(view: View, step: Step) -> Iterator[Box]:
             height = start.height * scale / math.sqrt(shape)
             for dx, dy in product(shifts, shifts):
                 moved = _centred(x + dx * width, y + dy * height, width, height)
-                box = Box.covering(moved.as_tuple(), *view.image.size)
+                box = Box.covering(moved.as_tuple(), *view.size)
                 if min(box.width, box.height) >= MIN_SIDE_PX:
                     yield box
 

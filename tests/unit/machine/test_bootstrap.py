@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import ast
+import shutil
 import stat
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from machine.setup import bootstrap
+from machine.setup import bootstrap, lists
+from machine.setup.lists import CPU, DEV, NEEDED_BYTES, WHOLE
 
 SCRIPT = Path(bootstrap.__file__)
 ROOT = SCRIPT.parents[2]
+USED = ("command.py", "debian.py", "lists.py")
+"""What it imports of its folder."""
 
 FAKE_PYTHON = """#!/bin/sh
 case "$*" in
@@ -36,6 +41,7 @@ class Project:
         self.calls = root / "calls"
         (root / "requirements").mkdir()
         (root / "requirements.txt").write_text("redis==1 \\\n    --hash=sha256:0\nrich==2 ; a\n")
+        (root / "requirements/cpu.txt").write_text("redis==1\n")
         (root / "requirements/dev.txt").write_text("pytest==1\n")
         (root / ".venv" / "bin").mkdir(parents=True)
         self.pip("Collecting redis==1\nInstalling collected packages: redis\n")
@@ -48,8 +54,13 @@ class Project:
         python.write_text(FAKE_PYTHON.format(calls=self.calls, output=said, status=status))
         python.chmod(0o755)
 
-    def installs(self) -> int:
-        return len(self.calls.read_text().splitlines()) if self.calls.exists() else 0
+    def bring_up(self, *locks: str) -> None:
+        bootstrap.bring_up(self.root, list(locks or [WHOLE]), self.root / ".venv")
+
+    def installed(self) -> list[str]:
+        """Return the locks that pip was given, in order."""
+        calls = self.calls.read_text().splitlines() if self.calls.exists() else []
+        return [call.partition(" -r ")[2].split()[0].removeprefix(f"{self.root}/") for call in calls]
 
 
 @pytest.fixture
@@ -57,49 +68,101 @@ def project(tmp_path: Path) -> Project:
     return Project(tmp_path)
 
 
-LOCKS = ["requirements.txt"]
-
-
 def test_it_installs_the_lock_with_hashes_once(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    bootstrap.bring_up(project.root, LOCKS)
+    project.bring_up()
     assert "--no-deps --require-hashes" in project.calls.read_text()
     assert "up to 2 packages" in capsys.readouterr().out
     started = time.monotonic()
-    bootstrap.bring_up(project.root, LOCKS)
+    project.bring_up()
     assert time.monotonic() - started < 1
-    assert project.installs() == 1
+    assert project.installed() == [WHOLE]
     assert capsys.readouterr().out == ""
 
 
 def test_what_tests_need_is_installed_on_top(project: Project) -> None:
-    bootstrap.bring_up(project.root, LOCKS)
-    bootstrap.bring_up(project.root, [*LOCKS, "requirements/dev.txt"])
-    assert project.installs() == 2
+    project.bring_up()
+    project.bring_up(WHOLE, DEV)
+    assert project.installed() == [WHOLE, DEV]
+
+
+def test_torch_is_installed_on_top_of_the_list_for_cpus_and_stays(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def run(*options: str) -> str:
+        """Run the bootstrap in the project; return what it said."""
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(bootstrap, "ROOT", project.root)
+            patched.setattr(sys, "argv", ["bootstrap", *options, f"--venv={project.root / '.venv'}"])
+            patched.setattr(bootstrap, "choose", partial(lists.choose, find_gpu=lambda: ""))
+            for name in ("NEEDLE_MODELS", "NEEDLE_DETECTOR", "NEEDLE_ENCODER", "NEEDLE_DEVICE"):
+                patched.delenv(name, raising=False)
+            assert bootstrap.main() == 0
+        return capsys.readouterr().out
+
+    said = run()
+    assert project.installed() == [CPU]
+    assert said.startswith("Without PyTorch (requirements/cpu.txt): this machine has no GPU")
+    assert "`make setup ALL=1`" in said
+    assert run() == ""
+    assert run("--all").startswith("With PyTorch (requirements.txt): ALL=1 asks for it.")
+    assert project.installed() == [CPU, WHOLE]
+    assert run() == "" and run("--dev").startswith("Installing requirements/dev.txt")
+    (project.root / WHOLE).write_text("redis==2\n")
+    (project.root / CPU).write_text("redis==2\n")
+    assert run().startswith("With PyTorch (requirements.txt): it was installed before.")
+    assert project.installed() == [CPU, WHOLE, DEV, WHOLE]
+
+
+def test_a_second_environment_has_its_own_place(project: Project) -> None:
+    other = project.root / ".venv-cpu"
+    shutil.copytree(project.root / ".venv", other)
+    bootstrap.bring_up(project.root, [CPU], other)
+    assert (other / "bin" / "needle").is_file() and (other / "pip.log").is_file()
+    assert not (project.root / ".venv" / "bin" / "needle").exists()
+
+
+def test_an_environment_that_answers_slowly_is_not_cleared(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bootstrap, "ANSWER_S", 0.05)
+    shim(project.root / ".venv" / "bin", "python", "exec sleep 5")
+    with pytest.raises(bootstrap.Stop, match="does not answer"):
+        project.bring_up()
+    assert (project.root / ".venv" / "bin" / "python").exists()
+
+
+@pytest.mark.parametrize("written", [True, False])
+def test_files_are_compiled_beforehand_only_where_a_start_would_not_keep_it(
+    project: Project, monkeypatch: pytest.MonkeyPatch, written: bool
+) -> None:
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "" if written else "1")
+    project.bring_up()
+    assert ("--no-compile" in project.calls.read_text()) == written
 
 
 def test_a_changed_lock_is_installed_again(project: Project) -> None:
-    bootstrap.bring_up(project.root, LOCKS)
+    project.bring_up()
     (project.root / "requirements.txt").write_text("redis==2\n")
-    bootstrap.bring_up(project.root, LOCKS)
-    assert project.installs() == 2
+    project.bring_up()
+    assert project.installed() == [WHOLE, WHOLE]
 
 
 def test_scripts_anywhere_find_the_checkout(project: Project) -> None:
     packages = project.root / ".venv" / "lib" / "python3.12" / "site-packages"
     packages.mkdir(parents=True)
-    bootstrap.bring_up(project.root, LOCKS)
+    project.bring_up()
     assert (packages / "needle-checkout.pth").read_text() == f"{project.root}\n"
 
 
 def test_an_installation_that_failed_is_done_again(project: Project) -> None:
     project.pip("ERROR: something", status=1)
     with pytest.raises(bootstrap.Stop):
-        bootstrap.bring_up(project.root, LOCKS)
+        project.bring_up()
     project.pip("fine")
-    bootstrap.bring_up(project.root, LOCKS)
-    assert project.installs() == 2
+    project.bring_up()
+    assert project.installed() == [WHOLE, WHOLE]
 
 
 @pytest.mark.parametrize(
@@ -123,7 +186,7 @@ def test_a_failure_of_pip_is_a_sentence_with_the_end_of_its_log(
 ) -> None:
     project.pip(output + "\n", status=1)
     with pytest.raises(bootstrap.Stop, match=r"requirements\.txt cannot be installed") as caught:
-        bootstrap.bring_up(project.root, LOCKS)
+        project.bring_up()
     assert sentence in str(caught.value)
     assert output.splitlines()[-1] in str(caught.value)
     assert str(project.root / ".venv" / "pip.log") in str(caught.value)
@@ -137,10 +200,20 @@ def test_a_pip_that_was_killed_says_so(tmp_path: Path) -> None:
 def test_a_full_disk_is_noticed_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bootstrap, "NEEDED_BYTES", 10**18)
+    monkeypatch.setitem(NEEDED_BYTES, CPU, 10**18)
     with pytest.raises(bootstrap.Stop, match=r"GB free and \.venv needs"):
-        bootstrap.make_venv(tmp_path)
+        bootstrap.make_venv(tmp_path / ".venv", CPU)
     assert not (tmp_path / ".venv").exists()
+
+
+def test_a_disk_that_only_torch_would_fill_is_noticed_before_it_is_downloaded(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(NEEDED_BYTES, WHOLE, 10**18)
+    project.bring_up(CPU)
+    with pytest.raises(bootstrap.Stop, match="make room"):
+        project.bring_up(WHOLE)
+    assert project.installed() == [CPU]
 
 
 def shim(folder: Path, name: str, script: str) -> None:
@@ -211,7 +284,7 @@ def test_a_python_without_venv_names_the_package_to_install(
 
 
 def test_the_script_has_no_syntax_that_an_old_python_cannot_read() -> None:
-    for script in (SCRIPT, SCRIPT.with_name("command.py"), SCRIPT.with_name("debian.py")):
+    for script in (SCRIPT, *(SCRIPT.with_name(name) for name in USED)):
         ast.parse(script.read_text(), feature_version=(3, 7))
         assert "from __future__ import annotations" in script.read_text()
 
@@ -229,7 +302,7 @@ def test_a_bare_python_imports_only_the_standard_library_on_its_way_to_the_scrip
 def test_the_command_ends_with_1_and_a_sentence(tmp_path: Path) -> None:
     setup = tmp_path / "machine" / "setup"
     setup.mkdir(parents=True)
-    for name in ("../__init__.py", "__init__.py", "bootstrap.py", "command.py", "debian.py"):
+    for name in ("../__init__.py", "__init__.py", "bootstrap.py", *USED):
         (setup / name).write_text((SCRIPT.parent / name).read_text())
     command = [sys.executable, "-m", "machine.setup.bootstrap"]  # there is no lock in this folder
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)

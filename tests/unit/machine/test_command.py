@@ -25,7 +25,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_the_command_runs_from_anywhere(checkout: Path, tmp_path: Path) -> None:
-    launcher.write_command(checkout)
+    launcher.write_command(checkout / ".venv")
     (tmp_path / "needle.py").write_text("raise SystemExit('the wrong needle')")
     command = checkout.rename(tmp_path / "moved") / ".venv" / "bin" / "needle"
     (tmp_path / "bin").mkdir()
@@ -38,9 +38,9 @@ def test_the_command_runs_from_anywhere(checkout: Path, tmp_path: Path) -> None:
 
 def test_it_is_written_once(checkout: Path) -> None:
     command = checkout / ".venv" / "bin" / "needle"
-    launcher.write_command(checkout)
+    launcher.write_command(checkout / ".venv")
     before = command.stat()
-    launcher.write_command(checkout)
+    launcher.write_command(checkout / ".venv")
     assert command.stat().st_ino == before.st_ino and command.stat().st_mtime == before.st_mtime
 
 
@@ -49,6 +49,6 @@ def test_a_link_that_is_in_its_place_is_replaced_and_not_written_through(checkou
     command, old = checkout / ".venv" / "bin" / "needle", checkout / "old"
     old.write_text("an old one")
     command.symlink_to("../../old")
-    launcher.write_command(checkout)
+    launcher.write_command(checkout / ".venv")
     assert not command.is_symlink() and command.read_text() == launcher.COMMAND
     assert old.read_text() == "an old one"

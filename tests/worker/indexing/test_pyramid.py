@@ -17,7 +17,8 @@ from common.geometry import Box
 from common.settings import Settings
 from worker.indexing.budget import choose
 from worker.indexing.detail import Detail
-from worker.indexing.proposing import PROFILES, Proposer, profile_of
+from worker.indexing.profiles import PROFILES, profile_of
+from worker.indexing.proposing import Proposer
 from worker.indexing.regions import Proposal, propose
 from worker.indexing.slices import Slicing, joined
 from worker.models.base import Detection
@@ -169,10 +170,10 @@ def test_profiles_grow() -> None:
 
 def test_settings_come_before_the_profile() -> None:
     settings = Settings(tile_scales="", tile_min_px=7, tile_overlap=0.1, regions_per_image=9)
-    chosen = profile_of("balanced", settings, Listening())
+    chosen = profile_of("balanced", settings, detects=True)
     assert chosen.tiling.scales == ()
     assert (chosen.tiling.min_px, chosen.tiling.overlap, chosen.budget) == (7, 0.1, 9)
-    assert profile_of("balanced", Settings(), None).tiling.overlap == 0.5
+    assert profile_of("balanced", Settings(), detects=False).tiling.overlap == 0.5
     described = {replace(chosen, budget=budget).describe() for budget in (1, 2)} | {
         PROFILES["balanced"].describe()
     }

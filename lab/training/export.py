@@ -1,0 +1,162 @@
+"""Writes the network for the service: one file of weights, and graphs that refer to it.
+
+`network.safetensors` holds the weights in float16, once. Each ONNX graph names the places of its
+own in that file; a GPU worker reads the same file into torch.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import onnx
+import torch
+from onnx import TensorProto, helper
+from safetensors.torch import save_file
+from torch import nn
+
+from worker.models.onepass.heads import DEEP, FINE, Network, Sizes
+from worker.models.onepass.loading import FACTS, WEIGHTS
+
+OPSET = 17
+
+
+def export(network: Network, folder: Path, name: str) -> None:
+    """Write weights, sizes and graphs of a network into a folder; `name` begins its id.
+
+    The network's own weights are rounded to float16 first: both engines have the same then.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    network = network.eval().requires_grad_(False)
+    tensors = {name: tensor.half().contiguous() for name, tensor in network.state_dict().items()}
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    save_file(tensors, folder / WEIGHTS)
+    facts = {"name": name, "sizes": network.sizes.as_dict()}
+    (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
+    places = _places(folder / WEIGHTS)
+    for name, (run, inputs, free, outputs) in _graphs(network).items():
+        model = _traced(network, run, inputs, free, outputs)
+        _refer(model, places)
+        onnx.save(model, folder / f"{name}.onnx")
+
+
+Graph = tuple[
+    Callable[..., Any], dict[str, torch.Tensor], dict[str, dict[int, str]], tuple[str, ...]
+]
+
+
+def _graphs(network: Network) -> dict[str, Graph]:
+    """Return each part with example inputs, what is free of their shapes, and outputs' names."""
+    boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [1.0, 1.0, 3.0, 3.0]])
+    fine = torch.rand(1, network.sizes.projected, 8, 10)
+    sixteenth, deep = torch.rand(1, FINE[2], 8, 10), torch.rand(1, DEEP, 4, 5)
+    pixels = torch.zeros(128, 160, 3, dtype=torch.uint8)
+    free_map, free_boxes = {2: "rows", 3: "columns"}, {0: "boxes"}
+    return {
+        "see": (
+            network.see,
+            {"pixels": pixels},
+            {"pixels": {0: "height", 1: "width"}},
+            ("things", "sixteenth_map", "large", "small"),
+        ),
+        "deep": (network.deep, {"sixteenth": sixteenth}, {"sixteenth": free_map}, ("deep_map",)),
+        "things": (
+            network.things,
+            {"fine": fine, "deep": deep, "fine_boxes": boxes, "deep_boxes": boxes / 2},
+            {
+                "fine": free_map,
+                "deep": {2: "deep_rows", 3: "deep_columns"},
+                "fine_boxes": free_boxes,
+                "deep_boxes": free_boxes,
+            },
+            ("thing",),
+        ),
+        "kinds": (
+            network.kinds,
+            {"deep": deep, "boxes": boxes / 2},
+            {"deep": free_map, "boxes": free_boxes},
+            ("kind",),
+        ),
+    }
+
+
+class _Part(nn.Module):
+    """A method of the network as a module, which is what the exporter takes."""
+
+    def __init__(self, network: Network, run: Callable[..., Any]) -> None:
+        super().__init__()
+        self.network = network
+        self._run = run
+
+    def forward(self, *inputs: torch.Tensor) -> Any:
+        return self._run(*inputs)
+
+
+def _traced(
+    network: Network,
+    run: Callable[..., Any],
+    inputs: dict[str, torch.Tensor],
+    free: dict[str, dict[int, str]],
+    outputs: tuple[str, ...],
+) -> Any:
+    with TemporaryDirectory() as scratch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(scratch) / "graph.onnx"
+        torch.onnx.export(
+            _Part(network, run).eval(),
+            tuple(inputs.values()),
+            path,
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_axes=free,
+            do_constant_folding=False,
+        )
+        return onnx.load(path)
+
+
+def _places(weights: Path) -> dict[str, tuple[int, int]]:
+    """Return where each tensor's bytes lie in a safetensors file: offset and length."""
+    content = weights.read_bytes()
+    (head,) = struct.unpack("<Q", content[:8])
+    facts = json.loads(content[8 : 8 + head])
+    return {
+        name: (8 + head + start, stop - start)
+        for name, tensor in facts.items()
+        if name != "__metadata__"
+        for start, stop in [tensor["data_offsets"]]
+    }
+
+
+def _refer(model: Any, places: dict[str, tuple[int, int]]) -> None:
+    """Let the graph's weights be read from the file, and cast to float32 when it is loaded."""
+    graph, casts = model.graph, []
+    for tensor in graph.initializer:
+        name = tensor.name.removeprefix("network.")
+        if name not in places:
+            continue
+        half = f"{tensor.name}.half"
+        casts.append(helper.make_node("Cast", [half], [tensor.name], to=TensorProto.FLOAT))
+        offset, length = places[name]
+        tensor.ClearField("raw_data")
+        tensor.ClearField("float_data")
+        tensor.name, tensor.data_type = half, TensorProto.FLOAT16
+        tensor.data_location = TensorProto.EXTERNAL
+        del tensor.external_data[:]
+        for key, value in (("location", WEIGHTS), ("offset", offset), ("length", length)):
+            tensor.external_data.add(key=key, value=str(value))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def untrained(sizes: Sizes = Sizes()) -> Network:  # noqa: B008 (frozen)
+    """Return a network whose weights are random: it costs what a trained one costs."""
+    torch.manual_seed(0)
+    return Network(sizes)

@@ -55,6 +55,12 @@ class TooLarge(Permanent):
     code = "too_large"
 
 
+class ClientLeft(Permanent):
+    """Nobody waits for the answer to a request any more."""
+
+    code = "client_left"
+
+
 class InvalidBox(Permanent):
     """A box is empty or lies outside its image."""
 

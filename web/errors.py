@@ -19,6 +19,7 @@ STATUS: dict[type[NeedleError], int] = {
     errors.BadRequest: 400,
     errors.InvalidUrl: 400,
     errors.InvalidBox: 400,
+    errors.ClientLeft: 400,
     errors.NotFound: 404,
     errors.EncoderMismatch: 409,
     errors.BeingDeleted: 409,

@@ -18,6 +18,7 @@ from common.jobs import Item, Kind
 from common.queue import INDEX, INDEX_TASK
 from common.services import Services
 from common.urls import check_form, resolve
+from web.client import client_is_there
 from web.uploads import ImageFile, Refused, read_uploads
 
 RESOLVED_HOSTS = 20
@@ -38,7 +39,7 @@ def ingest_files(
     refused: list[Refused] = []
     stored: list[ImageRecord] = []
     try:
-        for found in read_uploads(files, services.settings):
+        for found in read_uploads(files, services.settings, is_there=client_is_there):
             item = Item(len(items), found.name)
             if isinstance(found, Refused):
                 items.append(item.failed(found.error))

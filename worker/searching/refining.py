@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,6 +36,9 @@ log = logging.getLogger(__name__)
 IN_ALL_S = 0.65
 """Fitting boxes may use what finding and verifying leave of this: a search stays under 1 s."""
 LEAST_FIT_S = 0.15
+PIXELS = 64_000_000
+"""Most pixels that a closer look decodes: 256 MB, and 0.5 s or so on two slow cores."""
+THREADS = 8
 MIN_SIDE_PX = 12
 REACH = 1.75
 """No step's boxes reach further from a first box's centre than so many of its sides."""
@@ -63,6 +67,21 @@ STEPS = (
     Step(starts=1, shift=0.07, scales=(0.93, 1.07), shapes=(0.9, 1.1), images=1),
     Step(starts=1, shift=0.03, scales=(0.97, 1.03), shapes=(0.95, 1.05), images=1),
 )
+
+
+class _Room:
+    """Pixels that may still be decoded."""
+
+    def __init__(self, pixels: int) -> None:
+        self._left = pixels
+        self._lock = threading.Lock()
+
+    def take(self, pixels: int) -> bool:
+        """Take so many, unless there are fewer."""
+        with self._lock:
+            fits = pixels <= self._left
+            self._left -= pixels if fits else 0
+            return fits
 
 
 @dataclass
@@ -103,7 +122,7 @@ class Refiner:
         left_s = max(LEAST_FIT_S, IN_ALL_S - (time.monotonic() - candidates.started))
         deadline = time.monotonic() + min(self.budget_s, options.share * left_s)
         embeddings = self.nearest.compared(candidates.thing)
-        views = self._open(options.collection, proven.matches[: candidates.looks], aspect)
+        views = self._open(options.collection, proven.matches[: candidates.looks], aspect, deadline)
         for step in STEPS:
             views.sort(key=lambda view: -view.score)
             if not self._round(views[: step.images], embeddings, step, deadline):
@@ -113,12 +132,24 @@ class Refiner:
         matches.sort(key=lambda match: (-match.score, match.image_id))
         return replace(proven, matches=tuple(matches))
 
-    def _open(self, collection: str, matches: Sequence[Match], aspect: float) -> list[View]:
-        """Decode the images side by side; one that cannot be read is not looked at."""
+    def _open(
+        self, collection: str, matches: Sequence[Match], aspect: float, deadline: float
+    ) -> list[View]:
+        """Decode the images side by side; one that cannot be read is not looked at.
+
+        Nor is one that would take longer to decode, or more memory, than a closer look may.
+        """
+
+        room = _Room(PIXELS)
 
         def view(match: Match) -> View | None:
+            if time.monotonic() > deadline:
+                return None
             try:
                 content = self.images.open(image_key(collection, match.image_id))
+                header = pictures.inspect(content, max_pixels=self.max_pixels)
+                if not room.take(header.width * header.height):
+                    return None
                 image = pictures.decode(content, max_pixels=self.max_pixels)
             except NeedleError as error:
                 log.warning("no closer look at %s: %s", match.image_id, error.message)
@@ -129,7 +160,7 @@ class Refiner:
 
         if not matches:
             return []
-        with ThreadPoolExecutor(len(matches)) as pool:
+        with ThreadPoolExecutor(min(len(matches), THREADS)) as pool:
             return [opened for opened in pool.map(view, matches) if opened is not None]
 
     def _round(

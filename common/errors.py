@@ -79,6 +79,18 @@ class FetchFailed(Permanent):
     code = "fetch_failed"
 
 
+class UnknownHost(Permanent):
+    """A request names a host that the service does not go by."""
+
+    code = "unknown_host"
+
+
+class CrossSite(Permanent):
+    """A page of another site sent a request that would change something."""
+
+    code = "cross_site"
+
+
 class NotFound(Permanent):
     """The named job, image or collection does not exist."""
 

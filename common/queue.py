@@ -22,6 +22,7 @@ SEARCH_TASK = "needle.search"
 FETCH_TASK = "needle.fetch"
 COMMIT_TASK = "needle.commit"
 DELETE_TASK = "needle.delete"
+SWEEP_TASK = "needle.sweep"
 DELETE_COLLECTION_TASK = "needle.delete_collection"
 RETRY_AFTER_S = 10
 

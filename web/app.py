@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from flask import Flask
 
 from common.services import Services
 from common.settings import Settings
@@ -10,6 +10,7 @@ from web import (
     collections,
     docs,
     errors,
+    guard,
     health,
     image_files,
     images,
@@ -17,6 +18,7 @@ from web import (
     page,
     query_files,
     search,
+    waiting,
 )
 from web.links import PREFIX
 
@@ -29,6 +31,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.config["MAX_FORM_PARTS"] = settings.max_items_per_job + 100
+    app.url_map.merge_slashes = False  # a redirect would repeat the Host that it was asked for
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["needle"] = services or Services.build(settings)
     for api in (images, image_files, search, query_files, jobs, collections):
@@ -37,13 +40,6 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.register_blueprint(docs.routes)
     app.register_blueprint(page.routes)
     errors.install(app)
-
-    @app.after_request
-    def harden(response: Response) -> Response:
-        """Images come from strangers: browsers must not guess what they are. Answers pass."""
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        if response.is_json:
-            response.headers.setdefault("Cache-Control", "no-cache")
-        return response
-
+    waiting.install(app)
+    guard.install(app, settings)
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response
 
 from common.contract import answers
-from common.errors import BrokerUnavailable
+from common.errors import BrokerUnavailable, EncoderMismatch
 from common.queue import QUEUES
 from common.redis import translated
 from web.operation import Answer, operation
@@ -13,6 +13,7 @@ from web.responses import respond
 from web.services import services
 
 routes = Blueprint("health", __name__)
+ROLES = ("index", "search")
 
 
 @routes.get("/livez")
@@ -28,14 +29,16 @@ def readyz() -> Response:
     """Tell whether Redis and a worker of each kind are there (else 503), and which models run."""
     s = services()
     try:
-        workers = {role: s.beacons.count(role) for role in ("index", "search")}
+        live = s.beacons.live()
         with translated():
             waiting = {name: s.redis.llen(name) for name in QUEUES}
         models = s.beacons.models()
     except BrokerUnavailable as error:
         problem = answers.Problem.model_validate(error.as_dict())
         return respond(answers.Readiness(status="unavailable", redis=False, error=problem), 503)
-    ready = all(workers.values())
+    workers = {role: sum(beacon.role == role for beacon in live) for role in ROLES}
+    encoders = sorted({str(beacon.models["encoder"]) for beacon in live})
+    ready = all(workers.values()) and len(encoders) == 1
     state = answers.Readiness(
         status="ready" if ready else "starting",
         redis=True,
@@ -43,4 +46,7 @@ def readyz() -> Response:
         queues=waiting,
         models=None if models is None else answers.Models.model_validate(models),
     )
+    if len(encoders) > 1:
+        fault = EncoderMismatch(f"The workers have different encoders: {' and '.join(encoders)}.")
+        state.status, state.error = "unavailable", answers.Problem.model_validate(fault.as_dict())
     return respond(state, 200 if ready else 503)

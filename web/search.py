@@ -24,6 +24,7 @@ from web.jobs import POSTED, job_answer
 from web.operation import Body, Choice, FileField, operation
 from web.services import services
 from web.uploads import ImageFile, read_file
+from web.waiting import waited
 
 routes = Blueprint("search", __name__)
 FILE, NOT_FILE = "file", "not_file"
@@ -82,7 +83,7 @@ def post() -> Response:
         _enqueue(services(), search, job_id)
 
     job_id = idempotency.once(services(), make)
-    return job_answer(services().jobs.wait(job_id, options.wait), created=True)
+    return job_answer(waited(job_id, options.wait), created=True)
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _check_models(services: Services, options: SearchRequest) -> None:
     collection = services.catalogue.collection(options.collection)
     if collection is None and options.collection != DEFAULT_COLLECTION:
         raise NotFound(f"There is no collection '{options.collection}'.")
-    models = services.beacons.models()
+    models = services.beacons.models("search")
     if models is None:
         return
     check_encoder(collection, models["encoder"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from celery import Celery
 
@@ -30,6 +31,7 @@ from common.queue import (
     SEARCH,
     SEARCH_TASK,
     STORE,
+    SWEEP_TASK,
 )
 from worker.attempts import (
     TASK_ERRORS,
@@ -45,7 +47,7 @@ from worker.indexing.committing import Writer
 from worker.indexing.handover import handed_over
 from worker.indexing.options import IndexOptions
 from worker.indexing.pipeline import IndexPipeline
-from worker.removal import delete_some
+from worker.removal import delete_some, sweep
 from worker.searching.downloading import Downloader
 from worker.searching.pipeline import SearchPipeline
 
@@ -108,6 +110,11 @@ def register_search(
         ):
             writer().discard(collection, image_id)
             base.jobs.succeed(job_id, {"image_id": image_id, "collection": collection})
+
+    @app.task(name=SWEEP_TASK, shared=False)  # type: ignore[untyped-decorator]
+    def sweep_up(job_id: str) -> None:
+        with log_context(job_id=job_id), back_to_the_queue(Transient), suppress(Permanent):
+            sweep(base, job_id)
 
     @app.task(name=DELETE_COLLECTION_TASK, shared=False)  # type: ignore[untyped-decorator]
     def delete_collection(job_id: str, collection: str, first: int = 0) -> None:

@@ -186,7 +186,7 @@ def _make_ready(redis: Client) -> None:
     models = {"name": "m", "encoder": "e", "dim": 4, "has_text": True}
     redis.hset("needle:models", "index", json.dumps(models))
     for role in ("index", "search"):
-        redis.set(f"needle:worker:{role}:a:1", "{}")
+        light(redis, role, models)
 
 
 def _public_address(host: str, port: int, **_: Any) -> list[Any]:

@@ -91,6 +91,18 @@ class CrossSite(Permanent):
     code = "cross_site"
 
 
+class KeyNeeded(Permanent):
+    """A request, or a start of the service, lacks a key."""
+
+    code = "key_needed"
+
+
+class Forbidden(Permanent):
+    """A key is not good for what is asked."""
+
+    code = "forbidden"
+
+
 class NotFound(Permanent):
     """The named job, image or collection does not exist."""
 

@@ -19,7 +19,7 @@ from common.contract.fields import (
 from common.errors import InvalidSettings
 
 PREFIX = "NEEDLE_"
-_OF_OTHERS = ("NEEDLE_SCREENSHOTS", "NEEDLE_CHROMIUM", "NEEDLE_URL")
+_OF_OTHERS = ("NEEDLE_SCREENSHOTS", "NEEDLE_CHROMIUM", "NEEDLE_URL", "NEEDLE_KEY")
 """Variables of the tests and of the command line, beside NEEDLE_TEST_*: a shell may export them."""
 
 Positive = Annotated[int, Field(ge=1)]
@@ -136,6 +136,17 @@ class Settings(BaseModel):
         "",
         description="Names under which the service is asked, besides this machine's own and its "
         "addresses, by commas; `*` for any",
+    )
+    keys: Literal["auto", "required", "off"] = Field(
+        "auto",
+        description="Whether requests need a key: `auto` (where there are keys, or the web server "
+        "listens beyond this machine), `required` or `off`",
+    )
+    rate_per_minute: Annotated[int, Field(ge=0)] = Field(
+        1200, description="Requests a minute of one key, or from one other address; 0 for any"
+    )
+    search_wait_s: Annotated[float, Field(gt=0)] = Field(
+        10, description="A search that would wait longer than this for its turn gets 429 (seconds)"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Log level")
 

@@ -14,6 +14,8 @@ from gunicorn.app.base import BaseApplication
 from common import log as logs
 from common.errors import NeedleError
 from common.settings import Settings
+from web import keys
+from web.access import check_start
 from web.app import create_app
 from web.server import Reception
 
@@ -68,11 +70,17 @@ def keep_memory_small() -> None:
 
 
 def main() -> int:
-    """Serve until told to stop; 1 when a setting is wrong."""
+    """Serve until told to stop; 1 when a setting is wrong, or there is no key where one is needed.
+
+    With `keys` as the first word, see `web.keys`.
+    """
+    if sys.argv[1:2] == ["keys"]:
+        return keys.main(sys.argv[2:])
     allow_open_files()
     keep_memory_small()
     try:
         settings = Settings.from_env(os.environ)
+        check_start(settings)
     except NeedleError as error:
         print(error.message, file=sys.stderr)
         return 1

@@ -7,6 +7,7 @@ from flask import Flask
 from common.services import Services
 from common.settings import Settings
 from web import (
+    access,
     collections,
     docs,
     errors,
@@ -21,6 +22,7 @@ from web import (
     waiting,
 )
 from web.links import PREFIX
+from web.rates import Rates
 
 MAX_FORM_BYTES = 1_000_000
 
@@ -42,4 +44,5 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     errors.install(app)
     waiting.install(app)
     guard.install(app, settings)
+    access.install(app, settings, Rates(app.extensions["needle"].redis, settings.rate_per_minute))
     return app

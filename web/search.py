@@ -70,7 +70,7 @@ def post() -> Response:
     is 200 with the result if that is there within `wait` seconds, else 202 with the job.
     """
     if not idempotency.given():
-        services().queue.check_room(SEARCH, 1)
+        _check_load(services())
     options, files = BODY.read()
     search = Search(
         options,
@@ -144,11 +144,19 @@ def _check_models(services: Services, options: SearchRequest) -> None:
         )
 
 
+def _check_load(services: Services, queue: str = SEARCH) -> None:
+    """Raise Overloaded where a search would find no room, or wait too long for its turn."""
+    services.queue.check_room(queue, 1)
+    workers = sum(beacon.role == SEARCH for beacon in services.beacons.live())
+    threads = services.settings.search_threads * max(1, workers)
+    services.pace.check(threads, services.settings.search_wait_s)
+
+
 def _enqueue(services: Services, search: Search, job_id: str) -> None:
     """Store the query, record the job, then hand it to the queue; a failure leaves nothing."""
     # Threads of their own wait for strangers' servers: no search stands behind a slow URL.
     queue, task = (FETCH, FETCH_TASK) if search.options.urls() else (SEARCH, SEARCH_TASK)
-    services.queue.check_room(queue, 1)
+    _check_load(services, queue)
     try:
         for number, file in enumerate(search.files):
             services.images.put(query_key(job_id, number), file.content)

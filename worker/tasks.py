@@ -220,4 +220,5 @@ def run_search(base: Base, pipeline: SearchPipeline, job_id: str) -> None:
         lambda job: pipeline.run(job).model_dump(mode="json", exclude_unset=True),
     )
     if result is not None:
+        base.pace.note(time.monotonic() - started)
         log.info("%d matches in %.3f s", len(result["matches"]), time.monotonic() - started)

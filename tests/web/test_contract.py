@@ -16,6 +16,7 @@ from common.catalogue import ImageRecord
 from common.jobs import Job
 from common.redis import Client
 from common.services import Services
+from tests.web.conftest import light
 
 PAGES = {"page"}
 """Blueprints that are no part of the interface: what browsers show to people."""

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -89,18 +90,20 @@ def test_health_answers_while_clients_wait_send_slowly_or_say_nothing(
     poll = head(port, "GET", "/api/v1/jobs/job?wait=30")
     form = "Content-Type: multipart/form-data; boundary=x"
     upload = head(port, "POST", "/api/v1/images", form, "Content-Length: 1000000")
-    held = [
-        *(connected(port, poll) for _ in range(PLACES + 60)),
-        *(connected(port, upload + b"--x\r\n") for _ in range(RECEIVING)),
-        *(connected(port, b"GET / HT") for _ in range(4)),
+    wanted = [
+        *[poll] * (PLACES + 60),
+        *[upload + b"--x\r\n"] * RECEIVING,
+        *[b"GET / HT"] * 4,
     ]
-    alive(port)
-    one_more = connected(port, upload.replace(b"Host", b"Connection: close\r\nHost") + b"--x\r\n")
-    one_more.settimeout(20)
-    error = body_of(one_more)["error"]
+    with ExitStack() as held:
+        for content in wanted:
+            held.enter_context(connected(port, content))
+        alive(port)
+        last = upload.replace(b"Host", b"Connection: close\r\nHost") + b"--x\r\n"
+        one_more = held.enter_context(connected(port, last))
+        one_more.settimeout(20)
+        error = body_of(one_more)["error"]
     assert isinstance(error, dict) and error["code"] == "overloaded"
-    for connection in [*held, one_more]:
-        connection.close()
 
 
 @pytest.mark.parametrize(

@@ -83,9 +83,10 @@ def _each_awaited(
 class Needle:
     """A Needle service at `base_url`. Usable as a context manager, and by several threads.
 
-    `key` is an API key, where the service wants one. `timeout_s` bounds the wait for each answer. While the service says that it is busy (429, 503),
-    a call is retried for `patience_s`, with growing pauses. Every method raises NeedleApiError
-    (the service refused), NeedleUnreachable (no answer), and OSError (a file of one's own cannot
+    `key` is an API key, where the service wants one. `timeout_s` bounds the wait for each answer.
+    While the service says that it is busy (429, 503), a call is retried for `patience_s`, with
+    growing pauses. Every method raises NeedleApiError (the service refused), NeedleUnreachable (no
+    answer), and OSError (a file of one's own cannot
     be read). The methods are described in `needle.operations` and `needle.listings`.
     """
 

@@ -1,4 +1,4 @@
-"""`needle keys`: the keys of the service on this machine; it needs the service's code, like `up`."""
+"""`needle keys`: the keys of this machine's service; it needs the service's code, as `up` does."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ needle keys revoke laptop
 def keys(words: tuple[str, ...]) -> int:
     """Make, list and revoke the API keys of this machine's service, in its data folder.
 
-    A key is printed once, when it is made. Its scope is `read` (search and look), `write` (post and
-    delete images, too) or `admin` (collections, too). The service heeds every change at once. Clients
-    send it as `Authorization: Bearer KEY`; this command line takes it from NEEDLE_KEY.
+    A key is printed once, when it is made. Its scope is `read` (search and look), `write` (post
+    and delete images, too) or `admin` (collections, too). The service heeds every change at once.
+    Clients send it as `Authorization: Bearer KEY`; this command line takes it from NEEDLE_KEY.
     """
     try:
         # By name: of the client's code nothing depends on the service's.

@@ -84,7 +84,9 @@ def test_it_starts_indexes_and_finds(url: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("role", ["index", "search"])
 @pytest.mark.parametrize(
-    "setting", [{"NEEDLE_MODELS": "standard"}, {"NEEDLE_DETECTOR": "n"}], ids=lambda s: next(iter(s))
+    "setting",
+    [{"NEEDLE_MODELS": "standard"}, {"NEEDLE_DETECTOR": "n"}],
+    ids=lambda s: next(iter(s)),
 )
 def test_models_that_need_torch_end_the_start_with_the_command_that_installs_it(
     setting: dict[str, str], role: str, redis_url: str, tmp_path: Path

@@ -23,7 +23,8 @@ from web.rates import Rates
 audit = logging.getLogger("needle.audit")
 routes = Blueprint("access", __name__)
 COOKIE = "needle_key"
-OPEN = frozenset({"/", "/livez", "/readyz", "/docs", "/openapi.json", "/session"})
+HEALTH = frozenset({"/livez", "/readyz"})
+OPEN = HEALTH | frozenset({"/", "/docs", "/openapi.json", "/session"})
 COOKIE_S = 365 * 86_400
 
 
@@ -53,9 +54,9 @@ def install(app: Flask, settings: Settings, rates: Rates) -> None:
     @app.before_request
     def check() -> None:
         g.key = None
-        own = _is_loopback(request.remote_addr or "")
+        own = request.remote_addr is None or _is_loopback(request.remote_addr)
         wanted = settings.keys != "off" and (always or bool(keys.every()))
-        if not wanted and own:
+        if request.path in HEALTH or (not wanted and own):
             return
         given = given_key()
         found = keys.find(given) if given else None

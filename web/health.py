@@ -39,14 +39,17 @@ def readyz() -> Response:
     workers = {role: sum(beacon.role == role for beacon in live) for role in ROLES}
     encoders = sorted({str(beacon.models["encoder"]) for beacon in live})
     ready = all(workers.values()) and len(encoders) == 1
+    status = "ready" if ready else "starting"
+    more = {}
+    if len(encoders) > 1:
+        fault = EncoderMismatch(f"The workers have different encoders: {' and '.join(encoders)}.")
+        status, more = "unavailable", {"error": answers.Problem.model_validate(fault.as_dict())}
     state = answers.Readiness(
-        status="ready" if ready else "starting",
+        status=status,
         redis=True,
         workers=workers,
         queues=waiting,
         models=None if models is None else answers.Models.model_validate(models),
+        **more,
     )
-    if len(encoders) > 1:
-        fault = EncoderMismatch(f"The workers have different encoders: {' and '.join(encoders)}.")
-        state.status, state.error = "unavailable", answers.Problem.model_validate(fault.as_dict())
     return respond(state, 200 if ready else 503)

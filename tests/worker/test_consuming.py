@@ -47,10 +47,13 @@ def hold(job_id, key=None):
         time.sleep(0.05)
     redis.incr("ended")
 
+def search(job_id):
+    redis.incr("searched")
+
 for app in apps.values():
     app.task(name={COMMIT_TASK!r}, shared=False)(hold)
     app.task(name={FETCH_TASK!r}, shared=False)(hold)
-    app.task(name={SEARCH_TASK!r}, shared=False)(lambda job_id: redis.incr("searched"))
+    app.task(name={SEARCH_TASK!r}, shared=False)(search)
 consuming.consume_in_threads(apps, threads, "r", "WARNING")
 """
 

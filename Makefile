@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos fresh lint type browser chromium bench train evaluate eval lock lock-check clean
+.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos fresh lint type browser chromium bench acceptance train evaluate eval lock lock-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -54,18 +54,23 @@ lint: setup-dev ## ruff
 type: setup-dev ## mypy, strict
 	@$(PY) -m mypy
 
-bench: ALL := 1
-bench: setup ## the acceptance figures, over HTTP, on the development photos (ARGS="--shared DIR")
-	@exec $(PY) -m lab.bench.acceptance $(ARGS)
-
 SHARED ?= ../shared
-train: setup-dev ## train the pack that ships, hours on a CPU (ARGS="encoder", "detector", "kinds", "all")
-	@exec $(PY) -m lab.training $(or $(ARGS),all) --data $(SHARED)/data/train --teacher $(SHARED)/weights/yolov5n.safetensors
+bench: setup-dev ## photos a second, memory, disk, beside a plain pipeline (ARGS="--cap avx2 --baseline DIR")
+	@exec $(PY) -m lab.bench --shared $(SHARED) $(ARGS)
+
+acceptance: ALL := 1
+acceptance: setup ## does it find things, through a kill and a restart? On the development photos
+	@exec $(PY) -m lab.bench.acceptance --shared $(SHARED) $(ARGS)
+
+TEACHERS = --teacher $(SHARED)/weights/yolov5n.safetensors --detector-teacher tests/models/crops/detector.safetensors
+train: setup-dev ## train the heads of the pack that ships (ARGS="bank", "things", "kinds", "detector", "export", "all")
+	@exec $(PY) -m lab.training $(or $(ARGS),all) --data $(SHARED)/data/train $(TEACHERS)
 
 evaluate: setup-dev ## what the shipped models find, beside references (SHARED=folder)
-	@$(PY) -m lab.evaluation encoders --shared $(SHARED) --encoder mini=models/mini/encoder --encoder kinds=models/mini/kinds.safetensors $(ARGS)
+	@$(PY) -m lab.evaluation encoders --shared $(SHARED) --encoder mini=models/mini $(ARGS)
 	@$(PY) -m lab.evaluation pack --shared $(SHARED) --models mini
-	@$(PY) -m lab.evaluation detector --shared $(SHARED) --weights models/mini/detector.safetensors
+	@$(PY) -m lab.evaluation detector --shared $(SHARED) --weights models/mini
+	@$(PY) -m lab.evaluation categories --archive $(SHARED)/data/train/caltech.tar
 	@$(PY) -m lab.evaluation speed --shared $(SHARED) --models mini
 
 eval: setup-dev ## the service on labelled photos: recall, boxes, doubt, cost (ARGS="--dev FOLDER --most-photos 60")
@@ -90,5 +95,5 @@ lock-check: ## does every lock have a package for each Python and machine? (need
 	    done; done; echo "$$lock: every package is there"; done
 
 clean: ## remove the demo's data, caches and .venv
-	rm -rf .venv .venv-cpu data/fresh data/demo data/demo-* data/samples data/eval .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-cpu data/fresh data/demo data/demo-* data/samples data/eval data/bench .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

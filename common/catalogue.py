@@ -19,6 +19,7 @@ from common.redis import Client, translated
 
 _COLLECTIONS = "needle:collections"
 _DELETING = "needle:deleting"
+_INDEXES = "needle:indexes"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,18 @@ class Collection:
     name: str
     encoder: str
     dim: int
+
+
+@dataclass(frozen=True)
+class IndexState:
+    """How far the index of a collection's regions reaches.
+
+    `pending` regions are compared one by one; 0 where all are, because they are few. `optimizing`
+    tells whether the engine is at work on it.
+    """
+
+    pending: int
+    optimizing: bool
 
 
 class Catalogue:
@@ -182,6 +195,17 @@ class Catalogue:
             pipe.exists(_records(name))
             return any(pipe.execute())
 
+    def tell_index(self, name: str, state: IndexState) -> None:
+        """Take down how far a collection's index reaches: only its owner knows."""
+        with translated():
+            self._redis.hset(_INDEXES, name, json.dumps(asdict(state)))
+
+    def index_state(self, name: str) -> IndexState | None:
+        """Return how far a collection's index reaches; None where nobody has told."""
+        with translated():
+            text = self._redis.hget(_INDEXES, name)
+        return IndexState(**json.loads(text)) if text else None
+
     def begin_deleting(self, name: str, job_id: str) -> str:
         """Mark a collection as being deleted and return the job that does, the first one named."""
         with translated():
@@ -204,6 +228,7 @@ class Catalogue:
         with translated():
             pipe = self._redis.pipeline(transaction=True)
             pipe.hdel(_COLLECTIONS, name)
+            pipe.hdel(_INDEXES, name)
             pipe.delete(*_keys(name))
             pipe.execute()
 

@@ -59,7 +59,12 @@ def thumbnail_key(collection: str, image_id: str) -> str:
 
 
 def regions_key(collection: str, image_id: str) -> str:
-    """Return the key of the JSON list of indexed regions."""
+    """Return the key of the list of indexed regions (`common.regions`)."""
+    return f"{image_folder(collection, image_id)}/regions.bin"
+
+
+def old_regions_key(collection: str, image_id: str) -> str:
+    """Return the key that the list had in an earlier version: as JSON, 100 bytes a region."""
     return f"{image_folder(collection, image_id)}/regions.json"
 
 

@@ -42,6 +42,7 @@ _TURNS = {
 }
 _ORIENTATION = 0x0112
 _PNG = b"\x89PNG\r\n\x1a\n"
+_STRIP_PX = 256
 
 # Needle applies its own pixel limit, from the header, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
@@ -154,9 +155,19 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
         return _stretched(image)
     if image.has_transparency_data:
-        canvas = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(canvas, image.convert("RGBA")).convert("RGB")
+        return _on_white(image)
     return image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    """Lay a picture on white, strip by strip: whole, a large one would take its size five times."""
+    canvas = Image.new("RGB", image.size)
+    for top in range(0, image.height, _STRIP_PX):
+        box = (0, top, image.width, min(top + _STRIP_PX, image.height))
+        strip = image.crop(box).convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        canvas.paste(Image.alpha_composite(white, strip).convert("RGB"), box)
+    return canvas
 
 
 def _stretched(image: Image.Image) -> Image.Image:
@@ -211,8 +222,11 @@ def crop(image: Image.Image, box: Box) -> Image.Image:
 
 def thumbnail(image: Image.Image, *, side_px: int = 320) -> bytes:
     """Return a JPEG whose longer side is at most `side_px` pixels."""
-    small = image.copy()
-    small.thumbnail((side_px, side_px), reducing_gap=2.0)
+    gain = min(1.0, side_px / max(image.size))
+    size = (max(1, round(image.width * gain)), max(1, round(image.height * gain)))
+    # Whole factors are averaged, which is quick; the rest is little.
+    how = Image.Resampling.HAMMING
+    small = image if gain == 1 else image.resize(size, how, reducing_gap=1.0)
     return jpeg(small, quality=82)
 
 

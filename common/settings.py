@@ -77,6 +77,11 @@ class Settings(BaseModel):
     regions_per_image: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="Most regions of an image; unset: the profile's"
     )
+    seconds_per_image: Annotated[float, Field(gt=0)] = Field(
+        6,
+        description="Longest that the networks should take for an image (seconds): on a device "
+        "that is slow for an encoder of crops, images have fewer regions than the profile's",
+    )
     tile_scales: str | None = Field(
         None,
         pattern=r"^(\d+(,\d+)*)?$",
@@ -93,6 +98,11 @@ class Settings(BaseModel):
     )
     tiles_per_image: Positive = Field(
         2000, description="Scales that would make more tiles of one image are left out"
+    )
+    decoded_bytes: Positive = Field(
+        512 * 2**20,
+        description="Pixels that the index worker holds decoded (bytes, 4 a pixel); "
+        "a larger image is held alone",
     )
     max_file_bytes: Positive = Field(64 * 2**20, description="Largest image (bytes)")
     max_request_bytes: Positive = Field(2**30, description="Largest request (bytes)")
@@ -115,7 +125,7 @@ class Settings(BaseModel):
         50_000, description="Collections of fewer regions are searched exactly"
     )
     zoom_images: Zoom = Field(
-        4, description="Images whose boxes a search fits at full resolution; 0 for none"
+        12, description="Images that a search looks at closely, pixel by pixel; 0 for none"
     )
     zoom_budget_ms: Positive = Field(
         400, description="Longest time that fitting may take in a search (milliseconds)"

@@ -263,10 +263,19 @@ class Image:
 
 
 @dataclass(frozen=True)
+class IndexState:
+    """How far the engine's index reaches: `pending` regions are compared one by one until then."""
+
+    pending: int
+    optimizing: bool
+
+
+@dataclass(frozen=True)
 class Collection:
     """A collection, the encoder that it is bound to and how many images it holds.
 
-    How many `regions` these have, and which job is `deleting` it, is told where one is created.
+    `index` is None until a worker has said how far it reaches. How many `regions` there are, and
+    which job is `deleting` it, is told where one is created.
     """
 
     name: str
@@ -275,10 +284,12 @@ class Collection:
     images: int
     regions: int | None = None
     deleting: str | None = None
+    index: IndexState | None = None
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Collection:
         """Read the JSON form."""
+        index = raw.get("index") or {}
         return cls(
             name=str(raw["name"]),
             encoder=str(raw.get("encoder") or ""),
@@ -286,4 +297,5 @@ class Collection:
             images=int(raw.get("images") or 0),
             regions=raw.get("regions"),
             deleting=raw.get("deleting"),
+            index=IndexState(int(index["pending"]), bool(index["optimizing"])) if index else None,
         )

@@ -14,8 +14,11 @@ from PIL import Image
 from worker.models.precision import resolve_precision
 
 REPO = Path(__file__).resolve().parents[1]
-MINI_ENCODER = REPO / "models" / "mini" / "encoder"
-MINI_KINDS = REPO / "models" / "mini" / "kinds.safetensors"
+MINI = REPO / "models" / "mini"
+"""The pack that ships: a network."""
+CROPS = REPO / "tests" / "models" / "crops"
+"""A pack of crops, for tests alone: a small CLIP tower and a small YOLOv5."""
+CROP_ENCODER, CROP_DETECTOR = CROPS / "encoder", CROPS / "detector.safetensors"
 
 CPU = torch.device("cpu")
 PRECISION = resolve_precision(os.environ.get("NEEDLE_PRECISION") or "auto", CPU)

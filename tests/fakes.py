@@ -10,6 +10,7 @@ from PIL import Image
 from common.errors import TextNotSupported
 from common.geometry import Box
 from worker.models.base import Detection, Embeddings
+from worker.models.kinds import KIND_SHARE
 
 
 class PixelEncoder:
@@ -35,6 +36,23 @@ class PixelEncoder:
     def encode_texts(self, texts: Sequence[str]) -> Embeddings:
         """Raise TextNotSupported: pixels know no words."""
         raise TextNotSupported("The fake encoder has no text side")
+
+
+class KindsEncoder(PixelEncoder):
+    """Pixels, and behind them the mean colour: what has the same is of the same kind."""
+
+    id = "pixels-8x8+colour"
+    dim = PixelEncoder.dim + 3
+    kind_dim = 3
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
+        """Return float32 embeddings, shape (N, 195), L2 norm 1."""
+        things = PixelEncoder().encode_images(images)
+        means = [np.asarray(image.convert("RGB"), np.float32).mean((0, 1)) for image in images]
+        kinds = np.array(means, np.float32).reshape(-1, 3) - 127.5
+        kinds /= np.maximum(np.linalg.norm(kinds, axis=1, keepdims=True), 1e-6)
+        shares = np.sqrt(np.float32(1 - KIND_SHARE)), np.sqrt(np.float32(KIND_SHARE))
+        return np.concatenate((things * shares[0], kinds * shares[1]), axis=1)
 
 
 class FixedDetector:

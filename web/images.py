@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Blueprint, Response
 from pydantic import TypeAdapter
 
@@ -9,8 +11,9 @@ from common.catalogue import ImageRecord
 from common.contract import answers
 from common.contract.parameters import Deletion, ImagesPage, InCollection
 from common.contract.requests import IndexFields, UrlsRequest
-from common.errors import BadRequest
-from common.images import regions_key
+from common.errors import BadRequest, NotFound
+from common.images import old_regions_key, regions_key
+from common.regions import ListedRegion, RegionList
 from common.vectors import filters
 from web import idempotency, shown
 from web.ingest import ingest_files, ingest_urls
@@ -104,5 +107,13 @@ def regions_of(record: ImageRecord) -> list[answers.FoundRegion]:
     """Return an image's regions, none while it waits to be indexed."""
     if record.indexed_at is None:
         return []
-    key = regions_key(record.collection, record.image_id)
-    return _REGIONS.validate_json(services().images.open(key))
+    images, name = services().images, record.image_id
+    try:
+        kept = RegionList(images.open(regions_key(record.collection, name)))
+    except NotFound:  # written by an earlier version
+        return _REGIONS.validate_json(images.open(old_regions_key(record.collection, name)))
+    return [answers.FoundRegion.model_validate(_told(region)) for region in kept]
+
+
+def _told(region: ListedRegion) -> dict[str, Any]:
+    return {**vars(region), "box": region.box.as_list()}

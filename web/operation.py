@@ -24,7 +24,7 @@ from common.errors import BadRequest, UnsupportedMediaType
 JSON = "application/json"
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 ANYWHERE = (400, 401, 403, 421, 429, 503)
-"""Statuses of every call: a parameter that is not documented, who asks and how often, Redis away."""
+"""Statuses of every call: an undocumented parameter, who asks and how often, Redis away."""
 View = Callable[..., Response]
 Files = MultiDict[str, FileStorage]
 

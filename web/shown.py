@@ -71,11 +71,13 @@ def image_with_regions(
 
 def collection(found: Collection, catalogue: Catalogue) -> answers.Collection:
     """Return a collection as the list shows it."""
+    index = catalogue.index_state(found.name)
     return answers.Collection(
         name=found.name,
         encoder=found.encoder,
         dim=found.dim,
         images=catalogue.count(found.name),
+        index=None if index is None else answers.IndexState(**vars(index)),
     )
 
 

@@ -20,7 +20,9 @@ from common.queue import FETCH, INDEX, SEARCH, STORE, make_celery, release_deliv
 from common.settings import Settings
 from worker.consuming import consume_in_a_child, consume_in_threads
 from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexing, build_searching
+from worker.models.packs import check_pack
 from worker.tasks import register_index, register_search
+from worker.tending import Tender
 
 log = logging.getLogger("worker")
 
@@ -43,6 +45,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_level)
+        check_pack(settings)  # before anything is started that would have to end again
         return _run_index(settings) if role == INDEX_ROLE else _run_search(settings)
     except NeedleError as error:
         logging.basicConfig()
@@ -80,6 +83,8 @@ def _run_search(settings: Settings) -> int:
     base = Base.build(settings)
     writer = base.writer()
     pipeline = build_searching(base, writer)
+    tender = Tender(writer.store, writer.words, base.catalogue, settings.exact_below)
+    tender.start()
     settle()
     threads = {SEARCH: settings.search_threads, STORE: STORE_THREADS, FETCH: FETCH_THREADS}
     apps = {queue: make_celery(settings) for queue in threads}
@@ -88,6 +93,7 @@ def _run_search(settings: Settings) -> int:
     _take_up(base, threads)
     log.info("the search worker takes tasks")
     consume_in_threads(apps, threads, SEARCH_ROLE, settings.log_level)
+    tender.stop()
     writer.store.close()
     return 0
 

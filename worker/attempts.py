@@ -9,11 +9,14 @@ before they are made; a chunk that has died too often goes on image by image.
 from __future__ import annotations
 
 import logging
+import math
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from celery.exceptions import Reject
@@ -39,6 +42,7 @@ ATTEMPTS_PER_ITEM = 2
 """An item that ends its process this often alone is failed."""
 PAUSE_S = 3.0
 """Wait before a task whose store or broker is away goes back to the queue."""
+_FAILED = "Indexing it failed."
 TASK_ERRORS = (Transient, SoftTimeLimitExceeded)
 """Not the images' fault, or not to be tried again within the same task."""
 
@@ -122,6 +126,33 @@ def failure(error: Exception, otherwise: str) -> NeedleError:
     return error if isinstance(error, NeedleError) else Unforeseen(otherwise)
 
 
+class Part(Protocol):
+    """Items that were run together, and what stopped them, if anything did."""
+
+    @property
+    def items(self) -> Sequence[Item]:
+        """Those that need no other run, unless there is an error."""
+        ...
+
+    @property
+    def error(self) -> Exception | None:
+        """What all of them are tried again for, each alone."""
+        ...
+
+
+Indexes = Generator[int, None, None]
+Run = Callable[[Sequence[Item], Callable[[], bool]], Generator[Part, None, None]]
+"""Runs items part by part, for as long as the function that it is given says."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How many items of a chunk were run, and the indexes of those for which the time was up."""
+
+    count: int
+    left: Sequence[int]
+
+
 @dataclass(frozen=True)
 class RunningJob:
     """A job whose items end as they are worked on."""
@@ -143,15 +174,9 @@ class RunningJob:
         """
         try:
             run(whole)
-        except EncoderMismatch as error:
-            self.jobs.fail(self.job_id, error.code, error.message)
-        except TASK_ERRORS:
-            raise
-        except Exception as exc:
+        except Exception as error:
             parts = alone(whole)
-            log.exception("a batch of %d images failed", len(parts))
-            if len(parts) == 1:
-                self._fail(parts[0][0], failure(exc, otherwise))
+            if self._is_of_one(error, [item for item, _ in parts], otherwise):
                 return
             for _, part in parts:
                 self.whole_or_alone(run, part, alone, otherwise)
@@ -160,41 +185,94 @@ class RunningJob:
         self,
         attempts: Attempts,
         indexes: Sequence[int],
-        run: Callable[[Sequence[Item]], None],
+        run: Run,
         *,
-        batch_size: int,
-    ) -> int:
-        """Run those of the job's items that have not ended, in batches; return how many there were.
+        enough_s: float = math.inf,
+    ) -> Ran:
+        """Run those of the job's items that have not ended.
 
-        A job that ends meanwhile, cancelled or failed, stops between batches. A chunk that has
-        ended its process too often goes item by item, and the item that does so alone fails.
+        A job that ends meanwhile, cancelled or failed, stops between parts; after `enough_s` no
+        part but the first is begun, and what is left is told. A chunk that has ended its process
+        too often goes item by item, and the item that does so alone fails.
         """
+        started = time.monotonic()
+        done: set[int] = set()
+
+        def more() -> bool:
+            in_time = not done or time.monotonic() - started < enough_s
+            return in_time and self.jobs.is_open(self.job_id)
+
         picked = self.jobs.pick(self.job_id, indexes)
         items = [item for item in picked if item.status is ItemStatus.QUEUED]
         key = chunk_key(self.job_id, indexes[0])
         if attempts.begin(key) <= TRUSTED_ATTEMPTS:
-            starts = range(0, len(items), batch_size)
-            self._run_batches([items[start : start + batch_size] for start in starts], run)
+            running = self._run_parts(items, run, more)
         else:
             log.warning("the chunk has ended its process %d times", TRUSTED_ATTEMPTS)
-            for item in items:
-                if attempts.suspect(key, item.index) > ATTEMPTS_PER_ITEM:
-                    crashed = "The worker's process ended each time it read this image."
-                    self._fail(item, WorkerCrashed(crashed))
-                else:
-                    self._run_batches([[item]], run)
+            running = self._run_singly(items, run, more, partial(attempts.suspect, key))
+        with closing(running):
+            for index in running:
+                done.add(index)
         attempts.forget(key)
-        return len(items)
+        left = [item.index for item in items if item.index not in done]
+        return Ran(len(items) - len(left), left if self.jobs.is_open(self.job_id) else [])
 
-    def _run_batches(
-        self, batches: Sequence[Sequence[Item]], run: Callable[[Sequence[Item]], None]
-    ) -> None:
-        for batch in batches:
+    def _run_parts(self, items: Sequence[Item], run: Run, more: Callable[[], bool]) -> Indexes:
+        """Run the items; yield the indexes of those that need no other run, as they come."""
+        with closing(run(items, more)) as parts:
+            for part in parts:
+                if part.error is not None:
+                    self._try_again(part, run)
+                yield from (item.index for item in part.items)
+
+    def _try_again(self, part: Part, run: Run) -> None:
+        """Do with the items of a part that failed what becomes of them: each alone, once more."""
+        assert part.error is not None
+        if self._is_of_one(part.error, part.items, _FAILED):
+            return
+        for item in part.items:
             if not self.jobs.is_open(self.job_id):
                 return
-            self.whole_or_alone(
-                run, batch, lambda items: [(item, [item]) for item in items], "Indexing it failed."
-            )
+            with closing(run([item], lambda: True)) as parts:
+                for single in parts:
+                    if single.error is not None:
+                        self._is_of_one(single.error, single.items, _FAILED)
+
+    def _run_singly(
+        self,
+        items: Sequence[Item],
+        run: Run,
+        more: Callable[[], bool],
+        suspect: Callable[[int], int],
+    ) -> Indexes:
+        """Run item by item; yield the indexes of those that need no other run, as they come."""
+        for item in items:
+            if not more():
+                return
+            if suspect(item.index) > ATTEMPTS_PER_ITEM:
+                crashed = "The worker's process ended each time it read this image."
+                self._fail(item, WorkerCrashed(crashed))
+                yield item.index
+            else:
+                yield from self._run_parts([item], run, lambda: True)
+
+    def _is_of_one(self, error: Exception, items: Sequence[Item], otherwise: str) -> bool:
+        """Tell what an error of items that ran together means; False: that each is to run alone.
+
+        Of one item alone it is the item's end, of another encoder's collection the whole job's.
+        Raises TASK_ERRORS.
+        """
+        if isinstance(error, TASK_ERRORS):
+            raise error
+        if isinstance(error, EncoderMismatch):
+            self.jobs.fail(self.job_id, error.code, error.message)
+            return True
+        log.error("a batch of %d images failed", len(items), exc_info=error)
+        if len(items) > 1:
+            return False
+        for item in items:
+            self._fail(item, failure(error, otherwise))
+        return True
 
     def _fail(self, item: Item, error: NeedleError) -> None:
         self.jobs.finish_items(self.job_id, [item.failed(error)])

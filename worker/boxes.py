@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from common.geometry import Box
 
+TOGETHER = 128
+"""Boxes that are compared at a time."""
 Corners = NDArray[np.float64]
 """Rows of x1, y1, x2, y2 in pixels, shape (N, 4)."""
 
@@ -26,13 +28,44 @@ def largest_overlaps(boxes: Corners, others: Corners) -> NDArray[np.float64]:
     """Return each box's largest IoU with any of the others, (N,); 0 where there are none."""
     if not len(others):
         return np.zeros(len(boxes))
+    largest: NDArray[np.float64] = overlaps(boxes, others).max(axis=1)
+    return largest
+
+
+def overlaps(boxes: Corners, others: Corners) -> NDArray[np.float64]:
+    """Return each box's IoU with each of the others, (N, M)."""
     a, b = boxes.T[:, :, None], others.T[:, None, :]
     width = np.minimum(a[2], b[2]) - np.maximum(a[0], b[0])
     height = np.minimum(a[3], b[3]) - np.maximum(a[1], b[1])
     shared = np.clip(width, 0, None) * np.clip(height, 0, None)
-    areas = (a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1])
-    largest: NDArray[np.float64] = (shared / np.maximum(areas - shared, 1e-9)).max(axis=1)
-    return largest
+    areas = _areas(boxes)[:, None] + _areas(others)
+    found: NDArray[np.float64] = shared / np.maximum(areas - shared, 1e-9)
+    return found
+
+
+def overlapping(boxes: Corners, others: Corners, least_iou: float) -> NDArray[np.bool_]:
+    """Tell which boxes overlap any of the others by an IoU of at least `least_iou` (above 0), (N,).
+
+    Boxes that overlap so much are about as large: only such are compared.
+    """
+    found = np.zeros(len(boxes), bool)
+    areas, their_areas = _areas(boxes), _areas(others)
+    order = np.argsort(their_areas)
+    others, their_areas = others[order], their_areas[order]
+    sizes, which = np.unique(areas, return_inverse=True)
+    # A little more than may be needed, for what rounding does to a quotient.
+    first = np.searchsorted(their_areas, sizes * least_iou * (1 - 1e-9))
+    last = np.searchsorted(their_areas, sizes / least_iou * (1 + 1e-9), side="right")
+    for n in np.flatnonzero(last > first):
+        rows = np.flatnonzero(which == n)
+        near = others[first[n] : last[n]]
+        found[rows] = largest_overlaps(boxes[rows], near) >= least_iou
+    return found
+
+
+def _areas(boxes: Corners) -> NDArray[np.float64]:
+    areas: NDArray[np.float64] = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    return areas
 
 
 def clear_of(box: Box, others: Iterable[Box], same_iou: float) -> bool:
@@ -47,11 +80,21 @@ def apart(boxes: Corners, same_iou: float, *, equal_is_same: bool) -> list[int]:
     `equal_is_same`. They come in the order of their merit: of two the first stays.
     """
     kept: list[int] = []
-    for row in range(len(boxes)):
-        overlap = float(largest_overlaps(boxes[row : row + 1], boxes[kept])[0])
-        if overlap < same_iou or (overlap == same_iou and not equal_is_same):
-            kept.append(row)
+    for start in range(0, len(boxes), TOGETHER):
+        part = boxes[start : start + TOGETHER]
+        rows = np.flatnonzero(~_same(overlaps(part, boxes[kept]), same_iou, equal_is_same).any(1))
+        among = _same(overlaps(part[rows], part[rows]), same_iou, equal_is_same)
+        lasting = np.ones(len(rows), bool)
+        for place in range(len(rows)):
+            if lasting[place]:
+                lasting[place + 1 :] &= ~among[place, place + 1 :]
+        kept += (rows[lasting] + start).tolist()
     return kept
+
+
+def _same(found: NDArray[np.float64], same_iou: float, equal_is_same: bool) -> NDArray[np.bool_]:
+    same: NDArray[np.bool_] = found >= same_iou if equal_is_same else found > same_iou
+    return same
 
 
 def spans(length: float, side: float, overlap: float) -> list[tuple[float, float]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from PIL import Image
 
@@ -14,8 +17,10 @@ from worker.indexing.committing import Committer, Writer
 from worker.indexing.describing import Describer
 from worker.indexing.handover import Forwarder
 from worker.indexing.loading import Loader
+from worker.indexing.means import Costs, Means
 from worker.indexing.pipeline import IndexPipeline
-from worker.indexing.seeing import seer_of
+from worker.indexing.profiles import PROFILES
+from worker.indexing.seeing import Seer, seer_of
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
 from worker.searching.candidates import CandidateFinder
@@ -32,6 +37,11 @@ from worker.searching.refining import Refiner
 from worker.searching.verifying import Verifier
 from worker.vectors.opening import open_engine
 from worker.vectors.stores import VectorStore, WordStore
+
+if TYPE_CHECKING:
+    from worker.models.packs import LoadedPack
+
+log = logging.getLogger(__name__)
 
 INDEX_ROLE, SEARCH_ROLE = "index", "search"
 ANSWER_TIMEOUT_S = 10.0
@@ -78,20 +88,48 @@ def build_indexing(base: Base) -> IndexPipeline:
     committer: Committer = (
         base.writer() if settings.qdrant_url else Forwarder(base.images, base.queue)
     )
-    base.beacons.light(INDEX_ROLE, pack.describe())
+    seer = _seer(base, pack)
     return IndexPipeline(
         loader=Loader(base.images, base.catalogue, base.fetcher, settings.max_image_pixels),
         describer=Describer(vocabulary),
-        seer=seer_of(pack.encoder, pack.detector, settings),
+        seer=seer,
         committer=committer,
         jobs=base.jobs,
+        threads=settings.threads or len(os.sched_getaffinity(0)),
+        most_bytes=settings.decoded_bytes,
     )
+
+
+def _seer(base: Base, pack: LoadedPack) -> Seer:
+    """Time the networks, say what that means for images, and light the beacon of the index role."""
+    settings = base.settings
+    costs = Costs.measured(pack.encoder, pack.detector)
+    before = Means.told(base.beacons.models(), pack.describe())
+    means = Means.of(settings.seconds_per_image, costs, before)
+    seer = seer_of(pack.encoder, pack.detector, settings, means)
+    regions = {name: seer.profile(name).budget for name in PROFILES}
+    seconds = {name: round(seer.seconds(name, costs), 3) for name in PROFILES}
+    for name, profile in PROFILES.items():
+        fewer = f", not {profile.budget}: more would take too long" * (
+            regions[name] < profile.budget and settings.regions_per_image is None
+        )
+        log.info(
+            "%s: at most %d regions an image%s; the networks take about %.2f s",
+            name, regions[name], fewer, seconds[name],
+        )  # fmt: skip
+    more = {
+        "means": means.as_dict(),
+        "profile": settings.profile,
+        "regions_per_image": regions,
+        "seconds_per_image": seconds,
+    }
+    base.beacons.light(INDEX_ROLE, {**pack.describe(), **more})
+    return seer
 
 
 def build_searching(base: Base, writer: Writer) -> SearchPipeline:
     """Load the models of the search role and light its beacon. Raises NeedleError."""
     from worker.models.packs import load_detector, load_pack
-    from worker.models.with_kinds import things_alone
 
     settings = base.settings
     encoder = (pack := load_pack(settings, with_detector=False)).encoder
@@ -115,7 +153,7 @@ def build_searching(base: Base, writer: Writer) -> SearchPipeline:
         ),
         refiner=Refiner(
             nearest,
-            things_alone(encoder),
+            encoder,
             base.images,
             most_pixels,
             budget_s=settings.zoom_budget_ms / 1000,

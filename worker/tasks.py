@@ -131,7 +131,10 @@ def register_search(
 
 
 def run_index(base: Base, pipeline: IndexPipeline, job_id: str, indexes: Sequence[int]) -> None:
-    """Index the items of a chunk that have not ended. Raises TASK_ERRORS."""
+    """Index the items of a chunk that have not ended. Raises TASK_ERRORS.
+
+    What cannot be begun in half of a task's time goes back to the queue as a task of its own.
+    """
     started = time.monotonic()
     if not base.jobs.start(job_id):
         log.info("the job has ended or is gone")
@@ -141,13 +144,17 @@ def run_index(base: Base, pipeline: IndexPipeline, job_id: str, indexes: Sequenc
     except IncompatibleJob as error:
         base.jobs.fail(job_id, error.code, error.message)
         return
-    count = RunningJob(base.jobs, job_id).run_chunk(
+    ran = RunningJob(base.jobs, job_id).run_chunk(
         base.attempts,
         indexes,
-        lambda items: pipeline.run(items, options),
-        batch_size=options.batch_size,
+        lambda items, more: pipeline.run(items, options, more),
+        enough_s=base.settings.task_time_limit_s / 2,
     )
-    log.info("%d images in %.2f s", count, time.monotonic() - started)
+    log.info("%d images in %.2f s", ran.count, time.monotonic() - started)
+    if ran.left:
+        log.info("%d images are left for another task", len(ran.left))
+        payload = {"job_id": job_id, "first": ran.left[0], "last": indexes[-1]}
+        base.queue.submit(INDEX_TASK, INDEX, payload)
 
 
 def run_commit(writer: Writer, key: str) -> bool:

@@ -20,8 +20,10 @@ def main() -> int:
     started = time.monotonic()
     made = generate(options.folder, seed=options.seed, scenes=options.scenes, progress=_show)
     seconds = time.monotonic() - started
-    print(f"{len(made.photos)} photos, {len(made.queries)} queries in {options.folder}"
-          f" ({seconds:.1f} s)")
+    print(
+        f"{len(made.photos)} photos, {len(made.queries)} queries in {options.folder}"
+        f" ({seconds:.1f} s)"
+    )
     return 0
 
 

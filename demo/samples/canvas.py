@@ -127,16 +127,28 @@ def curve(points: Sequence[Point], steps: int = 10, closed: bool = True) -> list
     parts = []
     for a, b, c, d in zip(knots[:-3], knots[1:-2], knots[2:-1], knots[3:], strict=True):
         parts.append(
-            0.5 * (2 * b + (c - a) * t + (2 * a - 5 * b + 4 * c - d) * t**2
-                   + (3 * b - a - 3 * c + d) * t**3)
+            0.5
+            * (
+                2 * b
+                + (c - a) * t
+                + (2 * a - 5 * b + 4 * c - d) * t**2
+                + (3 * b - a - 3 * c + d) * t**3
+            )
         )
     if not closed:
         parts.append(knots[-1:])
     return [(float(x), float(y)) for x, y in np.concatenate(parts)]
 
 
-def star(x: float, y: float, outer: float, inner: float, points: int, ratio: float = 1.0,
-         turn: float = -0.25) -> list[Point]:
+def star(
+    x: float,
+    y: float,
+    outer: float,
+    inner: float,
+    points: int,
+    ratio: float = 1.0,
+    turn: float = -0.25,
+) -> list[Point]:
     """A star's outline; radii are shares of the width, ``ratio`` is the sheet's."""
     angles = (np.arange(points * 2) / (points * 2) + turn) * 2 * np.pi
     radii = np.where(np.arange(points * 2) % 2, inner, outer)
@@ -150,8 +162,12 @@ def over(ground: Image.Image, picture: Image.Image, at: tuple[int, int]) -> None
         ground.paste(picture, at, picture)
         return
     left, top = max(at[0], 0), max(at[1], 0)
-    cut = (left - at[0], top - at[1], min(picture.width, ground.width - at[0]),
-           min(picture.height, ground.height - at[1]))
+    cut = (
+        left - at[0],
+        top - at[1],
+        min(picture.width, ground.width - at[0]),
+        min(picture.height, ground.height - at[1]),
+    )
     if cut[0] < cut[2] and cut[1] < cut[3]:
         ground.alpha_composite(picture, (left, top), (cut[0], cut[1], cut[2], cut[3]))
 

@@ -87,9 +87,7 @@ def turned(colour: RGB, turns: float) -> RGB:
 
 def mix(one: RGB, other: RGB, share: float) -> RGB:
     """Between two colours: 0 is the first, 1 the other."""
-    red, green, blue = (
-        round(a + (b - a) * share) for a, b in zip(one, other, strict=True)
-    )
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 

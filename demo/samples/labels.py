@@ -28,18 +28,25 @@ def label(rng: np.random.Generator, size: Size, ink: Palette) -> Image.Image:
 
 
 def _name(
-    rng: np.random.Generator, pen: Pen, text: str, colour: RGB,
-    box: tuple[float, float, float, float], edge: RGB | None = None,
+    rng: np.random.Generator,
+    pen: Pen,
+    text: str,
+    colour: RGB,
+    box: tuple[float, float, float, float],
+    edge: RGB | None = None,
 ) -> None:
     """The brand, in a random style, as large as the box allows."""
     x1, y1, x2, y2 = box
     sign = lettering.styled(rng, text, colour, edge)
     room = (x2 - x1) * pen.wide / max((y2 - y1) * pen.high, 1)
     if sign.width / sign.height > room:
-        pen.stamp(sign, x1, max(y1, (y1 + y2) / 2 - 0.5 * 1.5 * (x2 - x1) * pen.ratio
-                                * sign.height / sign.width), x2,
-                  min(y2, (y1 + y2) / 2 + 0.5 * 1.5 * (x2 - x1) * pen.ratio
-                      * sign.height / sign.width))
+        pen.stamp(
+            sign,
+            x1,
+            max(y1, (y1 + y2) / 2 - 0.5 * 1.5 * (x2 - x1) * pen.ratio * sign.height / sign.width),
+            x2,
+            min(y2, (y1 + y2) / 2 + 0.5 * 1.5 * (x2 - x1) * pen.ratio * sign.height / sign.width),
+        )
     else:
         pen.fit(sign, x1, y1, x2, y2)
 

@@ -31,10 +31,12 @@ def _mountain(pen: Pen, ink: Palette) -> None:
 
 
 def _leaf(pen: Pen, ink: Palette) -> None:
-    pen.blob([(0.12, 0.9), (0.1, 0.45), (0.4, 0.12), (0.92, 0.06), (0.88, 0.55), (0.5, 0.85)],
-             ink.base)
-    pen.blob([(0.12, 0.9), (0.42, 0.5), (0.92, 0.06), (0.88, 0.55), (0.5, 0.85)],
-             darker(ink.base, 0.2))
+    pen.blob(
+        [(0.12, 0.9), (0.1, 0.45), (0.4, 0.12), (0.92, 0.06), (0.88, 0.55), (0.5, 0.85)], ink.base
+    )
+    pen.blob(
+        [(0.12, 0.9), (0.42, 0.5), (0.92, 0.06), (0.88, 0.55), (0.5, 0.85)], darker(ink.base, 0.2)
+    )
     pen.line([(0.04, 0.98), (0.45, 0.5), (0.85, 0.13)], ink.light, 0.025)
     for start in (0.25, 0.4, 0.55):
         pen.line([(start, 1 - start * 1.12), (start + 0.28, 0.92 - start)], ink.light, 0.015)
@@ -43,8 +45,10 @@ def _leaf(pen: Pen, ink: Palette) -> None:
 
 def _fish(pen: Pen, ink: Palette) -> None:
     pen.polygon([(0.72, 0.5), (1, 0.22), (0.94, 0.5), (1, 0.78)], ink.second)
-    pen.blob([(0.02, 0.52), (0.25, 0.27), (0.55, 0.25), (0.82, 0.5), (0.55, 0.75), (0.25, 0.75)],
-             ink.base)
+    pen.blob(
+        [(0.02, 0.52), (0.25, 0.27), (0.55, 0.25), (0.82, 0.5), (0.55, 0.75), (0.25, 0.75)],
+        ink.base,
+    )
     pen.polygon([(0.4, 0.27), (0.62, 0.08), (0.66, 0.34)], ink.second)
     for x in (0.38, 0.5, 0.62):
         pen.line([(x, 0.34), (x + 0.05, 0.5), (x, 0.66)], ink.accent, 0.04)
@@ -59,8 +63,9 @@ def _cup(pen: Pen, ink: Palette) -> None:
     pen.oval(0.45, 0.43, 0.32, 0.07, darker(ink.base, 0.5))
     pen.oval(0.45, 0.95, 0.45, 0.04, ink.second)
     for x in (0.3, 0.45, 0.6):
-        pen.line([(x, 0.33), (x + 0.05, 0.24), (x - 0.03, 0.16), (x + 0.03, 0.06)], ink.accent,
-                 0.035)
+        pen.line(
+            [(x, 0.33), (x + 0.05, 0.24), (x - 0.03, 0.16), (x + 0.03, 0.06)], ink.accent, 0.035
+        )
 
 
 def _flower(pen: Pen, ink: Palette) -> None:
@@ -85,8 +90,10 @@ def _citrus(pen: Pen, ink: Palette) -> None:
     pen.disc(0.5, 0.5, 0.49, ink.base)
     pen.disc(0.5, 0.5, 0.42, ink.light)
     for angle in np.arange(8) * np.pi / 4:
-        wedge = [(0.5 + r * np.cos(angle + a), 0.5 + r * np.sin(angle + a))
-                 for r, a in ((0.05, 0.39), (0.36, 0.08), (0.39, 0.39), (0.36, 0.7))]
+        wedge = [
+            (0.5 + r * np.cos(angle + a), 0.5 + r * np.sin(angle + a))
+            for r, a in ((0.05, 0.39), (0.36, 0.08), (0.39, 0.39), (0.36, 0.7))
+        ]
         pen.polygon(wedge, ink.accent)
 
 
@@ -95,8 +102,9 @@ def _boat(pen: Pen, ink: Palette) -> None:
     pen.polygon([(0.53, 0.14), (0.53, 0.66), (0.9, 0.66)], ink.accent)
     pen.line([(0.5, 0.02), (0.5, 0.75)], ink.dark, 0.03)
     pen.polygon([(0.05, 0.71), (0.95, 0.71), (0.78, 0.88), (0.2, 0.88)], ink.base)
-    pen.line([(x, 0.94 + 0.025 * (i % 2)) for i, x in enumerate(np.linspace(0, 1, 9))],
-             ink.second, 0.04)
+    pen.line(
+        [(x, 0.94 + 0.025 * (i % 2)) for i, x in enumerate(np.linspace(0, 1, 9))], ink.second, 0.04
+    )
 
 
 def _cactus(pen: Pen, ink: Palette) -> None:
@@ -113,8 +121,9 @@ def _cactus(pen: Pen, ink: Palette) -> None:
 
 def _mushroom(pen: Pen, ink: Palette) -> None:
     pen.blob([(0.38, 0.5), (0.62, 0.5), (0.68, 0.92), (0.5, 0.97), (0.32, 0.92)], ink.light)
-    pen.blob([(0.02, 0.52), (0.15, 0.2), (0.5, 0.04), (0.85, 0.2), (0.98, 0.52), (0.5, 0.6)],
-             ink.base)
+    pen.blob(
+        [(0.02, 0.52), (0.15, 0.2), (0.5, 0.04), (0.85, 0.2), (0.98, 0.52), (0.5, 0.6)], ink.base
+    )
     for x, y, r in ((0.3, 0.32, 0.08), (0.58, 0.2, 0.07), (0.76, 0.42, 0.06), (0.5, 0.45, 0.05)):
         pen.disc(x, y, r, ink.light)
 
@@ -191,8 +200,24 @@ def _bee(pen: Pen, ink: Palette) -> None:
 
 
 MOTIFS: tuple[Motif, ...] = (
-    _sun, _mountain, _leaf, _fish, _cup, _flower, _berries, _citrus, _boat, _cactus, _mushroom,
-    _rocket, _cat, _crown, _tree, _moon, _anchor, _bee,
+    _sun,
+    _mountain,
+    _leaf,
+    _fish,
+    _cup,
+    _flower,
+    _berries,
+    _citrus,
+    _boat,
+    _cactus,
+    _mushroom,
+    _rocket,
+    _cat,
+    _crown,
+    _tree,
+    _moon,
+    _anchor,
+    _bee,
 )
 
 

@@ -107,8 +107,15 @@ def botany(rng: np.random.Generator, size: Size, ink: Palette) -> Image.Image:
             for side in (-1, 1):
                 reach = 0.15 * (1.15 - step) * side
                 tip = (at_x + reach, at_y - 0.07)
-                pen.blob([(at_x, at_y), (at_x + reach * 0.5, at_y - 0.075), tip,
-                          (at_x + reach * 0.6, at_y - 0.01)], leaf)
+                pen.blob(
+                    [
+                        (at_x, at_y),
+                        (at_x + reach * 0.5, at_y - 0.075),
+                        tip,
+                        (at_x + reach * 0.6, at_y - 0.01),
+                    ],
+                    leaf,
+                )
         bloom = motif(rng, ink, (64, 64))
         pen.fit(bloom, x + lean - 0.1, top - 0.1, x + lean + 0.1, top + 0.08)
     return pen.done()
@@ -128,8 +135,11 @@ def cosmos(rng: np.random.Generator, size: Size, ink: Palette) -> Image.Image:
     pen.disc(x, y, 0.23, ink.base)
     for band in (-0.12, -0.04, 0.05, 0.13):
         half = float(np.sqrt(0.22**2 - band**2))
-        pen.line([(x - half, y + band * pen.ratio), (x + half, y + band * pen.ratio)],
-                 ink.accent if band > 0 else darker(ink.base), 0.035)
+        pen.line(
+            [(x - half, y + band * pen.ratio), (x + half, y + band * pen.ratio)],
+            ink.accent if band > 0 else darker(ink.base),
+            0.035,
+        )
     pen.line([(x - 0.38, y + 0.14), (x, y + 0.03), (x + 0.38, y - 0.14)], ink.second, 0.03)
     return pen.done()
 
@@ -143,8 +153,12 @@ def sea(rng: np.random.Generator, size: Size, ink: Palette) -> Image.Image:
         y = 0.52 + row * 0.09
         for column in range(-1, 9):
             x = (column + (row % 2) / 2) / 7
-            for radius, colour in ((0.11, ink.base), (0.08, lighter(ink.base, 0.55)),
-                                   (0.055, darker(ink.base, 0.25)), (0.03, ink.light)):
+            for radius, colour in (
+                (0.11, ink.base),
+                (0.08, lighter(ink.base, 0.55)),
+                (0.055, darker(ink.base, 0.25)),
+                (0.03, ink.light),
+            ):
                 pen.oval(x, y + 0.06, radius, radius * pen.ratio, colour)
     return pen.done()
 
@@ -161,8 +175,9 @@ def rays(rng: np.random.Generator, size: Size, ink: Palette) -> Image.Image:
         pen.polygon([(x, y), *fan], other)
     pen.polygon(star(x, y, 0.42, 0.36, 24, pen.ratio), ink.second)
     pen.disc(x, y, 0.33, ink.light)
-    pen.fit(motif(rng, ink, (160, 160)), x - 0.27, y - 0.27 * pen.ratio, x + 0.27,
-            y + 0.27 * pen.ratio)
+    pen.fit(
+        motif(rng, ink, (160, 160)), x - 0.27, y - 0.27 * pen.ratio, x + 0.27, y + 0.27 * pen.ratio
+    )
     return pen.done()
 
 
@@ -183,7 +198,14 @@ def confetti(rng: np.random.Generator, size: Size, ink: Palette) -> Image.Image:
 
 
 PICTURES: tuple[Picture, ...] = (
-    landscape, city, geometry, botany, cosmos, sea, rays, confetti,
+    landscape,
+    city,
+    geometry,
+    botany,
+    cosmos,
+    sea,
+    rays,
+    confetti,
 )
 
 

@@ -69,8 +69,10 @@ def read(folder: Path) -> SampleSet:
     """
     document = _document(folder)
     if document.get("version") != VERSION:
-        raise ValueError(f"{folder / TRUTH} is of version {document.get('version')},"
-                         f" not {VERSION}: generate the set again")
+        raise ValueError(
+            f"{folder / TRUTH} is of version {document.get('version')},"
+            f" not {VERSION}: generate the set again"
+        )
     return SampleSet(
         tuple(folder / "photos" / name for name in document["photos"]),
         tuple(_query(folder, row) for row in document["queries"]),
@@ -85,7 +87,10 @@ def finished(folder: Path, plan: Plan) -> SampleSet | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     same = (document["seed"], document["scenes"], document["size"]) == (
-        plan.seed, plan.scenes, list(plan.size))
+        plan.seed,
+        plan.scenes,
+        list(plan.size),
+    )
     there = all(path.is_file() for path in (*made.photos, *(q.path for q in made.queries)))
     return made if same and there else None
 
@@ -107,5 +112,10 @@ def _row(query: Query) -> dict[str, Any]:
 
 def _query(folder: Path, row: dict[str, Any]) -> Query:
     box = row["box"]
-    return Query(row["name"], folder / "queries" / row["file"], row["photo"],
-                 (box[0], box[1], box[2], box[3]) if box else None, row["alteration"])
+    return Query(
+        row["name"],
+        folder / "queries" / row["file"],
+        row["photo"],
+        (box[0], box[1], box[2], box[3]) if box else None,
+        row["alteration"],
+    )

@@ -32,12 +32,24 @@ PHOTO_SIZE = (2400, 1600)
 _PHOTO_QUALITY = 90
 _WORKERS = 2
 _ALTERATIONS: dict[str, Alteration] = {
-    "grocery": EXACT, "meadow": MIRRORED, "street": HALF, "bookshelf": BRIGHTER,
-    "toys": REFRAMED, "album": EXACT, "fridge": PACK_SHOT, "stickers": HALF,
+    "grocery": EXACT,
+    "meadow": MIRRORED,
+    "street": HALF,
+    "bookshelf": BRIGHTER,
+    "toys": REFRAMED,
+    "album": EXACT,
+    "fridge": PACK_SHOT,
+    "stickers": HALF,
 }
 _NAMES = {
-    "grocery": "box", "meadow": "bird", "street": "poster", "bookshelf": "book", "toys": "robot",
-    "album": "stamp", "fridge": "bottle", "stickers": "sticker",
+    "grocery": "box",
+    "meadow": "bird",
+    "street": "poster",
+    "bookshelf": "book",
+    "toys": "robot",
+    "album": "stamp",
+    "fridge": "bottle",
+    "stickers": "sticker",
 }
 _ABSENT = "not in any photo"
 

@@ -1,1 +1,1 @@
-"""Measurements over HTTP with the real processes and the development photos."""
+"""What indexing and searching cost (`make bench`), and whether they hold (`make acceptance`)."""

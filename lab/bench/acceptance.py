@@ -1,4 +1,4 @@
-"""`make bench`: does the whole service find things, keep them through a kill and a restart?
+"""`make acceptance`: does the whole service find things, keep them through a kill and a restart?
 
 Starts a service of its own, posts the development photos over HTTP, kills the index worker's child
 on the way, searches, restarts everything and searches again. Prints a table of what was measured

@@ -18,19 +18,23 @@ _ABOUT = """\
 Every figure comes with its 95 % bootstrap interval over the queries; what a run compares is
 measured in that run, on the same crops.
 
-  python -m lab.evaluation encoders --encoder new=FOLDER --encoder old=models/mini/encoder
+  python -m lab.evaluation encoders --encoder new=FOLDER --encoder mini=models/mini
   python -m lab.evaluation pack --models mini --detector F.safetensors
-  python -m lab.evaluation detector --weights F.safetensors --weights G.safetensors
+  python -m lab.evaluation detector --weights models/mini --weights F.safetensors
+  python -m lab.evaluation categories --archive caltech.tar --encoder mini=models/mini
   python -m lab.evaluation speed --models mini
   python -m lab.evaluation service --dev FOLDER --profile balanced --most-photos 60
   python -m lab.evaluation compare data/eval/*/report.json
   python -m lab.evaluation certainty data/eval/*/answers.jsonl
 
 NEEDLE_* settings apply to `pack`, `speed` and `service`: NEEDLE_TILE_SCALES=1,2 tries other
-regions. `encoders` and `detector` take NEEDLE_DEVICE and NEEDLE_PRECISION.
+regions. `encoders`, `detector` and `categories` take NEEDLE_DEVICE, NEEDLE_PRECISION and
+NEEDLE_THREADS.
 OMP_NUM_THREADS=1 keeps torch to one core.
 """
 
+
+SHIPPED = "models/mini"
 
 if TYPE_CHECKING:
     _Commands = argparse._SubParsersAction[argparse.ArgumentParser]
@@ -92,18 +96,26 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
 
         settings = Settings.from_env(os.environ)
         detector.run(dev, settings, arguments.weights, most, json, console)
+    elif arguments.command == "categories":
+        from lab.evaluation import categories
+
+        settings = Settings.from_env(os.environ)
+        chosen = dict(arguments.encoder or [("mini", SHIPPED)])
+        categories.run(arguments.archive, settings, chosen, arguments.each, json, console)
     elif arguments.command == "service":
         from lab.evaluation.service import run as service
 
         service.run(
             service.Options(
                 dev=dev,
+                large=_large(arguments),
                 models=arguments.models,
                 detector=arguments.detector,
                 profile=arguments.profile,
                 out=arguments.out,
                 most_photos=most,
                 most_queries=arguments.most_queries,
+                most_windows=arguments.most_windows,
                 budget_ms=arguments.verify_budget_ms,
                 json=json,
                 markdown=arguments.markdown,
@@ -114,8 +126,17 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         from lab.evaluation import pack, speed
 
         weights = arguments.against or arguments.shared / "weights" / "yolov5n.safetensors"
-        chosen = pack.settings(arguments.models, arguments.detector)
-        speed.run(dev, chosen, weights, most or speed.PHOTOS, json, console)
+        settings = pack.settings(arguments.models, arguments.detector)
+        speed.run(dev, settings, weights, most or speed.PHOTOS, json, console)
+
+
+def _large(arguments: argparse.Namespace) -> Path | None:
+    """Return the folder of large photos: the one asked for, or the shared one if it is there."""
+    if arguments.large is not None:
+        chosen: Path = arguments.large
+        return chosen
+    shared: Path = arguments.shared / "data" / "large"
+    return shared if (shared / "photos.jsonl").is_file() else None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -139,7 +160,20 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         required=True,
         metavar="FILE",
-        help="YOLOv5 weights, .safetensors or .pt; give it again for more, side by side",
+        help="a network's folder, or YOLOv5 weights (.safetensors, .pt); again for more, side by "
+        "side",
+    )
+    categories = _command(commands, "categories", "how well whole photos of a kind are found")
+    _encoder_option(categories, required=False)
+    categories.add_argument(
+        "--archive",
+        type=Path,
+        required=True,
+        metavar="FILE",
+        help="a .tar of folders of photos named after kinds, or a folder of such folders",
+    )
+    categories.add_argument(
+        "--each", type=int, default=6, metavar="N", help="photos of each kind (%(default)s)"
     )
     speed = _command(commands, "speed", "a pack's photos a second against YOLOv5n + CLIP ViT-B/32")
     _pack_options(speed)
@@ -166,6 +200,19 @@ def _service_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--most-queries", type=int, metavar="N", help="only N boxes and N second photographs"
+    )
+    parser.add_argument(
+        "--large",
+        type=Path,
+        metavar="FOLDER",
+        help="large photos, labelled as the others are, whose boxes are asked for by pixels of "
+        "their sides (default: SHARED/data/large, if it is there)",
+    )
+    parser.add_argument(
+        "--most-windows",
+        type=int,
+        metavar="N",
+        help="only N boxes of the large photos, each asked twice; 0 leaves the photos out",
     )
     parser.add_argument(
         "--verify-budget-ms",
@@ -217,7 +264,7 @@ def _encoder_option(parser: argparse.ArgumentParser, *, required: bool) -> None:
         required=required,
         default=None if required else [],
         metavar="NAME=WHERE",
-        help="a CLIP checkpoint, or a kind tower, and its name; again for more, side by side",
+        help="a network's folder or a CLIP checkpoint, and its name; again for more, side by side",
     )
 
 

@@ -20,13 +20,14 @@ from rich.progress import track
 from rich.table import Table
 
 from common.settings import Settings
+from lab.evaluation.embedder import SEEN_PIXELS, place
 from lab.evaluation.matching import Judged, average_precision, judge, recall
 from lab.evaluation.photos import Photo, open_photos, read_pixels, spread
 from lab.evaluation.questions import BOX_SET
 from lab.evaluation.report import plain, write_json
 from worker.models.base import Detection, Detector
-from worker.models.device import resolve_device
-from worker.models.precision import resolve_precision
+from worker.models.dense import MapsDetector
+from worker.models.onepass.loading import is_onepass, load_onepass
 from worker.models.yolov5 import load_yolov5
 
 LEAST_CONFIDENCE = 0.001
@@ -49,15 +50,7 @@ def run(
 ) -> None:
     """Measure the weights side by side, and show and write what came out."""
     photos = spread([photo for photo in open_photos(dev) if photo.boxes], most)
-    with tempfile.TemporaryDirectory() as scratch:
-        device = resolve_device(settings.device)
-        dtype = resolve_precision(settings.precision, device).dtype
-        detectors = {
-            str(path): load_yolov5(
-                str(path), device, data_dir=Path(scratch), batch_size=1, dtype=dtype
-            )
-            for path in weights
-        }
+    detectors = {str(path): load(path, settings) for path in weights}
     found, spent = detect(photos, detectors, console)
     results = {name: figures(photos, found[name]) for name in detectors}
     console.print(table(results))
@@ -71,6 +64,21 @@ def run(
         "figures": results,
     }
     write_json(json, facts, console)
+
+
+def load(path: Path, settings: Settings) -> Detector:
+    """Load a network's folder, or a file of YOLOv5 weights. Raises InvalidModel."""
+    if is_onepass(path):
+        network = load_onepass(
+            path,
+            device=settings.device,
+            precision=settings.precision,
+            threads=settings.threads,
+        )
+        return MapsDetector(network, SEEN_PIXELS)
+    device, dtype = place(settings)
+    with tempfile.TemporaryDirectory() as scratch:
+        return load_yolov5(str(path), device, data_dir=Path(scratch), batch_size=1, dtype=dtype)
 
 
 def detect(

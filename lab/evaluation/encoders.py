@@ -15,7 +15,6 @@ from rich.progress import track
 
 from common.settings import Settings
 from lab.evaluation.embedder import Embedder, Encoders, GalleryBuilder, load_encoders
-from lab.evaluation.perturb import crop
 from lab.evaluation.photos import Corners, Photo, open_photos, queries, read_pixels, spread
 from lab.evaluation.questions import EVERY_SIZE, Questions, all_rows, choose_boxes, findable
 from lab.evaluation.references import references
@@ -29,9 +28,7 @@ from lab.evaluation.report import (
     show_rest,
     write_json,
 )
-from worker.models.clip import find_clip
 from worker.models.device import resolve_device
-from worker.models.precision import resolve_precision
 
 LEAST_PX = 24
 """Shorter side of the labelled boxes that are in the gallery and searched for."""
@@ -48,10 +45,8 @@ def run(
     console: Console,
 ) -> None:
     """Measure the chosen encoders and the three references, and show and write what came out."""
-    device = resolve_device(settings.device)
-    own = load_encoders(chosen, device, resolve_precision(settings.precision, device).dtype)
-    like = find_clip(next(iter(chosen.values())))[0]
-    encoders = {**own, **references(like, device)}
+    own = load_encoders(chosen, settings)
+    encoders = {**own, **references(next(iter(chosen.values())), resolve_device(settings.device))}
     photos = spread(open_photos(dev), most)
     questions = Questions(
         choose_boxes(photos, bands=EVERY_SIZE, most=BOXES_A_PHOTO, least_px=LEAST_PX),
@@ -61,14 +56,14 @@ def run(
     first = next(iter(chosen))
     show(measured.rows, console)
     show_differences(measured.rows, first, console)
-    for name, ms in measured.ms_a_crop.items():
-        console.print(f"{name}: {ms:.2f} ms a crop")
+    for name, ms in measured.ms_a_region.items():
+        console.print(f"{name}: {ms:.2f} ms a region")
     facts = {
         "command": "encoders",
-        "encoders": {name: encoder.id for name, encoder in own.items()},
+        "encoders": {name: getattr(encoder, "id", name) for name, encoder in own.items()},
         "photos": len(photos),
         "regions": measured.regions,
-        "ms_a_crop": measured.ms_a_crop,
+        "ms_a_region": measured.ms_a_region,
         "rows": [row.as_json() for row in measured.rows],
         "differences": differences(measured.rows, first),
     }
@@ -77,26 +72,25 @@ def run(
 
 @dataclass(frozen=True)
 class Measured:
-    """The rows, how many regions the gallery has, and each encoder's milliseconds a crop."""
+    """The rows, how many regions the gallery has, and each encoder's milliseconds a region."""
 
     rows: list[Row]
     regions: int
-    ms_a_crop: dict[str, float]
+    ms_a_region: dict[str, float]
 
 
 def measure(
     photos: Sequence[Photo], questions: Questions, encoders: Encoders, console: Console
 ) -> Measured:
     """Embed the photos' own regions and the questions, and search."""
-    regions, asked = GalleryBuilder(encoders), Embedder(encoders)
+    regions, asked = GalleryBuilder(encoders, split=True), Embedder(encoders, split=True)
     for number, photo in enumerate(track(photos, "photos", console=console)):
         image = read_pixels(photo.path)
-        for corners in labelled_regions(photo):
-            regions.add(number, corners, crop(image, corners))
+        regions.add(number, image, list(labelled_regions(photo)))
         questions.embed_boxes(number, image, asked)
     questions.embed_seconds(asked)
     rows: list[Row] = []
-    for name in encoders:
+    for name in regions.parts.names:
         rows += all_rows(name, regions.gallery(name), asked, questions, photos, EVERY_SIZE)
     spent = {name: 1000 * taken / len(regions) for name, taken in regions.seconds().items()}
     return Measured(rows, len(regions), spent)

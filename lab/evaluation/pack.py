@@ -16,13 +16,11 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress
 
-from common import pictures
 from common.errors import InvalidSettings
 from common.settings import PREFIX, Settings
 from lab.evaluation.bootstrap import Estimate
 from lab.evaluation.embedder import Embedder, Encoders, GalleryBuilder, load_encoders
 from lab.evaluation.photos import Photo, open_photos, queries, read_pixels, spread
-from lab.evaluation.proposer import Coverage, Proposer
 from lab.evaluation.questions import (
     BANDS,
     CUMULATIVE,
@@ -32,7 +30,7 @@ from lab.evaluation.questions import (
     choose_boxes,
     findable,
 )
-from lab.evaluation.references import references
+from lab.evaluation.references import ImageEncoder, references
 from lab.evaluation.report import (
     PERTURBED,
     Row,
@@ -46,11 +44,10 @@ from lab.evaluation.report import (
     show_rest,
     write_json,
 )
-from worker.models.clip import find_clip
+from lab.evaluation.seeing import Coverage, TimedSeer
+from worker.indexing.seeing import seer_of
 from worker.models.device import resolve_device
 from worker.models.packs import LoadedPack, load_pack, resolve_pack
-from worker.models.precision import resolve_precision
-from worker.models.with_kinds import EncoderWithKinds
 
 LEAST_PX = 12
 """Shorter side of the boxes that are searched for: of less, nobody could say what it shows."""
@@ -61,12 +58,15 @@ ALL_BANDS = {**BANDS, **CUMULATIVE, **EVERY_SIZE}
 
 @dataclass(frozen=True)
 class Measured:
-    """The rows, the regions of each photo (P,), what was met, and seconds over all photos."""
+    """The rows, the regions of each photo (P,), what was met, and seconds over all photos.
+
+    `seeing_s` is what the pack took for regions and embeddings, `encoding_s` what others took.
+    """
 
     rows: list[Row]
     regions: list[int]
     coverage: Coverage
-    detecting_s: float
+    seeing_s: float
     encoding_s: dict[str, float]
 
 
@@ -104,7 +104,8 @@ def run(
         choose_boxes(photos, bands=BANDS, most=BOXES_A_BAND, least_px=LEAST_PX),
         findable(queries(dev, photos), photos),
     )
-    measured = measure(photos, questions, Proposer(loaded.detector, chosen), encoders, console)
+    seer = TimedSeer(seer_of(loaded.encoder, loaded.detector, chosen), chosen)
+    measured = measure(photos, questions, seer, loaded.name, encoders, console)
     show(measured, console)
     show_differences(measured.rows, loaded.name, console)
     write_json(json, _facts(loaded, chosen, measured), console)
@@ -113,30 +114,35 @@ def run(
 def measure(
     photos: Sequence[Photo],
     questions: Questions,
-    proposer: Proposer,
+    seer: TimedSeer,
+    own: str,
     encoders: Encoders,
     console: Console,
 ) -> Measured:
-    """Embed every proposed region and the questions, and search."""
-    regions, asked, coverage = GalleryBuilder(encoders), Embedder(encoders), Coverage()
+    """See every photo, embed its regions and the questions with each encoder, and search.
+
+    The encoder named `own` is the seer's.
+    """
+    regions = GalleryBuilder(encoders, split=True, known=[own])
+    asked, coverage = Embedder(encoders, split=True), Coverage()
     counts: list[int] = []
     with Progress(console=console) as progress:
         bar = progress.add_task("photos", total=len(photos))
-        for part in _batches(photos, proposer.settings.batch_size):
+        for part in _batches(photos, seer.settings.batch_size):
             images = [read_pixels(photo.path) for photo in part]
-            for photo, image, found in zip(part, images, proposer.propose(images), strict=True):
-                for proposal in found:
-                    crop = pictures.crop(image, proposal.box)
-                    regions.add(len(counts), proposal.box.as_tuple(), crop)
+            for photo, image, seen in zip(part, images, seer.see(images), strict=True):
+                boxes = [proposal.box.as_tuple() for proposal in seen.regions]
+                regions.add(len(counts), image, boxes, {own: seen.embeddings})
                 questions.embed_boxes(len(counts), image, asked)
-                coverage.add(photo, found)
-                counts.append(len(found))
+                coverage.add(photo, seen.regions)
+                counts.append(len(boxes))
             progress.advance(bar, len(part))
     questions.embed_seconds(asked)
     rows: list[Row] = []
-    for name in encoders:
+    for name in regions.parts.names:
         rows += all_rows(name, regions.gallery(name), asked, questions, photos, ALL_BANDS)
-    return Measured(rows, counts, coverage, proposer.seconds, regions.seconds())
+    others = {name: s for name, s in regions.seconds().items() if name != own}
+    return Measured(rows, counts, coverage, seer.seconds, others)
 
 
 def show(measured: Measured, console: Console) -> None:
@@ -159,25 +165,18 @@ def show(measured: Measured, console: Console) -> None:
         console.print(f"{text}: {value:.4g}")
 
 
-def _parts(loaded: LoadedPack) -> Encoders:
-    """Return the pack's encoder; what it says of things and of kinds as two where it says both."""
-    own = loaded.encoder
-    if isinstance(own, EncoderWithKinds):
-        return {loaded.name: own.things, f"{loaded.name}, kinds": own.kinds}
-    return {loaded.name: own}
-
-
 def _encoders(
     loaded: LoadedPack, chosen: Settings, more: dict[str, str], with_references: bool
 ) -> Encoders:
     if loaded.name in more:
         raise InvalidSettings(f"{loaded.name} is the pack's own encoder: choose another name")
-    device = resolve_device(chosen.device)
-    dtype = resolve_precision(chosen.precision, device).dtype
-    encoders: Encoders = {**_parts(loaded), **load_encoders(more, device, dtype)}
+    encoders: dict[str, ImageEncoder] = {loaded.name: loaded.encoder}
+    encoders |= load_encoders(more, chosen)
     if with_references:
-        like = find_clip(resolve_pack(chosen).encoder)[0]
-        encoders = {**encoders, **references(like, device)}
+        pack = resolve_pack(chosen)
+        like = pack.encoder or pack.network
+        assert like is not None  # a pack has one of them
+        encoders |= references(like, resolve_device(chosen.device))
     return encoders
 
 
@@ -207,7 +206,7 @@ def _speeds(measured: Measured) -> dict[str, float]:
     return {
         "regions a photo": float(np.mean(measured.regions)),
         "most regions of a photo": float(max(measured.regions)),
-        "seconds a photo, detecting": measured.detecting_s / photos,
+        "seconds a photo, seeing": measured.seeing_s / photos,
         **encoding,
     }
 

@@ -29,12 +29,14 @@ class LabelledBox:
     """One object of a photo; `instance` names the very thing, `label` its kind.
 
     A `difficult` one is hardly to be seen, or a crowd: who misses it does nothing wrong.
+    `side_px` is the side that it stands for, where boxes were chosen by their sides.
     """
 
     corners: Corners
     label: str
     instance: str | None = None
     difficult: bool = False
+    side_px: int | None = None
 
     @property
     def area(self) -> float:
@@ -202,7 +204,8 @@ def spread(items: Sequence[Item], most: int | None) -> list[Item]:
 
 def _box(raw: dict[str, Any]) -> LabelledBox:
     corners: Any = tuple(raw["box"])
-    return LabelledBox(corners, raw["label"], raw["instance"], bool(raw.get("difficult")))
+    difficult = bool(raw.get("difficult"))
+    return LabelledBox(corners, raw["label"], raw["instance"], difficult, raw.get("side"))
 
 
 def _voc_box(thing: ElementTree.Element) -> LabelledBox:

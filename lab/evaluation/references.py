@@ -21,7 +21,11 @@ from transformers import (
 )
 
 from worker.models.base import Embeddings
-from worker.models.clip import ClipEncoder
+from worker.models.clip import ClipEncoder, find_clip
+from worker.models.onepass.encoder import OnePassEncoder
+from worker.models.onepass.heads import Network, Sizes
+from worker.models.onepass.loading import FACTS, WEIGHTS, is_onepass
+from worker.models.onepass.torch_engine import TorchEngine
 
 SEED = 0
 _PREPROCESSING = ("preprocessor_config.json", "processor_config.json")
@@ -60,13 +64,29 @@ class ColourEncoder:
         return np.bincount(bins.ravel(), minlength=64).astype(np.float32)
 
 
-def references(like: Path, device: torch.device) -> dict[str, ImageEncoder]:
-    """Return the three references by name; `like` is the CLIP folder that one is shaped after."""
-    return {
-        "pixels 8x8": PixelEncoder(),
-        "colours": ColourEncoder(),
-        "random CLIP": random_clip(like, device),
-    }
+def references(like: str, device: torch.device) -> dict[str, ImageEncoder]:
+    """Return the three references by name.
+
+    `like` is what one of them is shaped after: a network's folder, a CLIP folder, or a CLIP of the
+    hub.
+    """
+    untrained: ImageEncoder = (
+        random_network(Path(like))
+        if is_onepass(Path(like))
+        else random_clip(find_clip(like)[0], device)
+    )
+    return {"pixels 8x8": PixelEncoder(), "colours": ColourEncoder(), "untrained": untrained}
+
+
+def random_network(like: Path) -> OnePassEncoder:
+    """Return a network of the sizes of a folder's, with random weights, backbone and all."""
+    sizes = Sizes(**json.loads((like / FACTS).read_text(encoding="utf-8"))["sizes"])
+    with tempfile.TemporaryDirectory() as scratch, torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        save_file(Network(sizes).state_dict(), Path(scratch) / WEIGHTS)
+        shutil.copy(like / FACTS, scratch)
+        engine = TorchEngine(Path(scratch), torch.device("cpu"), torch.float32)
+    return OnePassEncoder(engine, name="untrained", dims=(sizes.thing, sizes.kind))
 
 
 def random_clip(like: Path, device: torch.device) -> ClipEncoder:

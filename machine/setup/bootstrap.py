@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Makes `.venv` and installs the locked requirements, or says in a sentence why it cannot.
 
-`python -m machine.setup.bootstrap`; `machine/setup/lists.py` chooses what is installed. Standard library only, and no syntax newer than Python 3.7, so
-that an unsupported Python can still read it and say so. A stamp of each lock's hash is written
-last: an up-to-date environment costs a few milliseconds, an interrupted installation is done again.
+`python -m machine.setup.bootstrap`; `machine/setup/lists.py` chooses what is installed. Standard
+library only, and no syntax newer than Python 3.7, so that an unsupported Python can still read it
+and say so. A stamp of each lock's hash is written last: an up-to-date environment costs a few
+milliseconds, an interrupted installation is done again.
 """
 
 from __future__ import annotations
@@ -174,7 +175,7 @@ def works(venv: Path) -> bool:
         raise Stop(
             f"{made} does not answer within {ANSWER_S:.0f} s: try again when this machine is less "
             f"busy, or remove {venv}."
-        )
+        ) from None
 
 
 def check_disk(venv: Path, needed_bytes: int) -> None:

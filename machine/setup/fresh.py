@@ -17,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 REPO = Path(__file__).resolve().parents[2]
@@ -88,6 +88,8 @@ class Ran:
     status: int
     seconds: float
     said: str
+    environment_mb: int = 0
+    """The size of `.venv` after it."""
 
     @property
     def installing_s(self) -> float:
@@ -183,7 +185,9 @@ def try_on(machine: Machine, folder: Path, out: Path, *, keep: bool) -> Row:
         for number, command in enumerate(machine.commands, 1):
             print(f"== {machine.name}: {command}", flush=True)
             log = out / f"{stem}-{number}.log"
-            row.ran[command] = enter(root, env, f"cd /root/needle && {command}", log)
+            ran = enter(root, env, f"cd /root/needle && {command}", log)
+            size_mb = megabytes(root / "root" / "needle" / ".venv")
+            row.ran[command] = replace(ran, environment_mb=size_mb)
             print(f"   {row.ran[command].result} ({row.ran[command].seconds:.0f} s)", flush=True)
     except Stop as exc:
         row.fault = str(exc)
@@ -261,16 +265,17 @@ def table(rows: Sequence[Row]) -> str:
     commands = list(dict.fromkeys(command for row in rows for command in row.ran))
     columns = ["machine", "Python", "bare root"]
     for command in commands:
-        columns += [f"`{command}`", "of it installing", "result"]
+        columns += [f"`{command}`", "of it installing", "`.venv`", "result"]
     lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
     for row in rows:
         cells = [row.machine.name, row.python, minutes(row.root_s)]
         for command in commands:
             ran = row.ran.get(command)
             if ran is None:
-                cells += ["", "", row.fault or "not run"]
+                cells += ["", "", "", row.fault or "not run"]
             else:
-                cells += [minutes(ran.seconds), minutes(ran.installing_s), ran.result]
+                cells += [minutes(ran.seconds), minutes(ran.installing_s)]
+                cells += [f"{ran.environment_mb} MB", ran.result]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([head(), "", *lines, ""])
 
@@ -285,6 +290,12 @@ def head() -> str:
     processor = f"{os.cpu_count()} cores ({model[1] if model else 'unknown'})"
     told = [commit, time.strftime("%Y-%m-%d"), processor, *caps]
     return f"{', '.join(told)}. Times are minutes:seconds."
+
+
+def megabytes(folder: Path) -> int:
+    """Return what a folder takes on the disk, in MB of a million bytes; 0 where there is none."""
+    files = (path.lstat() for path in folder.rglob("*"))
+    return sum(facts.st_blocks * 512 for facts in files) // 10**6
 
 
 def minutes(seconds: float) -> str:

@@ -5,6 +5,7 @@ Standard library only, and no syntax newer than Python 3.7: `machine/setup/boots
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -43,6 +44,19 @@ def gpu(devices: Path = Path("/dev")) -> str:
     return "nvidia-smi" if listed and done.returncode == 0 else ""
 
 
+def without_torch(models: str) -> bool:
+    """Tell whether a model pack runs without PyTorch: it is a network, as the one that ships is.
+
+    A `pack.json` that cannot be read is for the worker to complain of.
+    """
+    if models == SHIPPED:
+        return True
+    try:
+        return "network" in json.loads((Path(models).expanduser() / "pack.json").read_text())
+    except (OSError, ValueError, TypeError):
+        return False
+
+
 def choose(
     env: Mapping[str, str], installed: bool, find_gpu: Callable[[], str] = gpu
 ) -> tuple[str, str]:
@@ -52,7 +66,7 @@ def choose(
     """
     if installed:
         return WHOLE, "it was installed before"
-    if env.get("NEEDLE_MODELS", "") not in ("", SHIPPED):
+    if not without_torch(env.get("NEEDLE_MODELS", "") or SHIPPED):
         return WHOLE, "NEEDLE_MODELS={} needs it".format(env["NEEDLE_MODELS"])
     for name in ("NEEDLE_DETECTOR", "NEEDLE_ENCODER"):
         if env.get(name):

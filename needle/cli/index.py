@@ -33,6 +33,7 @@ needle index urls.txt https://example.org/a.jpg
 find . -size +1M -name '*.jpg' -print0 | needle index -
 needle index ~/images --metadata shop=Basel --metadata year=2024
 needle index ~/incoming --watch              # and whatever comes later
+needle index ~/images --dry-run              # how many, and how long they would take
 """
 
 
@@ -58,6 +59,9 @@ needle index ~/incoming --watch              # and whatever comes later
     "--local-features", type=click.IntRange(0, 10_000), help="The most kept of an image; 0: none."
 )
 @click.option(
+    "--dry-run", is_flag=True, help="Say how many images there are and how long they would take."
+)
+@click.option(
     "--in-flight",
     type=click.IntRange(1, 64),
     default=IN_FLIGHT,
@@ -78,6 +82,7 @@ def index(
     confidence_threshold: float | None,
     batch_size: int | None,
     local_features: int | None,
+    dry_run: bool,
     in_flight: int,
     collection: str | None,
     as_json: bool,
@@ -95,6 +100,8 @@ def index(
     found = look()
     if not found and not watched:
         raise click.UsageError("There are no images in what was named.")
+    if dry_run:
+        return _estimate(shell, found, profile, as_json)
     seen = watch.stamps(found.images + found.archives)
     journal = _journal(shell, collection)
     try:
@@ -148,6 +155,36 @@ def _report(shell: Shell, outcome: Outcome, as_json: bool) -> None:
     said = f"{outcome.indexed:,} indexed, {outcome.unchanged:,} unchanged, {failed:,} failed"
     skipped = f"; {outcome.skipped:,} already indexed, skipped" if outcome.skipped else ""
     shell.out.print(said + skipped)
+
+
+def _estimate(shell: Shell, found: Sources, profile: str | None, as_json: bool) -> int:
+    """Say what indexing would take, from what the index worker says of its device."""
+    with shell.connect() as needle:
+        models = needle.ready().get("models") or {}
+    name = profile or str(models.get("profile", ""))
+    each = (models.get("seconds_per_image") or {}).get(name)
+    regions = (models.get("regions_per_image") or {}).get(name)
+    count = found.count()
+    seconds = None if each is None else count * float(each)
+    if as_json:
+        facts = {"images": count, "profile": name, "regions_per_image": regions}
+        shell.json({**facts, "seconds": seconds})
+    elif seconds is None:
+        shell.out.print(f"{count:,} images; no index worker has said how long one takes.")
+    else:
+        shell.out.print(
+            f"{count:,} images, at most {regions:,} regions each ({name}): the networks take "
+            f"about {_duration(seconds)} at most."
+        )
+    return ExitCode.OK
+
+
+def _duration(seconds: float) -> str:
+    """Return a time in words, as exact as an estimate is."""
+    for name, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {name}"
+    return f"{max(1, round(seconds))} s"
 
 
 def _watch(look: Callable[[], Sources], seen: dict[Path, watch.Stamp], run: _Run) -> None:

@@ -56,10 +56,20 @@ def jobs_table(jobs: Iterable[Job]) -> Table:
 
 def collections_table(collections: Iterable[Collection]) -> Table:
     """Return a line for each collection."""
-    table = Table("collection", Column("images", justify="right"), "dim", "encoder")
+    table = Table("collection", Column("images", justify="right"), "index", "dim", "encoder")
     for each in collections:
-        table.add_row(each.name, f"{each.images:,}", str(each.dim), each.encoder)
+        row = (each.name, f"{each.images:,}", _index(each), str(each.dim), each.encoder)
+        table.add_row(*row)
     return table
+
+
+def _index(collection: Collection) -> str:
+    """Return how far a collection's index reaches."""
+    if collection.index is None:
+        return ""
+    work = ", at work" if collection.index.optimizing else ""
+    pending = collection.index.pending
+    return f"{pending:,} pending{work}" if pending else f"complete{work}"
 
 
 def values_table(values: Mapping[str, Any]) -> Table:

@@ -1,4 +1,4 @@
-"""What every Detector keeps, the fake as well as the real one."""
+"""What every Detector keeps, the fake as well as the real ones."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.assets import CPU, PRECISION, one_torch_thread, shared_file
+from tests.assets import CPU, CROP_DETECTOR, MINI, PRECISION, one_torch_thread, shared_file
 from tests.fakes import FixedDetector
 from worker.models.base import Detection, Detector
+from worker.models.dense import MapsDetector
+from worker.models.onepass.loading import load_onepass
 from worker.models.yolov5 import load_yolov5
 
 
@@ -21,7 +23,7 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=["fake", "yolov5"])
+@pytest.fixture(scope="module", params=["fake", "yolov5", "own yolov5", "one pass"])
 def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Detector:
     if request.param == "fake":
         return FixedDetector(
@@ -31,7 +33,10 @@ def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
                 Detection(9, 9, 20, 20, "bird", 0.75),
             ]
         )
-    weights = shared_file("weights/yolov5n.safetensors")
+    if request.param == "one pass":
+        return MapsDetector(load_onepass(MINI, device="cpu", threads=1), 300_000)
+    own = request.param == "own yolov5"
+    weights = CROP_DETECTOR if own else shared_file("weights/yolov5n.safetensors")
     data: Path = tmp_path_factory.mktemp("data")
     return load_yolov5(str(weights), CPU, data_dir=data, batch_size=2, dtype=PRECISION.dtype)
 

@@ -1,4 +1,4 @@
-"""What every Encoder keeps, the fake as well as the real ones."""
+"""What every Encoder keeps, the fakes as well as the real ones."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import pytest
 from PIL import Image
 
 from common.errors import TextNotSupported
-from tests.assets import CPU, DTYPES, MINI_ENCODER, MINI_KINDS, PRECISION, one_torch_thread
-from tests.fakes import PixelEncoder
+from tests.assets import CPU, CROP_ENCODER, DTYPES, MINI, one_torch_thread
+from tests.fakes import KindsEncoder, PixelEncoder
 from worker.models.base import Encoder
 from worker.models.clip import ClipEncoder
-from worker.models.kind_tower import KindEncoder
-from worker.models.with_kinds import EncoderWithKinds
+from worker.models.onepass.loading import load_onepass
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -24,14 +23,15 @@ def _one_thread() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module", params=["fake", "kinds", *DTYPES])
+@pytest.fixture(scope="module", params=["fake", "kinds", "one pass", *DTYPES])
 def encoder(request: pytest.FixtureRequest) -> Encoder:
     if request.param == "fake":
         return PixelEncoder()
     if request.param == "kinds":
-        kinds = KindEncoder(MINI_KINDS, CPU, batch_size=4, dtype=PRECISION.dtype)
-        return EncoderWithKinds(PixelEncoder(), kinds)
-    return ClipEncoder(MINI_ENCODER, CPU, batch_size=4, dtype=request.param)
+        return KindsEncoder()
+    if request.param == "one pass":
+        return load_onepass(MINI, device="cpu", threads=1)
+    return ClipEncoder(CROP_ENCODER, CPU, batch_size=4, dtype=request.param)
 
 
 @pytest.fixture(scope="module")

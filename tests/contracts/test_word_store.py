@@ -12,7 +12,7 @@ from common.contract.fields import HitSource
 from common.geometry import Box
 from common.vectors import filters
 from tests.contracts.engines import ENGINES, open_engine
-from worker.vectors.base import Point, Region
+from worker.vectors.base import ImagePoints, Region
 from worker.vectors.edge import Edge
 from worker.vectors.ids import words_id
 from worker.vectors.stores import VectorStore, WordStore
@@ -111,9 +111,9 @@ def test_the_words_of_an_image_and_its_regions_share_an_engine_and_nothing_else(
     regions = VectorStore(store.engine)
     regions.delete_collection(NAME)
     regions.ensure_collection(NAME, 2)
-    region = Region("a", Box(0, 0, 9, 9), HitSource.WHOLE, None, None, "a.jpg")
-    vector = np.array([1, 0], np.float32)
-    regions.replace_images(NAME, {"a": [Point(words_id("a"), vector, region)]})
+    region = Region("a", Box(0, 0, 9, 9), HitSource.WHOLE, None, None)
+    vectors = np.array([[1, 0]], np.float32)
+    regions.replace_images(NAME, [ImagePoints("a", "encoder", [region], vectors)])
     store.put(NAME, [point("a", 1), point("b", 2)])
     assert (regions.count(NAME), store.count(NAME)) == (1, 2)
     store.delete_image(NAME, "a")

@@ -71,7 +71,7 @@ def test_mirrored_features_are_those_of_the_mirrored_picture() -> None:
 def test_keypoints_come_back_from_their_bytes() -> None:
     before = keypoints(1)
     content = before.to_bytes(VOCABULARY)
-    assert len(content) == 24 + 38 * len(before)
+    assert len(content) == 24 + 22 * len(before)
     after = Keypoints.from_bytes(content, VOCABULARY)
     assert (after.width, after.height, len(after)) == (320, 240, len(before))
     assert np.abs(after.points - before.points).max() < 0.01

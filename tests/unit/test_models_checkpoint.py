@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from common.errors import InvalidModel
-from tests.assets import REPO, shared_file
+from tests.assets import CROP_DETECTOR, shared_file
 from worker.models.checkpoint import load_checkpoint
 
 
@@ -198,19 +198,18 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         load_checkpoint(tmp_path / "n.onnx", tmp_path)
 
 
-def mini_with(tmp_path: Path, **facts: object) -> Path:
-    """Return the shipped detector with other facts beside its weights."""
-    shipped = REPO / "models" / "mini" / "detector.safetensors"
+def crops_with(tmp_path: Path, **facts: object) -> Path:
+    """Return a detector with other facts beside its weights."""
     weights = tmp_path / "d.safetensors"
-    shutil.copy(shipped, weights)
-    known = json.loads(shipped.with_suffix(".json").read_text())
+    shutil.copy(CROP_DETECTOR, weights)
+    known = json.loads(CROP_DETECTOR.with_suffix(".json").read_text())
     weights.with_suffix(".json").write_text(json.dumps(known | facts))
     return weights
 
 
 def test_weights_say_in_which_square_they_see(tmp_path: Path) -> None:
-    small = load_checkpoint(mini_with(tmp_path, side_px=320), tmp_path)
-    large = load_checkpoint(mini_with(tmp_path, side_px=640), tmp_path)
+    small = load_checkpoint(crops_with(tmp_path, side_px=320), tmp_path)
+    large = load_checkpoint(crops_with(tmp_path, side_px=640), tmp_path)
     assert (small.side_px, large.side_px) == (320, 640)
     assert small.sha256 != large.sha256
 
@@ -218,4 +217,4 @@ def test_weights_say_in_which_square_they_see(tmp_path: Path) -> None:
 @pytest.mark.parametrize("side", [0, 100, "320", 32_000, None])
 def test_a_square_that_no_network_sees_is_refused(tmp_path: Path, side: object) -> None:
     with pytest.raises(InvalidModel, match="side_px"):
-        load_checkpoint(mini_with(tmp_path, side_px=side), tmp_path)
+        load_checkpoint(crops_with(tmp_path, side_px=side), tmp_path)

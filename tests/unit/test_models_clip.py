@@ -20,11 +20,15 @@ from transformers import (
 )
 
 from common.errors import InvalidModel, TextNotSupported
-from tests.assets import CPU, DTYPES, MINI_ENCODER, one_torch_thread
+from common.geometry import Box
+from tests.assets import CPU, CROP_ENCODER, DTYPES, one_torch_thread
+from worker.models.base import BoxEncoder
 from worker.models.clip import ClipEncoder, find_clip
+from worker.models.clip_boxes import GpuClipEncoder
 from worker.models.clip_pixels import ClipPixels
+from worker.models.pixels import to_tensor
 
-CANONICAL_ID = "mini-encoder:ad0d0efc2600"
+CANONICAL_ID = "crops-encoder:ad0d0efc2600"
 CANONICAL = [0.1561, -0.0757, -0.0587, 0.0847, -0.0071, 0.1281, -0.0876, 0.1613]
 
 
@@ -75,7 +79,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_the_mini_encoder_gives_its_canonical_vector(dtype: torch.dtype) -> None:
-    encoder = ClipEncoder(MINI_ENCODER, CPU, name="mini-encoder", dtype=dtype)
+    encoder = ClipEncoder(CROP_ENCODER, CPU, name="crops-encoder", dtype=dtype)
     assert encoder.id == CANONICAL_ID
     assert (encoder.dim, encoder.has_text) == (256, False)
     vector = encoder.encode_images([gradient(200, 150)])[0]
@@ -84,7 +88,7 @@ def test_the_mini_encoder_gives_its_canonical_vector(dtype: torch.dtype) -> None
 
 
 def test_squashed_pixels_equal_the_processors(crops: list[Image.Image]) -> None:
-    _compare(AutoImageProcessor.from_pretrained(MINI_ENCODER), crops)
+    _compare(AutoImageProcessor.from_pretrained(CROP_ENCODER), crops)
 
 
 def test_cropped_pixels_equal_the_processors(crops: list[Image.Image]) -> None:
@@ -102,15 +106,51 @@ def test_a_long_strip_takes_little_memory() -> None:
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def boxes_of(image: Image.Image) -> list[Box]:
+    """Return boxes of several sizes and shapes, some of them of one size, out of order."""
+    width, height = image.size
+    return [
+        Box(0, 0, 40, 40),
+        Box(10, 5, 90, 33),
+        Box(0, 0, width, height),
+        Box(50, 20, 90, 60),
+        Box(3, 0, 5, height),
+        Box(60, 41, 100, 81),
+    ]
+
+
+def test_boxes_cut_on_the_device_are_the_pixels_of_crops() -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8))
+    square = {"height": 96, "width": 96}
+    for options in ({}, {"do_center_crop": False, "size": square}):
+        pixels = ClipPixels(CLIPImageProcessor(**options), CPU)
+        crops = [image.crop(box.as_tuple()) for box in boxes_of(image)]
+        cut = pixels.of_boxes(to_tensor(image), boxes_of(image))
+        torch.testing.assert_close(cut, pixels(crops), atol=0.02, rtol=0)
+
+
+def test_boxes_of_several_images_are_embedded_in_their_order() -> None:
+    images = [
+        Image.fromarray(np.random.default_rng(n).integers(0, 256, (120, 160, 3), np.uint8))
+        for n in range(2)
+    ]
+    boxes = [(image, box) for image in images for box in boxes_of(image)]
+    encoder = GpuClipEncoder(CROP_ENCODER, CPU, dtype=torch.float32, batch_size=4)
+    crops = encoder.encode_images([image.crop(box.as_tuple()) for image, box in boxes])
+    assert isinstance(encoder, BoxEncoder)
+    np.testing.assert_allclose(encoder.encode_boxes(boxes), crops, atol=1e-4)
+    assert encoder.encode_boxes([]).shape == (0, encoder.dim)
+
+
 def test_embeddings_equal_those_of_transformers(
     crops: list[Image.Image], dtype: torch.dtype
 ) -> None:
-    network = CLIPVisionModelWithProjection.from_pretrained(MINI_ENCODER, dtype=torch.float32)
-    processor = AutoImageProcessor.from_pretrained(MINI_ENCODER)
+    network = CLIPVisionModelWithProjection.from_pretrained(CROP_ENCODER, dtype=torch.float32)
+    processor = AutoImageProcessor.from_pretrained(CROP_ENCODER)
     with torch.inference_mode():
         expected = network(**processor(images=crops, return_tensors="pt")).image_embeds
     expected = torch.nn.functional.normalize(expected, dim=-1).numpy()
-    encoder = ClipEncoder(MINI_ENCODER, CPU, dtype=dtype, batch_size=3)
+    encoder = ClipEncoder(CROP_ENCODER, CPU, dtype=dtype, batch_size=3)
     tolerance = 1e-4 if dtype == torch.float32 else 2e-2
     np.testing.assert_allclose(encoder.encode_images(crops), expected, atol=tolerance)
 
@@ -132,23 +172,23 @@ def test_texts_and_images_share_a_space(full: Path) -> None:
 
 
 def test_text_without_a_text_side_names_the_packs_that_have_one() -> None:
-    encoder = ClipEncoder(MINI_ENCODER, CPU)
+    encoder = ClipEncoder(CROP_ENCODER, CPU)
     with pytest.raises(TextNotSupported, match=r"NEEDLE_MODELS=standard.*NEEDLE_ENCODER"):
         encoder.encode_texts(["a cat"])
 
 
 def test_the_short_name_of_a_packs_encoder_is_the_packs(full: Path) -> None:
-    assert find_clip(str(MINI_ENCODER)) == (MINI_ENCODER, "mini-encoder")
+    assert find_clip(str(CROP_ENCODER)) == (CROP_ENCODER, "crops-encoder")
     assert find_clip(str(full))[1] == full.name
 
 
 def test_the_id_follows_weights_and_preprocessing(tmp_path: Path) -> None:
-    shutil.copytree(MINI_ENCODER, tmp_path / "mini-encoder")
-    assert ClipEncoder(tmp_path / "mini-encoder", CPU).id == CANONICAL_ID
-    preprocessing = tmp_path / "mini-encoder" / "preprocessor_config.json"
+    shutil.copytree(CROP_ENCODER, tmp_path / "crops-encoder")
+    assert ClipEncoder(tmp_path / "crops-encoder", CPU).id == CANONICAL_ID
+    preprocessing = tmp_path / "crops-encoder" / "preprocessor_config.json"
     facts = json.loads(preprocessing.read_text())
     preprocessing.write_text(json.dumps({**facts, "resample": 2}))
-    assert ClipEncoder(tmp_path / "mini-encoder", CPU).id != CANONICAL_ID
+    assert ClipEncoder(tmp_path / "crops-encoder", CPU).id != CANONICAL_ID
 
 
 def _edit(path: Path, **changes: object) -> None:
@@ -157,7 +197,7 @@ def _edit(path: Path, **changes: object) -> None:
 
 def test_faulty_checkpoints_are_refused(tmp_path: Path) -> None:
     def broken(name: str) -> Path:
-        return Path(shutil.copytree(MINI_ENCODER, tmp_path / name))
+        return Path(shutil.copytree(CROP_ENCODER, tmp_path / name))
 
     with pytest.raises(InvalidModel, match="is no CLIP checkpoint"):
         ClipEncoder(tmp_path, CPU)
@@ -185,17 +225,17 @@ def test_a_text_side_without_its_tokenizer_is_refused(full: Path, tmp_path: Path
 
 def test_weights_of_one_side_alone_are_no_full_clip(tmp_path: Path, full: Path) -> None:
     folder = Path(shutil.copytree(full, tmp_path / "half"))
-    shutil.copy(MINI_ENCODER / "model.safetensors", folder)
+    shutil.copy(CROP_ENCODER / "model.safetensors", folder)
     with pytest.raises(InvalidModel):
         ClipEncoder(folder, CPU)
 
 
 def test_a_tower_without_projection_is_refused(tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(MINI_ENCODER, tmp_path / "other"))
+    folder = Path(shutil.copytree(CROP_ENCODER, tmp_path / "other"))
     config = CLIPVisionConfig.from_pretrained(folder)
     config.num_hidden_layers = 1
     network = CLIPVisionModelWithProjection(config).vision_model
     network.save_pretrained(folder)
-    shutil.copy(MINI_ENCODER / "config.json", folder)
+    shutil.copy(CROP_ENCODER / "config.json", folder)
     with pytest.raises(InvalidModel):
         ClipEncoder(folder, CPU)

@@ -22,17 +22,19 @@ from common.errors import (
 )
 from common.settings import Settings
 from tests.assets import (
-    MINI_ENCODER,
-    MINI_KINDS,
+    CROP_DETECTOR,
+    CROP_ENCODER,
+    CROPS,
+    MINI,
     PRECISION,
     REPO,
     one_torch_thread,
-    shared_file,
 )
 from worker.models import hub
-from worker.models.clip import find_clip
-from worker.models.kind_tower import KindEncoder
-from worker.models.packs import Pack, load_pack, resolve_pack
+from worker.models.clip import ClipEncoder, find_clip
+from worker.models.dense import MapsDetector
+from worker.models.onepass.encoder import OnePassEncoder
+from worker.models.packs import Pack, check_pack, load_detector, load_pack, resolve_pack
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -53,12 +55,9 @@ def write_pack(folder: Path, **facts: object) -> Path:
 
 
 def test_mini_ships_with_the_project(tmp_path: Path) -> None:
-    assert resolve_pack(settings(tmp_path)) == Pack(
-        "mini",
-        str(MINI_ENCODER.parent / "detector.safetensors"),
-        str(MINI_ENCODER),
-        str(MINI_KINDS),
-    )
+    pack = resolve_pack(settings(tmp_path))
+    assert pack == Pack("mini", network=str(MINI))
+    assert not pack.needs_torch
 
 
 def test_standard_comes_from_the_hub(tmp_path: Path) -> None:
@@ -74,13 +73,21 @@ def test_paths_in_a_folder_are_relative_to_it(tmp_path: Path) -> None:
     assert pack == Pack("own", str(folder / "best.pt"), str(folder / "clip"))
     write_pack(folder, name="own", detector="m", encoder="org/clip")
     assert resolve_pack(settings(tmp_path, models=str(folder))) == Pack("own", "m", "org/clip")
+    write_pack(folder, name="own", network="net")
+    (folder / "net").mkdir()
+    (folder / "net" / "network.json").touch()
+    pack = resolve_pack(settings(tmp_path, models=str(folder)))
+    assert pack == Pack("own", network=str(folder / "net"))
 
 
 def test_settings_replace_the_packs_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "my.pt").touch()
     monkeypatch.chdir(tmp_path)
     pack = resolve_pack(settings(tmp_path, detector="my.pt", encoder="org/clip"))
-    assert pack == Pack("mini", str(tmp_path / "my.pt"), "org/clip")
+    assert pack == Pack("mini", str(tmp_path / "my.pt"), "org/clip", str(MINI))
+    assert pack.needs_torch
+    crops = settings(tmp_path, models=str(CROPS), detector="my.pt")
+    assert resolve_pack(crops) == Pack("crops", str(tmp_path / "my.pt"), str(CROP_ENCODER))
 
 
 @pytest.mark.parametrize(
@@ -103,9 +110,12 @@ def test_a_setting_that_names_nothing_is_refused(tmp_path: Path, given, named: s
     [
         ({"name": "x"}, "must have the keys"),
         ({"name": "x", "detector": None, "encoder": "a/b", "more": 1}, "no others"),
-        ({"name": "x", "detector": None, "encoder": "a/b", "kinds": 1}, "kinds must be a text"),
-        ({"name": "x", "detector": None, "encoder": "a/b", "kinds": "no"}, "'no' is no file"),
-        ({"name": "x", "detector": None, "encoder": None}, "must be texts"),
+        ({"name": "x", "detector": None, "encoder": "a/b", "kinds": "k"}, "no others"),
+        ({"name": "x", "network": ".", "detector": None}, "no others"),
+        ({"name": 5, "network": "."}, "name must be a text"),
+        ({"name": "x", "network": 5}, "the network 5 is no folder with a network.json"),
+        ({"name": "x", "network": "no"}, "the network 'no' is no folder with a network.json"),
+        ({"name": "x", "detector": None, "encoder": None}, "encoder must be a text"),
         ({"name": "x", "detector": 5, "encoder": "a/b"}, "text or null"),
         ({"name": "x", "detector": "no.pt", "encoder": "a/b"}, "neither a size nor a file"),
         ({"name": "x", "detector": None, "encoder": "../no"}, "neither a folder nor a name"),
@@ -117,6 +127,17 @@ def test_a_faulty_pack_is_refused(tmp_path: Path, facts, message: str) -> None:
         resolve_pack(settings(tmp_path, models=str(folder)))
 
 
+def test_without_torch_the_command_that_installs_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standard = settings(tmp_path, models="standard")
+    assert check_pack(standard).name == "standard"
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for call in (check_pack, load_pack):
+        with pytest.raises(InvalidSettings, match=r"'standard'.*`make setup ALL=1`"):
+            call(standard)
+
+
 def test_a_pack_that_is_no_json_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pack.json").write_text("{")
     with pytest.raises(InvalidModel, match="cannot be read as JSON"):
@@ -125,39 +146,58 @@ def test_a_pack_that_is_no_json_is_refused(tmp_path: Path) -> None:
 
 def test_mini_loads_and_describes_itself(tmp_path: Path) -> None:
     pack = load_pack(settings(tmp_path))
-    assert pack.detector is not None
+    assert isinstance(pack.encoder, OnePassEncoder) and pack.detector is None
+    assert re.fullmatch("mini:[0-9a-f]{12}", pack.encoder.id)
     assert json.loads(json.dumps(pack.describe())) == {
         "name": "mini",
-        "detector": pack.detector.id,
+        "detector": pack.encoder.id,
         "encoder": pack.encoder.id,
         "dim": 320,
         "has_text": False,
         "has_kinds": True,
         "device": "cpu",
-        "precision": PRECISION.name,
+        "precision": "float32",
     }
 
 
-def test_minis_encoder_names_its_parts(tmp_path: Path) -> None:
-    encoder = load_pack(settings(tmp_path), with_detector=False).encoder
-    assert re.fullmatch("mini-encoder:[0-9a-f]{12}\\+kinds:[0-9a-f]{12}", encoder.id)
-    own = load_pack(settings(tmp_path, encoder=str(MINI_ENCODER)), with_detector=False).encoder
-    assert (own.dim, own.kind_dim) == (256, 0)
+def test_a_pack_of_crops_loads_and_describes_itself(tmp_path: Path) -> None:
+    pack = load_pack(settings(tmp_path, models=str(CROPS)))
+    assert isinstance(pack.encoder, ClipEncoder) and pack.detector is not None
+    assert json.loads(json.dumps(pack.describe())) == {
+        "name": "crops",
+        "detector": pack.detector.id,
+        "encoder": pack.encoder.id,
+        "dim": 256,
+        "has_text": False,
+        "has_kinds": False,
+        "device": "cpu",
+        "precision": PRECISION.name,
+    }
+    assert re.fullmatch("crops-encoder:[0-9a-f]{12}", pack.encoder.id)
 
 
-def test_a_file_that_holds_no_kind_tower_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "kinds.safetensors"
-    path.write_bytes(b"no tower")
-    with pytest.raises(InvalidModel, match="is no kind tower"):
-        KindEncoder(path, torch.device("cpu"))
-
-
-def test_a_detector_may_be_added(tmp_path: Path) -> None:
-    weights = shared_file("weights/yolov5n.safetensors")
-    pack = load_pack(settings(tmp_path, detector=str(weights), threads=2))
+def test_a_detector_may_stand_beside_the_network(tmp_path: Path) -> None:
+    pack = load_pack(settings(tmp_path, detector=str(CROP_DETECTOR), threads=2))
     assert torch.get_num_threads() == 2
     torch.set_num_threads(1)
+    assert isinstance(pack.encoder, OnePassEncoder)
     assert str(pack.describe()["detector"]).startswith("yolov5:")
+
+
+def test_the_network_may_find_things_for_an_encoder_of_crops(tmp_path: Path) -> None:
+    pack = load_pack(settings(tmp_path, encoder=str(CROP_ENCODER)))
+    assert (pack.encoder.dim, pack.encoder.kind_dim) == (256, 0)
+    assert isinstance(pack.detector, MapsDetector)
+    assert str(pack.describe()["detector"]).startswith("mini:")
+
+
+def test_a_querys_things_are_found_by_what_found_the_images(tmp_path: Path) -> None:
+    dense = load_pack(settings(tmp_path), with_detector=False).encoder
+    found = load_detector(settings(tmp_path), dense)
+    assert isinstance(found, MapsDetector) and found.id == dense.id
+    own = settings(tmp_path, detector=str(CROP_DETECTOR))
+    found = load_detector(own, dense)
+    assert found is not None and found.id.startswith("yolov5:")
 
 
 def test_a_missing_gpu_stops_the_loading(tmp_path: Path) -> None:
@@ -244,7 +284,7 @@ def test_a_complete_snapshot_in_the_cache_needs_no_network(fake_hub, tmp_path: P
     for commit, names in {"a" * 40: ["config.json"], "b" * 40: None}.items():
         snapshot = repo / "snapshots" / commit
         snapshot.mkdir(parents=True)
-        for file in MINI_ENCODER.iterdir():
+        for file in CROP_ENCODER.iterdir():
             if names is None or file.name in names:
                 (snapshot / file.name).write_bytes(file.read_bytes())
     (repo / "refs").mkdir()

@@ -14,9 +14,8 @@ from common.errors import InvalidSettings
 from common.settings import Settings
 from lab.training.__main__ import main as train
 from lab.training.precision import training_precision
-from tests.assets import CPU, MINI_ENCODER, MINI_KINDS, one_torch_thread
+from tests.assets import CPU, CROP_ENCODER, CROPS, one_torch_thread
 from worker.models.clip import ClipEncoder
-from worker.models.kind_tower import KindEncoder
 from worker.models.packs import load_detector, load_pack
 from worker.models.precision import Precision, resolve_precision
 
@@ -145,12 +144,12 @@ def test_training_in_float16_is_refused_in_a_sentence(
 def test_each_load_says_the_precision_and_the_reason_once(
     cpu, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    chosen = Settings(data_dir=tmp_path, device="cpu", precision="float32")
+    chosen = Settings(data_dir=tmp_path, device="cpu", precision="float32", models=str(CROPS))
     with one_torch_thread(), caplog.at_level(logging.INFO, "worker.models.packs"):
         assert load_pack(chosen).describe()["precision"] == "float32"
         load_detector(chosen)
         cpu(AVX2)
-        load_detector(Settings(data_dir=tmp_path, device="cpu"))
+        load_detector(Settings(data_dir=tmp_path, device="cpu", models=str(CROPS)))
     assert [record.getMessage() for record in caplog.records] == [
         "networks run on cpu in float32: asked for by NEEDLE_PRECISION",
         "networks run on cpu in float32: asked for by NEEDLE_PRECISION",
@@ -158,17 +157,11 @@ def test_each_load_says_the_precision_and_the_reason_once(
     ]
 
 
-@pytest.mark.parametrize("encoder", ["clip", "kinds"])
-def test_float16_on_a_cpu_gives_nearly_the_same_embeddings(encoder: str) -> None:
+def test_float16_on_a_cpu_gives_nearly_the_same_embeddings() -> None:
     noise = np.random.default_rng(5).integers(0, 256, (6, 5, 3), np.uint8)
     images = [Image.fromarray(noise).resize((90, 60))]  # one small picture: it may be emulated
     with one_torch_thread():
-        made = [
-            ClipEncoder(MINI_ENCODER, CPU, dtype=dtype)
-            if encoder == "clip"
-            else KindEncoder(MINI_KINDS, CPU, dtype=dtype)
-            for dtype in (F32, F16)
-        ]
+        made = [ClipEncoder(CROP_ENCODER, CPU, dtype=dtype) for dtype in (F32, F16)]
         exact, near = (one.encode_images(images) for one in made)
     assert made[0].id == made[1].id, "a collection stays bound to its encoder in any precision"
     assert (exact * near).sum() > 0.9999

@@ -16,8 +16,10 @@ from PIL import Image
 
 from common.beacons import beacon_key
 from common.catalogue import ImageRecord
+from common.geometry import Box
 from common.images import image_key, regions_key, thumbnail_key
 from common.redis import Client
+from common.regions import ListedRegion, packed
 from common.services import Services
 from common.settings import Settings
 from web.app import create_app
@@ -77,8 +79,8 @@ def indexed(services: Services) -> ImageRecord:
     record = ImageRecord("image-1", "default", "a.jpg", "image/jpeg", 60, 40, len(content))
     services.images.put(image_key("default", "image-1"), content)
     services.images.put(thumbnail_key("default", "image-1"), plain(kind="JPEG"))
-    region = {"box": [0, 0, 30, 20], "source": "tile", "label": None, "confidence": None}
-    services.images.put(regions_key("default", "image-1"), json.dumps([region]).encode())
+    region = ListedRegion(Box(0, 0, 30, 20), "tile", None, None)
+    services.images.put(regions_key("default", "image-1"), packed([region]))
     services.catalogue.add([record])
     done = record.indexed(regions=1, at=1.0, recipe="r")
     services.catalogue.mark_indexed("default", [done])

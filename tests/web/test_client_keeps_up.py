@@ -64,7 +64,7 @@ NOT_IN_THE_COMMAND = {
 }
 OF_ITS_OWN = {
     SEARCH: {"verified", "as_json", "out", "opened"},
-    IMAGES: {"recursive", "watched", "resume", "in_flight", "as_json"},
+    IMAGES: {"recursive", "watched", "resume", "dry_run", "in_flight", "as_json"},
     "POST /api/v1/collections": {"deleted", "yes", "as_json"},
     "GET /api/v1/images": {"as_json"},
     "GET /api/v1/jobs": {"job_ids", "waits", "items", "cancel", "as_json"},

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from common.catalogue import ImageRecord
+from common.catalogue import ImageRecord, IndexState
 from common.errors import BrokerUnavailable
 from common.redis import Client
 from common.services import Services
@@ -37,11 +37,22 @@ def test_a_collection_is_made_bound_to_the_encoder_in_use(client: FlaskClient) -
     made = client.post(URL, json={"name": "shelves"})
     assert (made.status_code, made.headers["Location"]) == (201, f"{URL}/shelves")
     shown = {
-        "name": "shelves", "encoder": "e", "dim": 4, "images": 0, "regions": 0, "deleting": None
+        "name": "shelves", "encoder": "e", "dim": 4, "images": 0, "index": None,
+        "regions": 0, "deleting": None
     }  # fmt: skip
     assert made.json == client.get(f"{URL}/shelves").json == shown
     assert client.post(URL, json={"name": "shelves", "encoder": "e"}).status_code == 200
     assert [one["name"] for one in client.get(URL).json["collections"]] == ["shelves"]
+
+
+def test_what_waits_to_be_indexed_is_shown(client: FlaskClient, services: Services) -> None:
+    services.catalogue.bind("c", encoder="e", dim=4)
+    services.catalogue.tell_index("c", IndexState(pending=70_000, optimizing=True))
+    shown = {"pending": 70_000, "optimizing": True}
+    assert client.get(f"{URL}/c").json["index"] == shown
+    assert client.get(URL).json["collections"][0]["index"] == shown
+    services.catalogue.forget_collection("c")
+    assert services.catalogue.index_state("c") is None
 
 
 def test_a_collection_of_another_encoder_is_a_409(client: FlaskClient, services: Services) -> None:

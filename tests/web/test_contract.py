@@ -18,8 +18,8 @@ from common.redis import Client
 from common.services import Services
 from tests.web.conftest import light
 
-PAGES = {"page"}
-"""Blueprints that are no part of the interface: what browsers show to people."""
+PAGES = {"page", "access"}
+"""Blueprints that are no part of the interface: what the page is made of, and its session."""
 EXAMPLES = 5
 BOUNDS = f"""
 [generation]

@@ -29,7 +29,7 @@ from worker.indexing.pipeline import IndexPipeline
 from worker.indexing.seeing import seer_of
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
-from worker.models.base import Detection, Detector, Encoder
+from worker.models.base import DenseEncoder, Detection, Detector, Encoder
 from worker.searching.candidates import CandidateFinder
 from worker.searching.describing import QueryDescriber
 from worker.searching.detecting import ThingDetector
@@ -159,10 +159,11 @@ class World:
         return replace(self, indexing=replace(self.indexing, committer=committer))
 
     def indexing_by(self, encoder: Encoder) -> World:
-        """Return the same worker with another encoder of the index role."""
-        return self._seeing(encoder, FixedDetector())
+        """Return the same worker with another encoder of the index role; a dense one detects."""
+        dense = isinstance(encoder, DenseEncoder)
+        return self._seeing(encoder, None if dense else FixedDetector())
 
-    def _seeing(self, encoder: Encoder, detector: Detector) -> World:
+    def _seeing(self, encoder: Encoder, detector: Detector | None) -> World:
         seer = seer_of(encoder, detector, self.base.settings)
         return replace(self, indexing=replace(self.indexing, seer=seer))
 
@@ -183,6 +184,8 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         seer=seer_of(encoder, FixedDetector(), settings),
         committer=writer,
         jobs=base.jobs,
+        threads=2,
+        most_bytes=settings.decoded_bytes,
     )
     nearest = Nearest(writer.store, encoder.kind_dim, 50_000)
     searching = SearchPipeline(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 
 import pytest
 from celery.exceptions import Reject
@@ -12,6 +12,7 @@ from common.jobs import Item, Kind, Status
 from tests.worker.conftest import World
 from worker import attempts
 from worker.attempts import RunningJob, back_to_the_queue, run_to_its_end
+from worker.indexing.pipeline import Part
 
 
 @pytest.fixture
@@ -24,21 +25,34 @@ def job(world: World) -> RunningJob:
 
 
 class Work:
-    """Runs batches, notes them, and raises at item 1."""
+    """Runs items in parts of `size`, notes them, and fails at item 1."""
 
-    def __init__(self, error: Exception | None) -> None:
-        self.error = error
+    def __init__(self, error: Exception | None, size: int = 3) -> None:
+        self.error, self.size = error, size
         self.seen: list[list[int]] = []
+        self.open = 0
 
-    def __call__(self, items: Sequence[Item]) -> None:
-        """Note the items' numbers."""
-        self.seen.append([item.index for item in items])
-        if self.error is not None and any(item.index == 1 for item in items):
-            raise self.error
+    def __call__(
+        self, items: Sequence[Item], more: Callable[[], bool]
+    ) -> Generator[Part, None, None]:
+        """Note the items' numbers, part by part."""
+        self.open += 1
+        try:
+            for start in range(0, len(items), self.size):
+                if not more():
+                    return
+                part = items[start : start + self.size]
+                self.seen.append([item.index for item in part])
+                failed = any(item.index == 1 for item in part)
+                yield Part(part, self.error if failed else None)
+        finally:
+            self.open -= 1
 
 
-def run(world: World, job: RunningJob, work: Work, batch_size: int = 3) -> int:
-    return job.run_chunk(world.base.attempts, range(3), work, batch_size=batch_size)
+def run(world: World, job: RunningJob, work: Work, enough_s: float = 60) -> int:
+    ran = job.run_chunk(world.base.attempts, range(3), work, enough_s=enough_s)
+    assert not work.open, "whatever happens, what runs the items is closed"
+    return ran.count
 
 
 def test_a_batch_that_fails_is_tried_item_by_item_and_one_fails(
@@ -53,7 +67,7 @@ def test_a_batch_that_fails_is_tried_item_by_item_and_one_fails(
 
 
 def test_an_error_that_nobody_foresaw_is_told_in_a_sentence(world: World, job: RunningJob) -> None:
-    run(world, job, Work(ZeroDivisionError("secret")), batch_size=1)
+    run(world, job, Work(ZeroDivisionError("secret"), size=1))
     error = world.base.jobs.items("job", offset=1, limit=1)[0].error
     assert error == {"code": "internal", "message": "Indexing it failed."}
 
@@ -62,12 +76,13 @@ def test_an_error_that_passes_fails_nothing(world: World, job: RunningJob) -> No
     work = Work(StoreUnavailable("away"))
     with pytest.raises(StoreUnavailable):
         run(world, job, work)
+    assert not work.open
     assert (work.seen, world.statuses()) == ([[0, 1, 2]], ["queued"] * 3)
 
 
 def test_another_encoders_collection_fails_the_whole_job(world: World, job: RunningJob) -> None:
-    work = Work(EncoderMismatch("another"))
-    run(world, job, work, batch_size=1)
+    work = Work(EncoderMismatch("another"), size=1)
+    run(world, job, work)
     assert work.seen == [[0], [1]], "nothing runs after the job has ended"
     assert world.base.jobs.get("job").status is Status.FAILED
 
@@ -77,6 +92,16 @@ def test_a_job_that_is_gone_stops_between_batches(world: World, job: RunningJob)
     world.base.jobs.discard("job")
     assert not world.base.jobs.is_open("job")
     assert (run(world, job, work), work.seen) == (0, [])
+
+
+def test_what_there_is_no_time_for_is_told_and_a_first_part_is_always_run(
+    world: World, job: RunningJob
+) -> None:
+    work = Work(None, size=2)
+    ran = job.run_chunk(world.base.attempts, range(3), work, enough_s=0)
+    assert (ran.count, ran.left, work.seen) == (2, [2], [[0, 1]])
+    world.base.jobs.cancel("job")
+    assert job.run_chunk(world.base.attempts, range(3), work, enough_s=0).left == []
 
 
 def test_what_is_put_back_is_counted_only_when_it_did_not_pass(

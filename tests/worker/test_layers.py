@@ -41,7 +41,7 @@ def within(names: set[str], *packages: str) -> set[str]:
 def test_a_folder_imports_nothing_that_stands_beside_or_above_it(
     folder: str, never: tuple[str, ...]
 ) -> None:
-    files = sorted((WORKER / folder).glob("*.py"))
+    files = sorted((WORKER / folder).rglob("*.py"))
     assert files
     for path in files:
         names = imported(path)
@@ -62,4 +62,4 @@ def test_no_stage_imports_its_pipeline(folder: str) -> None:
 def test_a_library_is_imported_in_one_folder_only(library: str, folder: str) -> None:
     for path in WORKER.rglob("*.py"):
         if within(imported(path), library):
-            assert path.parent == WORKER / folder, path
+            assert path.is_relative_to(WORKER / folder), path

@@ -43,6 +43,8 @@ function show({ status, models, workers = {}, queues = {}, error }) {
     ["Encoder", models?.encoder],
     ["Text", models && (models.has_text ? "understood" : "not understood by these models")],
     ["Runs on", models?.device],
+    ["Regions", Object.entries(models?.regions_per_image ?? {}).map(([profile, most]) =>
+      `${profile} ${plain(most)}`).join(", ")],
   ];
   $("state").replaceChildren(...rows.filter(([, value]) => value).flatMap(([name, value]) =>
     [make("dt", {}, name), make("dd", {}, value)]));

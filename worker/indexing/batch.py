@@ -15,8 +15,8 @@ from common.catalogue import ImageRecord
 from common.jobs import Item
 from worker.local.vocabulary import Words
 from worker.local.words import weighted
-from worker.vectors.base import Point, Region, Vector
-from worker.vectors.ids import point_id, words_id
+from worker.vectors.base import ImagePoints, Region, Vector
+from worker.vectors.ids import words_id
 from worker.vectors.words import WordsPoint
 
 
@@ -53,18 +53,15 @@ class Batch:
     words: Words = field(default_factory=lambda: np.zeros(0, np.int64))
     vocabulary: str = ""
 
-    def points(self) -> Iterator[tuple[IndexedImage, list[Point]]]:
+    def points(self) -> Iterator[tuple[IndexedImage, ImagePoints]]:
         """Yield each image with its points."""
         start = 0
         for image in self.images:
             stop = start + len(image.regions)
-            vectors = self.embeddings[start:stop]
+            record, vectors = image.record, self.embeddings[start:stop]
             yield (
                 image,
-                [
-                    Point(point_id(r.image_id, r.box, r.source.value, self.encoder), vector, r)
-                    for r, vector in zip(image.regions, vectors, strict=True)
-                ],
+                ImagePoints(record.image_id, self.encoder, image.regions, vectors, record.metadata),
             )
             start = stop
 
@@ -86,10 +83,9 @@ class Batch:
         """Yield a batch for each image."""
         start = 0
         for image, points in self.points():
-            vectors = np.stack([point.vector for point in points])
             words = self.words[start : start + (image.words or 0)]
             start += image.words or 0
-            yield replace(self, images=(image,), embeddings=vectors, words=words)
+            yield replace(self, images=(image,), embeddings=points.vectors, words=words)
 
     def to_bytes(self) -> bytes:
         """Return the batch as one file (npz: JSON and arrays, nothing that runs)."""
@@ -143,7 +139,7 @@ def _image_json(image: IndexedImage) -> dict[str, Any]:
     return {
         "item": image.item.as_dict(),
         "record": asdict(image.record),
-        "regions": [region.payload() for region in image.regions],
+        "regions": [region.as_dict() for region in image.regions],
         "words": image.words,
         "thumbnail_bytes": None if image.thumbnail is None else len(image.thumbnail),
         "keypoints_bytes": None if image.keypoints is None else len(image.keypoints),
@@ -156,7 +152,7 @@ def _image_of(
     return IndexedImage(
         item=Item.from_json(json.dumps(raw["item"])),
         record=ImageRecord(**raw["record"]),
-        regions=tuple(Region.from_payload(payload) for payload in raw["regions"]),
+        regions=tuple(Region.from_dict(region) for region in raw["regions"]),
         words=raw.get("words"),
         thumbnail=thumbnail,
         keypoints=keypoints,

@@ -36,14 +36,16 @@ def choose(
     """
     if len(proposals) <= min(budget, enough):
         return list(proposals)
-    wholes = [n for n, p in enumerate(proposals) if p.source is HitSource.WHOLE]
-    tiles = [n for n, p in enumerate(proposals) if p.source is HitSource.TILE]
-    detections = [n for n in range(len(proposals)) if n not in {*wholes, *tiles}]
+    wholes, tiles, detections = (
+        [n for n, p in enumerate(proposals) if p.source is source]
+        for source in (HitSource.WHOLE, HitSource.TILE, HitSource.DETECTOR)
+    )
     edges = Detail(image).within([proposals[n].box for n in tiles])
     merits = dict(zip(tiles, edges, strict=True))
     tiles.sort(key=lambda n: -merits[n])
-    coarse = [n for n in tiles if _shorter(proposals[n]) * COARSE > min(image.size)]
-    fine = [n for n in tiles if n not in set(coarse)]
+    scenes = {n for n in tiles if _shorter(proposals[n]) * COARSE > min(image.size)}
+    coarse = [n for n in tiles if n in scenes]
+    fine = [n for n in tiles if n not in scenes]
     room = max(budget - len(wholes) - len(coarse), int(DETECTED_SHARE * budget))
     if len(detections) > room:
         detections = _by_turns(proposals, _novel(proposals, detections), room)

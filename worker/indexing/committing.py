@@ -7,18 +7,24 @@ killed in between, the task that runs again completes the same state.
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass
 from typing import Protocol
 
 from common.catalogue import Catalogue
 from common.errors import NotFound
-from common.images import ImageStore, image_folder, local_key, regions_key, thumbnail_key
+from common.images import (
+    ImageStore,
+    image_folder,
+    local_key,
+    old_regions_key,
+    regions_key,
+    thumbnail_key,
+)
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
+from common.regions import packed
 from worker.indexing.batch import Batch, IndexedImage
-from worker.vectors.base import Region
 from worker.vectors.stores import VectorStore, WordStore
 
 
@@ -72,9 +78,7 @@ class Writer:
 
     def _write_points(self, batch: Batch, dim: int) -> None:
         self.store.ensure_collection(batch.collection, dim)
-        self.store.replace_images(
-            batch.collection, {image.record.image_id: points for image, points in batch.points()}
-        )
+        self.store.replace_images(batch.collection, [points for _, points in batch.points()])
 
     def _write_words(self, batch: Batch) -> None:
         """Write the images' words; one indexed without local features keeps none of old."""
@@ -93,7 +97,8 @@ class Writer:
             self.images.put(local_key(collection, name), image.keypoints)
         elif image.words is None:
             self.images.delete(local_key(collection, name))
-        self.images.put(regions_key(collection, name), _regions_json(image.regions))
+        self.images.put(regions_key(collection, name), packed(image.regions))
+        self.images.delete(old_regions_key(collection, name))
 
     def _list(self, batch: Batch) -> set[str]:
         """List the images in the catalogue; return the ids of those that are still wanted."""
@@ -105,12 +110,6 @@ class Writer:
                 for image in batch.images
             ],
         )
-
-
-def _regions_json(regions: tuple[Region, ...]) -> bytes:
-    shown = ("box", "source", "label", "confidence")
-    payloads = [region.payload() for region in regions]
-    return json.dumps([{name: payload[name] for name in shown} for payload in payloads]).encode()
 
 
 def _ended(image: IndexedImage, kept: set[str]) -> Item:

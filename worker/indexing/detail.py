@@ -23,10 +23,12 @@ class Detail:
         gain = min(1.0, SIDE_PX / max(image.size))
         self._gain = gain
         size = (max(1, round(image.width * gain)), max(1, round(image.height * gain)))
-        grey = np.asarray(image.convert("L").resize(size, Image.Resampling.BOX), np.float32)
+        factor = max(1, max(image.size) // SIDE_PX)
+        small = image.reduce(factor) if factor > 1 else image
+        grey = np.asarray(small.convert("L").resize(size, Image.Resampling.BOX), np.float32)
         across = cv2.Sobel(grey, cv2.CV_32F, 1, 0)
         down = cv2.Sobel(grey, cv2.CV_32F, 0, 1)
-        self._sums = cv2.integral(np.minimum(np.hypot(across, down), 255.0))
+        self._sums = cv2.integral(np.minimum(cv2.magnitude(across, down), 255.0))
 
     def within(self, boxes: Sequence[Box]) -> list[float]:
         """Return each box's mean edge strength, 0..255: about 2 for a clear sky, 30 for a crowd."""

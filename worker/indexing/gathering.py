@@ -63,6 +63,4 @@ def _region(record: ImageRecord, proposal: Proposal) -> Region:
         source=proposal.source,
         label=proposal.label,
         confidence=None if confidence is None else round(confidence, 4),
-        filename=record.filename,
-        metadata=record.metadata,
     )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from common import pictures
@@ -17,62 +14,52 @@ from worker.fetch import Fetcher
 from worker.indexing.image import LoadedImage
 from worker.indexing.options import IndexOptions
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
-class Loaded:
-    """What became of a batch's items: the images to be indexed, and the items that have ended.
+class Found:
+    """An item whose image is stored, and the record of it: there is something to load."""
 
-    Those are indexed already, by the same recipe, or cannot be loaded.
-    """
-
-    images: list[LoadedImage]
-    ended: list[Item]
+    item: Item
+    record: ImageRecord
 
 
 @dataclass(frozen=True)
 class Loader:
-    """Loads items in threads: decoding releases the interpreter's lock."""
+    """Loads items. Its methods run in threads: decoding releases the interpreter's lock."""
 
     images: ImageStore
     catalogue: Catalogue
     fetcher: Fetcher
     max_pixels: int
-    threads: int = 4
 
-    def load(self, items: Sequence[Item], options: IndexOptions, recipe: str) -> Loaded:
-        """Load each item, in order. Raises transient errors only."""
-        with ThreadPoolExecutor(self.threads) as pool:
-            outcomes = list(pool.map(lambda item: self._load(item, options, recipe), items))
-        ended = [outcome for outcome in outcomes if isinstance(outcome, Item)]
-        for item in ended:
-            if item.error is not None:
-                log.info("%s: %s", item.name, item.error["message"])
-        return Loaded([image for image in outcomes if isinstance(image, LoadedImage)], ended)
+    def find(self, item: Item, options: IndexOptions, recipe: str) -> Found | Item:
+        """Find an item's image, a URL's after storing it; else return the item as it has ended.
 
-    def _load(self, item: Item, options: IndexOptions, recipe: str) -> LoadedImage | Item:
+        It is indexed already, by the same recipe, or there is none. Raises transient errors only.
+        """
         try:
             if item.image_id is None:
                 record = self._download(item.name, options)
             else:
                 record = self.catalogue.get(options.collection, item.image_id)
-            item = replace(item, image_id=record.image_id)
-            metadata = record.metadata if options.metadata is None else options.metadata
-            if record.recipe == recipe and record.metadata == metadata:
-                return item.ended(ItemStatus.UNCHANGED, record.image_id)
-            return self._decode(item, replace(record, metadata=metadata))
         except Permanent as error:
             return item.failed(error)
+        item = replace(item, image_id=record.image_id)
+        metadata = record.metadata if options.metadata is None else options.metadata
+        if record.recipe == recipe and record.metadata == metadata:
+            return item.ended(ItemStatus.UNCHANGED, record.image_id)
+        return Found(item, replace(record, metadata=metadata))
 
-    def _decode(self, item: Item, record: ImageRecord) -> LoadedImage:
+    def load(self, found: Found) -> LoadedImage | Item:
+        """Decode what was found; return the item, failed, where that cannot be done."""
+        record = found.record
         try:
             content = self.images.open(image_key(record.collection, record.image_id))
             pixels = pictures.decode(content, max_pixels=self.max_pixels)
-        except Permanent:
+        except Permanent as error:
             self._forget(record)
-            raise
-        return LoadedImage(item, record, pixels, pictures.thumbnail(pixels))
+            return found.item.failed(error)
+        return LoadedImage(found.item, record, pixels, pictures.thumbnail(pixels))
 
     def _forget(self, record: ImageRecord) -> None:
         """Take back what ingest stored of an image that cannot be decoded and never was indexed."""

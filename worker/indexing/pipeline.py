@@ -1,31 +1,46 @@
-"""The index pipeline, stage by stage: loaded, described, seen, gathered, committed.
+"""The index pipeline, stage by stage: found, loaded and described, seen, gathered, committed.
 
-Work goes through in batches of images, so that the detector sees full batches and the memory holds
-a few images at a time. An image that cannot be read is one failed item; nothing else suffers. What
-is tried again, and how often, is decided by the caller: see `worker.attempts`.
+While the networks see one part of a run, the next is loaded and described and the one before is
+committed (`overlap.py`). Memory is bounded by the bytes of decoded pixels, whatever the size of
+images. An image that cannot be read is one failed item; nothing else suffers. What is tried again,
+and how often, is decided by the caller: see `worker.attempts`.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import traceback
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
 
 from common.job_store import JobStore
 from common.jobs import Item
+from worker.indexing.batch import Batch
 from worker.indexing.committing import Committer
 from worker.indexing.describing import Describer
 from worker.indexing.gathering import gathered
 from worker.indexing.image import LoadedImage
-from worker.indexing.loading import Loader
+from worker.indexing.loading import Found, Loader
 from worker.indexing.options import IndexOptions
+from worker.indexing.overlap import Ahead, Behind, Commit
+from worker.indexing.pace import Pace
 from worker.indexing.seeing import Seer
 
 log = logging.getLogger(__name__)
 
-MAX_BATCH_PIXELS = 64_000_000
-"""Decoded images that are cut up together: 192 MB of RGB."""
+
+@dataclass(frozen=True)
+class Part:
+    """Items that went through the stages together, and what stopped them there, if anything did.
+
+    Without an error they have ended, or are with whoever will write them.
+    """
+
+    items: Sequence[Item]
+    error: Exception | None = None
 
 
 @dataclass(frozen=True)
@@ -37,36 +52,40 @@ class IndexPipeline:
     seer: Seer
     committer: Committer
     jobs: JobStore
+    threads: int
+    """Images that are loaded and described at the same time."""
+    most_bytes: int
+    """Bytes of decoded pixels that are held at the same time; a larger image is held alone."""
+    pace: Pace = field(default_factory=Pace)
 
-    def run(self, items: Sequence[Item], options: IndexOptions) -> None:
-        """Take one batch of a job's items through all stages.
+    def run(
+        self,
+        items: Sequence[Item],
+        options: IndexOptions,
+        more: Callable[[], bool] = lambda: True,
+    ) -> Generator[Part, None, None]:
+        """Take items of a job through all stages; yield what became of them, part by part.
 
-        Raises whatever a stage raises. Items that need no stage after loading have ended by then:
-        they are indexed already, or cannot be loaded. Running it again changes nothing.
+        `more` is asked before each part whether to go on. What a stage raises is yielded with
+        the part, so that the others do not suffer. Running it again changes nothing. Threads
+        are at work until the generator has ended or is closed.
         """
-        started = time.monotonic()
         recipe = self.recipe(options)
-        loaded = self.loader.load(items, options, recipe)
-        if loaded.ended:
-            self.jobs.finish_items(options.job_id, loaded.ended)
-        for images in _by_pixels(loaded.images):
-            described = self.describer.with_features(images, options)
-            seen = self.seer.see(
-                [image.pixels for image in described],
-                profile=options.profile,
-                confidence_threshold=options.confidence_threshold,
-            )
-            batch = gathered(
-                described,
-                seen,
-                options,
-                encoder=self.seer.encoder.id,
-                vocabulary=self.describer.vocabulary.id,
-                recipe=recipe,
-            )
-            self.committer.commit(batch)
-        seconds = time.monotonic() - started
-        log.info("indexed %d of %d images in %.2f s", len(loaded.images), len(items), seconds)
+        with (
+            Ahead(
+                items,
+                lambda item: self.loader.find(item, options, recipe),
+                lambda found: self._loaded(found, options),
+                threads=self.threads,
+                most_bytes=self.most_bytes,
+            ) as ahead,
+            Behind(self.committer.commit) as behind,
+        ):
+            while more() and (step := self._step(ahead, options, recipe)):
+                yield from step.done
+                if step.ready is not None:
+                    yield from map(_committed, behind.put(*step.ready))
+            yield from map(_committed, behind.rest())
 
     def recipe(self, options: IndexOptions) -> str:
         """Name everything that decides an image's regions, embeddings and local features."""
@@ -74,17 +93,79 @@ class IndexPipeline:
         local = self.describer.recipe(options.local_features)
         return f"{regions}|{local}" if local else regions
 
+    def _loaded(self, found: Found, options: IndexOptions) -> LoadedImage | Item:
+        image = self.loader.load(found)
+        return self.describer.described(image, options) if isinstance(image, LoadedImage) else image
 
-def _by_pixels(images: Sequence[LoadedImage]) -> Iterator[list[LoadedImage]]:
-    """Split images into runs whose crops fit into memory together."""
-    part: list[LoadedImage] = []
-    held = 0
-    for image in images:
-        count = image.pixels.width * image.pixels.height
-        if part and held + count > MAX_BATCH_PIXELS:
-            yield part
-            part, held = [], 0
-        part.append(image)
-        held += count
-    if part:
-        yield part
+    def _step(self, ahead: Ahead, options: IndexOptions, recipe: str) -> _Step | None:
+        """Take the next items as far as a batch, and let go of their pixels; None at the end."""
+        started = time.monotonic()
+        taken = ahead.take(min(options.batch_size, self.pace.most(options.profile)))
+        if not taken:
+            return None
+        step = _Step([Part([item], error) for item, future in taken if (error := _error(future))])
+        outcomes = [future.result() for _, future in taken if not _error(future)]
+        ended = [outcome for outcome in outcomes if isinstance(outcome, Item)]
+        images = [outcome for outcome in outcomes if isinstance(outcome, LoadedImage)]
+        items = [image.item for image in images]
+        try:
+            self._finish(ended, options)
+            step.done.append(Part(ended))
+            if images:
+                step.ready = (items, self._seen(images, options, recipe))
+                self.pace.note(options.profile, len(images), time.monotonic() - started)
+        except Exception as error:
+            # Its frames hold the pixels, and it may live until the items were tried again.
+            traceback.clear_frames(error.__traceback__)
+            step.done.append(Part(items or ended, error))
+        finally:
+            taken.clear()
+            outcomes.clear()
+            images.clear()
+            ahead.release()
+        return step
+
+    def _finish(self, ended: Sequence[Item], options: IndexOptions) -> None:
+        """End items that need no stage after loading: indexed already, or not to be loaded."""
+        for item in ended:
+            if item.error is not None:
+                log.info("%s: %s", item.name, item.error["message"])
+        if ended:
+            self.jobs.finish_items(options.job_id, ended)
+
+    def _seen(self, images: Sequence[LoadedImage], options: IndexOptions, recipe: str) -> Batch:
+        seen = self.seer.see(
+            [image.pixels for image in images],
+            profile=options.profile,
+            confidence_threshold=options.confidence_threshold,
+        )
+        return gathered(
+            images,
+            seen,
+            options,
+            encoder=self.seer.encoder.id,
+            vocabulary=self.describer.vocabulary.id,
+            recipe=recipe,
+        )
+
+
+@dataclass
+class _Step:
+    """What became of items that were taken together: parts that are done, and what is to be
+    committed."""
+
+    done: list[Part]
+    ready: tuple[Sequence[Item], Batch] | None = None
+
+
+def _committed(commit: Commit) -> Part:
+    items, future = commit
+    return Part(items, _error(future))
+
+
+def _error(future: Future[Any]) -> Exception | None:
+    """Return what a thread's work raised, once it is done."""
+    error = future.exception()
+    if error is None or isinstance(error, Exception):
+        return error
+    raise error

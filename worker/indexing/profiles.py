@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from common.settings import Settings
+from worker.indexing.means import Means
 from worker.indexing.regions import Tiling
+from worker.indexing.slices import MOST_SLICES
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,15 @@ class Profile:
     """Most regions of an image."""
     enough: int
     """Regions from which on no fine tiles are added: the detector has boxed what there is."""
+    slices: int = MOST_SLICES
+    """Most slices of an image."""
 
     def describe(self) -> str:
         """Name everything that decides the regions of given detections."""
         t = self.tiling
         tiles = f"{t.scales}/{t.overlap}/{t.min_px}/{t.most}"
-        return f"{tiles}|{self.slicing}|{self.budget}|{self.enough}"
+        few = "" if self.slices == MOST_SLICES else f"/{self.slices}"
+        return f"{tiles}|{self.slicing}{few}|{self.budget}|{self.enough}"
 
 
 PROFILES = {
@@ -41,10 +46,13 @@ ALONE_OVERLAP = 0.5
 """Where nothing is detected, tiles alone must meet every object somewhere near its middle."""
 
 
-def profile_of(name: str, settings: Settings, *, detects: bool) -> Profile:
+def profile_of(
+    name: str, settings: Settings, *, detects: bool, means: Means | None = None
+) -> Profile:
     """Return the named profile with what the settings say instead.
 
-    `detects` tells whether things are found beside the tiles.
+    `detects` tells whether things are found beside the tiles. `means` bound what the settings
+    leave open.
     """
     profile = PROFILES[name]
     tiling = profile.tiling
@@ -55,7 +63,8 @@ def profile_of(name: str, settings: Settings, *, detects: bool) -> Profile:
         settings.tile_min_px or tiling.min_px,
         settings.tiles_per_image,
     )
-    budget = settings.regions_per_image or profile.budget
+    affordable = min(profile.budget, means.regions) if means else profile.budget
+    budget = settings.regions_per_image or affordable
     # Tiles whose scales are set, and tiles without a detector beside them, all count.
     sparing = detects and settings.scales is None
     return replace(
@@ -64,4 +73,5 @@ def profile_of(name: str, settings: Settings, *, detects: bool) -> Profile:
         slicing=profile.slicing if detects else None,
         budget=budget,
         enough=min(budget, profile.enough) if sparing else budget,
+        slices=min(profile.slices, means.views) if means else profile.slices,
     )

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from common.geometry import Box
 from common.settings import Settings
 from worker.indexing.budget import choose
+from worker.indexing.embedding import cut
+from worker.indexing.means import Means
 from worker.indexing.profiles import Profile, profile_of
 from worker.indexing.regions import Proposal, propose
 from worker.indexing.slices import Slicing, joined
@@ -35,25 +38,36 @@ class Proposer:
 
     detector: Detector | None
     settings: Settings
+    means: Means | None = None
+    """What there is time for on this device; None: all that a profile asks for."""
 
     def recipe(self, profile: str, confidence_threshold: float) -> str:
         """Name everything that decides an image's regions."""
         detector = self.detector.id if self.detector else "none"
-        return f"{detector}@{confidence_threshold}|{self._profile(profile).describe()}"
+        return f"{detector}@{confidence_threshold}|{self.profile(profile).describe()}"
 
     def propose(
         self, images: Sequence[Image.Image], *, profile: str, confidence_threshold: float
     ) -> list[list[Proposal]]:
         """Return each RGB image's regions, the whole first, at most the profile's budget."""
-        chosen = self._profile(profile)
+        chosen = self.profile(profile)
         detections = self._detect(images, chosen, confidence_threshold)
         return [
             regions_of(image, found, chosen)
             for image, found in zip(images, detections, strict=True)
         ]
 
-    def _profile(self, name: str) -> Profile:
-        return profile_of(name, self.settings, detects=self.detector is not None)
+    def profile(self, name: str) -> Profile:
+        """Return the named profile, as it is for this detector."""
+        detects = self.detector is not None
+        return profile_of(name, self.settings, detects=detects, means=self.means)
+
+    def slices(self, image: Image.Image, profile: Profile) -> list[Box]:
+        """Return the parts of an image that are detected in on their own."""
+        if self.detector is None or profile.slicing is None:
+            return []
+        side_px = round(profile.slicing * self.detector.side_px)
+        return Slicing(side_px, most=profile.slices).boxes(*image.size)
 
     def _detect(
         self, images: Sequence[Image.Image], profile: Profile, confidence_threshold: float
@@ -61,14 +75,14 @@ class Proposer:
         """Detect in images and in their slices, all in the same full batches."""
         if self.detector is None:
             return [[] for _ in images]
-        slicing = Slicing(round((profile.slicing or 0) * self.detector.side_px))
-        slices = [slicing.boxes(*i.size) if profile.slicing else [] for i in images]
-        views = list(images) + [
-            image.crop(box.as_tuple())
-            for image, boxes in zip(images, slices, strict=True)
-            for box in boxes
+        slices = [self.slices(image, profile) for image in images]
+        views = [(image, Box(0, 0, *image.size)) for image in images]
+        views += [(i, box) for i, boxes in zip(images, slices, strict=True) for box in boxes]
+        detections = [
+            found
+            for part in cut(views)
+            for found in self.detector.detect(part, confidence_threshold=confidence_threshold)
         ]
-        detections = self.detector.detect(views, confidence_threshold=confidence_threshold)
         parts = iter(detections[len(images) :])
         return [
             joined(*image.size, whole, list(zip(boxes, parts, strict=False))) if boxes else whole

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from common.contract.fields import HitSource
 from common.geometry import Box
-from worker.boxes import corners, largest_overlaps, spans
+from worker.boxes import corners, overlapping, spans
 from worker.models.base import Detection
 
 MIN_SIDE_PX = 8
@@ -51,9 +52,11 @@ class Tiling:
             made += len(columns) * len(rows)
             if made > self.most:
                 return
-            for top, bottom in rows:
-                for left, right in columns:
-                    yield Box.covering((left, top, right, bottom), width, height)
+            # Whole pixels of each row and column once, not of each tile: see `Box.covering`.
+            sides = [_covering(span, width) for span in columns]
+            for top, bottom in (_covering(span, height) for span in rows):
+                for left, right in sides:
+                    yield Box(left, top, right, bottom)
 
 
 def propose(
@@ -74,8 +77,12 @@ def propose(
     proposals = [Proposal(Box(0, 0, width, height), HitSource.WHOLE), *detected.values()]
     tiles = list(tiling.boxes(width, height))
     known = corners(proposal.box for proposal in proposals)
-    fresh = largest_overlaps(corners(tiles), known) < SAME_IOU
+    copies = overlapping(corners(tiles), known, SAME_IOU).tolist()
     proposals += [
-        Proposal(tile, HitSource.TILE) for tile, new in zip(tiles, fresh, strict=True) if new
+        Proposal(tile, HitSource.TILE) for tile, copy in zip(tiles, copies, strict=True) if not copy
     ]
     return proposals
+
+
+def _covering(span: tuple[float, float], length: int) -> tuple[int, int]:
+    return max(0, math.floor(span[0])), min(length, math.ceil(span[1]))

@@ -16,6 +16,7 @@ from PIL import Image
 
 from common.settings import Settings
 from worker.indexing.embedding import embedded
+from worker.indexing.means import Costs, Means
 from worker.indexing.profiles import Profile, profile_of
 from worker.indexing.proposing import Proposer, regions_of
 from worker.indexing.regions import Proposal
@@ -42,6 +43,14 @@ class Seer(Protocol):
         """Name everything that decides an image's regions and their embeddings."""
         ...
 
+    def profile(self, name: str) -> Profile:
+        """Return the named profile, as it is for these networks."""
+        ...
+
+    def seconds(self, profile: str, costs: Costs) -> float:
+        """Return what the networks take at most, about, for one image."""
+        ...
+
     def see(
         self, images: Sequence[Image.Image], *, profile: str, confidence_threshold: float
     ) -> list[Seen]:
@@ -59,6 +68,14 @@ class CropSeer:
     def recipe(self, profile: str, confidence_threshold: float) -> str:
         """See Seer."""
         return f"{self.encoder.id}|{self.proposer.recipe(profile, confidence_threshold)}"
+
+    def profile(self, name: str) -> Profile:
+        """See Seer."""
+        return self.proposer.profile(name)
+
+    def seconds(self, profile: str, costs: Costs) -> float:
+        """See Seer."""
+        return _most_seconds(self.profile(profile), costs)
 
     def see(
         self, images: Sequence[Image.Image], *, profile: str, confidence_threshold: float
@@ -88,17 +105,27 @@ class DenseSeer:
 
     def recipe(self, profile: str, confidence_threshold: float) -> str:
         """See Seer."""
-        chosen = self._profile(profile)
+        chosen = self.profile(profile)
         seen = f"{self.encoder.id}|maps/{chosen.pixels}"
         if self.proposer is not None:
             return f"{seen}|{self.proposer.recipe(profile, confidence_threshold)}"
         return f"{seen}@{confidence_threshold}|{chosen.describe()}"
 
+    def profile(self, name: str) -> Profile:
+        """See Seer."""
+        if self.proposer is not None:
+            return self.proposer.profile(name)
+        return profile_of(name, self.settings, detects=True)
+
+    def seconds(self, profile: str, costs: Costs) -> float:
+        """See Seer."""
+        return _most_seconds(self.profile(profile), costs)
+
     def see(
         self, images: Sequence[Image.Image], *, profile: str, confidence_threshold: float
     ) -> list[Seen]:
         """See Seer. The maps of one image at a time are in memory."""
-        chosen = self._profile(profile)
+        chosen = self.profile(profile)
         if self.proposer is None:
             return list(self._each(images, chosen, confidence_threshold))
         proposed = self.proposer.propose(
@@ -117,16 +144,28 @@ class DenseSeer:
             detections = maps.detections(confidence_threshold=confidence_threshold)
             yield _read(maps, regions_of(image, detections, profile))
 
-    def _profile(self, name: str) -> Profile:
-        return profile_of(name, self.settings, detects=True)
+
+def seer_of(
+    encoder: Encoder,
+    detector: Detector | None,
+    settings: Settings,
+    means: Means | None = None,
+) -> Seer:
+    """Return the way that an encoder sees images in; a dense one needs no detector.
+
+    `means` are what there is time for on this device; a dense encoder takes its time from pixels.
+    """
+    proposer = Proposer(detector, settings, means)
+    if isinstance(encoder, DenseEncoder):
+        return DenseSeer(encoder, settings, proposer if detector else None)
+    return CropSeer(proposer, encoder)
+
+
+def _most_seconds(profile: Profile, costs: Costs) -> float:
+    views = 1 + (profile.slices if profile.slicing else 0)
+    megapixels = profile.pixels / 1e6
+    return profile.budget * costs.crop_s + views * costs.view_s + megapixels * costs.megapixel_s
 
 
 def _read(maps: FeatureMaps, regions: list[Proposal]) -> Seen:
     return Seen(regions, maps.embeddings([region.box for region in regions]))
-
-
-def seer_of(encoder: Encoder, detector: Detector | None, settings: Settings) -> Seer:
-    """Return the way that an encoder sees images in; a dense one needs no detector."""
-    if isinstance(encoder, DenseEncoder):
-        return DenseSeer(encoder, settings, Proposer(detector, settings) if detector else None)
-    return CropSeer(Proposer(detector, settings), encoder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from common.geometry import Box
 from worker.boxes import apart, spans
 from worker.models.base import Detection
 
+MOST_SLICES = 48
+"""Of one image."""
 MOST = 1000
 """Detections that are compared with each other: the time grows with the square."""
 CUT_PX = 2.0
@@ -29,7 +31,7 @@ class Slicing:
 
     side_px: int
     overlap: float = 0.2
-    most: int = 48
+    most: int = MOST_SLICES
 
     def boxes(self, width: int, height: int) -> list[Box]:
         """Return the slices of an image of that size, row by row."""
@@ -67,8 +69,13 @@ def joined(
 
 
 def _moved(hit: Detection, box: Box) -> Detection:
-    return replace(
-        hit, x1=hit.x1 + box.x1, y1=hit.y1 + box.y1, x2=hit.x2 + box.x1, y2=hit.y2 + box.y1
+    return Detection(
+        hit.x1 + box.x1,
+        hit.y1 + box.y1,
+        hit.x2 + box.x1,
+        hit.y2 + box.y1,
+        hit.label,
+        hit.confidence,
     )
 
 

@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.local.features import Floats
 from worker.local.keypoints import Keypoints
 from worker.local.match import Pairs, Query
+from worker.local.scales import Floats
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -1,6 +1,7 @@
 """Keypoints with shortened descriptors, and their bytes in the image store.
 
-38 bytes a keypoint: place, size and angle take 6, a descriptor 64 numbers of 4 bits.
+22 bytes a keypoint: place, size and angle take 6, a descriptor 16 (`codes.py`). Earlier versions
+wrote 38, with 4 bits for each of a descriptor's 64 numbers; those are still read.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from common.errors import InvalidImage
-from worker.local.features import Bytes, Floats, LocalFeatures
+from worker.local.codes import CODE_BYTES, code_of
+from worker.local.features import Bytes, LocalFeatures
+from worker.local.scales import Floats
 from worker.local.vocabulary import SHORT, Vocabulary
 
-_MAGIC = b"NLF1"
+_MAGIC = b"NLF2"
+_EARLIER = b"NLF1"
 _HEAD = struct.Struct("<4s8sIII")  # magic, vocabulary, width, height, count
-_ROW = 2 + 2 + 1 + 1 + SHORT // 2
+_PLACE_BYTES = 2 + 2 + 1 + 1
 _REACH = 2.5
-"""Standard deviations that the 16 levels of a component span on either side."""
+"""Standard deviations that an earlier component's 16 levels span on either side."""
 _SIZE_STEPS = 20.0
 """Levels a doubling of a keypoint's size: 8 bits reach from half a pixel to 3,000."""
 
@@ -58,15 +62,15 @@ class Keypoints:
         sizes = np.clip(np.rint((np.log2(self.sizes) + 1) * _SIZE_STEPS), 0, 255)
         angles = np.rint(self.angles * (256 / 360)).astype(np.int64) % 256
         columns = (places, sizes.astype(np.uint8), angles.astype(np.uint8))
-        levels = _levels(self.vectors, vocabulary)
-        return b"".join([head, *(column.tobytes() for column in columns), levels.tobytes()])
+        codes = code_of(vocabulary).packed(self.vectors)
+        return b"".join([head, *(column.tobytes() for column in columns), codes.tobytes()])
 
     @classmethod
     def from_bytes(cls, content: bytes, vocabulary: Vocabulary) -> Keypoints:
         """Read what `to_bytes` wrote. Raises InvalidImage for other bytes or vocabularies."""
-        width, height, count = _head(content, vocabulary)
+        width, height, count, earlier = _head(content, vocabulary)
         body = np.frombuffer(content, np.uint8, offset=_HEAD.size)
-        places, sizes, angles, levels = np.split(body, [4 * count, 5 * count, 6 * count])
+        places, sizes, angles, codes = np.split(body, [4 * count, 5 * count, 6 * count])
         sides = np.array([width, height], np.float32)
         return cls(
             width,
@@ -74,31 +78,27 @@ class Keypoints:
             (places.view("<u2").reshape(count, 2) * (sides / 65535)).astype(np.float32),
             np.exp2(sizes / np.float32(_SIZE_STEPS) - 1).astype(np.float32),
             (angles * np.float32(360 / 256)).astype(np.float32),
-            _vectors(levels.reshape(count, SHORT // 2), vocabulary),
+            _earlier_vectors(codes.reshape(count, SHORT // 2), vocabulary)
+            if earlier
+            else code_of(vocabulary).vectors(codes.reshape(count, CODE_BYTES)),
         )
 
 
-def _head(content: bytes, vocabulary: Vocabulary) -> tuple[int, int, int]:
-    """Return width, height and count; refuse what is not whole."""
-    if len(content) < _HEAD.size or not content.startswith(_MAGIC):
+def _head(content: bytes, vocabulary: Vocabulary) -> tuple[int, int, int, bool]:
+    """Return width, height, count and whether it is of the earlier form; refuse what is broken."""
+    if len(content) < _HEAD.size or not content.startswith((_MAGIC, _EARLIER)):
         raise InvalidImage("These bytes are no local features of this version.")
-    _, made_with, width, height, count = _HEAD.unpack_from(content)
+    magic, made_with, width, height, count = _HEAD.unpack_from(content)
     if made_with != vocabulary.id.encode():
         raise InvalidImage("These local features were made with another vocabulary.")
-    if len(content) != _HEAD.size + count * _ROW or not width or not height:
+    earlier = magic == _EARLIER
+    row = _PLACE_BYTES + (SHORT // 2 if earlier else CODE_BYTES)
+    if len(content) != _HEAD.size + count * row or not width or not height:
         raise InvalidImage("These local features are cut off or damaged.")
-    return width, height, count
+    return width, height, count, earlier
 
 
-def _levels(vectors: Floats, vocabulary: Vocabulary) -> Bytes:
-    """Return 16 levels a component, two in a byte: uint8 (N, 32)."""
-    step = vocabulary.spread * np.float32(2 * _REACH / 16)
-    levels = np.clip(np.floor(vectors / step) + 8, 0, 15).astype(np.uint8)
-    packed: Bytes = levels[:, 0::2] << 4 | levels[:, 1::2]
-    return packed
-
-
-def _vectors(packed: Bytes, vocabulary: Vocabulary) -> Floats:
+def _earlier_vectors(packed: Bytes, vocabulary: Vocabulary) -> Floats:
     step = vocabulary.spread * np.float32(2 * _REACH / 16)
     levels = np.empty((len(packed), SHORT), np.float32)
     levels[:, 0::2], levels[:, 1::2] = packed >> 4, packed & 15

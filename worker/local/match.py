@@ -8,8 +8,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.local.features import Floats, LocalFeatures
+from worker.local.features import LocalFeatures
 from worker.local.keypoints import Keypoints
+from worker.local.scales import Floats
 from worker.local.vocabulary import Vocabulary
 
 Indices = NDArray[np.intp]

@@ -15,11 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import InvalidSettings
-from worker.local.features import DESCRIPTOR_SCALE, DIM, Bytes, Floats
+from worker.local.features import DESCRIPTOR_SCALE, Bytes
+from worker.local.scales import Floats
+from worker.local.surroundings import DIM
 
 SHORT = 64
 """Dimensions of a shortened descriptor: they hold 95 % of the variance."""
 DEFAULT_PATH = Path(__file__).parents[2] / "models" / "local" / "vocabulary.npz"
+TOGETHER = 256
+"""Descriptors that are compared at a time: their products stay in the processor's cache."""
 Words = NDArray[np.int64]
 
 
@@ -84,12 +88,24 @@ class Vocabulary:
 
 def _nearest(short: Floats, centres: Floats, count: int) -> tuple[Words, Floats]:
     """Return the `count` nearest centres, nearest first, and their squared distances."""
+    # Half of what a squared distance falls short of the descriptor's own square, in one product.
+    across = np.ascontiguousarray(np.vstack([centres.T, -(centres * centres).sum(axis=1) / 2]))
+    parts = [
+        _best(short[start : start + TOGETHER], across, count)
+        for start in range(0, max(len(short), 1), TOGETHER)
+    ]
+    found, nearness = (np.concatenate(part) for part in zip(*parts, strict=True))
     squares = (short * short).sum(axis=1)[:, None]
-    distances = squares + (centres * centres).sum(axis=1) - 2 * (short @ centres.T)
+    return found, np.maximum(squares - 2 * nearness, 0.0)
+
+
+def _best(short: Floats, across: Floats, count: int) -> tuple[Words, Floats]:
+    """Return the `count` columns of largest product with (short, 1), best first, and those."""
+    products = np.hstack([short, np.ones((len(short), 1), np.float32)]) @ across
     if count == 1:
-        found = distances.argmin(axis=1)[:, None]
+        found = products.argmax(axis=1)[:, None]
     else:
-        part = np.argpartition(distances, count - 1, axis=1)[:, :count]
-        order = np.take_along_axis(distances, part, 1).argsort(axis=1, kind="stable")
+        part = np.argpartition(products, -count, axis=1)[:, -count:]
+        order = (-np.take_along_axis(products, part, 1)).argsort(axis=1, kind="stable")
         found = np.take_along_axis(part, order, 1)
-    return found, np.maximum(np.take_along_axis(distances, found, 1), 0.0)
+    return found, np.take_along_axis(products, found, 1)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from worker.local.features import Floats
 from worker.local.keypoints import Keypoints
+from worker.local.scales import Floats
 from worker.local.vocabulary import Vocabulary, Words
 from worker.vectors.words import SparseVector
 

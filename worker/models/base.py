@@ -67,6 +67,18 @@ class Encoder(Protocol):
         ...
 
 
+@runtime_checkable
+class BoxEncoder(Encoder, Protocol):
+    """Encodes crops, and cuts them out of whole images itself, where it runs."""
+
+    def encode_boxes(self, boxes: Sequence[tuple[Image.Image, Box]]) -> Embeddings:
+        """Return what `encode_images` does of the pixels in boxes of RGB images.
+
+        It costs least where boxes of one image stand beside each other.
+        """
+        ...
+
+
 class FeatureMaps(Protocol):
     """What a dense encoder saw of one image in one pass."""
 

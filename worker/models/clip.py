@@ -95,13 +95,17 @@ class ClipEncoder:
         return self._stack(map_batches(self._text_batch, texts, self._batch_size))
 
     def _image_batch(self, images: Sequence[Image.Image]) -> list[Embeddings]:
-        pixels = self._pixels(images)
+        return _normalised(self._projected(self._pixels(images)))
+
+    def _projected(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Return the embeddings, not normalised, of what `ClipPixels` makes, on the device."""
         with self._lock, torch.inference_mode(), autocast(self._device, self._dtype):
             if self.has_text:
                 projected = self._network.get_image_features(pixel_values=pixels).pooler_output
             else:
                 projected = self._network(pixel_values=pixels).image_embeds
-        return _normalised(projected)
+        embeds: torch.Tensor = projected
+        return embeds
 
     def _text_batch(self, texts: Sequence[str]) -> list[Embeddings]:
         tokens = self._tokenizer(  # type: ignore[misc]

@@ -52,6 +52,13 @@ def to_inference(network: nn.Module, device: torch.device, dtype: torch.dtype) -
     return network.to(device)
 
 
+def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """Return a CPU tensor on the device; to a GPU it is copied while the caller goes on."""
+    if device.type == "cpu":
+        return tensor
+    return tensor.pin_memory().to(device, non_blocking=True)
+
+
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
     """Return the context in which a network from `to_inference` runs."""
     return torch.autocast(device.type, dtype=dtype, enabled=dtype != torch.float32)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from worker.models.onepass.encoder import OnePassEncoder
     from worker.models.precision import Precision
 
+    Place = tuple[torch.device, Precision]
+
 _SIZES = ("n", "s", "m", "l", "x")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 _SHIPPED = Path(__file__).resolve().parents[2] / "models"
@@ -84,9 +86,9 @@ class LoadedPack:
     @property
     def _finds_with(self) -> str | None:
         """Name what finds things: a detector, or a dense encoder itself."""
-        if isinstance(self.encoder, DenseEncoder):
-            return self.encoder.id
-        return self.detector.id if self.detector else None
+        if self.detector is not None:
+            return self.detector.id
+        return self.encoder.id if isinstance(self.encoder, DenseEncoder) else None
 
 
 _STANDARD = Pack("standard", detector="s", encoder="openai/clip-vit-base-patch32")
@@ -96,9 +98,8 @@ def resolve_pack(settings: Settings) -> Pack:
     """Return the pack that the settings choose, with the paths in it absolute.
 
     `mini` ships with the project, `standard` comes from the hub, anything else is a folder with
-    a `pack.json`. NEEDLE_DETECTOR and NEEDLE_ENCODER replace the pack's, the latter with its kind
-    tower. Raises InvalidSettings where a setting names nothing, InvalidModel where a folder's
-    `pack.json` is at fault.
+    a `pack.json`. NEEDLE_DETECTOR and NEEDLE_ENCODER replace what it has. Raises InvalidSettings
+    where a setting names nothing, InvalidModel where a folder's `pack.json` is at fault.
     """
     pack = _STANDARD if settings.models == _STANDARD.name else _read_pack(settings.models)
     here = Path.cwd()
@@ -118,31 +119,45 @@ def resolve_pack(settings: Settings) -> Pack:
     return Pack(pack.name, detector, encoder, pack.network)
 
 
+def check_pack(settings: Settings) -> Pack:
+    """Return the pack that the settings choose, if what it runs on is installed here.
+
+    Imports nothing of it. Raises what `resolve_pack` raises, and InvalidSettings where there is no
+    PyTorch.
+    """
+    pack = resolve_pack(settings)
+    if pack.needs_torch and importlib.util.find_spec("torch") is None:
+        raise InvalidSettings(
+            f"The models asked for (pack {pack.name!r}) run on PyTorch, which is not installed "
+            "here: install it with `make setup ALL=1`, or leave NEEDLE_MODELS, NEEDLE_DETECTOR "
+            "and NEEDLE_ENCODER out."
+        )
+    return pack
+
+
 def load_pack(settings: Settings, *, with_detector: bool = True) -> LoadedPack:
     """Load the networks of the pack that the settings choose; takes seconds.
 
     A search needs no detector: `with_detector` False leaves it out.
 
-    Sets torch's threads where `settings.threads` asks for a number. Raises what `resolve_pack`
+    `settings.threads` is how many threads its engine may take. Raises what `check_pack`
     raises, DeviceUnavailable, InvalidModel, and ModelUnavailable where the hub is out of reach.
     """
-    pack = resolve_pack(settings)
-    _need_torch(pack)
-    detector = _load_detector(pack, settings) if with_detector else None
+    pack = check_pack(settings)
     if pack.encoder is None:
         network = _load_network(pack, settings)
+        detector = _load_detector(pack, settings) if with_detector else None
         return LoadedPack(
             pack.name, detector, network, network.engine.device, network.engine.precision
         )
-    import torch
-
     from worker.models.clip import ClipEncoder, find_clip
+    from worker.models.clip_boxes import GpuClipEncoder
 
-    if settings.threads:
-        torch.set_num_threads(settings.threads)
-    device, precision = _place(settings)
+    device, precision = place = _place(settings)
+    detector = _load_detector(pack, settings, place) if with_detector else None
     folder, name = find_clip(pack.encoder)
-    encoder = ClipEncoder(
+    kind = ClipEncoder if device.type == "cpu" else GpuClipEncoder
+    encoder = kind(
         folder,
         device,
         name=name,
@@ -160,28 +175,24 @@ def load_detector(settings: Settings, encoder: Encoder | None = None) -> Detecto
     pack = resolve_pack(settings)
     if pack.detector is None and isinstance(encoder, DenseEncoder):
         return MapsDetector(encoder, _QUERY_PIXELS)
-    _need_torch(pack)
     return _load_detector(pack, settings)
 
 
-def _need_torch(pack: Pack) -> None:
-    """Raise InvalidSettings where the pack runs on PyTorch and there is none."""
-    if pack.needs_torch and importlib.util.find_spec("torch") is None:
-        raise InvalidSettings(
-            f"The models asked for (pack {pack.name!r}) run on PyTorch, which is not installed "
-            "here: install it with `make setup ALL=1`, or leave NEEDLE_MODELS, NEEDLE_DETECTOR "
-            "and NEEDLE_ENCODER out."
-        )
+def _place(settings: Settings) -> Place:
+    """Return where and in which precision torch is to run networks, and log it with the reason.
 
+    Sets torch's threads.
+    """
+    import torch
 
-def _place(settings: Settings) -> tuple[torch.device, Precision]:
-    """Return where and in which precision the networks are to run, and log it with the reason."""
     from worker.models.device import resolve_device
     from worker.models.precision import resolve_precision
 
     device = resolve_device(settings.device)
     precision = resolve_precision(settings.precision, device)
     log.info("networks run on %s in %s: %s", device, precision.name, precision.reason)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
     return device, precision
 
 
@@ -197,15 +208,18 @@ def _load_network(pack: Pack, settings: Settings) -> OnePassEncoder:
     )
 
 
-def _load_detector(pack: Pack, settings: Settings) -> Detector | None:
-    """Load the detector; beside an encoder of crops, the pack's network finds things."""
+def _load_detector(pack: Pack, settings: Settings, place: Place | None = None) -> Detector | None:
+    """Load the detector; beside an encoder of crops, the pack's network finds things.
+
+    `place` is what `_place` returns, where it was asked already.
+    """
     if pack.detector is None:
         if pack.network is None or pack.encoder is None:
             return None
         return MapsDetector(_load_network(pack, settings), _BESIDE_PIXELS)
     from worker.models.yolov5 import load_yolov5
 
-    device, precision = _place(settings)
+    device, precision = place or _place(settings)
     return load_yolov5(
         pack.detector,
         device,

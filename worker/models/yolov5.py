@@ -14,7 +14,7 @@ from common.errors import InvalidModel
 from worker.models.base import Detection
 from worker.models.batches import map_batches
 from worker.models.checkpoint import Checkpoint, load_checkpoint
-from worker.models.device import autocast, to_inference
+from worker.models.device import autocast, sent, to_inference
 from worker.models.hub import download_file
 from worker.models.precision import resolve_precision
 from worker.models.yolov5_boxes import decode, letterboxed, suppress
@@ -69,7 +69,7 @@ class YoloV5Detector:
     ) -> list[list[Detection]]:
         pixels, boxes = letterboxed(images, self.side_px)
         with self._lock, torch.inference_mode(), autocast(self._device, self._dtype):
-            maps = self._network(pixels.to(self._device).float().div_(255))
+            maps = self._network(sent(pixels, self._device).float().div_(255))
         found = decode(maps, self._anchors_px, STRIDES, confidence_threshold)
         return [suppress(found, index, box, self._names) for index, box in enumerate(boxes)]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from worker.models.base import Embeddings
-from worker.models.with_kinds import query_vectors
+from worker.models.kinds import query_vectors
 from worker.searching.grouping import (
     Fetch,
     Grouping,
@@ -38,7 +38,7 @@ class Nearest:
     exact_below: int
 
     def compared(self, thing: Thing, same_kind: float = 0.0) -> Embeddings:
-        """Return what a thing's embeddings are compared as: see `with_kinds.query_vectors`."""
+        """Return what a thing's embeddings are compared as: see `kinds.query_vectors`."""
         return query_vectors(thing.embeddings, self.kind_dim, same_kind)
 
     def fetch(self, thing: Thing, options: SearchOptions, same_kind: float = 0.0) -> Fetch:

@@ -1,8 +1,8 @@
-"""Regions, their points, and the hits of a search."""
+"""Regions, what is written of an image, and the hits of a search."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from common.contract.fields import HitSource
 from common.geometry import Box
+from common.regions import ListedRegion
 
 Vector = NDArray[np.float32]
 
@@ -24,35 +25,48 @@ class Region:
     source: HitSource
     label: str | None
     confidence: float | None
-    filename: str
-    metadata: Mapping[str, Any] = field(default_factory=dict)
 
-    def payload(self) -> dict[str, Any]:
-        """Return the payload of the region's point."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the region as JSON carries it."""
         return {
             "image_id": self.image_id,
             "box": self.box.as_list(),
             "source": self.source.value,
             "label": self.label,
             "confidence": self.confidence,
-            "filename": self.filename,
-            "metadata": dict(self.metadata),
         }
 
     @classmethod
-    def from_payload(cls, payload: Mapping[str, Any]) -> Region:
-        """Read a point's payload."""
-        values = {**payload, "box": Box(*payload["box"]), "source": HitSource(payload["source"])}
-        return cls(**values)
+    def from_dict(cls, raw: Mapping[str, Any]) -> Region:
+        """Read what `as_dict` wrote, or the payload that points had in an earlier version."""
+        return cls(
+            raw["image_id"],
+            Box(*raw["box"]),
+            HitSource(raw["source"]),
+            raw["label"],
+            raw["confidence"],
+        )
+
+    @classmethod
+    def listed(cls, image_id: str, region: ListedRegion) -> Region:
+        """Return a region of the image's list."""
+        source = HitSource(region.source)
+        return cls(image_id, region.box, source, region.label, region.confidence)
 
 
 @dataclass(frozen=True)
-class Point:
-    """A region with its id (a UUID) and its embedding, float32 of shape (dim,), L2 norm 1."""
+class ImagePoints:
+    """All that the index keeps of an image: its regions and their embeddings.
 
-    id: str
-    vector: Vector
-    region: Region
+    `vectors` is float32 (regions, dim), each of L2 norm 1, made by the encoder of that name.
+    `metadata` is what searches filter by.
+    """
+
+    image_id: str
+    encoder: str
+    regions: Sequence[Region]
+    vectors: Vector
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -36,19 +36,16 @@ class FilterFactory:
     range: Callable[..., Any]
     has_id: Callable[..., Any]
 
-    def build(self, where: Sequence[Condition], image_id: str | None) -> Any | None:
+    def build(self, where: Sequence[Condition], among: Sequence[str] | None) -> Any | None:
         """Return a filter for all the conditions, None when there are none."""
         must = [self._field(condition) for condition in where]
-        if image_id is not None:
-            must.append(self.field(key="image_id", match=self.value(image_id)))
+        if among is not None:
+            must.append(self.has_id(list(among)))
         return self.filter(must=must) if must else None
 
-    def of_images_except(self, image_ids: Sequence[str], point_ids: Sequence[str]) -> Any:
-        """Return a filter for those images' points other than the ones named."""
-        return self.filter(
-            must=[self.field(key="image_id", match=self.any_of(list(image_ids)))],
-            must_not=[self.has_id(list(point_ids))] if point_ids else None,
-        )
+    def of_images(self, image_ids: Sequence[str]) -> Any:
+        """Return a filter for the points that name one of those images."""
+        return self.filter(must=[self.field(key="image_id", match=self.any_of(list(image_ids)))])
 
     def _field(self, condition: Condition) -> Any:
         key = field_of(condition)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,12 +11,15 @@ import qdrant_edge as qe
 
 from common.errors import StoreRefused, StoreUnavailable
 from common.vectors.filters import Condition
+from worker.vectors import edge_folders as folders
 from worker.vectors.conditions import FilterFactory, field_of, kind_of
-from worker.vectors.edge_flags import askable, with_flags, without_flags
-from worker.vectors.engine import Near, Row, Shelf, Sort, Wanted
+from worker.vectors.edge_flags import askable, with_flags
+from worker.vectors.edge_shelf import EdgeShelf, FieldKind
+from worker.vectors.engine import PAYLOAD, Kept, Near, Row, Shelf, Sort, State, Wanted
 from worker.vectors.words import VECTOR, SparseVector
 
-BATCH = 256
+MANY = 1000
+"""Points read in one call."""
 FILTERS = FilterFactory(
     filter=qe.Filter,
     field=qe.FieldCondition,
@@ -26,7 +28,7 @@ FILTERS = FilterFactory(
     range=qe.RangeFloat,
     has_id=lambda ids: qe.HasIdCondition(set(ids)),
 )
-INDEXES: dict[str, qe.PayloadSchemaType | qe.IntegerIndexParams] = {
+INDEXES: dict[str, FieldKind] = {
     "keyword": qe.PayloadSchemaType.Keyword,
     "integer": qe.IntegerIndexParams(lookup=True, range=False),
     "float": qe.PayloadSchemaType.Float,
@@ -36,110 +38,142 @@ INDEXES: dict[str, qe.PayloadSchemaType | qe.IntegerIndexParams] = {
 class Edge:
     """An engine in a folder. Safe to share between threads, not between processes."""
 
+    builds_itself = False
+
     def __init__(self, root: Path) -> None:
         """Open every shelf in the folder. Raises StoreUnavailable where another process has it."""
         self._root = root
-        self._shards: dict[Shelf, qe.EdgeShard] = {}
+        self._shelves: dict[Shelf, EdgeShelf] = {}
         self._indexed: set[tuple[Shelf, str]] = set()
         self._lock = threading.Lock()
         for sort in Sort:
-            home = root / sort.value
-            home.mkdir(parents=True, exist_ok=True)
-            for folder in sorted(path for path in home.iterdir() if path.is_dir()):
+            (root / sort.value).mkdir(parents=True, exist_ok=True)
+        self._owner = folders.owned(root / Sort.REGIONS.value)
+        for sort in Sort:
+            for name, folder in folders.settled(root / sort.value).items():
                 with _translated():
-                    self._shards[Shelf(sort, folder.name)] = qe.EdgeShard.load(str(folder))
+                    self._shelves[Shelf(sort, name)] = EdgeShelf.open(folder)
+
+    def shelf(self, shelf: Shelf) -> EdgeShelf:
+        """Return a shelf that was made."""
+        return self._shelves[shelf]
 
     def make(self, shelf: Shelf, dim: int | None) -> None:
         """See Engine."""
         with self._lock, _translated():
-            if shelf not in self._shards:
-                folder = self._folder(shelf)
-                folder.mkdir()
-                shard = qe.EdgeShard.create(str(folder), _config(dim))
-                keyword = qe.PayloadSchemaType.Keyword
-                shard.update(qe.UpdateOperation.create_field_index("image_id", keyword))
-                self._shards[shelf] = shard
+            if shelf not in self._shelves:
+                folder = self._root / shelf.sort.value / shelf.collection
+                self._shelves[shelf] = EdgeShelf.make(folder, dim)
 
-    def write(self, shelf: Shelf, rows: Sequence[Row], *, all_of: Sequence[str] = ()) -> None:
+    def write(self, shelf: Shelf, rows: Sequence[Row]) -> None:
         """See Engine."""
-        shard = self._shards[shelf]
         with _translated():
-            for start in range(0, len(rows), BATCH):
-                batch = [_point(row) for row in rows[start : start + BATCH]]
-                shard.update(qe.UpdateOperation.upsert_points(batch))
-            if all_of:
-                stale = FILTERS.of_images_except(all_of, [row.id for row in rows])
-                shard.update(qe.UpdateOperation.delete_points_by_filter(stale))
-            shard.flush()
+            self._shelves[shelf].write([_point(row) for row in rows])
 
-    def delete_image(self, shelf: Shelf, image_id: str) -> None:
+    def delete(self, shelf: Shelf, ids: Sequence[str]) -> None:
         """See Engine."""
-        if shelf in self._shards:
-            self.write(shelf, [], all_of=[image_id])
+        if ids and shelf in self._shelves:
+            with _translated():
+                self._shelves[shelf].delete(ids)
+
+    def of_images(self, shelf: Shelf, image_ids: Sequence[str]) -> list[Kept]:
+        """See Engine."""
+        one = self._shelves.get(shelf)
+        if one is None or not image_ids:
+            return []
+        wanted, shard, offset = FILTERS.of_images(image_ids), one.shard, None
+        found: list[Kept] = []
+        while True:
+            request = qe.ScrollRequest(
+                offset=offset, limit=MANY, filter=wanted, with_payload=list(PAYLOAD)
+            )
+            with _translated():
+                page, offset = shard.scroll(request)
+            found += [Kept(str(point.id), point.payload or {}) for point in page]
+            if offset is None:
+                return found
+
+    def read(self, shelf: Shelf, ids: Sequence[str]) -> list[Kept]:
+        """See Engine."""
+        one = self._shelves.get(shelf)
+        if one is None:
+            return []
+        with _translated():
+            found = one.shard.retrieve(list(ids), with_payload=list(PAYLOAD), with_vector=False)
+        return [Kept(str(point.id), point.payload or {}) for point in found]
 
     def nearest(self, shelf: Shelf, wanted: Wanted) -> list[Near]:
         """See Engine."""
-        shard = self._shards.get(shelf)
-        if shard is None:
+        one = self._shelves.get(shelf)
+        if one is None:
             return []
         conditions = [askable(condition) for condition in wanted.where]
         if isinstance(wanted.vector, SparseVector):
             query = qe.Query.Nearest(_sparse(wanted.vector), using=VECTOR)
             params = None
         else:
-            self._index_fields(shelf, shard, conditions)
+            self._index_fields(shelf, one, conditions)
             query = qe.Query.Nearest(wanted.vector.tolist())
             params = qe.SearchParams(exact=wanted.exact)
         request = qe.QueryRequest(
             limit=wanted.limit,
             query=query,
-            filter=FILTERS.build(conditions, wanted.image_id),
+            filter=FILTERS.build(conditions, wanted.among),
             params=params,
-            with_payload=True,
+            with_payload=list(PAYLOAD),
         )
         with _translated():
-            points = shard.query(request)
-        return [Near(str(p.id), p.score, without_flags(p.payload or {})) for p in points]
+            points = one.shard.query(request)
+        return [Near(str(p.id), p.score, p.payload or {}) for p in points]
 
     def count(self, shelf: Shelf) -> int:
         """See Engine."""
-        shard = self._shards.get(shelf)
-        if shard is None:
+        one = self._shelves.get(shelf)
+        if one is None:
             return 0
         with _translated():
-            return shard.count(qe.CountRequest(exact=True))
+            return one.shard.count(qe.CountRequest(exact=True))
+
+    def state(self, shelf: Shelf) -> State:
+        """See Engine."""
+        one = self._shelves.get(shelf)
+        if one is None:
+            return State()
+        with _translated():
+            return one.state()
+
+    def optimize(self, shelf: Shelf) -> bool:
+        """See Engine."""
+        one = self._shelves.get(shelf)
+        if one is None:
+            return False
+        with _translated():
+            return one.rebuild()
 
     def drop(self, shelf: Shelf) -> None:
         """See Engine."""
         with self._lock, _translated():
-            shard = self._shards.pop(shelf, None)
-            if shard is not None:
-                shard.close()
-                shutil.rmtree(self._folder(shelf))
+            one = self._shelves.pop(shelf, None)
+            if one is not None:
+                one.close()
+                folders.remove(one.folder)
         self._indexed = {pair for pair in self._indexed if pair[0] != shelf}
 
     def close(self) -> None:
         """See Engine."""
         with self._lock, _translated():
-            for shard in self._shards.values():
-                shard.close()
-            self._shards.clear()
+            for one in self._shelves.values():
+                one.close()
+            self._shelves.clear()
+            self._owner.close()
 
-    def _folder(self, shelf: Shelf) -> Path:
-        return self._root / shelf.sort.value / shelf.collection
-
-    def _index_fields(
-        self, shelf: Shelf, shard: qe.EdgeShard, conditions: Sequence[Condition]
-    ) -> None:
+    def _index_fields(self, shelf: Shelf, one: EdgeShelf, conditions: Sequence[Condition]) -> None:
         """Index what is filtered by, the first time: without, each point's payload is read."""
         for condition in conditions:
             field = field_of(condition)
-            if (shelf, field) in self._indexed:
-                continue
-            with self._lock, _translated():
-                if field not in shard.info().payload_schema:
-                    kind = INDEXES[kind_of(condition)]
-                    shard.update(qe.UpdateOperation.create_field_index(field, kind))
+            if (shelf, field) not in self._indexed:
+                with _translated():
+                    one.index_field(field, INDEXES[kind_of(condition)])
                 self._indexed.add((shelf, field))
 
 
@@ -153,18 +187,7 @@ def _translated() -> Iterator[None]:
     except (TypeError, ValueError, OverflowError) as exc:  # it cannot hold or compare a value
         raise StoreRefused(f"The embedded index does not take this: {exc}") from exc
     except Exception as exc:
-        if "WAL" in str(exc) and "WouldBlock" in str(exc):
-            message = "The index is open in another process; only one search worker may own it."
-        else:
-            message = f"The embedded index failed: {exc}"
-        raise StoreUnavailable(message) from exc
-
-
-def _config(dim: int | None) -> qe.EdgeConfig:
-    if dim is None:
-        params = qe.EdgeSparseVectorParams(modifier=qe.Modifier.Idf)
-        return qe.EdgeConfig(sparse_vectors={VECTOR: params})
-    return qe.EdgeConfig(vectors={"": qe.EdgeVectorParams(size=dim, distance=qe.Distance.Cosine)})
+        raise StoreUnavailable(f"The embedded index failed: {exc}") from exc
 
 
 def _sparse(vector: SparseVector) -> qe.SparseVector:

@@ -15,15 +15,9 @@ FLAGS = "__flags"
 
 def with_flags(payload: dict[str, Any]) -> dict[str, Any]:
     """Return a payload whose metadata has its truth values as words too."""
-    metadata = payload["metadata"]
+    metadata = payload.get("metadata", {})
     flags = [_flag(key, value) for key, value in metadata.items() if isinstance(value, bool)]
     return {**payload, "metadata": {**metadata, FLAGS: flags}} if flags else payload
-
-
-def without_flags(payload: dict[str, Any]) -> dict[str, Any]:
-    """Return a payload as it was before `with_flags`."""
-    metadata = {key: value for key, value in payload["metadata"].items() if key != FLAGS}
-    return {**payload, "metadata": metadata}
 
 
 def askable(condition: Condition) -> Condition:

@@ -32,7 +32,10 @@ class Shelf:
 
 @dataclass(frozen=True)
 class Row:
-    """A point as it is written: `id` a UUID, the payload with `image_id` and `metadata`."""
+    """A point as it is written: `id` a UUID, the payload with `metadata` where there is any.
+
+    A payload with `image_id` speaks for that image: `Engine.of_images` finds it.
+    """
 
     id: str
     vector: Vector | SparseVector
@@ -40,8 +43,16 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A point that is there, without its vector and its metadata."""
+
+    id: str
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Near:
-    """A point that is near to a query, and its score."""
+    """A point that is near to a query, and its score; the payload without `metadata`."""
 
     id: str
     score: float
@@ -52,15 +63,36 @@ class Near:
 class Wanted:
     """The `limit` points nearest to `vector`, of those that meet all conditions of `where`.
 
-    `image_id` leaves the points of one image. `exact` compares every point; otherwise the index of
-    the engine answers where there is one.
+    `among` leaves only the points with those ids. `exact` compares every point; otherwise the index
+    of the engine answers where there is one.
     """
 
     vector: Vector | SparseVector
     limit: int
     where: Sequence[Condition] = ()
-    image_id: str | None = None
+    among: Sequence[str] | None = None
     exact: bool = True
+
+
+@dataclass(frozen=True)
+class State:
+    """How far an engine's index reaches: `indexed` of the `points`; others are compared one by one.
+
+    `optimizing` tells whether the engine is at work on it.
+    """
+
+    points: int = 0
+    indexed: int = 0
+    optimizing: bool = False
+
+    @property
+    def pending(self) -> int:
+        """How many points the index does not hold."""
+        return max(0, self.points - self.indexed)
+
+
+PAYLOAD = ("image_id", "regions", "box", "source", "label", "confidence")
+"""What is read of a payload; the rest is there to be filtered by."""
 
 
 class Engine(Protocol):
@@ -69,19 +101,27 @@ class Engine(Protocol):
     A shelf that was not made is an empty one; only writing needs it.
     """
 
+    builds_itself: bool
+    """Whether the engine indexes what is pending without `optimize`."""
+
     def make(self, shelf: Shelf, dim: int | None) -> None:
         """Make a shelf unless it is there: of embeddings of `dim` numbers, of words for None."""
         ...
 
-    def write(self, shelf: Shelf, rows: Sequence[Row], *, all_of: Sequence[str] = ()) -> None:
-        """Write points over those of equal ids, and remove all others of the images `all_of`.
-
-        Safe to repeat; a reader never sees an image without points in between.
-        """
+    def write(self, shelf: Shelf, rows: Sequence[Row]) -> None:
+        """Write points over those of equal ids. Safe to repeat."""
         ...
 
-    def delete_image(self, shelf: Shelf, image_id: str) -> None:
-        """Remove every point of an image."""
+    def delete(self, shelf: Shelf, ids: Sequence[str]) -> None:
+        """Remove points, in that order; absent ones are no error."""
+        ...
+
+    def of_images(self, shelf: Shelf, image_ids: Sequence[str]) -> list[Kept]:
+        """Return the points whose payload names one of the images."""
+        ...
+
+    def read(self, shelf: Shelf, ids: Sequence[str]) -> list[Kept]:
+        """Return those of the points that are there, in no order."""
         ...
 
     def nearest(self, shelf: Shelf, wanted: Wanted) -> list[Near]:
@@ -90,6 +130,17 @@ class Engine(Protocol):
 
     def count(self, shelf: Shelf) -> int:
         """Return the number of points."""
+        ...
+
+    def state(self, shelf: Shelf) -> State:
+        """Return how far the index reaches."""
+        ...
+
+    def optimize(self, shelf: Shelf) -> bool:
+        """Index what is pending; tell whether it was done. Takes minutes, others work meanwhile.
+
+        An engine that does this by itself does nothing.
+        """
         ...
 
     def drop(self, shelf: Shelf) -> None:

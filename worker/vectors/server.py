@@ -13,10 +13,12 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 from common.errors import StoreRefused, StoreUnavailable
 from common.vectors.filters import Condition
 from worker.vectors.conditions import FilterFactory, field_of, kind_of
-from worker.vectors.engine import Near, Row, Shelf, Sort, Wanted
+from worker.vectors.engine import PAYLOAD, Kept, Near, Row, Shelf, Sort, State, Wanted
 from worker.vectors.words import VECTOR, SparseVector
 
 BATCH = 256
+MANY = 1000
+"""Points read or removed in one call."""
 _TIMEOUT_S = 30
 PREFIXES = {Sort.REGIONS: "needle_", Sort.WORDS: "needlewords_"}
 """Goes before a collection's name, so that the sorts keep apart on one server."""
@@ -39,6 +41,8 @@ INDEXES: dict[str, models.PayloadSchemaType | models.IntegerIndexParams] = {
 
 class Server:
     """An engine on a server; any number of processes may share it."""
+
+    builds_itself = True
 
     def __init__(self, client: QdrantClient) -> None:
         self._client = client
@@ -69,23 +73,47 @@ class Server:
             keyword = models.PayloadSchemaType.KEYWORD
             self._client.create_payload_index(name, "image_id", keyword, wait=True)
 
-    def write(self, shelf: Shelf, rows: Sequence[Row], *, all_of: Sequence[str] = ()) -> None:
+    def write(self, shelf: Shelf, rows: Sequence[Row]) -> None:
         """See Engine."""
         name = _name(shelf)
         with _translated():
             for start in range(0, len(rows), BATCH):
                 batch = [_point(row) for row in rows[start : start + BATCH]]
                 self._client.upsert(name, batch, wait=True)
-            if all_of:
-                stale = FILTERS.of_images_except(all_of, [row.id for row in rows])
-                self._client.delete(name, models.FilterSelector(filter=stale), wait=True)
 
-    def delete_image(self, shelf: Shelf, image_id: str) -> None:
+    def delete(self, shelf: Shelf, ids: Sequence[str]) -> None:
         """See Engine."""
         with _translated():
-            exists = self._exists(shelf)
-        if exists:
-            self.write(shelf, [], all_of=[image_id])
+            for start in range(0, len(ids), MANY):
+                some = models.PointIdsList(points=list(ids[start : start + MANY]))
+                self._client.delete(_name(shelf), some, wait=True)
+
+    def of_images(self, shelf: Shelf, image_ids: Sequence[str]) -> list[Kept]:
+        """See Engine."""
+        found: list[Kept] = []
+        with _translated():
+            if not image_ids or not self._exists(shelf):
+                return found
+            offset = None
+            while True:
+                page, offset = self._client.scroll(
+                    _name(shelf),
+                    scroll_filter=FILTERS.of_images(image_ids),
+                    limit=MANY,
+                    offset=offset,
+                    with_payload=list(PAYLOAD),
+                )
+                found += [Kept(str(p.id), p.payload or {}) for p in page]
+                if offset is None:
+                    return found
+
+    def read(self, shelf: Shelf, ids: Sequence[str]) -> list[Kept]:
+        """See Engine."""
+        with _translated():
+            if not self._exists(shelf):
+                return []
+            found = self._client.retrieve(_name(shelf), list(ids), with_payload=list(PAYLOAD))
+        return [Kept(str(p.id), p.payload or {}) for p in found]
 
     def nearest(self, shelf: Shelf, wanted: Wanted) -> list[Near]:
         """See Engine."""
@@ -102,8 +130,8 @@ class Server:
             answer = self._client.query_points(
                 _name(shelf),
                 limit=wanted.limit,
-                query_filter=FILTERS.build(wanted.where, wanted.image_id),
-                with_payload=True,
+                query_filter=FILTERS.build(wanted.where, wanted.among),
+                with_payload=list(PAYLOAD),
                 **nearest_to,
             )
         return [Near(str(p.id), p.score, p.payload or {}) for p in answer.points]
@@ -114,6 +142,19 @@ class Server:
             if not self._exists(shelf):
                 return 0
             return self._client.count(_name(shelf), exact=True).count
+
+    def state(self, shelf: Shelf) -> State:
+        """See Engine. The server builds its index by itself; yellow is its word for being at it."""
+        with _translated():
+            if not self._exists(shelf):
+                return State()
+            info = self._client.get_collection(_name(shelf))
+        busy = info.status is models.CollectionStatus.YELLOW
+        return State(info.points_count or 0, info.indexed_vectors_count or 0, busy)
+
+    def optimize(self, shelf: Shelf) -> bool:
+        """See Engine. The server does it by itself."""
+        return False
 
     def drop(self, shelf: Shelf) -> None:
         """See Engine."""
@@ -165,7 +206,11 @@ def _config(dim: int | None) -> dict[str, Any]:
     if dim is None:
         params = models.SparseVectorParams(modifier=models.Modifier.IDF)
         return {"vectors_config": {}, "sparse_vectors_config": {VECTOR: params}}
-    return {"vectors_config": models.VectorParams(size=dim, distance=models.Distance.COSINE)}
+    # Half the numbers' bytes; older servers know no smaller form.
+    dense = models.VectorParams(
+        size=dim, distance=models.Distance.COSINE, datatype=models.Datatype.FLOAT16
+    )
+    return {"vectors_config": dense}
 
 
 def _sparse(vector: SparseVector) -> models.SparseVector:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from common.vectors.filters import Condition
-from worker.vectors.base import Hit, Point, Region, Vector
-from worker.vectors.engine import Engine, Row, Shelf, Sort, Wanted
+from worker.vectors.base import Hit, ImagePoints, Vector
+from worker.vectors.engine import Engine, Row, Shelf, Sort, State, Wanted
+from worker.vectors.payloads import ListCache, members, rows
 from worker.vectors.words import SparseVector, WordsHit, WordsPoint, of_vocabulary
 
 
@@ -21,11 +22,20 @@ class Store:
 
     def delete_image(self, collection: str, image_id: str) -> None:
         """Remove every point of an image; absent ones are no error."""
-        self.engine.delete_image(self._shelf(collection), image_id)
+        shelf = self._shelf(collection)
+        self.engine.delete(shelf, self._points_of(shelf, [image_id]))
 
     def count(self, collection: str) -> int:
         """Return the number of points."""
         return self.engine.count(self._shelf(collection))
+
+    def state(self, collection: str) -> State:
+        """Return how far the engine's index reaches."""
+        return self.engine.state(self._shelf(collection))
+
+    def optimize(self, collection: str) -> bool:
+        """Index what is pending; tell whether it was done. See Engine."""
+        return self.engine.optimize(self._shelf(collection))
 
     def delete_collection(self, name: str) -> None:
         """Remove a collection; an absent one is no error."""
@@ -34,6 +44,9 @@ class Store:
     def close(self) -> None:
         """Write everything down and release the engine, which the other store may share."""
         self.engine.close()
+
+    def _points_of(self, shelf: Shelf, image_ids: Sequence[str]) -> list[str]:
+        return [point.id for point in self.engine.of_images(shelf, image_ids)]
 
     def _shelf(self, collection: str) -> Shelf:
         return Shelf(self.sort, collection)
@@ -44,21 +57,25 @@ class VectorStore(Store):
 
     sort = Sort.REGIONS
 
+    def __init__(self, engine: Engine) -> None:
+        super().__init__(engine)
+        self._lists = ListCache(engine)
+
     def ensure_collection(self, name: str, dim: int) -> None:
         """Create a collection of embeddings of `dim` dimensions unless it is there."""
         self.engine.make(self._shelf(name), dim)
 
-    def replace_images(self, collection: str, points: Mapping[str, Sequence[Point]]) -> None:
-        """Make `points[image_id]` all the points of each of those images.
+    def replace_images(self, collection: str, images: Sequence[ImagePoints]) -> None:
+        """Make these all the points of each of those images.
 
         Safe to repeat; a reader never sees an image without points in between.
         """
-        rows = [
-            Row(point.id, point.vector, point.region.payload())
-            for group in points.values()
-            for point in group
-        ]
-        self.engine.write(self._shelf(collection), rows, all_of=list(points))
+        shelf = self._shelf(collection)
+        written = [row for image in images for row in rows(image)]
+        self.engine.write(shelf, written)
+        kept = {row.id for row in written}
+        there = self._points_of(shelf, [image.image_id for image in images])
+        self.engine.delete(shelf, [name for name in there if name not in kept])
 
     def search(
         self,
@@ -76,9 +93,22 @@ class VectorStore(Store):
         otherwise the index of the engine answers where there is one. A collection that does not
         exist has no points.
         """
-        wanted = Wanted(vector, limit, where, image_id, exact)
-        near = self.engine.nearest(self._shelf(collection), wanted)
-        return [Hit(one.id, one.score, Region.from_payload(one.payload)) for one in near]
+        shelf = self._shelf(collection)
+        among = None if image_id is None else self._points_of(shelf, [image_id])
+        if among == []:
+            return []
+        near = self.engine.nearest(shelf, Wanted(vector, limit, where, among, exact))
+        regions = self._lists.regions(shelf, near)
+        return [
+            Hit(one.id, one.score, region)
+            for one, region in zip(near, regions, strict=True)
+            if region is not None
+        ]
+
+    def _points_of(self, shelf: Shelf, image_ids: Sequence[str]) -> list[str]:
+        return [
+            name for point in self.engine.of_images(shelf, image_ids) for name in members(point)
+        ]
 
 
 class WordStore(Store):
@@ -91,8 +121,7 @@ class WordStore(Store):
         if points:
             shelf = self._shelf(collection)
             self.engine.make(shelf, None)
-            rows = [Row(point.id, point.vector, point.payload()) for point in points]
-            self.engine.write(shelf, rows)
+            self.engine.write(shelf, [_row(point) for point in points])
 
     def search(
         self,
@@ -112,3 +141,7 @@ class WordStore(Store):
         wanted = Wanted(vector, limit, (of_vocabulary(vocabulary), *where))
         near = self.engine.nearest(self._shelf(collection), wanted)
         return [WordsHit(one.payload["image_id"], one.score) for one in near if one.score > 0]
+
+
+def _row(point: WordsPoint) -> Row:
+    return Row(point.id, point.vector, point.payload())

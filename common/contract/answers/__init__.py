@@ -19,6 +19,7 @@ from common.contract.answers.images import (
     ImageUrls,
     ImageWithRegions,
     IndexedImage,
+    IndexState,
     Region,
 )
 from common.contract.answers.jobs import DeletionResult, Item, Items, Job, Jobs, ListedJob, Progress
@@ -56,6 +57,7 @@ __all__ = [
     "ImageUrls",
     "ImageWithRegions",
     "Images",
+    "IndexState",
     "IndexedImage",
     "Item",
     "ItemFault",

@@ -30,6 +30,15 @@ class Models(Answer):
     has_kinds: bool = Field(default=False, description="Whether the pack tells kinds from things.")
     device: str = Field("", description="What the models compute on.")
     precision: str = Field("", description="What the networks compute in.")
+    profile: str = Field("", description="The profile of a request that names none.")
+    regions_per_image: dict[str, int] = Field(
+        default_factory=dict,
+        description="The most regions of an image by profile, as far as this device has time.",
+    )
+    seconds_per_image: dict[str, float] = Field(
+        default_factory=dict,
+        description="How long the networks take at most, about, for an image, by profile.",
+    )
 
 
 class Readiness(Answer):

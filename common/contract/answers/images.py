@@ -78,6 +78,16 @@ class Images(Answer):
     next: str | None = Field(description="The path of the next page; null on the last one.")
 
 
+class IndexState(Answer):
+    """How far the vector engine's index of a collection reaches."""
+
+    pending: int = Field(
+        description="How many regions wait to be indexed and are compared one by one until then; "
+        "0 where all are, because they are few."
+    )
+    optimizing: bool = Field(description="Whether the engine is indexing them.")
+
+
 class Collection(Answer):
     """A collection and the encoder that it is bound to."""
 
@@ -85,6 +95,9 @@ class Collection(Answer):
     encoder: str = Field(description="The encoder that made its embeddings.")
     dim: int = Field(description="How many numbers an embedding has.")
     images: int = Field(description="How many images are indexed.")
+    index: IndexState | None = Field(
+        description="How far the engine's index reaches; null until a worker has said."
+    )
 
 
 class CollectionWithRegions(Collection):

@@ -33,23 +33,53 @@ def plumage(rng: np.random.Generator) -> Plumage:
     """An invented species; its colours lie apart on the wheel so that each is told easily."""
     hue = float(rng.choice([0.02, 0.06, 0.1, 0.15, 0.3, 0.52, 0.58, 0.62, 0.75, 0.93]))
     back = hsv(hue, float(rng.uniform(0.25, 0.85)), float(rng.uniform(0.3, 0.8)))
-    belly = hsv(hue + float(rng.choice([0.0, 0.08, 0.4, 0.5])), float(rng.uniform(0.15, 0.9)),
-                float(rng.uniform(0.8, 1)))
+    belly = hsv(
+        hue + float(rng.choice([0.0, 0.08, 0.4, 0.5])),
+        float(rng.uniform(0.15, 0.9)),
+        float(rng.uniform(0.8, 1)),
+    )
     wing = mix(darker(back, 0.5), hsv(hue + float(rng.uniform(0.3, 0.7)), 0.6, 0.6), 0.35)
     caps = ((28, 26, 32), lighter(back, 0.75), hsv(hue + 0.5, 0.85, 0.8), back)
     bills: tuple[RGB, ...] = ((40, 38, 40), (226, 140, 30), (200, 70, 40), (120, 112, 100))
     yes = rng.random(3) < 0.5
-    return Plumage(back, belly, wing, caps[int(rng.integers(4))], bills[int(rng.integers(4))],
-                   float(rng.uniform(0.17, 0.3)), bool(yes[0]), bool(yes[1]), bool(yes[2]),
-                   float(rng.uniform(0.06, 0.13)))
+    return Plumage(
+        back,
+        belly,
+        wing,
+        caps[int(rng.integers(4))],
+        bills[int(rng.integers(4))],
+        float(rng.uniform(0.17, 0.3)),
+        bool(yes[0]),
+        bool(yes[1]),
+        bool(yes[2]),
+        float(rng.uniform(0.06, 0.13)),
+    )
 
 
 _BODY: tuple[Point, ...] = (
-    (0.8, 0.2), (0.74, 0.1), (0.64, 0.07), (0.54, 0.13), (0.47, 0.26), (0.34, 0.38), (0.2, 0.52),
-    (0.11, 0.66), (0.17, 0.74), (0.34, 0.8), (0.55, 0.8), (0.72, 0.7), (0.8, 0.52), (0.79, 0.34),
+    (0.8, 0.2),
+    (0.74, 0.1),
+    (0.64, 0.07),
+    (0.54, 0.13),
+    (0.47, 0.26),
+    (0.34, 0.38),
+    (0.2, 0.52),
+    (0.11, 0.66),
+    (0.17, 0.74),
+    (0.34, 0.8),
+    (0.55, 0.8),
+    (0.72, 0.7),
+    (0.8, 0.52),
+    (0.79, 0.34),
 )
 _WING: tuple[Point, ...] = (
-    (0.62, 0.38), (0.5, 0.33), (0.36, 0.42), (0.2, 0.56), (0.04, 0.77), (0.22, 0.72), (0.42, 0.68),
+    (0.62, 0.38),
+    (0.5, 0.33),
+    (0.36, 0.42),
+    (0.2, 0.56),
+    (0.04, 0.77),
+    (0.22, 0.72),
+    (0.42, 0.68),
     (0.6, 0.58),
 )
 
@@ -74,13 +104,25 @@ def bird(rng: np.random.Generator, size: Size) -> Image.Image:
 def _head_and_body(rng: np.random.Generator, pen: Pen, species: Plumage) -> None:
     pen.blob(_BODY, species.back)
     inner = pen.like()
-    inner.blob([(0.86, 0.34), (0.66, 0.36), (0.52, 0.56), (0.3, 0.72), (0.3, 0.86), (0.6, 0.9),
-                (0.9, 0.7)], species.belly)
+    inner.blob(
+        [
+            (0.86, 0.34),
+            (0.66, 0.36),
+            (0.52, 0.56),
+            (0.3, 0.72),
+            (0.3, 0.86),
+            (0.6, 0.9),
+            (0.9, 0.7),
+        ],
+        species.belly,
+    )
     _strokes(rng, inner, species.back, (0.15, 0.7, 0.1, 0.7), 160)
     _strokes(rng, inner, species.belly, (0.42, 0.8, 0.46, 0.8), 200)
     low = species.cap_low
-    inner.blob([(0.9, low), (0.72, low + 0.01), (0.55, low + 0.07), (0.4, low), (0.5, 0),
-                (0.8, 0)], species.cap)
+    inner.blob(
+        [(0.9, low), (0.72, low + 0.01), (0.55, low + 0.07), (0.4, low), (0.5, 0), (0.8, 0)],
+        species.cap,
+    )
     if species.stripe:
         inner.line([(0.86, 0.22), (0.66, 0.2), (0.5, 0.28)], species.belly, 0.03)
     if species.spots:
@@ -90,7 +132,10 @@ def _head_and_body(rng: np.random.Generator, pen: Pen, species: Plumage) -> None
 
 
 def _strokes(
-    rng: np.random.Generator, pen: Pen, colour: RGB, area: tuple[float, float, float, float],
+    rng: np.random.Generator,
+    pen: Pen,
+    colour: RGB,
+    area: tuple[float, float, float, float],
     count: int,
 ) -> None:
     """Short feather strokes of the colour, a little lighter and darker, over x1, x2, y1, y2."""
@@ -136,10 +181,26 @@ def flying(rng: np.random.Generator, size: Size) -> Image.Image:
     species = plumage(rng)
     pen = Pen(size)
     _spread(rng, pen, darker(species.wing, 0.35), (0.56, 0.62), 0.72, 0.25)
-    pen.polygon([(0.3, 0.66), (0.0, 0.74), (0.04, 0.84), (0.0, 0.93), (0.3, 0.82)],
-                darker(species.wing, 0.2))
-    pen.blob([(0.95, 0.55), (0.88, 0.47), (0.78, 0.47), (0.7, 0.53), (0.45, 0.6), (0.18, 0.7),
-              (0.2, 0.84), (0.45, 0.92), (0.7, 0.87), (0.86, 0.73), (0.93, 0.63)], species.back)
+    pen.polygon(
+        [(0.3, 0.66), (0.0, 0.74), (0.04, 0.84), (0.0, 0.93), (0.3, 0.82)],
+        darker(species.wing, 0.2),
+    )
+    pen.blob(
+        [
+            (0.95, 0.55),
+            (0.88, 0.47),
+            (0.78, 0.47),
+            (0.7, 0.53),
+            (0.45, 0.6),
+            (0.18, 0.7),
+            (0.2, 0.84),
+            (0.45, 0.92),
+            (0.7, 0.87),
+            (0.86, 0.73),
+            (0.93, 0.63),
+        ],
+        species.back,
+    )
     inner = pen.like()
     inner.blob([(0.96, 0.62), (0.78, 0.64), (0.3, 0.78), (0.3, 1), (0.9, 0.98)], species.belly)
     _strokes(rng, inner, species.back, (0.25, 0.8, 0.5, 0.7), 80)
@@ -162,7 +223,6 @@ def _spread(
         reach = 0.6 - 0.34 * abs(step - 0.25)
         tip = (root[0] + reach * np.cos(angle) * 0.8, root[1] + reach * np.sin(angle))
         shade = jittered(own, colour, 0.1)
-        feather = curve([root, (tip[0] + 0.03, tip[1] + 0.03), tip,
-                         (tip[0] - 0.05, tip[1] + 0.08)])
+        feather = curve([root, (tip[0] + 0.03, tip[1] + 0.03), tip, (tip[0] - 0.05, tip[1] + 0.08)])
         pen.polygon(feather, darker(shade, 0.35))
         pen.line([root, tip], shade, 0.05)

@@ -48,8 +48,9 @@ def _title(
         y = top + 0.025 + row * 0.09
         sign = lettering.word(line.upper() if bold else line, colour, bold=bold)
         pen.fit(sign, 0.16, y, 0.84, y + (0.08 if len(lines) > 1 else 0.16))
-    author = lettering.word(f"{lettering.brand(rng)} {lettering.brand(rng)}", ink.accent,
-                            spacing=0.05)
+    author = lettering.word(
+        f"{lettering.brand(rng)} {lettering.brand(rng)}", ink.accent, spacing=0.05
+    )
     pen.fit(author, 0.2, top + 0.21, 0.8, top + 0.245)
 
 

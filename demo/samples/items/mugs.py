@@ -19,13 +19,31 @@ def mug(rng: np.random.Generator, size: Size) -> Image.Image:
     pen = Pen(size)
     for radius, colour in ((0.25, darker(ink.base, 0.3)), (0.235, ink.base)):
         pen.ring(0.76, 0.54, radius, colour, 0.075)
-    belly = curve([(0.06, 0.1), (0.05, 0.5), (0.1, 0.93), (0.42, 0.99), (0.72, 0.93),
-                   (0.78, 0.5), (0.77, 0.1)], closed=False)
+    belly = curve(
+        [
+            (0.06, 0.1),
+            (0.05, 0.5),
+            (0.1, 0.93),
+            (0.42, 0.99),
+            (0.72, 0.93),
+            (0.78, 0.5),
+            (0.77, 0.1),
+        ],
+        closed=False,
+    )
     pen.polygon(belly, ink.base)
     inner = pen.like()
     if rng.random() < 0.5:
-        inner.polygon([*curve([(0, 0.36), (0.2, 0.4), (0.4, 0.33), (0.6, 0.42), (0.84, 0.35)],
-                              closed=False), (0.84, 0), (0, 0)], ink.second)
+        inner.polygon(
+            [
+                *curve(
+                    [(0, 0.36), (0.2, 0.4), (0.4, 0.33), (0.6, 0.42), (0.84, 0.35)], closed=False
+                ),
+                (0.84, 0),
+                (0, 0),
+            ],
+            ink.second,
+        )
     else:
         for y in (0.2, 0.8):
             inner.box(0, y, 0.84, y + 0.06, ink.accent)
@@ -65,7 +83,9 @@ def coffee(rng: np.random.Generator, size: Size) -> Image.Image:
     for step in range(4):
         y = 0.38 + step * 0.08
         half = 0.15 - step * 0.03
-        cup.blob([(0.5 - half, y), (0.5, y + 0.06), (0.5 + half, y), (0.5, y + 0.12)],
-                 mix((236, 214, 182), (132, 82, 46), 0.12 * step))
+        cup.blob(
+            [(0.5 - half, y), (0.5, y + 0.06), (0.5 + half, y), (0.5, y + 0.12)],
+            mix((236, 214, 182), (132, 82, 46), 0.12 * step),
+        )
     saucer.alpha_composite(relief(cup.done(), size[0] / 16, 0.6))
     return speckled(rng, saucer, size[0] / 10, 0.1)

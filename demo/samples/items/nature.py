@@ -16,8 +16,14 @@ def butterfly(rng: np.random.Generator, size: Size) -> Image.Image:
     ink = palette(rng)
     half = Pen((size[0] // 2, size[1]))
     upper: list[Point] = [(0, 0.45), (0.2, 0.2), (0.7, 0.02), (0.98, 0.1), (0.9, 0.4), (0.5, 0.54)]
-    lower: list[Point] = [(0, 0.5), (0.5, 0.52), (0.86, 0.66), (0.72, 0.95), (0.4, 0.92),
-                          (0.1, 0.7)]
+    lower: list[Point] = [
+        (0, 0.5),
+        (0.5, 0.52),
+        (0.86, 0.66),
+        (0.72, 0.95),
+        (0.4, 0.92),
+        (0.1, 0.7),
+    ]
     for wing, colour, eye in ((lower, ink.second, (0.58, 0.78)), (upper, ink.base, (0.68, 0.24))):
         half.blob(wing, ink.dark)
         middle = np.mean(wing, axis=0)
@@ -113,8 +119,11 @@ def _stem(pen: Pen, stem: str, x: float, y: float) -> None:
 
 def leaf(rng: np.random.Generator, size: Size) -> Image.Image:
     """A fallen or growing leaf with veins, any season's colour."""
-    colour = hsv(float(rng.choice([0.06, 0.1, 0.24, 0.3, 0.36])), float(rng.uniform(0.5, 0.85)),
-                 float(rng.uniform(0.35, 0.75)))
+    colour = hsv(
+        float(rng.choice([0.06, 0.1, 0.24, 0.3, 0.36])),
+        float(rng.uniform(0.5, 0.85)),
+        float(rng.uniform(0.35, 0.75)),
+    )
     pen = Pen(size)
     side = curve([(0.5, 0.02), (0.78, 0.3), (0.82, 0.6), (0.5, 0.92)], closed=False)
     pen.polygon([*side, *((1 - x, y) for x, y in reversed(side))], colour)

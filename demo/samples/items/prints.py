@@ -21,17 +21,16 @@ def poster(rng: np.random.Generator, size: Size) -> Image.Image:
     pen = Pen(size, ink.light)
     margin = float(rng.choice([0.0, 0.05]))
     low = float(rng.uniform(0.66, 0.8))
-    pen.stamp(picture(rng, (size[0], round(size[1] * low)), ink), margin, margin * 0.7,
-              1 - margin, low)
+    pen.stamp(
+        picture(rng, (size[0], round(size[1] * low)), ink), margin, margin * 0.7, 1 - margin, low
+    )
     ground = (ink.dark, ink.light, ink.base)[int(rng.integers(3))]
     pen.box(margin, low, 1 - margin, 1 - margin * 0.7, ground)
     _headline(rng, pen, ink, low, ground)
     return _worn(rng, pen.done())
 
 
-def _headline(
-    rng: np.random.Generator, pen: Pen, ink: Palette, top: float, ground: RGB
-) -> None:
+def _headline(rng: np.random.Generator, pen: Pen, ink: Palette, top: float, ground: RGB) -> None:
     colour = readable_on(ground, ink)
     room = 0.96 - top
     name = lettering.title(rng).upper()
@@ -39,8 +38,13 @@ def _headline(
     when = f"{int(rng.integers(1, 29))}.{int(rng.integers(1, 13))}  {lettering.place(rng)}"
     shade = lighter(ink.accent, 0.35) if colour == ink.light else darker(ink.second, 0.3)
     pen.fit(lettering.word(when, shade), 0.12, top + room * 0.6, 0.88, top + room * 0.75)
-    pen.stamp(lettering.small_print(rng, (160, 16), colour, 2), 0.2, top + room * 0.82, 0.8,
-              top + room * 0.95)
+    pen.stamp(
+        lettering.small_print(rng, (160, 16), colour, 2),
+        0.2,
+        top + room * 0.82,
+        0.8,
+        top + room * 0.95,
+    )
 
 
 def _worn(rng: np.random.Generator, sheet: Image.Image) -> Image.Image:
@@ -115,8 +119,10 @@ def _postmark(rng: np.random.Generator, pen: Pen) -> None:
     for radius in (0.34, 0.24):
         mark.ring(x, y, radius, black, 0.02)
     for step in range(4):
-        wave = [(x - 1 + t, y - 0.12 + step * 0.08 + 0.02 * np.sin(t * 20))
-                for t in np.linspace(0, 0.75, 20)]
+        wave = [
+            (x - 1 + t, y - 0.12 + step * 0.08 + 0.02 * np.sin(t * 20))
+            for t in np.linspace(0, 0.75, 20)
+        ]
         mark.line(wave, black, 0.018)
     pen.glaze(mark)
 
@@ -125,8 +131,13 @@ def snapshot(rng: np.random.Generator, size: Size) -> Image.Image:
     """An instant photograph in its white frame."""
     ink = palette(rng)
     pen = Pen(size, (250, 248, 242))
-    pen.stamp(shaded(picture(rng, (200, 200), ink), ramp((200, 200), 1.1, 0.8, vertical=True)),
-              0.07, 0.06, 0.93, 0.78)
+    pen.stamp(
+        shaded(picture(rng, (200, 200), ink), ramp((200, 200), 1.1, 0.8, vertical=True)),
+        0.07,
+        0.06,
+        0.93,
+        0.78,
+    )
     pen.fit(lettering.word(lettering.place(rng), (50, 54, 90), slant=0.25), 0.15, 0.83, 0.85, 0.92)
     return speckled(rng, pen.done(), size[0] / 2, 0.07)
 

@@ -43,8 +43,15 @@ def notebook(rng: np.random.Generator, size: Size) -> Image.Image:
         inner.stamp(cloth(rng, size, ink.base), 0, 0, 0.97, 0.985)
     inner.box(0, 0, 0.09, 1, darker(ink.base, 0.35))
     inner.box(0.22, 0.2, 0.78, 0.44, ink.light, 0.03)
-    inner.fit(lettering.styled(rng, str(rng.choice(["Notes", "Ideas", "Field Log", "Recipes"])),
-                               ink.dark), 0.27, 0.23, 0.73, 0.34)
+    inner.fit(
+        lettering.styled(
+            rng, str(rng.choice(["Notes", "Ideas", "Field Log", "Recipes"])), ink.dark
+        ),
+        0.27,
+        0.23,
+        0.73,
+        0.34,
+    )
     inner.stamp(lettering.small_print(rng, (100, 20), ink.dark, 2), 0.3, 0.36, 0.7, 0.41)
     inner.box(0.87, 0, 0.91, 1, ink.accent)
     pen.clip(inner)
@@ -71,8 +78,9 @@ def tape(rng: np.random.Generator, size: Size) -> Image.Image:
     pen = Pen(size)
     pen.disc(0.5, 0.5, 0.5, darker(ink.base, 0.25))
     for radius in np.arange(0.26, 0.5, 0.022):
-        pen.ring(0.5, 0.5, float(radius), mix(ink.base, ink.second, float(radius * 40 % 2 / 2)),
-                 0.014)
+        pen.ring(
+            0.5, 0.5, float(radius), mix(ink.base, ink.second, float(radius * 40 % 2 / 2)), 0.014
+        )
     pen.disc(0.5, 0.5, 0.26, (206, 178, 138))
     hole = Pen(size)
     hole.disc(0.5, 0.5, 0.22, (255, 255, 255))

@@ -76,8 +76,9 @@ def _emblem(rng: np.random.Generator, pen: Pen, ink: Palette, margin: float) -> 
     pen.fit(motif(rng, ink, (150, 150)), 0.29, 0.21, 0.71, 0.63)
     pen.polygon([(0, 0.66), (1, 0.62), (1, 0.8), (0, 0.84)], ink.dark)
     pen.polygon([(0, 0.68), (1, 0.64), (1, 0.78), (0, 0.82)], ink.accent)
-    pen.fit(lettering.styled(rng, name, readable_on(ink.accent, ink)),
-            margin, 0.66, 1 - margin, 0.79)
+    pen.fit(
+        lettering.styled(rng, name, readable_on(ink.accent, ink)), margin, 0.66, 1 - margin, 0.79
+    )
 
 
 def badge(rng: np.random.Generator, size: Size) -> Image.Image:
@@ -109,8 +110,13 @@ def sign(rng: np.random.Generator, size: Size) -> Image.Image:
     colour = readable_on(ground, ink)
     pen.fit(lettering.styled(rng, lettering.brand(rng), colour), 0.1, 0.14, 0.9, 0.62)
     below = str(rng.choice(["CAFE", "BAKERY", "RECORDS", "HOTEL", "CINEMA", "FLOWERS", "REPAIRS"]))
-    pen.fit(lettering.word(below, lighter(ink.accent, 0.3), bold=0.04, spacing=0.2),
-            0.1, 0.66, 0.9, 0.86)
+    pen.fit(
+        lettering.word(below, lighter(ink.accent, 0.3), bold=0.04, spacing=0.2),
+        0.1,
+        0.66,
+        0.9,
+        0.86,
+    )
     for x in (0.05, 0.95):
         for y in (0.13, 0.87):
             pen.disc(x, y, 0.025, (110, 104, 98))
@@ -124,8 +130,13 @@ def price(rng: np.random.Generator, size: Size, name: str = "") -> Image.Image:
     pen = Pen(size)
     pen.box(0, 0, 1, 1, mix(ink.light, ink.second, 0.15), 0.06)
     pen.box(0, 0, 1, 0.34, ink.base, 0.06)
-    pen.fit(lettering.word(name or lettering.product(rng), readable_on(ink.base, ink), slant=0.1),
-            0.08, 0.06, 0.92, 0.29)
+    pen.fit(
+        lettering.word(name or lettering.product(rng), readable_on(ink.base, ink), slant=0.1),
+        0.08,
+        0.06,
+        0.92,
+        0.29,
+    )
     amount = f"{int(rng.integers(0, 9))}.{int(rng.integers(10, 99))}"
     pen.fit(lettering.word(amount, ink.dark, bold=0.06), 0.1, 0.4, 0.9, 0.92)
     return pen.done()

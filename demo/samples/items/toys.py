@@ -48,8 +48,19 @@ def car(rng: np.random.Generator, size: Size) -> Image.Image:
     pen = Pen(size)
     roof = float(rng.uniform(0.5, 0.85))
     pen.blob([(0.22, 0.42), (0.3, 0.12), (0.5, 0.06), (roof, 0.14), (roof + 0.1, 0.45)], ink.base)
-    pen.blob([(0.01, 0.66), (0.06, 0.44), (0.3, 0.38), (0.8, 0.4), (0.98, 0.5), (0.99, 0.76),
-              (0.5, 0.82), (0.04, 0.8)], ink.base)
+    pen.blob(
+        [
+            (0.01, 0.66),
+            (0.06, 0.44),
+            (0.3, 0.38),
+            (0.8, 0.4),
+            (0.98, 0.5),
+            (0.99, 0.76),
+            (0.5, 0.82),
+            (0.04, 0.8),
+        ],
+        ink.base,
+    )
     pen.blob([(0.3, 0.4), (0.35, 0.19), (0.5, 0.15), (0.51, 0.4)], (206, 232, 240))
     pen.blob([(0.56, 0.4), (0.56, 0.15), (roof - 0.04, 0.2), (roof + 0.03, 0.4)], (190, 222, 234))
     pen.box(0.03, 0.58, 0.98, 0.66, ink.accent)
@@ -69,11 +80,22 @@ def duck(rng: np.random.Generator, size: Size) -> Image.Image:
     ink = palette(rng)
     body = lighter(ink.base, 0.15)
     pen = Pen(size)
-    pen.blob([(0.02, 0.52), (0.16, 0.6), (0.4, 0.52), (0.7, 0.5), (0.86, 0.66), (0.8, 0.9),
-              (0.5, 1.0), (0.2, 0.94), (0.05, 0.75)], body)
+    pen.blob(
+        [
+            (0.02, 0.52),
+            (0.16, 0.6),
+            (0.4, 0.52),
+            (0.7, 0.5),
+            (0.86, 0.66),
+            (0.8, 0.9),
+            (0.5, 1.0),
+            (0.2, 0.94),
+            (0.05, 0.75),
+        ],
+        body,
+    )
     pen.disc(0.66, 0.36, 0.24, body)
-    pen.blob([(0.2, 0.66), (0.45, 0.6), (0.58, 0.72), (0.4, 0.86), (0.24, 0.8)],
-             darker(body, 0.18))
+    pen.blob([(0.2, 0.66), (0.45, 0.6), (0.58, 0.72), (0.4, 0.86), (0.24, 0.8)], darker(body, 0.18))
     pen.blob([(0.84, 0.34), (0.99, 0.4), (0.96, 0.48), (0.82, 0.46)], ink.accent)
     pen.disc(0.72, 0.3, 0.045, (20, 18, 22))
     pen.disc(0.735, 0.285, 0.015, (255, 255, 255))
@@ -123,8 +145,15 @@ def rocket(rng: np.random.Generator, size: Size) -> Image.Image:
     pen = Pen(size)
     pen.blob([(0.28, 0.6), (0.02, 0.86), (0.06, 1.0), (0.34, 0.84)], ink.second)
     pen.blob([(0.72, 0.6), (0.98, 0.86), (0.94, 1.0), (0.66, 0.84)], ink.second)
-    hull = [(0.5, 0.0), (0.7, 0.2), (0.76, 0.55), (0.64, 0.88), (0.36, 0.88), (0.24, 0.55),
-            (0.3, 0.2)]
+    hull = [
+        (0.5, 0.0),
+        (0.7, 0.2),
+        (0.76, 0.55),
+        (0.64, 0.88),
+        (0.36, 0.88),
+        (0.24, 0.55),
+        (0.3, 0.2),
+    ]
     pen.blob(hull, ink.light)
     inner = pen.like()
     inner.box(0, 0, 1, 0.2, ink.base)
@@ -165,10 +194,15 @@ def beachball(rng: np.random.Generator, size: Size) -> Image.Image:
     inner = pen.like()
     for index, angle in enumerate(np.arange(8) * np.pi / 4):
         if index % 2 == 0:
-            inner.blob([(0.42, 0.42), (0.5 + 0.45 * np.cos(angle), 0.5 + 0.45 * np.sin(angle)),
-                        (0.5 + 0.8 * np.cos(angle + 0.4), 0.5 + 0.8 * np.sin(angle + 0.4)),
-                        (0.5 + 0.45 * np.cos(angle + 0.8), 0.5 + 0.45 * np.sin(angle + 0.8))],
-                       _nth(ink, index // 2))
+            inner.blob(
+                [
+                    (0.42, 0.42),
+                    (0.5 + 0.45 * np.cos(angle), 0.5 + 0.45 * np.sin(angle)),
+                    (0.5 + 0.8 * np.cos(angle + 0.4), 0.5 + 0.8 * np.sin(angle + 0.4)),
+                    (0.5 + 0.45 * np.cos(angle + 0.8), 0.5 + 0.45 * np.sin(angle + 0.8)),
+                ],
+                _nth(ink, index // 2),
+            )
     inner.disc(0.42, 0.42, 0.13, ink.dark)
     inner.polygon(star(0.42, 0.42, 0.1, 0.045, 5, pen.ratio), ink.light)
     pen.clip(inner)

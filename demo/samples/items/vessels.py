@@ -48,8 +48,11 @@ def bottle(rng: np.random.Generator, size: Size) -> Image.Image:
     """A glass bottle with a drink in it, a cap, a label and a neck band."""
     ink = palette(rng)
     profile = _PROFILES[int(rng.integers(len(_PROFILES)))]
-    glass = hsv(float(rng.choice([0.04, 0.09, 0.14, 0.3, 0.36, 0.55, 0.97])),
-                float(rng.uniform(0.45, 0.9)), float(rng.uniform(0.35, 0.85)))
+    glass = hsv(
+        float(rng.choice([0.04, 0.09, 0.14, 0.3, 0.36, 0.55, 0.97])),
+        float(rng.uniform(0.45, 0.9)),
+        float(rng.uniform(0.35, 0.85)),
+    )
     half = curve(profile, closed=False)
     outline = [*((0.5 + x, y) for x, y in half), *((0.5 - x, y) for x, y in reversed(half))]
     pen = Pen(size)
@@ -89,8 +92,11 @@ def _wrap(rng: np.random.Generator, size: Size, share: float, ink: Palette) -> I
 def jar(rng: np.random.Generator, size: Size) -> Image.Image:
     """A jar of preserve: fruit behind glass, a gingham lid, a label."""
     ink = palette(rng)
-    fruit = hsv(float(rng.choice([0.0, 0.03, 0.08, 0.13, 0.22, 0.78, 0.95])),
-                float(rng.uniform(0.7, 0.95)), float(rng.uniform(0.5, 0.9)))
+    fruit = hsv(
+        float(rng.choice([0.0, 0.03, 0.08, 0.13, 0.22, 0.78, 0.95])),
+        float(rng.uniform(0.7, 0.95)),
+        float(rng.uniform(0.5, 0.9)),
+    )
     shape = Pen(size)
     shape.box(0.03, 0.2, 0.97, 1, (255, 255, 255), 0.16)
     shape.box(0.12, 0.12, 0.88, 0.3, (255, 255, 255), 0.05)

@@ -32,7 +32,9 @@ def photograph(
     """The scene as a camera sees it, and where the box then lies; the size stays."""
     matrix = _tilt(rng, scene.size)
     seen = scene.transform(
-        scene.size, Image.Transform.PERSPECTIVE, tuple(matrix.ravel()[:8]),
+        scene.size,
+        Image.Transform.PERSPECTIVE,
+        tuple(matrix.ravel()[:8]),
         Image.Resampling.BICUBIC,
     )
     seen = _bloomed(seen, mood.bloom)
@@ -62,8 +64,10 @@ def _moved(box: Box, matrix: npt.NDArray[np.float64], size: Size) -> Box:
     seen = corners @ np.linalg.inv(matrix).T
     xs, ys = seen[:, 0] / seen[:, 2], seen[:, 1] / seen[:, 2]
     return (
-        max(0, int(np.floor(xs.min()))), max(0, int(np.floor(ys.min()))),
-        min(size[0], int(np.ceil(xs.max()))), min(size[1], int(np.ceil(ys.max()))),
+        max(0, int(np.floor(xs.min()))),
+        max(0, int(np.floor(ys.min()))),
+        min(size[0], int(np.ceil(xs.max()))),
+        min(size[1], int(np.ceil(ys.max()))),
     )
 
 

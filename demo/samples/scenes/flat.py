@@ -19,14 +19,26 @@ def desk(stage: Stage) -> None:
     """A wooden desk with papers under, and small things over them; a window's light."""
     stage.image.paste(planks(stage.rng, stage.size, (176, 126, 82), 7))
     under: tuple[tuple[Item, float, float], ...] = (
-        (prints.postcard, 400, 280), (stationery.notebook, 320, 430), (prints.snapshot, 260, 320),
-        (books.cover, 300, 430), (prints.poster, 360, 500), (prints.postcard, 340, 240),
+        (prints.postcard, 400, 280),
+        (stationery.notebook, 320, 430),
+        (prints.snapshot, 260, 320),
+        (books.cover, 300, 430),
+        (prints.poster, 360, 500),
+        (prints.postcard, 340, 240),
     )
     small: tuple[tuple[Item, float, float], ...] = (
-        (prints.stamp, 110, 140), (stickers.badge, 130, 130), (stationery.pencil, 420, 26),
-        (stationery.ruler, 520, 60), (stationery.tape, 130, 130), (stationery.key, 190, 76),
-        (prints.ticket, 240, 110), (stickers.sticker, 150, 150), (nature.leaf, 100, 170),
-        (stationery.pencil, 380, 24), (mugs.coffee, 250, 250), (nature.blossom, 110, 110),
+        (prints.stamp, 110, 140),
+        (stickers.badge, 130, 130),
+        (stationery.pencil, 420, 26),
+        (stationery.ruler, 520, 60),
+        (stationery.tape, 130, 130),
+        (stationery.key, 190, 76),
+        (prints.ticket, 240, 110),
+        (stickers.sticker, 150, 150),
+        (nature.leaf, 100, 170),
+        (stationery.pencil, 380, 24),
+        (mugs.coffee, 250, 250),
+        (nature.blossom, 110, 110),
     )
     _scatter(stage, under, 30, 210, 14)
     _scatter(stage, small, 74, 110, 180)
@@ -34,8 +46,12 @@ def desk(stage: Stage) -> None:
 
 
 def _scatter(
-    stage: Stage, kinds: tuple[tuple[Item, float, float], ...], count: int, apart: float,
-    turn: float, cast: Cast = _LAID,
+    stage: Stage,
+    kinds: tuple[tuple[Item, float, float], ...],
+    count: int,
+    apart: float,
+    turn: float,
+    cast: Cast = _LAID,
 ) -> None:
     """Lay ``count`` things, kind after kind, each where there is most room left."""
     centres = np.empty((0, 2))
@@ -61,8 +77,15 @@ def _window_light(stage: Stage) -> None:
     wide, high = small
     for pane in range(3):
         left = wide * (0.02 + pane * 0.3)
-        draw.polygon([(left, 0), (left + wide * 0.25, 0), (left + wide * 0.43, high),
-                      (left + wide * 0.18, high)], 0)
+        draw.polygon(
+            [
+                (left, 0),
+                (left + wide * 0.25, 0),
+                (left + wide * 0.43, high),
+                (left + wide * 0.18, high),
+            ],
+            0,
+        )
     draw.line([(0, high * 0.45), (wide, high * 0.56)], 88, max(2, high // 22))
     soft = mask.filter(ImageFilter.GaussianBlur(4)).resize(stage.size)
     stage.image.paste((30, 20, 40), (0, 0), soft)
@@ -73,9 +96,14 @@ def sticker_door(stage: Stage) -> None:
     stage.image.paste(plaster(stage.rng, stage.size, (62, 84, 92), 0.3))
     star = stage.draw_star(240, 240)
     kinds: tuple[tuple[Item, float, float], ...] = (
-        (stickers.sticker, 300, 300), (stickers.sticker, 240, 240), (stickers.badge, 200, 200),
-        (stickers.sticker, 330, 320), (stickers.sign, 330, 160), (prints.ticket, 280, 130),
-        (stickers.sticker, 180, 180), (prints.stamp, 150, 180),
+        (stickers.sticker, 300, 300),
+        (stickers.sticker, 240, 240),
+        (stickers.badge, 200, 200),
+        (stickers.sticker, 330, 320),
+        (stickers.sign, 330, 160),
+        (prints.ticket, 280, 130),
+        (stickers.sticker, 180, 180),
+        (prints.stamp, 150, 180),
     )
     _scatter(stage, kinds, 118, 150, 28, _STUCK)
     if star is not None:

@@ -19,12 +19,31 @@ def bookshelf(stage: Stage) -> None:
     """A dark oak bookcase: spines, some covers, a few keepsakes."""
     stage.image.paste(wood(stage.rng, stage.size, (84, 54, 36)))
     spines = (_SPINE,) * 7 + (_THIN,) * 4 + (_THICK,) * 3
-    keepsakes = (Ware(toys.car, 1.6, (0.36, 0.42)), Ware(mugs.mug, 1.1, (0.36, 0.42)),
-                 Ware(prints.postcard, 1.4, (0.42, 0.5)))
-    rows = ((*spines, _COVER, keepsakes[0]), (*spines, _COVER, _COVER), (*spines, keepsakes[1]),
-            (*spines, _COVER, keepsakes[2]))
-    fill(stage, Rack(rows, (128, 84, 52), 40, doubled=False, gap=(0, 3), star_row=2,
-                     star_at=0.62, star_shape=0.68, star_height=0.92))
+    keepsakes = (
+        Ware(toys.car, 1.6, (0.36, 0.42)),
+        Ware(mugs.mug, 1.1, (0.36, 0.42)),
+        Ware(prints.postcard, 1.4, (0.42, 0.5)),
+    )
+    rows = (
+        (*spines, _COVER, keepsakes[0]),
+        (*spines, _COVER, _COVER),
+        (*spines, keepsakes[1]),
+        (*spines, _COVER, keepsakes[2]),
+    )
+    fill(
+        stage,
+        Rack(
+            rows,
+            (128, 84, 52),
+            40,
+            doubled=False,
+            gap=(0, 3),
+            star_row=2,
+            star_at=0.62,
+            star_shape=0.68,
+            star_height=0.92,
+        ),
+    )
 
 
 def toy_shelf(stage: Stage) -> None:
@@ -38,11 +57,27 @@ def toy_shelf(stage: Stage) -> None:
     car, duck = Ware(toys.car, 1.5, (0.4, 0.5)), Ware(toys.duck, 1.0, (0.5, 0.66))
     rocket, tower = Ware(toys.rocket, 0.56, (0.8, 0.95)), Ware(toys.blocks, 1.0, (0.6, 0.78))
     beach, game = Ware(toys.beachball, 1.0, (0.46, 0.62)), Ware(packs.box, 0.9, (0.6, 0.8))
-    rows = ((robot, bear, car, tower, beach), (duck, car, rocket, game, bear),
-            (robot, tower, bear, beach, rocket), (car, duck, game, robot, beach),
-            (bear, rocket, duck, tower, car))
-    fill(stage, Rack(rows, (240, 232, 214), 36, doubled=False, gap=(2, 16), star_row=2,
-                     star_at=0.42, star_shape=0.72, star_height=0.86))
+    rows = (
+        (robot, bear, car, tower, beach),
+        (duck, car, rocket, game, bear),
+        (robot, tower, bear, beach, rocket),
+        (car, duck, game, robot, beach),
+        (bear, rocket, duck, tower, car),
+    )
+    fill(
+        stage,
+        Rack(
+            rows,
+            (240, 232, 214),
+            36,
+            doubled=False,
+            gap=(2, 16),
+            star_row=2,
+            star_at=0.42,
+            star_shape=0.72,
+            star_height=0.86,
+        ),
+    )
 
 
 def mug_shelf(stage: Stage) -> None:
@@ -51,6 +86,11 @@ def mug_shelf(stage: Stage) -> None:
     mug = Ware(mugs.mug, 1.14, (0.58, 0.76), 2)
     jar, bag = Ware(vessels.jar, 0.76, (0.6, 0.8)), Ware(packs.bag, 0.72, (0.7, 0.9))
     card = Ware(prints.snapshot, 0.82, (0.6, 0.75))
-    rows = ((mug, jar, mug, bag), (mug, mug, card), (mug, mug, jar), (mug, bag, mug, jar),
-            (mug, mug, card, jar))
+    rows = (
+        (mug, jar, mug, bag),
+        (mug, mug, card),
+        (mug, mug, jar),
+        (mug, bag, mug, jar),
+        (mug, mug, card, jar),
+    )
     fill(stage, Rack(rows, (166, 118, 74), 32, doubled=False, gap=(2, 14)))

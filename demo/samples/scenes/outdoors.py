@@ -29,10 +29,23 @@ class Season:
     snow: bool = False
 
 
-_SUMMER = Season(((120, 178, 226), (244, 236, 206)), (112, 156, 110),
-                 ((26, 74, 30), (150, 190, 70)), (112, 82, 58), 80, 16)
-_WINTER = Season(((112, 128, 168), (250, 206, 182)), (120, 128, 156),
-                 ((104, 96, 84), (214, 196, 150)), (84, 66, 60), 0, 0, snow=True)
+_SUMMER = Season(
+    ((120, 178, 226), (244, 236, 206)),
+    (112, 156, 110),
+    ((26, 74, 30), (150, 190, 70)),
+    (112, 82, 58),
+    80,
+    16,
+)
+_WINTER = Season(
+    ((112, 128, 168), (250, 206, 182)),
+    (120, 128, 156),
+    ((104, 96, 84), (214, 196, 150)),
+    (84, 66, 60),
+    0,
+    0,
+    snow=True,
+)
 _FENCE_TOP = 1085
 
 
@@ -72,8 +85,9 @@ def _backdrop(stage: Stage, season: Season) -> None:
     draw = ImageDraw.Draw(sky)
     for depth in range(4):
         heights = (0.34 + depth * 0.1 + stage.rng.uniform(-0.05, 0.05, 8)) * small[1]
-        ridge = curve(list(zip(np.linspace(-20, small[0] + 20, 8), heights, strict=True)),
-                      closed=False)
+        ridge = curve(
+            list(zip(np.linspace(-20, small[0] + 20, 8), heights, strict=True)), closed=False
+        )
         shade = mix(mix(season.hills, season.sky[1], 0.6), darker(season.hills, 0.35), depth / 3)
         draw.polygon([*ridge, (small[0], small[1]), (0, small[1])], shade)
     sky = sky.filter(ImageFilter.GaussianBlur(small[0] / 90))
@@ -82,8 +96,7 @@ def _backdrop(stage: Stage, season: Season) -> None:
     for x, high, r in stage.rng.random((60, 3)):
         at, radius = (x * small[0], (0.3 + high * 0.45) * small[1]), (4 + r * 14) * stage.unit
         tone = lighter(jittered(stage.rng, season.blades[1], 0.2), 0.4)
-        draw.ellipse((at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius),
-                     (*tone, 70))
+        draw.ellipse((at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius), (*tone, 70))
     sky.paste(glow, (0, 0), glow)
     stage.image.paste(sky.filter(ImageFilter.GaussianBlur(1.5)).resize(stage.size))
 
@@ -95,14 +108,22 @@ def _branch(stage: Stage, season: Season, y: int, start: float, stop: float) -> 
     """
     band = (stage.size[0], stage.px(360))
     top = stage.px(y) - band[1] // 2
-    knots = [(start + (stop - start) * t, 0.5 + float(stage.rng.normal(0, 0.05)))
-             for t in np.linspace(0, 1, 6)]
+    knots = [
+        (start + (stop - start) * t, 0.5 + float(stage.rng.normal(0, 0.05)))
+        for t in np.linspace(0, 1, 6)
+    ]
     line = curve(knots, closed=False)
     pen = Pen(band)
     for x, along in line[4::5]:
         reach = float(stage.rng.uniform(0.02, 0.05))
-        twig = curve([(x, along), (x + reach / 2, along - reach * 2),
-                      (x + reach, along + float(stage.rng.normal(0, 0.07)))], closed=False)
+        twig = curve(
+            [
+                (x, along),
+                (x + reach / 2, along - reach * 2),
+                (x + reach, along + float(stage.rng.normal(0, 0.07))),
+            ],
+            closed=False,
+        )
         pen.line(twig, darker(season.bark, 0.1), 0.022)
     for index, (one, two) in enumerate(pairwise(line)):
         taper = 0.1 - 0.06 * index / len(line)
@@ -163,13 +184,22 @@ def _fence(stage: Stage, season: Season) -> None:
     for x in (0.03, 0.12, 0.2, 0.3, 0.39, 0.48, 0.57, 0.86, 0.93):
         high = float(stage.rng.uniform(150, 225))
         picture = stage.draw(birds.bird, high, high)
-        stage.put(picture, x * stage.size[0], stage.px(_FENCE_TOP) - picture.height + stage.px(4),
-                  Cast(8, 6, 8, 0.35))
+        stage.put(
+            picture,
+            x * stage.size[0],
+            stage.px(_FENCE_TOP) - picture.height + stage.px(4),
+            Cast(8, 6, 8, 0.35),
+        )
 
 
 def _flock(
-    stage: Stage, item: Item, count: int, across: tuple[float, float],
-    down: tuple[float, float], sizes: tuple[float, float], cast: Cast | None,
+    stage: Stage,
+    item: Item,
+    count: int,
+    across: tuple[float, float],
+    down: tuple[float, float],
+    sizes: tuple[float, float],
+    cast: Cast | None,
 ) -> None:
     """Things of growing size, each in its own column, at random heights (design pixels)."""
     for index, x in enumerate(stage.rng.permutation(np.linspace(*across, count))):
@@ -183,8 +213,11 @@ def _ground(stage: Stage, season: Season) -> None:
     """The soil under the grass, or snow, from the fence's foot to the lower edge."""
     top = stage.px(1150)
     size = (stage.size[0], stage.size[1] - top)
-    tones = ((176, 186, 212), (250, 250, 255)) if season.snow else (
-        darker(season.blades[0], 0.4), mix(*season.blades, 0.5))
+    tones = (
+        ((176, 186, 212), (250, 250, 255))
+        if season.snow
+        else (darker(season.blades[0], 0.4), mix(*season.blades, 0.5))
+    )
     y = np.linspace(0.2, 0.8, size[1], dtype=np.float32)[:, None]
     soil = two_tone(*tones, y + fractal(stage.rng, size, size[0] / 6, 4) * np.float32(0.6))
     edge = Image.new("L", size, 255)
@@ -192,9 +225,7 @@ def _ground(stage: Stage, season: Season) -> None:
     stage.image.paste(soil, (0, top), edge.filter(ImageFilter.GaussianBlur(stage.px(12))))
 
 
-def _grass(
-    stage: Stage, season: Season, rows: tuple[int, int], tall: float, width: float
-) -> None:
+def _grass(stage: Stage, season: Season, rows: tuple[int, int], tall: float, width: float) -> None:
     """Blades between two heights (design pixels), the farther ones shorter and darker."""
     own = child(stage.rng)
     top = stage.px(rows[0] - tall * 1.6)
@@ -208,9 +239,16 @@ def _grass(
         colour = jittered(own, mix(*season.blades, float(tone * 0.6 + share * 0.4)), 0.06)
         half = width * stage.unit / stage.size[0]
         bend = (float(lean) - 0.5) * 0.03
-        pen.polygon([(x - half, foot), (x + bend * 0.35 - half * 0.7, foot - reach * 0.6),
-                     (x + bend, foot - reach), (x + bend * 0.35 + half * 0.7, foot - reach * 0.6),
-                     (x + half, foot)], colour)
+        pen.polygon(
+            [
+                (x - half, foot),
+                (x + bend * 0.35 - half * 0.7, foot - reach * 0.6),
+                (x + bend, foot - reach),
+                (x + bend * 0.35 + half * 0.7, foot - reach * 0.6),
+                (x + half, foot),
+            ],
+            colour,
+        )
     stage.put(pen.done(), 0, top)
 
 
@@ -222,8 +260,15 @@ def _meadow_life(stage: Stage, season: Season) -> None:
         x = float(stage.rng.random()) * stage.size[0]
         stage.put(picture, x, stage.px(1200 + 270 * float(share)), Cast(4, 10, 7, 0.4))
     _flock(stage, birds.bird, 11, (0.0, 0.93), (1190, 1350), (130, 190), Cast(10, 8, 8, 0.4))
-    _flock(stage, nature.butterfly, season.butterflies, (0.02, 0.95), (930, 1330), (60, 120),
-           Cast(6, 14, 9, 0.25))
+    _flock(
+        stage,
+        nature.butterfly,
+        season.butterflies,
+        (0.02, 0.95),
+        (930, 1330),
+        (60, 120),
+        Cast(6, 14, 9, 0.25),
+    )
 
 
 def _snowfall(stage: Stage) -> None:
@@ -232,6 +277,7 @@ def _snowfall(stage: Stage) -> None:
     for x, y, r in stage.rng.random((420, 3)):
         radius = (1 + 4 * r**3) * stage.unit
         at = x * stage.size[0], y * stage.size[1]
-        draw.ellipse((at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius),
-                     (255, 255, 255, 190))
+        draw.ellipse(
+            (at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius), (255, 255, 255, 190)
+        )
     stage.image.paste(flakes.filter(ImageFilter.GaussianBlur(stage.unit)), (0, 0), flakes)

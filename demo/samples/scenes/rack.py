@@ -108,8 +108,9 @@ def _leaning(stage: Stage, picture: Image.Image, lean: float) -> Image.Image:
     """On some shelves, a thing that leans against its neighbour."""
     if lean == 0 or stage.rng.random() > 0.12:
         return picture
-    return picture.rotate(float(stage.rng.uniform(0.4, 1)) * lean, Image.Resampling.BICUBIC,
-                          expand=True)
+    return picture.rotate(
+        float(stage.rng.uniform(0.4, 1)) * lean, Image.Resampling.BICUBIC, expand=True
+    )
 
 
 def _board(stage: Stage, rack: Rack, floor: int) -> None:
@@ -122,8 +123,9 @@ def _board(stage: Stage, rack: Rack, floor: int) -> None:
     depth = stage.px(20)
     draw.rectangle((0, floor - depth, stage.size[0], floor), darker(rack.board, 0.28))
     draw.rectangle((0, floor, stage.size[0], floor + stage.px(3)), lighter(rack.board, 0.4))
-    draw.rectangle((0, floor + thick, stage.size[0], floor + thick + stage.px(12)),
-                   darker(rack.board, 0.72))
+    draw.rectangle(
+        (0, floor + thick, stage.size[0], floor + thick + stage.px(12)), darker(rack.board, 0.72)
+    )
 
 
 def _stand(stage: Stage, rack: Rack, placed: list[_Placed], floor: int) -> None:

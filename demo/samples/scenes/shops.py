@@ -31,10 +31,26 @@ def grocery(stage: Stage) -> None:
     for y in range(0, stage.size[1], stage.px(32)):
         for x in range(0, stage.size[0], stage.px(32)):
             draw.ellipse((x, y, x + stage.px(9), y + stage.px(9)), (92, 96, 100))
-    rows = ((_BAG, _BOX, _CARTON), (_BOX, _BOX, _BOTTLE), (_CAN, _JAR, _BOTTLE, _CAN),
-            (_BAG, _BOX, _CARTON))
-    fill(stage, Rack(rows, (196, 200, 204), 40, wooden=False, priced=True, star_row=1,
-                     star_at=0.56, star_shape=0.7, star_height=0.92))
+    rows = (
+        (_BAG, _BOX, _CARTON),
+        (_BOX, _BOX, _BOTTLE),
+        (_CAN, _JAR, _BOTTLE, _CAN),
+        (_BAG, _BOX, _CARTON),
+    )
+    fill(
+        stage,
+        Rack(
+            rows,
+            (196, 200, 204),
+            40,
+            wooden=False,
+            priced=True,
+            star_row=1,
+            star_at=0.56,
+            star_shape=0.7,
+            star_height=0.92,
+        ),
+    )
 
 
 def fridge(stage: Stage) -> None:
@@ -47,8 +63,21 @@ def fridge(stage: Stage) -> None:
     tall = Ware(vessels.bottle, 0.34, (0.84, 0.96), 3)
     small = Ware(vessels.bottle, 0.42, (0.64, 0.78), 3)
     rows = ((tall, small), (slim, slim, small), (tall, small, tall), (_CARTON, slim, _JAR))
-    fill(stage, Rack(rows, (178, 206, 220), 24, wooden=False, gap=(3, 9), shade=0.28, star_row=2,
-                     star_at=0.3, star_shape=0.35, star_height=0.96))
+    fill(
+        stage,
+        Rack(
+            rows,
+            (178, 206, 220),
+            24,
+            wooden=False,
+            gap=(3, 9),
+            shade=0.28,
+            star_row=2,
+            star_at=0.3,
+            star_shape=0.35,
+            star_height=0.96,
+        ),
+    )
     haze = noise(stage.rng, stage.size, (stage.size[0] / 5, stage.size[1] / 3))
     mask = Image.fromarray((np.clip(haze - 0.45, 0, 1) * 80).astype(np.uint8))
     stage.image.paste((236, 246, 255), (0, 0), mask)
@@ -83,13 +112,15 @@ def _crate(stage: Stage, box: tuple[int, int, int, int], kind: str, side: float)
         for x in range(left + stage.px(8) + shift, right - stage.px(side), step):
             jitter = stage.rng.uniform(-0.2, 0.2, 2) * step
             one = pictures[int(stage.rng.integers(4))].rotate(
-                float(stage.rng.uniform(-40, 40)), Image.Resampling.BICUBIC)
+                float(stage.rng.uniform(-40, 40)), Image.Resampling.BICUBIC
+            )
             stage.put(one, x + jitter[0], y + jitter[1], Cast(3, 5, 5, 0.5))
         _foliage(stage, (left, y, right, y + step))
     _crate_front(stage, box)
     card = stage.draw(partial(stickers.price, name=kind.capitalize()), 130, 96)
-    stage.put(rotated(card, 4), (left + right) / 2 - stage.px(60),
-              top + stage.px(36), Cast(4, 8, 6, 0.5))
+    stage.put(
+        rotated(card, 4), (left + right) / 2 - stage.px(60), top + stage.px(36), Cast(4, 8, 6, 0.5)
+    )
 
 
 def _foliage(stage: Stage, box: tuple[int, int, int, int]) -> None:
@@ -109,5 +140,6 @@ def _crate_front(stage: Stage, box: tuple[int, int, int, int]) -> None:
         stage.put(board, left + stage.px(6), bottom - stage.px(104 - slat * 50), Cast(0, 5, 4, 0.6))
     if stage.rng.random() < 0.75:
         print_ = stage.draw(_crate_label, 220, 88)
-        stage.put(print_, (left + right) / 2 - print_.width / 2, bottom - stage.px(98),
-                  Cast(1, 2, 2, 0.4))
+        stage.put(
+            print_, (left + right) / 2 - print_.width / 2, bottom - stage.px(98), Cast(1, 2, 2, 0.4)
+        )

@@ -87,8 +87,13 @@ class Stage:
         return picture
 
     def put(
-        self, picture: Image.Image, x: float, y: float, cast: Cast | None = None,
-        *, star: bool = False,
+        self,
+        picture: Image.Image,
+        x: float,
+        y: float,
+        cast: Cast | None = None,
+        *,
+        star: bool = False,
     ) -> None:
         """Lay an RGBA picture with its top left corner at x, y (pixels), its shadow under it."""
         if cast is not None:

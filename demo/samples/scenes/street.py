@@ -24,8 +24,9 @@ def street(stage: Stage) -> None:
     _signs(stage)
     for _ in range(46):
         side = float(stage.rng.uniform(70, 130))
-        picture = rotated(stage.draw(stickers.sticker, side, side),
-                          float(stage.rng.uniform(-30, 30)))
+        picture = rotated(
+            stage.draw(stickers.sticker, side, side), float(stage.rng.uniform(-30, 30))
+        )
         x, y = stage.rng.random(2) * (stage.size[0], stage.px(1200)) + (0, stage.px(230))
         stage.put(picture, x, y, _PASTED)
     if star is not None:
@@ -81,13 +82,17 @@ def _pavement(stage: Stage) -> None:
         x = stage.size[0] * share
         spread = (x - stage.size[0] / 2) * 0.35
         draw.line([(x, top), (x + spread, stage.size[1])], (96, 92, 88), stage.px(5))
-    draw.line([(0, top + size[1] * 0.45), (stage.size[0], top + size[1] * 0.45)], (96, 92, 88),
-              stage.px(4))
+    draw.line(
+        [(0, top + size[1] * 0.45), (stage.size[0], top + size[1] * 0.45)],
+        (96, 92, 88),
+        stage.px(4),
+    )
     shade = Image.new("L", size)
     shade.paste(190, (0, 0, size[0], stage.px(26)))
     shade = shade.filter(ImageFilter.GaussianBlur(stage.px(14)))
     stage.image.paste((16, 14, 18), (0, top), shade)
     for x, y in stage.rng.random((34, 2)):
-        fallen = rotated(stage.draw(nature.leaf, 36 + 26 * y, 60 + 40 * y),
-                         float(stage.rng.uniform(0, 360)))
+        fallen = rotated(
+            stage.draw(nature.leaf, 36 + 26 * y, 60 + 40 * y), float(stage.rng.uniform(0, 360))
+        )
         stage.put(fallen, x * stage.size[0], top + y * size[1], Cast(3, 4, 3, 0.5))

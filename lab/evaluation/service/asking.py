@@ -19,9 +19,11 @@ from lab.evaluation.service.ask import Answer, Asker
 from lab.evaluation.service.index import Collection
 from lab.evaluation.service.pipelines import Pipeline, pipelines
 from lab.evaluation.service.plan import Plan, Question
-from worker.models.base import Embeddings
+from worker.indexing.profiles import profile_of
+from worker.models.base import DenseEncoder, Detector, Embeddings
+from worker.models.dense import MapsDetector
+from worker.models.kinds import query_vectors
 from worker.models.packs import LoadedPack
-from worker.models.with_kinds import query_vectors
 
 _ENCODER = "encoder"
 
@@ -34,7 +36,7 @@ class Asking:
         self.without: dict[int, Answer] = {}
         self.grouped: dict[int, Answer] = {}
         self.references: dict[str, Pipeline] = dict(
-            pipelines(loaded.encoder, loaded.detector, settings.confidence_threshold)
+            pipelines(loaded.encoder, finder(loaded, settings), settings.confidence_threshold)
         )
         self._plan, self._asker = plan, asker
         self._encoder = loaded.encoder
@@ -77,6 +79,14 @@ class Asking:
             self.without[n] = self._asker.ask_without(question, content)
         if question.stepwise:
             self.grouped[n] = self._asker.ask_index(question, content)
+
+
+def finder(loaded: LoadedPack, settings: Settings) -> Detector | None:
+    """Return what finds things for the pack: its detector, or the maps of a dense encoder."""
+    if loaded.detector is None and isinstance(loaded.encoder, DenseEncoder):
+        profile = profile_of(settings.profile, settings, detects=True)
+        return MapsDetector(loaded.encoder, profile.pixels)
+    return loaded.detector
 
 
 def truths(questions: Sequence[Question], collection: Collection) -> list[Truth]:

@@ -12,6 +12,7 @@ from lab.evaluation.report import nulled
 from lab.evaluation.retrieval import Outcomes
 from lab.evaluation.service.ask import LIMIT, Answer
 from lab.evaluation.service.index import Collection
+from lab.evaluation.service.large import Large
 from lab.evaluation.service.losses import Steps
 from lab.evaluation.service.pipelines import Cost
 from lab.evaluation.service.plan import Plan
@@ -23,7 +24,8 @@ class Measured:
 
     `answers` are those of all questions, in order; `without` and `grouped` those of some, by their
     place: asked without the right photos, and by embeddings alone. `references` are the outcomes
-    of the simpler pipelines for all questions. `steps` is of the `stepwise` questions.
+    of the simpler pipelines for all questions. `steps` is of the `stepwise` questions. `large` is
+    of large photos, where there are any.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Measured:
     steps: Steps
     models: dict[str, Any]
     load: float
+    large: Large | None = None
 
     @property
     def leaked(self) -> int:
@@ -74,3 +77,11 @@ def _facts(measured: Measured) -> Iterator[dict[str, Any]]:
         for way, answers in ways.items():
             if n in answers:
                 yield {**asked, "asked": way, **asdict(answers[n])}
+    for window in measured.large.windows if measured.large else ():
+        yield {
+            "what": window.what,
+            "right": [window.photo],
+            "side_px": window.side_px,
+            "asked": "among the large photos",
+            **asdict(window.answer),
+        }

@@ -11,7 +11,6 @@ from PIL import Image
 
 from common.contract.fields import HitSource
 from lab.evaluation.embedder import GalleryBuilder
-from lab.evaluation.perturb import crop
 from lab.evaluation.photos import Corners
 from lab.evaluation.references import ImageEncoder
 from lab.evaluation.retrieval import Gallery, Outcomes, Truth, look_up
@@ -35,6 +34,17 @@ class Cost:
     bytes: float
 
 
+@dataclass(frozen=True)
+class Crops:
+    """An encoder that embeds crops, even where it could read them off the photo's maps."""
+
+    encoder: ImageEncoder
+
+    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
+        """Return float32 embeddings of RGB images, shape (N, dim), each of L2 norm 1."""
+        return self.encoder.encode_images(images)
+
+
 class Pipeline:
     """Photos as some regions each, one embedding a region; a photo may have none.
 
@@ -43,7 +53,7 @@ class Pipeline:
 
     def __init__(self, regions: Regions, encoder: ImageEncoder) -> None:
         self._regions = regions
-        self._builder = GalleryBuilder({_ENCODER: encoder})
+        self._builder = GalleryBuilder({_ENCODER: Crops(encoder)})
         self._kept: list[int] = []
         self._photos = 0
         self._cpu_s = 0.0
@@ -52,8 +62,7 @@ class Pipeline:
         """Take the next photo, in RGB."""
         started = time.process_time()
         found = self._regions(image)
-        for corners in found:
-            self._builder.add(len(self._kept), corners, crop(image, corners))
+        self._builder.add(len(self._kept), image, found)
         if found:
             self._kept.append(self._photos)
         self._photos += 1

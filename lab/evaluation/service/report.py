@@ -18,6 +18,7 @@ from lab.evaluation.service.tables import Counted
 
 _BUILDERS = (
     tables.curves,
+    tables.sides,
     tables.gains,
     tables.perturbations,
     tables.seconds,
@@ -51,7 +52,21 @@ def facts(measured: Measured, sheets: Sequence[Sheet]) -> dict[str, Any]:
         "searches": measured.plan.searches,
         "leaked": measured.leaked,
         "load": measured.load,
+        "large": _large(measured),
         "tables": {sheet.key: sheet.as_json() for sheet in sheets},
+    }
+
+
+def _large(measured: Measured) -> dict[str, Any] | None:
+    if measured.large is None:
+        return None
+    collection = measured.large.collection
+    return {
+        "photos": collection.photos,
+        "regions": collection.regions,
+        "indexing": asdict(collection.spent),
+        "bytes": dict(collection.bytes),
+        "windows": len(measured.large.windows),
     }
 
 

@@ -20,6 +20,7 @@ from lab.evaluation.service import report
 from lab.evaluation.service.ask import Asker
 from lab.evaluation.service.asking import Asking, truths
 from lab.evaluation.service.index import index_photos
+from lab.evaluation.service.large import LargePlan, ask_large, plan_large
 from lab.evaluation.service.losses import follow
 from lab.evaluation.service.measured import Measured, write_answers
 from lab.evaluation.service.plan import Plan, make_plan
@@ -36,15 +37,20 @@ READY_TIMEOUT_S = 600.0
 
 @dataclass(frozen=True)
 class Options:
-    """What is measured: the photos, the models, and at most how many of what."""
+    """What is measured: the photos, the models, and at most how many of what.
+
+    `large` is a folder of large photos whose boxes are asked for by pixels of their sides.
+    """
 
     dev: Path
+    large: Path | None
     models: str
     detector: str | None
     profile: str | None
     out: Path
     most_photos: int | None
     most_queries: int | None
+    most_windows: int | None
     budget_ms: int | None
     json: Path | None
     markdown: Path | None
@@ -59,10 +65,13 @@ def run(options: Options, console: Console) -> None:
     env = environment(options.models, options.detector, options.profile)
     name = run_name(Settings.from_env(env))
     folder = options.out / name
-    announce(plan, name, folder, console)
+    large = None
+    if options.large is not None and options.most_windows != 0:
+        large = plan_large(options.large, options.most_windows)
+    announce(plan, large, name, folder, console)
     stack = Stack(env, data_dir=folder / "service", port=_free_port())
     with as_interrupt():
-        measured = measure(name, plan, stack, options, console)
+        measured = measure(name, plan, large, stack, options, console)
     write_answers(measured, folder / "answers.jsonl")
     sheets = report.sheets(measured)
     report.show(sheets, console)
@@ -85,18 +94,29 @@ def run_name(chosen: Settings) -> str:
     return "-".join(Path(part).stem for part in parts if part)
 
 
-def announce(plan: Plan, name: str, folder: Path, console: Console) -> None:
+def announce(
+    plan: Plan, large: LargePlan | None, name: str, folder: Path, console: Console
+) -> None:
     """Say what will be done and roughly how long it takes."""
     indexing, asking = plan.minutes()
+    more = f", {len(large.photos)} large photos and {large.searches} searches" if large else ""
     console.print(
-        f"{name}: {len(plan.photos)} photos and {plan.searches} searches. On a quiet core about "
-        f"{indexing:.0f} min of indexing (none where they are indexed from an earlier run) and "
-        f"{asking:.0f} min of searching; everything is kept in {folder}.",
+        f"{name}: {len(plan.photos)} photos and {plan.searches} searches{more}. On a quiet core "
+        f"about {indexing:.0f} min of indexing (none where they are indexed from an earlier run) "
+        f"and {asking:.0f} min of searching{', the large photos left out' * bool(large)}; "
+        f"everything is kept in {folder}.",
         highlight=False,
     )
 
 
-def measure(name: str, plan: Plan, stack: Stack, options: Options, console: Console) -> Measured:
+def measure(
+    name: str,
+    plan: Plan,
+    large: LargePlan | None,
+    stack: Stack,
+    options: Options,
+    console: Console,
+) -> Measured:
     """Run the service, index, ask everything, and then look into what it has stored."""
     loaded = load_pack(stack.settings)
     folds = plans.folds(plan.photos, queries(options.dev, plan.photos))
@@ -107,6 +127,9 @@ def measure(name: str, plan: Plan, stack: Stack, options: Options, console: Cons
             console.print(f"[red]not indexed:[/red] {', '.join(collection.failed)}")
         asking = Asking(plan, Asker(needle, collection, options.budget_ms), loaded, stack.settings)
         asking.run(console)
+        of_large = None
+        if large is not None:
+            of_large = ask_large(large, stack, needle, options.budget_ms, console)
     vectors = asking.vectors()
     stepwise = [n for n, question in enumerate(plan.questions) if question.stepwise]
     with closing(open_store(stack.settings)) as store:
@@ -134,6 +157,7 @@ def measure(name: str, plan: Plan, stack: Stack, options: Options, console: Cons
         steps,
         loaded.describe(),
         os.getloadavg()[0],
+        of_large,
     )
 
 

@@ -15,6 +15,7 @@ from lab.evaluation.questions import BANDS, EVERY_SIZE
 from lab.evaluation.report import SAME_BOX, SECOND
 from lab.evaluation.retrieval import Outcomes
 from lab.evaluation.service.ask import outcomes
+from lab.evaluation.service.large import WHATS
 from lab.evaluation.service.measured import Measured
 from lab.evaluation.service.openset import Twice
 from lab.evaluation.service.plan import EXACT, TOGETHER
@@ -100,6 +101,40 @@ def curves(counted: Counted) -> Iterator[Sheet]:
             ("share of the photo", "by", "of", *_FIGURES),
             tuple(lines),
         )
+
+
+def sides(counted: Counted) -> Iterator[Sheet]:
+    """Yield what is found of large photos, by pixels of the side."""
+    large = counted.run.large
+    if large is None or not large.windows:
+        return
+    lines: list[tuple[Value, ...]] = []
+    for what in WHATS:
+        own = [window for window in large.windows if window.what == what]
+        for side in (*sorted({window.side_px for window in own}), None):
+            answers = [w.answer for w in own if side in (None, w.side_px)]
+            found = outcomes(answers)
+            sure = [answer.right and bool(answer.found) for answer in answers]
+            lines.append(
+                (
+                    what,
+                    "all" if side is None else side,
+                    len(answers),
+                    mean_interval(found.recall(1)),
+                    mean_interval(found.iou_top >= SAME_BOX),
+                    mean_interval(np.array(sure, bool)),
+                )
+            )
+    photos, regions = large.collection.photos, large.collection.regions
+    yield Sheet(
+        "large photos",
+        "Windows of large photos, by pixels of the side",
+        f"Among {photos} large photos ({regions} regions): is the window's photo first, does the "
+        "first hit's box overlap the window, and is the photo first and `found`? Altered: "
+        "mirrored, brighter, at four fifths of the size, JPEG 50.",
+        ("asked", "side, px", "of", "recall@1", f"top hit IoU >= {SAME_BOX}", "first and found"),
+        tuple(lines),
+    )
 
 
 def gains(counted: Counted) -> Iterator[Sheet]:

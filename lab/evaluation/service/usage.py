@@ -43,8 +43,17 @@ def stored_bytes(data_dir: Path, collection: str) -> Mapping[str, int]:
     return {
         "photos as posted": disk_bytes(images, "photo"),
         "thumbnails": disk_bytes(images, "thumbnail.jpg"),
-        "lists of regions": disk_bytes(images, "regions.json"),
+        "lists of regions": disk_bytes(images, "regions.*"),
         "local features": disk_bytes(images, "local.bin"),
-        "embeddings and payloads": disk_bytes(data_dir / "vectors" / collection),
-        "visual words": disk_bytes(data_dir / "words" / collection),
+        "embeddings and payloads": _shard_bytes(data_dir / "vectors", collection),
+        "visual words": _shard_bytes(data_dir / "words", collection),
     }
+
+
+def _shard_bytes(home: Path, collection: str) -> int:
+    """Return what a collection's points take: after the index was rebuilt they lie in `name.1`."""
+    return sum(disk_bytes(home / name) for name in (collection, *_rebuilt(home, collection)))
+
+
+def _rebuilt(home: Path, collection: str) -> list[str]:
+    return [path.name for path in home.glob(f"{collection}.*")]

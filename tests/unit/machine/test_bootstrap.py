@@ -60,9 +60,8 @@ class Project:
     def installed(self) -> list[str]:
         """Return the locks that pip was given, in order."""
         calls = self.calls.read_text().splitlines() if self.calls.exists() else []
-        return [
-            call.partition(" -r ")[2].split()[0].removeprefix(f"{self.root}/") for call in calls
-        ]
+        locks = [call.partition(" -r ")[2].split()[0] for call in calls]
+        return [lock.removeprefix(f"{self.root}/") for lock in locks]
 
 
 @pytest.fixture
@@ -96,9 +95,8 @@ def test_torch_is_installed_on_top_of_the_list_for_cpus_and_stays(
         """Run the bootstrap in the project; return what it said."""
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(bootstrap, "ROOT", project.root)
-            patched.setattr(
-                sys, "argv", ["bootstrap", *options, f"--venv={project.root / '.venv'}"]
-            )
+            venv = f"--venv={project.root / '.venv'}"
+            patched.setattr(sys, "argv", ["bootstrap", *options, venv])
             patched.setattr(bootstrap, "choose", partial(lists.choose, find_gpu=lambda: ""))
             for name in ("NEEDLE_MODELS", "NEEDLE_DETECTOR", "NEEDLE_ENCODER", "NEEDLE_DEVICE"):
                 patched.delenv(name, raising=False)

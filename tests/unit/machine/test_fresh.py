@@ -40,16 +40,24 @@ def test_how_a_command_went_is_read_from_what_it_printed(
 
 
 def test_the_table_has_a_row_a_machine_and_says_what_was_not_run() -> None:
-    ran = {"make demo": fresh.Ran(0, 163, DEMO)}
+    ran = {"make demo": fresh.Ran(0, 163, DEMO, 488)}
     rows = [
         fresh.Row(fresh.MACHINES[0], "3.11.2", 18.0, ran),
         fresh.Row(fresh.MACHINES[1], fault="mmdebstrap ended with status 1"),
     ]
     lines = fresh.table(rows).splitlines()
-    assert lines[2].split(" | ")[3:] == ["`make demo`", "of it installing", "result |"]
-    assert lines[4] == "| Debian 12 | 3.11.2 | 0:18 | 2:43 | 1:17 | 8 of 8 queries found |"
-    assert lines[5].endswith("|  |  | mmdebstrap ended with status 1 |")
+    assert lines[2].split(" | ")[3:] == ["`make demo`", "of it installing", "`.venv`", "result |"]
+    assert lines[4] == "| Debian 12 | 3.11.2 | 0:18 | 2:43 | 1:17 | 488 MB | 8 of 8 queries found |"
+    assert lines[5].endswith("|  |  |  | mmdebstrap ended with status 1 |")
     assert [row.well for row in rows] == [True, False]
+
+
+def test_the_size_of_an_environment_is_what_it_takes_on_the_disk(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "large").write_bytes(b"x" * 3_000_000)
+    (tmp_path / "far").symlink_to("/usr")
+    assert fresh.megabytes(tmp_path) == 3
+    assert fresh.megabytes(tmp_path / "nothing") == 0
 
 
 def test_a_machines_user_has_no_settings_but_reaches_the_package_index() -> None:

@@ -51,6 +51,23 @@ def test_empty_settings_are_none_and_the_pack_that_ships_needs_no_torch() -> Non
     assert lists.choose(env, installed=False, find_gpu=without_gpu)[0] == lists.CPU
 
 
+@pytest.mark.parametrize(
+    ("facts", "lock"),
+    [
+        ('{"name": "own", "network": "."}', lists.CPU),
+        ('{"name": "own", "detector": "n", "encoder": "clip"}', lists.WHOLE),
+        ("no JSON", lists.WHOLE),
+        ("1", lists.WHOLE),
+    ],
+)
+def test_a_pack_of_ones_own_brings_torch_unless_it_is_a_network(
+    tmp_path: Path, facts: str, lock: str
+) -> None:
+    (tmp_path / "pack.json").write_text(facts)
+    env = {"NEEDLE_MODELS": str(tmp_path)}
+    assert lists.choose(env, installed=False, find_gpu=without_gpu)[0] == lock
+
+
 def test_a_gpu_that_shall_not_be_used_brings_no_torch() -> None:
     lock, why = lists.choose({"NEEDLE_DEVICE": "cpu"}, installed=False, find_gpu=with_gpu)
     assert (lock, why) == (lists.CPU, "NEEDLE_DEVICE=cpu uses no GPU")

@@ -73,7 +73,7 @@ def test_a_writer_whose_vectors_are_away_writes_no_file(
     assert world.base.catalogue.count("default") == 0
     world.index()
     assert world.statuses() == ["indexed"]
-    assert files_of(world) == {"photo", "thumbnail.jpg", "local.bin", "regions.json"}
+    assert files_of(world) == {"photo", "thumbnail.jpg", "local.bin", "regions.bin"}
 
 
 def test_a_batch_that_waits_for_its_owner_has_written_nothing(world: World) -> None:
@@ -82,7 +82,7 @@ def test_a_batch_that_waits_for_its_owner_has_written_nothing(world: World) -> N
     assert files_of(world) == {"photo"}
     run_commit(world.writer, handover_key("job", 0))
     assert world.base.images.open(thumbnail_key("default", name))[:2] == b"\xff\xd8"
-    assert world.base.images.open(local_key("default", name))[:4] == b"NLF1"
+    assert world.base.images.open(local_key("default", name))[:4] == b"NLF2"
 
 
 def test_a_cancelled_job_leaves_no_file(world: World) -> None:

@@ -14,6 +14,7 @@ from worker.indexing.seeing import seer_of
 from worker.models.base import DenseEncoder, Detection
 from worker.models.dense import MapsDetector
 from worker.models.packs import LoadedPack
+from worker.searching import refining
 from worker.searching.looking import DenseLook, look_at
 
 CAT = Detection(16, 12, 80, 60, "cat", 0.9)
@@ -90,8 +91,9 @@ def test_parts_that_overlap_are_seen_as_one() -> None:
 
 @pytest.mark.parametrize("box", [BETWEEN, (0, 0, 31, 45), (121, 80, 160, 120)])
 def test_a_closer_look_fits_the_same_box_either_way(
-    world: World, box: tuple[int, int, int, int]
+    world: World, box: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(refining, "IN_ALL_S", 60.0)  # whatever else this machine does
     world.post(*[png(noise(n)) for n in range(4)])
     world.index()
     encoder = DensePixelEncoder()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,12 +14,13 @@ from tests.worker.conftest import World, noise, png
 from worker.indexing.batch import Batch
 from worker.indexing.handover import Forwarder, handover_key
 from worker.tasks import run_commit
-from worker.vectors.base import Point
+from worker.vectors.base import ImagePoints
 from worker.vectors.stores import VectorStore
 
 
 def handed_over(world: World) -> World:
-    """Return a worker that hands its batches over."""
+    """Return a worker that hands its batches over, of as many images as there are."""
+    world.indexing.pace.note("balanced", 32, 0.0)
     return world.committing_with(Forwarder(world.base.images, world.base.queue))
 
 
@@ -68,11 +69,11 @@ class Picky:
         """Do everything else as the store does."""
         return getattr(self._store, name)
 
-    def replace_images(self, collection: str, points: Mapping[str, Sequence[Point]]) -> None:
+    def replace_images(self, collection: str, images: Sequence[ImagePoints]) -> None:
         """Raise StoreRefused for the image."""
-        if self._refused in points:
+        if self._refused in [image.image_id for image in images]:
             raise StoreRefused("not this one")
-        self._store.replace_images(collection, points)
+        self._store.replace_images(collection, images)
 
 
 def test_an_image_whose_points_the_store_refuses_fails_alone(world: World) -> None:

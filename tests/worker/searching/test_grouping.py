@@ -40,7 +40,7 @@ def engine(hits: list[Hit], limits: list[int]):  # type: ignore[no-untyped-def]
 
 def hits_of(scores: list[tuple[int, float]]) -> list[Hit]:
     return [
-        Hit(f"p{n:04}", score, Region(f"image{i}", BOX, HitSource.TILE, None, None, "f.jpg"))
+        Hit(f"p{n:04}", score, Region(f"image{i}", BOX, HitSource.TILE, None, None))
         for n, (i, score) in enumerate(scores)
     ]
 

@@ -19,7 +19,7 @@ FAR = Box(200, 200, 300, 300)
 
 
 def hit(box: Box, score: float, label: str | None = None) -> Hit:
-    return Hit(f"{box}", score, Region("image", box, HitSource.TILE, label, 0.5, "image.jpg"))
+    return Hit(f"{box}", score, Region("image", box, HitSource.TILE, label, 0.5))
 
 
 def place(box: Box, evidence: float = 10.0) -> Placement:

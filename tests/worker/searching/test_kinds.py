@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import pytest
 from PIL import Image
 
 import worker.searching.kinds
-from tests.fakes import PixelEncoder
+from tests.fakes import KindsEncoder
 from tests.worker.conftest import World, noise, png
 from tests.worker.searching.test_search import matches
-from worker.models.base import Embeddings
-from worker.models.with_kinds import EncoderWithKinds, query_vectors, things_alone
-
-
-class Colours:
-    """Takes what has the same mean colour for the same kind of thing."""
-
-    id = "colours"
-    dim = 3
-
-    def encode_images(self, images: Sequence[Image.Image]) -> Embeddings:
-        """Return float32 embeddings, shape (N, 3), L2 norm 1."""
-        means = np.array([np.asarray(image, np.float32).mean((0, 1)) for image in images]) - 127.5
-        unit: Embeddings = means / np.linalg.norm(means, axis=1, keepdims=True)
-        return unit
-
+from worker.models.kinds import query_vectors
 
 RED, GREEN = (255, 40, 40), (40, 255, 40)
 
@@ -40,7 +23,7 @@ def tinted(seed: int, colour: tuple[int, int, int]) -> Image.Image:
 @pytest.fixture
 def filled(world: World) -> tuple[World, list[str]]:
     """Return a worker that knows kinds, and the ids of three red images and five green ones."""
-    encoder = EncoderWithKinds(PixelEncoder(), Colours())
+    encoder = KindsEncoder()
     world = world.indexing_by(encoder).searching_by(encoder)
     colours = [RED] * 3 + [GREEN] * 5
     names = world.post(*[png(tinted(n, colour)) for n, colour in enumerate(colours)])
@@ -135,12 +118,15 @@ def test_what_a_negative_took_away_does_not_come_back_as_its_kind(
     assert names[0] in after
 
 
-def test_things_alone_compare_as_they_do_with_their_kinds() -> None:
-    both = EncoderWithKinds(PixelEncoder(), Colours())
-    images = [tinted(n, RED) for n in range(3)]
-    alone = things_alone(both).encode_images(images)
-    assert not alone[:, -both.kind_dim :].any()
-    query = query_vectors(both.encode_images([tinted(1, GREEN)]), both.kind_dim)
-    assert alone @ query.T == pytest.approx(both.encode_images(images) @ query.T, abs=1e-6)
-    plain = PixelEncoder()
-    assert things_alone(plain) is plain
+def test_a_query_is_compared_as_a_thing_as_a_kind_or_as_both() -> None:
+    encoder = KindsEncoder()
+    query = encoder.encode_images([tinted(1, GREEN)])
+    own, other = encoder.encode_images([tinted(1, GREEN), tinted(2, GREEN)])
+    scores = {
+        weight: query_vectors(query, encoder.kind_dim, weight)[0] @ np.stack([own, other], 1)
+        for weight in (0.0, 0.3, 1.0)
+    }
+    assert [own_score for own_score, _ in scores.values()] == pytest.approx([1, 1, 1], abs=1e-5)
+    assert scores[0.0][1] < 0.9 < scores[1.0][1]
+    assert scores[0.3] == pytest.approx(0.7 * scores[0.0] + 0.3 * scores[1.0], abs=1e-5)
+    assert query_vectors(query, 0, 0.5) is query

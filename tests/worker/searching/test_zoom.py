@@ -10,9 +10,16 @@ from common.geometry import Box
 from common.images import image_key
 from tests.worker.conftest import World, noise, png
 from tests.worker.searching.test_search import matches
+from worker.searching import refining
 
 BETWEEN = (47, 21, 113, 77)
 """A box that no tile fits: (x1, y1, x2, y2) in pixels."""
+
+
+@pytest.fixture(autouse=True)
+def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let searches take long: what else this machine does decides nothing here."""
+    monkeypatch.setattr(refining, "IN_ALL_S", 60.0)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 
 from common.errors import TextNotSupported
 from worker.models.base import Embeddings
+from worker.models.kinds import KIND_SHARE
 from worker.models.onepass.detecting import (
     LARGE_ANCHORS,
     SMALL_ANCHORS,
@@ -22,8 +24,6 @@ from worker.models.onepass.engine import Engine, Floats, Pixels, Seen
 from worker.models.onepass.maps import OnePassMaps, ScaleMaps
 from worker.models.onepass.scales import LARGEST, MULTIPLE, SEEN_PX, Part, Scale, ladder, parts
 
-KIND_SHARE = 0.2
-"""Share of an embedding's squared length that its kind has; see `with_kinds.KIND_SHARE`."""
 RIM_PX = 16
 """A crop is seen with this much of its mirrored self around it: zeros beside it would be edges."""
 DEEPEST = 1.0
@@ -90,15 +90,17 @@ class OnePassEncoder:
         factor = min(LARGEST, SEEN_PX / math.sqrt(width * height))
         inner = [max(MULTIPLE // 2, round(side * factor)) for side in (width, height)]
         right, below = (RIM_PX + (-(side + 2 * RIM_PX)) % MULTIPLE for side in inner)
-        framed = cv2.copyMakeBorder(
+        framed: Any = cv2.copyMakeBorder(
             _resized(pixels, *inner), RIM_PX, below, RIM_PX, right, cv2.BORDER_REFLECT_101
         )
         seen = self.engine.see(framed)
         deep = self.engine.deep(seen.sixteenth)
-        box = np.array([[RIM_PX, RIM_PX, RIM_PX + inner[0], RIM_PX + inner[1]]], np.float32)
-        own = self.engine.things(seen.things, deep, box / 8, box / 32)
-        kind = self.engine.kinds(deep, box / 32)
-        return np.concatenate((own * self._weights[0], kind * self._weights[1]), axis=1)[0]
+        box = np.array([[RIM_PX, RIM_PX, RIM_PX + inner[0], RIM_PX + inner[1]]])
+        fine_box, deep_box = ((box / cell).astype(np.float32) for cell in (8, 32))
+        own = self.engine.things(seen.things, deep, fine_box, deep_box)
+        kind = self.engine.kinds(deep, deep_box)
+        row: Floats = np.concatenate((own * self._weights[0], kind * self._weights[1]), axis=1)[0]
+        return row
 
     def _see(self, pixels: Pixels, scale: Scale) -> Seen:
         """Return the maps of a whole scale, seen part by part where it is large."""
@@ -136,7 +138,7 @@ def _resized(pixels: Pixels, width: int, height: int) -> Pixels:
     if pixels.shape[:2] == (height, width):
         return pixels
     down = width < pixels.shape[1] and height < pixels.shape[0]
-    resized: Pixels = cv2.resize(
+    resized: Any = cv2.resize(
         pixels, (width, height), interpolation=cv2.INTER_AREA if down else cv2.INTER_CUBIC
     )
-    return resized
+    return np.asarray(resized, np.uint8)

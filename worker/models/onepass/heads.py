@@ -32,8 +32,8 @@ class Sizes:
     projected: int = 64
     context: int = 48
     hidden: int = 512
-    thing: int = 256
-    kind: int = 64
+    thing: int = 128
+    kind: int = 128
     large: int = 96
     small: int = 48
 
@@ -55,13 +55,25 @@ class ThingHead(nn.Module):
         self.out = nn.Linear(sizes.hidden, sizes.thing)
         self.direct = nn.Linear(pooled, sizes.thing, bias=False)
 
-    def forward(self, fine: torch.Tensor, deep: torch.Tensor) -> torch.Tensor:
-        """Return (N, thing) of L2 norm 1, of both maps pooled (N, channels, side, side).
+    def forward(self, fine: torch.Tensor, context: torch.Tensor) -> torch.Tensor:
+        """Return (N, thing) of L2 norm 1, of both projected maps pooled (N, channels, side, side).
 
-        `fine` is projected already; `deep` is the backbone's.
+        Projecting and pooling may change places, and a map has fewer cells than its boxes.
         """
-        cells = torch.cat([fine.flatten(1), self.context(deep).flatten(1)], 1)
+        cells = torch.cat([fine.flatten(1), context.flatten(1)], 1)
         return F.normalize(self.out(F.gelu(self.hidden(cells))) + self.direct(cells), dim=1)
+
+
+class KindHead(nn.Module):
+    """Says which kind of thing a box shows: the axes along which the map at stride 32 says most."""
+
+    def __init__(self, sizes: Sizes) -> None:
+        super().__init__()
+        self.axes = nn.Linear(DEEP, sizes.kind, bias=False)
+
+    def forward(self, deep: torch.Tensor) -> torch.Tensor:
+        """Return (N, kind) of L2 norm 1, of the map pooled (N, channels, side, side)."""
+        return F.normalize(self.axes(deep.mean((2, 3))), dim=1)
 
 
 class DetectorHead(nn.Module):
@@ -102,7 +114,7 @@ class Network(nn.Module):
         self.sizes = sizes
         self.backbone = Backbone()
         self.thing = ThingHead(sizes)
-        self.kind = nn.Conv2d(DEEP, sizes.kind, 1)
+        self.kind = KindHead(sizes)
         self.detector = DetectorHead(sizes)
 
     def see(self, pixels: torch.Tensor) -> tuple[torch.Tensor, ...]:
@@ -124,17 +136,24 @@ class Network(nn.Module):
         deep_boxes: torch.Tensor,
     ) -> torch.Tensor:
         """Return (N, thing) of L2 norm 1, of boxes (N, 4) in cells of the maps."""
-        return self.thing(pooled(fine, fine_boxes, FINE_GRID), pooled(deep, deep_boxes, DEEP_GRID))
+        own: torch.Tensor = self.thing(
+            pooled(fine, fine_boxes, FINE_GRID),
+            pooled(self.thing.context(deep), deep_boxes, DEEP_GRID),
+        )
+        return own
 
     def kinds(self, deep: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
         """Return (N, kind) of L2 norm 1, of boxes (N, 4) in cells of the map."""
-        cells = pooled(deep, boxes, KIND_GRID).mean((2, 3), keepdim=True)
-        return F.normalize(self.kind(cells).flatten(1), dim=1)
+        kinds: torch.Tensor = self.kind(pooled(deep, boxes, KIND_GRID, samples=1))
+        return kinds
 
 
-def pooled(maps: torch.Tensor, boxes: torch.Tensor, grid: int) -> torch.Tensor:
-    """Return what lies in each box, (N, channels, grid, grid): RoIAlign (He et al., 2017)."""
+def pooled(maps: torch.Tensor, boxes: torch.Tensor, grid: int, *, samples: int = 2) -> torch.Tensor:
+    """Return what lies in each box, (N, channels, grid, grid): RoIAlign (He et al., 2017).
+
+    Each cell of the grid is the mean of `samples` x `samples` places.
+    """
     cells: torch.Tensor = roi_align(
-        maps, [boxes], (grid, grid), 1.0, sampling_ratio=2, aligned=True
+        maps, [boxes], (grid, grid), 1.0, sampling_ratio=samples, aligned=True
     )
     return cells

@@ -32,15 +32,23 @@ class Convolution(nn.Module):
         self, into: int, out: int, kernel: int, stride: int = 1, *, groups: int = 1
     ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(into, out, kernel, stride, groups=groups)
-        before = (kernel - stride) // 2
-        after = kernel - stride - before
-        self._pad = (before, after, before, after)
+        before, after = padding(kernel, stride)
+        even = before == after
+        self.conv = nn.Conv2d(
+            into, out, kernel, stride, padding=before if even else 0, groups=groups
+        )
+        self._pad = None if even else (before, after, before, after)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (N, out, height / stride, width / stride)."""
-        y: torch.Tensor = self.conv(F.pad(x, self._pad) if any(self._pad) else x)
+        y: torch.Tensor = self.conv(x if self._pad is None else F.pad(x, self._pad))
         return y
+
+
+def padding(kernel: int, stride: int) -> tuple[int, int]:
+    """Return how many zeros lie before and after a row that the stride divides."""
+    before = (kernel - stride) // 2
+    return before, kernel - stride - before
 
 
 class Block(nn.Module):
@@ -57,8 +65,9 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return (N, out, height / stride, width / stride)."""
         y = x if self.expand is None else F.relu6(self.expand(x))
-        y = self.project(F.relu6(self.depthwise(y)))
-        return x + y if self.residual else y
+        y = F.relu6(self.depthwise(y))
+        narrow: torch.Tensor = self.project(y)
+        return x + narrow if self.residual else narrow
 
 
 class Backbone(nn.Module):

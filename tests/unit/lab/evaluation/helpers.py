@@ -10,6 +10,7 @@ from lab.evaluation.photos import LabelledBox, Photo, Query
 from lab.evaluation.retrieval import Outcomes
 from lab.evaluation.service.ask import LIMIT, Answer
 from lab.evaluation.service.index import Collection, Spent
+from lab.evaluation.service.large import WHATS, Large, Window
 from lab.evaluation.service.losses import STEPS, Steps
 from lab.evaluation.service.measured import Measured
 from lab.evaluation.service.pipelines import GRID, ONE, PLAIN, Cost
@@ -93,7 +94,18 @@ def measured(*, probabilities: bool = True) -> Measured:
         steps=Steps(steps, engine_is_exact=True),
         models={"name": "made-up", "detector": "d", "encoder": "e"},
         load=0.5,
+        large=large(),
     )
+
+
+def large() -> Large:
+    """Windows of two sides in large photos: the larger ones are found."""
+    windows = [
+        Window(side, what, "huge.jpg", answer(right=side > 100, probability=side / 1000))
+        for what in WHATS
+        for side in (80, 80, 900)
+    ]
+    return Large(collection(make_plan(photos(2), (), None)), tuple(windows))
 
 
 def collection(plan: Plan) -> Collection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,20 +15,30 @@ from rich.console import Console
 from transformers import CLIPVisionConfig
 
 from common.settings import Settings
-from lab.evaluation import detector, pack
+from lab.evaluation import categories, detector, pack
 from lab.evaluation.embedder import Embedder, GalleryBuilder
 from lab.evaluation.encoders import labelled_regions, measure
 from lab.evaluation.perturb import PERTURBATIONS
 from lab.evaluation.photos import LabelledBox, Photo
-from lab.evaluation.proposer import Coverage, Proposer
 from lab.evaluation.questions import (
     BANDS,
     EVERY_SIZE,
     Questions,
     choose_boxes,
 )
-from lab.evaluation.references import ColourEncoder, PixelEncoder, random_clip, save_random
+from lab.evaluation.references import (
+    ColourEncoder,
+    PixelEncoder,
+    random_clip,
+    random_network,
+    save_random,
+)
+from lab.evaluation.seeing import Coverage, TimedSeer
+from tests.assets import CROP_DETECTOR, MINI
+from tests.fakes import DensePixelEncoder, KindsEncoder
+from tests.fakes import PixelEncoder as FakeEncoder
 from worker.indexing.regions import Tiling, propose
+from worker.indexing.seeing import seer_of
 from worker.models.base import Detection, Embeddings
 
 
@@ -116,10 +127,48 @@ def test_groups_keep_their_order_and_the_memory_holds_one_batch() -> None:
 def test_a_gallery_is_the_same_for_every_encoder() -> None:
     builder = GalleryBuilder({"pixels": PixelEncoder(), "colours": ColourEncoder()})
     for number in range(2):
-        builder.add(number, (0, 0, 90, 70), patches(number))
+        builder.add(number, patches(number), [(0, 0, 90, 70)])
     pixels, colours = builder.gallery("pixels"), builder.gallery("colours")
     assert pixels.owners.tolist() == colours.owners.tolist() == [0, 1]
     assert (pixels.embeddings.shape, colours.embeddings.shape) == ((2, 192), (2, 64))
+
+
+def test_a_dense_encoder_reads_regions_off_the_photo_it_saw_once() -> None:
+    dense = DensePixelEncoder()
+    builder = GalleryBuilder({"dense": dense, "crops": FakeEncoder()})
+    regions = [(0.0, 0.0, 90.0, 70.0), (4.6, 5.4, 50.2, 61.0), (80.0, 60.0, 120.0, 99.0)]
+    for number in range(2):
+        builder.add(number, patches(number), regions)
+    assert len(dense.seen) == 2
+    read, cut = builder.gallery("dense"), builder.gallery("crops")
+    assert read.embeddings == pytest.approx(cut.embeddings)
+    assert read.owners.tolist() == cut.owners.tolist() == [0, 0, 0, 1, 1, 1]
+    assert set(builder.seconds()) == {"dense", "crops"}
+
+
+def test_embeddings_that_are_known_are_taken_as_they_are() -> None:
+    builder = GalleryBuilder({"own": DensePixelEncoder(), "more": FakeEncoder()}, known=["own"])
+    row = np.eye(192, dtype=np.float32)[:1]
+    builder.add(0, patches(0), [(0, 0, 9, 9)], {"own": row})
+    assert np.array_equal(builder.gallery("own").embeddings, row)
+    assert builder.gallery("more").embeddings.shape == (1, 192)
+
+
+def test_an_encoder_that_says_kinds_is_measured_by_both_of_its_parts() -> None:
+    embedder = Embedder({"k": KindsEncoder(), "p": FakeEncoder()}, split=True)
+    assert embedder.parts.names == ("k", "k, kinds", "p")
+    embedder.add(patches(1))
+    things, kinds, plain = (embedder.embeddings(name) for name in embedder.parts.names)
+    assert things == pytest.approx(plain, abs=1e-5)
+    assert kinds.shape == (1, 3) and np.linalg.norm(kinds) == pytest.approx(1)
+    assert Embedder({"k": KindsEncoder()}).parts.names == ("k",)
+
+
+def test_an_untrained_network_is_shaped_as_the_one_that_ships() -> None:
+    first, second = (random_network(MINI) for _ in range(2))
+    crops = [patches(1), patches(2)]
+    assert np.array_equal(first.encode_images(crops), second.encode_images(crops))
+    assert first.encode_images(crops).shape == (2, 320)
 
 
 @pytest.fixture
@@ -175,12 +224,15 @@ def test_every_exact_crop_is_found_by_every_encoder(photos: list[Photo]) -> None
 def test_a_pack_is_measured_on_the_regions_that_the_settings_make(photos: list[Photo]) -> None:
     questions = Questions(choose_boxes(photos, bands=BANDS, most=1, least_px=12), ())
     settings = Settings(tile_scales="1,2", tile_min_px=16, batch_size=3)
-    proposer = Proposer(None, settings)
-    encoders = {"pixels": PixelEncoder()}
-    measured = pack.measure(photos, questions, proposer, encoders, Console(quiet=True))
+    own = FakeEncoder()
+    seer = TimedSeer(seer_of(own, None, settings), settings)
+    encoders = {"pixels": own, "colours": ColourEncoder()}
+    measured = pack.measure(photos, questions, seer, "pixels", encoders, Console(quiet=True))
     # The whole, two tiles of 70 px and four by three of 35 px, half over each other.
     assert measured.regions == [1 + 2 + 15] * 4
-    exact = {row.band: row for row in measured.rows if row.what == "exact"}
+    assert set(measured.encoding_s) == {"colours"} and measured.seeing_s > 0
+    rows = [row for row in measured.rows if row.encoder == "pixels"]
+    exact = {row.band: row for row in rows if row.what == "exact"}
     assert len(exact[">= 4 %"].outcomes) == 8
     assert exact["> 16 %"].figures["recall@1"].value == 1
 
@@ -193,6 +245,39 @@ def test_a_detector_is_judged_with_and_without_its_labels(photos: list[Photo]) -
     name = "recall of the best 10, IoU 0.5"
     assert right[name] == wrong[name] == pytest.approx(2 / 3)
     assert (right["mAP, IoU 0.5"], wrong["mAP, IoU 0.5"]) == pytest.approx((2 / 3, 1 / 3))
+
+
+def test_a_network_and_a_yolov5_are_both_detectors(photos: list[Photo]) -> None:
+    for path in (MINI, CROP_DETECTOR):
+        found = detector.load(path, Settings(device="cpu", threads=1))
+        image = Image.open(photos[0].path).convert("RGB")
+        assert len(found.detect([image], confidence_threshold=0.5)) == 1
+    assert found.id.startswith("yolov5:")
+
+
+@pytest.mark.parametrize("form", ["folder", "archive"])
+def test_photos_of_one_category_are_to_find_each_other(tmp_path: Path, form: str) -> None:
+    colours = {"BACKGROUND_Google": "red", "sky": "navy", "grass": "green", "lonely": "grey"}
+    for category, colour in colours.items():
+        (tmp_path / "photos" / category).mkdir(parents=True)
+        for number in range(1 if category == "lonely" else 5):
+            image = Image.blend(patches(number), Image.new("RGB", (90, 70), colour), 0.7)
+            image.save(tmp_path / "photos" / category / f"{number}.png")
+    source = tmp_path / "photos"
+    if form == "archive":
+        source = tmp_path / "photos.tar"
+        with tarfile.open(source, "w") as tar:
+            tar.add(tmp_path / "photos", arcname=".")
+    drawn = list(categories.drawn(source, 3))
+    assert [photo.category for photo in drawn] == ["grass"] * 3 + ["sky"] * 3
+    again = list(categories.drawn(source, 3))
+    assert [p.image.tobytes() for p in drawn] == [p.image.tobytes() for p in again]
+    rows = categories.measure(drawn, {"k": KindsEncoder()}, Console(quiet=True))
+    assert [row.encoder for row in rows] == ["k", "k, kinds"]
+    assert rows[1].figures["mean average precision"].value == 1
+    assert rows[1].figures["recall@1"].value == 1
+    with pytest.raises(FileNotFoundError):
+        list(categories.drawn(tmp_path / "nowhere", 3))
 
 
 def test_coverage_tells_which_sizes_are_met(photos: list[Photo]) -> None:

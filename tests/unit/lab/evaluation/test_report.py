@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,24 @@ def test_every_perturbation_is_asked_of_the_same_boxes(sheets: list[Sheet]) -> N
     assert value(line(table, "harsh")["recall@1"]) == pytest.approx(0.8)
 
 
+def test_windows_of_large_photos_go_by_pixels_of_the_side(sheets: list[Sheet]) -> None:
+    table = by_key(sheets)["large photos"]
+    assert [row[:3] for row in table.lines] == [
+        *(("exact", 80, 2), ("exact", 900, 1), ("exact", "all", 3)),
+        *(("altered", 80, 2), ("altered", 900, 1), ("altered", "all", 3)),
+    ]
+    for column in ("recall@1", "top hit IoU >= 0.5", "first and found"):
+        assert value(line(table, "exact", 80)[column]) == 0.0
+        assert value(line(table, "exact", 900)[column]) == 1.0
+        assert value(line(table, "altered", "all")[column]) == pytest.approx(1 / 3)
+
+
+def test_without_large_photos_there_is_no_such_table() -> None:
+    plain = replace(measured(), large=None)
+    assert "large photos" not in by_key(service_report.sheets(plain))
+    assert service_report.facts(plain, [])["large"] is None
+
+
 def test_the_open_set_is_judged_by_the_services_word_and_by_proof(sheets: list[Sheet]) -> None:
     table = by_key(sheets)["open set, rules"]
     for rule in ("found", "verified"):
@@ -91,7 +110,8 @@ def test_the_files_hold_every_table(sheets: list[Sheet], tmp_path: Path) -> None
     write_answers(measured(), tmp_path / "answers.jsonl")
     lines = [json.loads(text) for text in (tmp_path / "answers.jsonl").read_text().splitlines()]
     assert {own["asked"] for own in lines} == {
-        *("among all", "without the right ones", "by embeddings alone")
+        *("among all", "without the right ones", "by embeddings alone"),
+        "among the large photos",
     }
 
 

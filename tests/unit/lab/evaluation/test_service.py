@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from common.contract.fields import HitSource
 from common.geometry import Box
+from common.settings import Settings
 from lab.evaluation.pack import environment
+from lab.evaluation.perturb import reworked
 from lab.evaluation.references import PixelEncoder
 from lab.evaluation.retrieval import Truth
 from lab.evaluation.service.ask import LIMIT, Asker, judged, outcomes
-from lab.evaluation.service.asking import truths
+from lab.evaluation.service.asking import finder, truths
 from lab.evaluation.service.index import Spent, collection_name, remembered
+from lab.evaluation.service.large import plan_large
 from lab.evaluation.service.losses import (
     ENGINE,
     EXACT_STEP,
@@ -35,8 +40,12 @@ from lab.evaluation.service.plan import FOLDS, make_plan
 from lab.evaluation.service.usage import cpu_s, disk_bytes
 from needle import Needle
 from needle.results import SearchResult
+from tests.fakes import DensePixelEncoder
+from tests.fakes import PixelEncoder as FakeEncoder
 from tests.unit.lab.evaluation.helpers import collection, photos, result
+from worker.indexing.profiles import PROFILES
 from worker.models.base import Detection
+from worker.models.packs import LoadedPack
 from worker.vectors.base import Hit, Region
 from worker.vectors.stores import VectorStore
 
@@ -186,6 +195,45 @@ def test_the_pipelines_find_what_their_regions_hold() -> None:
     assert found.iou_top[1] == 0.0
 
 
+def test_a_dense_pack_finds_things_in_its_maps_and_embeds_crops() -> None:
+    thing = Detection(0.0, 0.0, 30.0, 60.0, "thing", 0.9)
+    encoder = DensePixelEncoder([thing])
+    loaded = LoadedPack("dense", None, encoder, "cpu", "float32")
+    found = finder(loaded, Settings(profile="fast"))
+    assert found is not None
+    plain = pipelines(encoder, found, 0.05)[PLAIN]
+    plain.add(noise(0))
+    assert encoder.seen == [((60, 60), PROFILES["fast"].pixels)]
+    left = PixelEncoder().encode_images([noise(0)])  # of no use but for its shape
+    assert plain.gallery().embeddings.shape == left.shape
+    assert plain.gallery().boxes.tolist() == [[0, 0, 30, 60]]
+    assert finder(replace(loaded, detector=OneThing()), Settings()) is not None
+    assert finder(LoadedPack("c", None, FakeEncoder(), "cpu", "float32"), Settings()) is None
+
+
+def test_windows_of_large_photos_are_chosen_evenly_of_all_sides(tmp_path: Path) -> None:
+    boxes = [
+        {"box": [0, 0, side, side], "label": "w", "instance": None, "side": side}
+        for side in (80, 80, 110, 110, 900, 900)
+    ]
+    facts = {"file": "a.jpg", "set": "large", "width": 1000, "height": 1000, "boxes": boxes}
+    (tmp_path / "photos.jsonl").write_text(json.dumps(facts))
+    assert plan_large(tmp_path, None).searches == 12
+    few = plan_large(tmp_path, 3)
+    assert [window.box.side_px for window in few.windows] == [80, 110, 900]
+    with pytest.raises(FileNotFoundError):
+        plan_large(tmp_path / "nowhere", None)
+
+
+def test_a_reworked_crop_is_smaller_and_mirrored() -> None:
+    photo = noise(1)
+    made = reworked(photo, (10.0, 10.0, 50.0, 40.0))
+    assert made.size == (32, 24)
+    like = ImageOps.mirror(photo.crop((10, 10, 50, 40))).resize((32, 24))
+    pair = PixelEncoder().encode_images([made, like])
+    assert pair[0] @ pair[1] > 0.8
+
+
 def test_without_a_detector_there_is_no_plain_pipeline() -> None:
     assert set(pipelines(PixelEncoder(), None, 0.05)) == {ONE, GRID}
 
@@ -218,7 +266,7 @@ class Memory:
 
 
 def _region(name: str, box: Box) -> Region:
-    return Region(name, box, HitSource.TILE, None, None, name)
+    return Region(name, box, HitSource.TILE, None, None)
 
 
 def test_crops_are_followed_through_the_steps() -> None:

@@ -84,3 +84,16 @@ def test_a_failure_list_is_cut(run: Run) -> None:
     for number in range(13):
         Path("images", f"x{number}.jpg").write_bytes(b"bad %d" % number)
     assert "and 3 more failed" in run("index", "images").err
+
+
+def test_a_dry_run_counts_and_estimates_and_sends_nothing(run: Run, service: FakeService) -> None:
+    assert "2 images; no index worker has said" in run("index", "images", "--dry-run").out
+    service.ready["models"] |= {
+        "profile": "fast",
+        "regions_per_image": {"fast": 64, "thorough": 1200},
+        "seconds_per_image": {"fast": 0.5, "thorough": 4000.0},
+    }
+    assert "2 images, at most 64 regions each (fast)" in run("index", "images", "--dry-run").out
+    long = run("index", "images", "--dry-run", "--profile", "thorough")
+    assert long.status == 0 and "2 hours" in long.out
+    assert service.uploads == []

@@ -1,0 +1,1 @@
+"""What the frozen backbone makes of the photos, kept on disk: a head learns from it in minutes."""

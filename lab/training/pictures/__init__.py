@@ -1,0 +1,1 @@
+"""What is learnt from: photos and names of kinds, boxes and views of them, canvases."""

@@ -1,0 +1,1 @@
+"""Trained detectors that say of the photos what nobody had to draw."""

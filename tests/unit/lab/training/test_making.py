@@ -1,0 +1,85 @@
+"""The whole recipe on tiny photos: what it writes is what was trained, and goes on where it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from lab.training.__main__ import main
+from lab.training.banks.engine import Reader
+from lab.training.making import Making
+from tests.unit.lab.training.conftest import noise
+from worker.models.kinds import KIND_SHARE
+from worker.models.onepass.encoder import OnePassEncoder
+from worker.models.onepass.onnx_engine import OnnxEngine
+from worker.models.onepass.torch_engine import TorchEngine
+
+
+@pytest.fixture(scope="module")
+def trained(made: Making) -> Making:
+    made.things()
+    made.kinds()
+    made.detector()
+    return made
+
+
+@pytest.fixture(scope="module")
+def pack(trained: Making, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pack")
+    trained.export(folder)
+    return folder
+
+
+def test_the_service_reads_what_the_heads_were_taught(trained: Making, pack: Path) -> None:
+    crop = noise(70, 60, 44)
+    dims = (trained.recipes.sizes.thing, trained.recipes.sizes.kind)
+    service = OnePassEncoder(OnnxEngine(pack, threads=1), name="made", dims=dims)
+    found = torch.from_numpy(service.encode_images([crop])[0])
+    features = Reader(trained.work / "backbone").crops([np.array(crop)])
+    fine, deep, kind = (
+        torch.from_numpy(part).float() for part in (features.fine, features.deep, features.kind)
+    )
+    with torch.inference_mode():
+        thing = trained._things().average.eval()(fine, deep)[0]
+        same = trained._kinds().average.eval()(kind)[0]
+    assert thing @ found[: dims[0]] > 0.999 * (1 - KIND_SHARE) ** 0.5
+    assert same @ found[dims[0] :] > 0.999 * KIND_SHARE**0.5
+
+
+def test_both_engines_say_the_same(pack: Path, trained: Making) -> None:
+    pixels = np.array(noise(71, 96, 64))
+    onnx = OnnxEngine(pack, threads=1).see(pixels)
+    torchs = TorchEngine(pack, torch.device("cpu"), torch.float32).see(pixels)
+    for name, maps in vars(onnx).items():
+        expected = getattr(torchs, name)
+        assert np.allclose(maps, expected, atol=2e-3 * np.abs(expected).max()), name
+
+
+def test_steps_that_were_taken_are_not_taken_again(
+    trained: Making, capsys: pytest.CaptureFixture[str]
+) -> None:
+    again = Making(trained.sources, trained.recipes, trained.work, trained.device, trained.dtype)
+    state = trained.work / "kinds" / "state.pt"
+    before = state.stat().st_mtime_ns
+    again.bank()
+    again.kinds()
+    assert state.stat().st_mtime_ns == before
+    assert f"{len(trained.regions)} regions, 3 canvases" in capsys.readouterr().out
+
+
+def test_what_is_not_trained_is_not_exported(made: Making, tmp_path: Path) -> None:
+    fresh = replace(made, work=tmp_path)
+    with pytest.raises(ValueError, match="'things' has taken 0 of 3 steps: run `things` first"):
+        fresh.export(tmp_path / "pack")
+
+
+def test_what_is_missing_is_said_in_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    places = ["--data", str(tmp_path), "--teacher", str(tmp_path), "--work", str(tmp_path)]
+    assert main(["bank", "--device", "cpu", *places]) == 1
+    assert "There are no .tar archives of training photos" in capsys.readouterr().err

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,8 @@ log = logging.getLogger(__name__)
 IN_ALL_S = 0.65
 """Fitting boxes may use what finding and verifying leave of this: a search stays under 1 s."""
 LEAST_FIT_S = 0.15
+PIXELS = 64_000_000
+"""Most pixels that a closer look decodes: 256 MB, and 0.5 s or so on two slow cores."""
 MIN_SIDE_PX = 12
 REACH = 1.75
 """No step's boxes reach further from a first box's centre than so many of its sides."""
@@ -81,6 +84,21 @@ STEPS = (
     Step(starts=1, shift=0.07, scales=(0.93, 1.07), shapes=(0.9, 1.1), images=1),
     Step(starts=1, shift=0.03, scales=(0.97, 1.03), shapes=(0.95, 1.05), images=1),
 )
+
+
+class _Room:
+    """Pixels that may still be decoded."""
+
+    def __init__(self, pixels: int) -> None:
+        self._left = pixels
+        self._lock = threading.Lock()
+
+    def take(self, pixels: int) -> bool:
+        """Take so many, unless there are fewer."""
+        with self._lock:
+            fits = pixels <= self._left
+            self._left -= pixels if fits else 0
+            return fits
 
 
 @dataclass
@@ -147,6 +165,7 @@ class Refiner:
         deadline: float,
     ) -> list[View]:
         """Compare the pixels of the thing with the best images', as many as there is time for."""
+        room = _Room(PIXELS)
         templates = [Template(pixels) for pixels in _turned(candidates.thing.pixels, options)]
         views: list[View] = []
         with ThreadPoolExecutor(THREADS) as pool:
@@ -154,16 +173,21 @@ class Refiner:
                 if time.monotonic() > deadline:
                     break
                 part = matches[start : min(start + THREADS, candidates.looks)]
-                opened = pool.map(lambda match: self._open(options.collection, match, aspect), part)
+                opened = pool.map(
+                    lambda match: self._open(options.collection, match, aspect, room), part
+                )
                 some = [view for view in opened if view is not None]
                 list(pool.map(lambda view: _compare(view, templates, deadline), some))
                 views += some
         return sorted(views, key=lambda view: -view.score)
 
-    def _open(self, collection: str, match: Match, aspect: float) -> View | None:
-        """Decode an image; one that cannot be read is not looked at."""
+    def _open(self, collection: str, match: Match, aspect: float, room: _Room) -> View | None:
+        """Decode an image; one that cannot be read, or has no room, is not looked at."""
         try:
             content = self.images.open(image_key(collection, match.image_id))
+            header = pictures.inspect(content, max_pixels=self.max_pixels)
+            if not room.take(header.width * header.height):
+                return None
             image = pictures.decode(content, max_pixels=self.max_pixels)
         except NeedleError as error:
             log.warning("no closer look at %s: %s", match.image_id, error.message)

@@ -13,6 +13,7 @@ def principal(rows: torch.Tensor, count: int) -> torch.Tensor:
     """
     rows = rows.double()
     _, vectors = torch.linalg.eigh(rows.T @ rows)
-    axes = vectors.flip(1)[:, :count].T
+    axes: torch.Tensor = vectors.flip(1)[:, :count].T
     signs = torch.where(axes.sum(1, keepdim=True) < 0, -1.0, 1.0)
-    return (axes * signs).float().contiguous()
+    signed: torch.Tensor = (axes * signs).float()
+    return signed.contiguous()

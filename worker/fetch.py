@@ -65,7 +65,7 @@ class Fetcher:
         pinned = httpcore.URL(
             scheme=url.raw_scheme, host=target.address, port=target.port, target=url.raw_path
         )
-        headers = [*_HEADERS.items(), ("Host", url.netloc)]
+        headers: list[tuple[bytes | str, bytes | str]] = [*_HEADERS.items(), ("Host", url.netloc)]
         pool = httpcore.ConnectionPool(network_backend=TimedNetwork(course))
         names = {"sni_hostname": target.host}
         with pool, pool.stream("GET", pinned, headers=headers, extensions=names) as answer:

@@ -27,6 +27,8 @@ from needle import Needle
 TURNS = 2
 END_S = 30.0
 SUPERVISORS = ("machine", "stack")
+PRECISION = "NEEDLE_PRECISION"
+OLDER = Path(__file__).resolve().parent / "older"
 
 
 def by_turns(
@@ -73,28 +75,32 @@ def other(
 ) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Run the other checkout's service; yield its URL and its supervisor.
 
+    It gets a Redis of this checkout's: the .venv may not hold the one that it looks for.
+
     Raises FileNotFoundError where the folder is no checkout, TimeoutError.
     """
     port = free_port()
     folder.mkdir(parents=True)
-    with (folder / "up.log").open("wb") as log:
+    redis = Stack({}, data_dir=folder / "redis", make_services=lambda _: ())
+    with redis, (folder / "up.log").open("wb") as log:
+        given = {**environment(checkout, env), "NEEDLE_REDIS_URL": str(redis.redis_url)}
         process = subprocess.Popen(
-            [*command(checkout), "--data", str(folder), "--port", str(port)],
+            [*command(checkout), "--data", str(folder / "data"), "--port", str(port)],
             cwd=checkout,
-            env=_inherited() | dict(env),
+            env=_inherited() | given,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        _wait_ready(url, process, folder / "up.log")
-        yield url, process
-    finally:
-        process.send_signal(signal.SIGTERM)
+        url = f"http://127.0.0.1:{port}"
         try:
-            process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
+            _wait_ready(url, process, folder / "up.log")
+            yield url, process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(END_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def command(checkout: Path) -> list[str]:
@@ -105,6 +111,19 @@ def command(checkout: Path) -> list[str]:
         if (checkout / module / "__main__.py").is_file():
             return [python, "-m", module, "up"]
     raise FileNotFoundError(f"{checkout} is no checkout of this project")
+
+
+def environment(checkout: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """Return what the checkout's processes get of a cap and of settings.
+
+    One that does not know NEEDLE_PRECISION is made to compute in float32 another way (`older/`).
+    """
+    settings = checkout / "common" / "settings.py"
+    if PRECISION not in env or "precision:" in settings.read_text(encoding="utf-8"):
+        return dict(env)
+    found = {name: value for name, value in env.items() if name != PRECISION}
+    paths = [str(OLDER), *filter(None, [env.get("PYTHONPATH")])]
+    return found | {"PYTHONPATH": os.pathsep.join(paths)}
 
 
 def descendants(supervisor: int) -> list[int]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -11,10 +14,10 @@ import pytest
 import torch
 
 from lab.bench import cap, hardware
-from lab.bench.baseline import command, parts
+from lab.bench.baseline import OLDER, command, environment, parts
 from lab.bench.children import ChildFailed, peak_mib, run_child
 from lab.bench.clock import Clock, located
-from lab.bench.figures import SMALL
+from lab.bench.figures import SMALL, Spent
 from lab.bench.forwards import Forwards
 from lab.bench.inprocess import STAGES
 from lab.bench.samples import Sample
@@ -39,13 +42,13 @@ class Worker:
         return 1
 
 
-def test_a_stage_within_a_stage_is_counted_once() -> None:
+def test_a_stage_within_a_stage_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter([Spent(float(s), s / 2) for s in (0, 1, 8, 10)])
+    monkeypatch.setattr("lab.bench.clock.now", lambda: next(times))
     clock = Clock()
-    with clock.lap("outer"):
-        time.sleep(0.001)
-        with clock.lap("inner"):
-            time.sleep(0.02)
-    assert clock.laps["outer"].wall_s < 0.02 <= clock.laps["inner"].wall_s
+    with clock.lap("outer"), clock.lap("inner"):
+        pass
+    assert clock.laps == {"outer": Spent(3.0, 1.5), "inner": Spent(7.0, 3.5)}
 
 
 def test_functions_are_timed_while_they_are_watched() -> None:
@@ -181,6 +184,38 @@ def test_another_checkout_is_started_by_its_own_supervisor(tmp_path: Path, modul
     (tmp_path / module).mkdir()
     (tmp_path / module / "__main__.py").touch()
     assert command(tmp_path)[1:] == ["-m", module, "up"]
+
+
+def test_a_checkout_without_the_setting_computes_in_float32_all_the_same(tmp_path: Path) -> None:
+    settings = tmp_path / "common" / "settings.py"
+    settings.parent.mkdir()
+    settings.write_text("    device: str\n")
+    capped = cap.VARIABLES | {"PYTHONPATH": "copy"}
+    older = environment(tmp_path, capped)
+    assert "NEEDLE_PRECISION" not in older
+    assert older["PYTHONPATH"] == os.pathsep.join([str(OLDER), "copy"])
+    settings.write_text("    precision: str\n")
+    assert environment(tmp_path, capped) == capped
+    assert environment(tmp_path, {}) == {}
+
+
+def test_what_runs_at_an_older_checkouts_start_changes_what_it_decides(tmp_path: Path) -> None:
+    package = tmp_path / "worker" / "models"
+    package.mkdir(parents=True)
+    for folder in (package.parent, package):
+        (folder / "__init__.py").touch()
+    (package / "device.py").write_text(
+        "class torch: float32 = 'float32'\ndef fast_dtype(device): return 'bfloat16'\n"
+    )
+    said = subprocess.run(
+        [sys.executable, "-c", "from worker.models.device import fast_dtype; print(fast_dtype(0))"],
+        env={**os.environ, "PYTHONPATH": str(OLDER)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout.strip() == "float32"
 
 
 def test_a_folder_that_is_no_checkout_is_refused(tmp_path: Path) -> None:

@@ -15,4 +15,5 @@ def principal(rows: torch.Tensor, count: int) -> torch.Tensor:
     _, vectors = torch.linalg.eigh(rows.T @ rows)
     axes = vectors.flip(1)[:, :count].T
     signs = torch.where(axes.sum(1, keepdim=True) < 0, -1.0, 1.0)
-    return (axes * signs).float().contiguous()
+    turned: torch.Tensor = (axes * signs).float().contiguous()
+    return turned

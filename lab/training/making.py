@@ -81,8 +81,7 @@ class Making:
     @cached_property
     def regions(self) -> Bank:
         """The bank of regions; what is missing of it is made."""
-        photos = chosen(self._photos, self.recipes.regions)
-        shards = RegionShards(photos, self._graphs, self.recipes.regions)
+        shards = RegionShards(self._photos, self._graphs, self.recipes.regions)
         return make_region_bank(shards, self.work / "regions", workers=self.workers)
 
     @cached_property
@@ -143,10 +142,12 @@ class Making:
 
     @cached_property
     def _photos(self) -> list[TrainingPhoto]:
+        """What both banks are made of."""
         sources = self.sources
         photos = find_photos(sources.archives, sources.folders)
         photos = photos if sources.most is None else spread(photos, sources.most)
-        return cut_large(photos, self.work / "tiles", self.recipes.regions.seed)
+        recipe = self.recipes.regions
+        return chosen(cut_large(photos, self.work / "tiles", recipe.seed), recipe)
 
     @cached_property
     def _graphs(self) -> Path:

@@ -36,7 +36,7 @@ class RegionRecipe:
     """Everything that decides the bank, beside photos and backbone."""
 
     photos: int = 4200
-    most_of_source: int = 1400
+    most_of_source: int = 1000
     """No archive or folder gives more photos than this, so that none crowds out the others."""
     regions: int = 8
     seed: int = 7

@@ -13,7 +13,7 @@ def principal(rows: torch.Tensor, count: int) -> torch.Tensor:
     """
     rows = rows.double()
     _, vectors = torch.linalg.eigh(rows.T @ rows)
-    axes: torch.Tensor = vectors.flip(1)[:, :count].T
+    axes = vectors.flip(1)[:, :count].T
     signs = torch.where(axes.sum(1, keepdim=True) < 0, -1.0, 1.0)
-    signed: torch.Tensor = (axes * signs).float()
-    return signed.contiguous()
+    turned: torch.Tensor = (axes * signs).float().contiguous()
+    return turned

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from flask import Blueprint, Response
 
 from common.contract import answers
@@ -39,8 +41,8 @@ def readyz() -> Response:
     workers = {role: sum(beacon.role == role for beacon in live) for role in ROLES}
     encoders = sorted({str(beacon.models["encoder"]) for beacon in live})
     ready = all(workers.values()) and len(encoders) == 1
-    status = "ready" if ready else "starting"
-    more = {}
+    status: Literal["ready", "starting", "unavailable"] = "ready" if ready else "starting"
+    more: dict[str, answers.Problem] = {}
     if len(encoders) > 1:
         fault = EncoderMismatch(f"The workers have different encoders: {' and '.join(encoders)}.")
         status, more = "unavailable", {"error": answers.Problem.model_validate(fault.as_dict())}

@@ -42,7 +42,7 @@ def readyz() -> Response:
     encoders = sorted({str(beacon.models["encoder"]) for beacon in live})
     ready = all(workers.values()) and len(encoders) == 1
     status: Literal["ready", "starting", "unavailable"] = "ready" if ready else "starting"
-    more: dict[str, answers.Problem] = {}
+    more = {}
     if len(encoders) > 1:
         fault = EncoderMismatch(f"The workers have different encoders: {' and '.join(encoders)}.")
         status, more = "unavailable", {"error": answers.Problem.model_validate(fault.as_dict())}

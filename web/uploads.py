@@ -106,8 +106,8 @@ def _members(file: FileStorage, limits: Limits) -> Iterator[tuple[str, bytes | N
         limits.count(len(single))
         yield own, single
         return
-    for path, content in found:
-        yield base_name(path) if path else own, content
+    for path, member in found:
+        yield base_name(path) if path else own, member
 
 
 def base_name(path: str) -> str:

@@ -20,11 +20,7 @@ _FAULTS = (
     httpcore.UnsupportedProtocol,
     httpx.InvalidURL,
 )
-_HEADERS = [
-    (b"User-Agent", b"needle"),
-    (b"Accept", b"image/*,*/*"),
-    (b"Accept-Encoding", b"identity"),
-]
+_HEADERS = {"User-Agent": "needle", "Accept": "image/*,*/*", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +65,7 @@ class Fetcher:
         pinned = httpcore.URL(
             scheme=url.raw_scheme, host=target.address, port=target.port, target=url.raw_path
         )
-        headers = [*_HEADERS, (b"Host", url.netloc)]
+        headers: list[tuple[bytes | str, bytes | str]] = [*_HEADERS.items(), ("Host", url.netloc)]
         pool = httpcore.ConnectionPool(network_backend=TimedNetwork(course))
         names = {"sni_hostname": target.host}
         with pool, pool.stream("GET", pinned, headers=headers, extensions=names) as answer:

@@ -42,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(sheet.drawn())
         console.print()
     out: Path = options.out
+    out.mkdir(parents=True, exist_ok=True)
     write_json(options.json or out / "bench.json", measured.as_json(), console)
     (out / "bench.md").write_text("\n".join(report.markdown(measured)), encoding="utf-8")
     # Only now: the detector's package, which plots too, does not load after matplotlib.

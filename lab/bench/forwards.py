@@ -19,6 +19,7 @@ from lab.bench.clock import now, since
 from lab.bench.figures import Spent
 
 Call = Callable[[], Any]
+SMALL_BYTES = 2**16
 
 
 class Forwards:
@@ -93,11 +94,16 @@ class Forwards:
     def _likeness(self, value: Any) -> Any:
         """Return random numbers in the shape of an array or a tensor; anything else as it is.
 
-        One of each shape is kept: what the numbers are takes no time.
+        One of each shape is kept: what the numbers are takes no time. Small ones are kept as they
+        are: they may be boxes, and what is read off a map depends on where.
         """
         if isinstance(value, np.ndarray):
+            if value.nbytes <= SMALL_BYTES:
+                return value.copy()
             return self._once(("array", value.shape, value.dtype.str), lambda: _array(value))
         if "torch" in sys.modules and isinstance(value, sys.modules["torch"].Tensor):
+            if value.numel() * value.element_size() <= SMALL_BYTES:
+                return value.clone()
             key = ("tensor", tuple(value.shape), value.stride(), value.dtype, value.device)
             return self._once(key, lambda: _tensor(value))
         return value

@@ -12,10 +12,11 @@ from rich.console import Console
 
 from lab.bench.figures import HTTP, IN_PROCESS, LIMIT, PLAIN, SMALL, WHOLE, percentile
 from lab.bench.measured import Measured
-from lab.evaluation.service.plotting import BANDS_BY_SIZE, DPI, STYLE
+from lab.evaluation.service.plotting import DPI, STYLE
 
 COLOURS = {IN_PROCESS: "#0b6e4f", HTTP: "#4c9f7f", PLAIN: "#d1495b", LIMIT: "#8d99ae"}
 OTHERS = "#edae49"
+STAGES = mpl.colormaps["tab20"]
 
 
 def draw(measured: Measured, path: Path, console: Console) -> None:
@@ -51,7 +52,6 @@ def _speeds(at: Axes, measured: Measured) -> None:
 def _stages(at: Axes, measured: Measured) -> None:
     shown = [staged for staged in measured.staged if staged.size == SMALL]
     names = list(dict.fromkeys(name for staged in shown for name in staged.laps if name != WHOLE))
-    colours = [*BANDS_BY_SIZE, "#6a4c93", "#edae49", "#9aa4af"]
     left = np.zeros(len(shown))
     for n, name in enumerate(names):
         laps = [staged.laps.get(name) for staged in shown]
@@ -61,7 +61,7 @@ def _stages(at: Axes, measured: Measured) -> None:
                 for lap, staged in zip(laps, shown, strict=True)
             ]
         )
-        at.barh(range(len(shown)), ms, left=left, color=colours[n % len(colours)], label=name)
+        at.barh(range(len(shown)), ms, left=left, color=STAGES(n % STAGES.N), label=name)
         left += ms.clip(min=0)
     at.set_yticks(range(len(shown)), [staged.way for staged in shown])
     at.invert_yaxis()

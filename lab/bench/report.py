@@ -31,7 +31,11 @@ def machine(measured: Measured) -> Sheet:
         "memory": f"{found.memory_gib:.0f} GiB",
         "system": found.system,
         "load at the beginning": f"{found.load:.1f}",
-        "models": ", ".join(f"{name} {models[name]}" for name in sorted(models)),
+        "models": ", ".join(
+            f"{name} {value}"
+            for name, value in sorted(models.items())
+            if not isinstance(value, dict)
+        ),
     }
     about = "Seconds that pass mean little here: the machine was busy." if found.busy else ""
     return Sheet("machine", "The machine", about, ("what", "which"), tuple(lines.items()))

@@ -40,6 +40,7 @@ from tests.fakes import PixelEncoder as FakeEncoder
 from worker.indexing.regions import Tiling, propose
 from worker.indexing.seeing import seer_of
 from worker.models.base import Detection, Embeddings
+from worker.models.onepass.loading import load_onepass
 
 
 def patches(seed: int, width: int = 90, height: int = 70) -> Image.Image:
@@ -168,7 +169,9 @@ def test_an_untrained_network_is_shaped_as_the_one_that_ships() -> None:
     first, second = (random_network(MINI) for _ in range(2))
     crops = [patches(1), patches(2)]
     assert np.array_equal(first.encode_images(crops), second.encode_images(crops))
-    assert first.encode_images(crops).shape == (2, 320)
+    shipped = load_onepass(MINI, device="cpu", threads=1)
+    assert first.encode_images(crops).shape == (2, shipped.dim)
+    assert first.kind_dim == shipped.kind_dim
 
 
 @pytest.fixture

@@ -102,9 +102,9 @@ def _members(file: FileStorage, limits: Limits) -> Iterator[tuple[str, bytes | N
     own = base_name(file.filename or "unnamed")
     found = archives.members(file.stream, limits)
     if found is None:
-        content = file.stream.read(limits.file_bytes + 1)
-        limits.count(len(content))
-        yield own, content
+        single = file.stream.read(limits.file_bytes + 1)
+        limits.count(len(single))
+        yield own, single
         return
     for path, member in found:
         yield base_name(path) if path else own, member

@@ -92,7 +92,7 @@ class State:
 
 
 LOOKED_AT = 512
-"""Points that a search of an index looks closely at (HNSW's ef), or as many as it returns."""
+"""Points that a search of an index looks closely at (HNSW's ef); more where it returns more."""
 NEAR_PAYLOAD = ("image_id", "box", "source", "label", "confidence")
 """What is read of the payloads of near points; the rest is there to be filtered by."""
 PAYLOAD = ("regions", *NEAR_PAYLOAD)

@@ -36,6 +36,7 @@ from worker.searching.looking import Look, look_at
 from worker.searching.nearest import Nearest
 from worker.searching.options import SearchOptions
 from worker.searching.proving import Proven
+from worker.searching.standing import SURE, by_standing
 from worker.vectors.base import Hit
 
 log = logging.getLogger(__name__)
@@ -139,12 +140,14 @@ class Refiner:
     def refine(self, proven: Proven, options: SearchOptions) -> Proven:
         """Return the matches, the first `looks` of them with their boxes fitted, best first.
 
-        This is for what has no texture to verify: what is proven, and a text, stays as it is.
-        Scores can only rise. The time that finding and verifying took is taken off the budget.
+        This is for what has too little texture to prove: what is proven beyond chance, and a text,
+        stays as it is. Scores can only rise. The time that finding and verifying took is taken off the budget.
         """
         candidates = proven.candidates
         aspect = candidates.thing.aspect
-        if not candidates.looks or aspect is None or proven.proof.places:
+        places = proven.proof.places
+        sure = any(own[0].evidence >= SURE for own in places.values())
+        if not candidates.looks or aspect is None or sure:
             return proven
         left_s = max(LEAST_FIT_S, IN_ALL_S - (time.monotonic() - candidates.started))
         deadline = time.monotonic() + min(self.budget_s, options.share * left_s)
@@ -153,8 +156,7 @@ class Refiner:
             self._fit(views[:FITTED], self.nearest.compared(candidates.thing), deadline)
         fitted = {view.match.image_id: _with_best(view) for view in views}
         matches = [fitted.get(match.image_id, match) for match in proven.matches]
-        matches.sort(key=lambda match: (-match.score, match.image_id))
-        return replace(proven, matches=tuple(matches))
+        return replace(proven, matches=by_standing(matches, places))
 
     def _compared(
         self,

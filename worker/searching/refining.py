@@ -141,7 +141,8 @@ class Refiner:
         """Return the matches, the first `looks` of them with their boxes fitted, best first.
 
         This is for what has too little texture to prove: what is proven beyond chance, and a text,
-        stays as it is. Scores can only rise. The time that finding and verifying took is taken off the budget.
+        stays as it is. Scores can only rise. The time that finding and verifying took is taken off
+        the budget.
         """
         candidates = proven.candidates
         aspect = candidates.thing.aspect

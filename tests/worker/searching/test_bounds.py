@@ -42,6 +42,7 @@ def test_a_querys_images_are_decoded_one_by_one_and_share_their_pixels(
     monkeypatch.setattr(QueryLoader, "load", watched)
     world.post(png(noise(1)))
     world.index()
+    alive.clear()
     for number in (0, 1):
         world.base.images.put(query_key("q", number), png(noise(number)))
         world.base.images.put(query_key("q", number, negative=True), png(noise(5 + number)))

@@ -108,7 +108,10 @@ def index(
     job = needle.wait(needle.index([photo.path for photo in photos], collection=name, **options))
     spent = Spent(time.perf_counter() - started, cpu_s(groups) - cpu)
     if job.progress.done != len(photos):
-        raise RuntimeError(f"{job.progress.failed} of {len(photos)} photos failed ({job.status})")
+        why = {item.reason for item in needle.items(job) if item.reason}
+        raise RuntimeError(
+            f"{job.progress.failed} of {len(photos)} photos failed: {', '.join(why)}"
+        )
     return Run(way, size, profile, len(photos), megapixels(photos), spent)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 
 from flask import request
@@ -15,10 +16,13 @@ def client_is_there() -> bool:
     connection = request.environ.get("gunicorn.socket")
     if connection is None:
         return True
+    waiting = select.poll()
     try:
-        flags = socket.MSG_PEEK | socket.MSG_DONTWAIT
-        return bool(connection.recv(1, flags))
-    except (BlockingIOError, ValueError):  # TLS knows no flags
+        waiting.register(connection, select.POLLIN | select.POLLHUP)
+        if not waiting.poll(0):  # a socket with a timeout would be waited for, whatever its flags
+            return True
+        return bool(connection.recv(1, socket.MSG_PEEK))
+    except ValueError:  # TLS knows no flags
         return True
     except OSError:
         return False

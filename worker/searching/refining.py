@@ -13,7 +13,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
@@ -37,6 +37,7 @@ from worker.searching.nearest import Nearest
 from worker.searching.options import SearchOptions
 from worker.searching.proving import Proven
 from worker.searching.standing import SURE, by_standing
+from worker.searching.verifying import Places
 from worker.vectors.base import Hit
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,8 @@ SHARPNESS = 1.5
 """What is alike by half counts by a third."""
 LIKE = 0.6
 """Likeness from which on boxes are not fitted by embeddings: pixels fit them better."""
+ELSEWHERE_IOU = 0.5
+"""A proof and a place that overlap less than this are of two different places."""
 FITTED = 4
 """Images in which boxes are fitted by embeddings."""
 
@@ -157,7 +160,10 @@ class Refiner:
             self._fit(views[:FITTED], self.nearest.compared(candidates.thing), deadline)
         fitted = {view.match.image_id: _with_best(view) for view in views}
         matches = [fitted.get(match.image_id, match) for match in proven.matches]
-        return replace(proven, matches=by_standing(matches, places))
+        refuted = {view.match.image_id for view in views if _refutes(view, places)}
+        kept = {name: own for name, own in places.items() if name not in refuted}
+        proof = replace(proven.proof, places=kept)
+        return replace(proven, matches=by_standing(matches, kept), proof=proof)
 
     def _compared(
         self,
@@ -225,6 +231,14 @@ class Refiner:
             # The first boxes were scored in another shape: they are where to look, no more.
             view.best = sorted(tried if first else tried + view.best, key=lambda t: -t[0])[:4]
         return True
+
+
+def _refutes(view: View, places: Mapping[str, Places]) -> bool:
+    """Tell whether the pixels are surely elsewhere than a proof that chance might give."""
+    own = places.get(view.match.image_id)
+    if not own or view.alike is None or view.likeness < LIKE:
+        return False
+    return own[0].box.iou(view.alike[1]) < ELSEWHERE_IOU
 
 
 def _turned(pixels: Sequence[Image.Image], options: SearchOptions) -> list[Image.Image]:

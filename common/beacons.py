@@ -6,7 +6,9 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from common.errors import BrokerUnavailable
@@ -14,12 +16,23 @@ from common.redis import Client, translated
 
 BEAT_S = 3
 FADE_S = 12
+FORGET_S = 3600
 _LATEST = "needle:models"
+_LIT = "needle:beacons"
+"""The keys of beacons by the time of their last beat, so that none has to be looked for."""
 
 
 def beacon_key(role: str = "*", host: str = "*", pid: int | str = "*") -> str:
     """Return the key of a process's beacon, a pattern of many where something is left out."""
     return f"needle:worker:{role}:{host}:{pid}"
+
+
+@dataclass(frozen=True)
+class Beacon:
+    """What a worker says of itself: its role, and the models that it has loaded."""
+
+    role: str
+    models: dict[str, Any]
 
 
 class Beacons:
@@ -41,21 +54,31 @@ class Beacons:
         while True:
             try:
                 with translated():
-                    self._redis.set(key, text, ex=FADE_S)
+                    pipe = self._redis.pipeline(transaction=False)
+                    pipe.set(key, text, ex=FADE_S)
+                    pipe.zadd(_LIT, {key: time.time()})
+                    pipe.zremrangebyscore(_LIT, "-inf", time.time() - FORGET_S)
+                    pipe.execute()
             except BrokerUnavailable:
                 pass  # Redis is away; the beacon fades, as it should, and is lit again later
             stop.wait(BEAT_S)
 
-    def count(self, role: str) -> int:
-        """Return how many processes of that role are ready."""
+    def live(self) -> list[Beacon]:
+        """Return what every worker that lives says of itself."""
         with translated():
-            return sum(1 for _ in self._redis.scan_iter(beacon_key(role), count=1000))
+            keys = self._redis.zrange(_LIT, 0, -1)
+            texts = self._redis.mget(keys) if keys else []
+        return [Beacon(**json.loads(text)) for text in texts if text]
 
-    def models(self) -> dict[str, Any] | None:
-        """Return what the worker started last said of its models, None if none ever started.
+    def models(self, role: str = "index") -> dict[str, Any] | None:
+        """Return the models that the workers of a role have, None if none ever started.
 
-        An index worker's word comes first: a search worker loads no detector.
+        Those that live are asked first, then those of the other role (a search worker loads no
+        detector). Only where nobody lives the last word counts that was said.
         """
-        with translated():
-            texts = self._redis.hmget(_LATEST, ["index", "search"])
-        return next((json.loads(text) for text in texts if text), None)
+        said = {beacon.role: beacon.models for beacon in self.live()}
+        if not said:
+            with translated():
+                texts: dict[str, str] = self._redis.hgetall(_LATEST)
+            said = {name: json.loads(text) for name, text in texts.items()}
+        return said.get(role) or next(iter(said.values()), None)

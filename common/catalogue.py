@@ -74,6 +74,8 @@ class Catalogue:
         self._redis = redis
         self._mark = redis.register_script(scripts.MARK_INDEXED)
         self._remove = redis.register_script(scripts.REMOVE)
+        self._claim = redis.register_script(scripts.CLAIM)
+        self._release = redis.register_script(scripts.RELEASE)
         self._regions = redis.register_script(scripts.COUNT_REGIONS)
 
     def add(self, records: Sequence[ImageRecord]) -> None:
@@ -83,6 +85,22 @@ class Catalogue:
             for record in records:
                 pipe.hsetnx(_records(record.collection), record.image_id, _dump(record))
             pipe.execute()
+
+    def claim(self, record: ImageRecord, job_id: str) -> None:
+        """Record an image whose bytes are about to be stored; the job wants it to be indexed.
+
+        A known image keeps its record.
+        """
+        with translated():
+            args = [job_id, record.image_id, _dump(record)]
+            self._claim(keys=_keys(record.collection), args=args)
+
+    def release(self, collection: str, image_ids: Sequence[str], job_id: str) -> list[str]:
+        """Forget images that were never indexed and that no other job wants; return their ids."""
+        if not image_ids:
+            return []
+        with translated():
+            return list(self._release(keys=_keys(collection), args=[job_id, *image_ids]))
 
     def find(self, collection: str, image_ids: Sequence[str]) -> dict[str, ImageRecord]:
         """Return the records of those images that are known."""
@@ -234,7 +252,8 @@ def _listing(collection: str) -> str:
 
 
 def _keys(collection: str) -> list[str]:
-    return [_records(collection), _listing(collection), f"needle:regions:{collection}"]
+    more = [f"needle:{kind}:{collection}" for kind in ("regions", "claims")]
+    return [_records(collection), _listing(collection), *more]
 
 
 def _dump(record: ImageRecord) -> str:

@@ -55,6 +55,12 @@ class TooLarge(Permanent):
     code = "too_large"
 
 
+class ClientLeft(Permanent):
+    """Nobody waits for the answer to a request any more."""
+
+    code = "client_left"
+
+
 class InvalidBox(Permanent):
     """A box is empty or lies outside its image."""
 
@@ -71,6 +77,30 @@ class FetchFailed(Permanent):
     """A URL could not be downloaded."""
 
     code = "fetch_failed"
+
+
+class UnknownHost(Permanent):
+    """A request names a host that the service does not go by."""
+
+    code = "unknown_host"
+
+
+class CrossSite(Permanent):
+    """A page of another site sent a request that would change something."""
+
+    code = "cross_site"
+
+
+class KeyNeeded(Permanent):
+    """A request, or a start of the service, lacks a key."""
+
+    code = "key_needed"
+
+
+class Forbidden(Permanent):
+    """A key is not good for what is asked."""
+
+    code = "forbidden"
 
 
 class NotFound(Permanent):
@@ -129,6 +159,12 @@ class WorkerCrashed(Permanent):
     """An image ended the worker's process each time it was tried."""
 
     code = "worker_crashed"
+
+
+class HandoverBroken(Permanent):
+    """A batch on its way from an index worker to the vectors was broken again and again."""
+
+    code = "handover_broken"
 
 
 class InvalidSettings(Permanent):

@@ -5,6 +5,7 @@ A key is a relative path. Writes are atomic: a reader sees the old bytes or the 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -80,6 +81,11 @@ def query_folder(job_id: str) -> str:
 def query_key(job_id: str, number: int = 0, *, negative: bool = False) -> str:
     """Return the key of one of them: of what is searched for, or of what it must not be like."""
     return f"{query_folder(job_id)}/{'not-' if negative else ''}{number}"
+
+
+def download_key(job_id: str, url: str) -> str:
+    """Return the key of what was downloaded for a search, kept with its files."""
+    return f"{query_folder(job_id)}/url-{hashlib.sha256(url.encode()).hexdigest()[:32]}"
 
 
 class FileImageStore:

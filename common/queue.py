@@ -15,11 +15,14 @@ from common.errors import BrokerUnavailable, Overloaded
 from common.redis import CONNECT_TIMEOUT_S, Client, translated
 from common.settings import Settings
 
-INDEX, SEARCH, STORE = "index", "search", "store"
+INDEX, SEARCH, STORE, FETCH = "index", "search", "store", "fetch"
+QUEUES = (INDEX, SEARCH, STORE, FETCH)
 INDEX_TASK = "needle.index"
 SEARCH_TASK = "needle.search"
+FETCH_TASK = "needle.fetch"
 COMMIT_TASK = "needle.commit"
 DELETE_TASK = "needle.delete"
+SWEEP_TASK = "needle.sweep"
 DELETE_COLLECTION_TASK = "needle.delete_collection"
 RETRY_AFTER_S = 10
 
@@ -43,7 +46,7 @@ def make_celery(settings: Settings) -> Celery:
     """Return the Celery application, configured so that a killed worker loses no task."""
     app = Celery("needle", broker=_broker_url(settings.redis_url), set_as_current=False)
     app.conf.update(
-        task_queues=[Queue(name) for name in (INDEX, SEARCH, STORE)],  # type: ignore[no-untyped-call]
+        task_queues=[Queue(name) for name in QUEUES],  # type: ignore[no-untyped-call]
         task_default_queue=INDEX,
         task_create_missing_queues=False,
         task_serializer="json",
@@ -51,6 +54,8 @@ def make_celery(settings: Settings) -> Celery:
         task_ignore_result=True,  # the job record is the result
         task_acks_late=True,
         task_reject_on_worker_lost=True,
+        # Beyond the hard time limit Celery would acknowledge, before any handler of ours is asked.
+        task_acks_on_timeout=False,
         worker_prefetch_multiplier=1,
         task_publish_retry=False,
         broker_connection_timeout=CONNECT_TIMEOUT_S,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
+from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -19,7 +20,9 @@ _NONE = 0xFFFF
 """In place of a label or a confidence that is not there."""
 _FINE = 10_000
 """Steps of a confidence: it has four decimals."""
-_BYTES_A_REGION = 4 * 4 + 1 + 2 + 2
+_KINDS = "IIIIBHH"
+"""Of the columns, in the words of `struct`: a box's corner and sides, source, label, confidence."""
+_BYTES_A_REGION = struct.calcsize(f"<{_KINDS}")
 
 
 class Listed(Protocol):
@@ -51,25 +54,27 @@ class RegionList:
     def __init__(self, content: bytes) -> None:
         """Read what `packed` wrote. Raises ValueError where it is something else."""
         try:
-            head, _, self._columns = zlib.decompress(content).partition(b"\n")
+            head, _, columns = zlib.decompress(content).partition(b"\n")
             names: dict[str, Any] = json.loads(head)
         except (zlib.error, json.JSONDecodeError) as exc:
             raise ValueError(f"This is no list of regions: {exc}") from exc
         self._sources: list[str] = names["sources"]
         self._labels: list[str] = names["labels"]
-        self._count = len(self._columns) // _BYTES_A_REGION
+        count, start = len(columns) // _BYTES_A_REGION, 0
+        self._columns: list[array[int]] = []
+        for kind in _KINDS:
+            stop = start + count * struct.calcsize(f"<{kind}")
+            self._columns.append(array(kind, struct.unpack(f"<{count}{kind}", columns[start:stop])))
+            start = stop
 
     def __len__(self) -> int:
-        return self._count
+        return len(self._columns[0])
 
     def __getitem__(self, index: int) -> ListedRegion:
         """Return a region by its place, from 0 on. Raises IndexError."""
-        if not 0 <= index < self._count:
-            raise IndexError(f"There is no region {index} among {self._count}.")
-        n = self._count
-        left, top, width, height = (self._number("I", (n * c + index) * 4) for c in range(4))
-        source = self._columns[16 * n + index]
-        label, confidence = (self._number("H", (17 + 2 * c) * n + 2 * index) for c in range(2))
+        if index < 0:
+            raise IndexError(f"There is no region {index}.")
+        left, top, width, height, source, label, confidence = [c[index] for c in self._columns]
         return ListedRegion(
             Box(left, top, left + width, top + height),
             self._sources[source],
@@ -78,11 +83,7 @@ class RegionList:
         )
 
     def __iter__(self) -> Iterator[ListedRegion]:
-        return (self[index] for index in range(self._count))
-
-    def _number(self, kind: str, offset: int) -> int:
-        number: int = struct.unpack_from(f"<{kind}", self._columns, offset)[0]
-        return number
+        return (self[index] for index in range(len(self)))
 
 
 def packed(regions: Iterable[Listed]) -> bytes:
@@ -91,23 +92,22 @@ def packed(regions: Iterable[Listed]) -> bytes:
     sources = list(dict.fromkeys(str(region.source) for region in listed))
     labels = list(dict.fromkeys(r.label for r in listed if r.label is not None))
     boxes = [region.box for region in listed]
-    columns = [
-        _column("I", (box.x1 for box in boxes)),
-        _column("I", (box.y1 for box in boxes)),
-        _column("I", (box.width for box in boxes)),
-        _column("I", (box.height for box in boxes)),
-        _column("B", (sources.index(str(region.source)) for region in listed)),
-        _column("H", (_NONE if r.label is None else labels.index(r.label) for r in listed)),
-        _column("H", (_NONE if r.confidence is None else _step(r.confidence) for r in listed)),
+    columns: list[Iterable[int]] = [
+        (box.x1 for box in boxes),
+        (box.y1 for box in boxes),
+        (box.width for box in boxes),
+        (box.height for box in boxes),
+        (sources.index(str(region.source)) for region in listed),
+        (_NONE if r.label is None else labels.index(r.label) for r in listed),
+        (_NONE if r.confidence is None else _step(r.confidence) for r in listed),
     ]
+    packed_columns = (
+        struct.pack(f"<{len(listed)}{kind}", *numbers)
+        for kind, numbers in zip(_KINDS, columns, strict=True)
+    )
     head = json.dumps({"sources": sources, "labels": labels}).encode()
-    return zlib.compress(head + b"\n" + b"".join(columns), 9)
+    return zlib.compress(head + b"\n" + b"".join(packed_columns), 9)
 
 
 def _step(confidence: float) -> int:
     return round(min(max(confidence, 0.0), 1.0) * _FINE)
-
-
-def _column(kind: str, numbers: Iterable[int]) -> bytes:
-    values = list(numbers)
-    return struct.pack(f"<{len(values)}{kind}", *values)

@@ -10,6 +10,7 @@ from common.beacons import Beacons
 from common.catalogue import Catalogue
 from common.images import FileImageStore, ImageStore, query_folder
 from common.job_store import JobStore
+from common.pace import Pace
 from common.queue import CeleryTaskQueue, TaskQueue, make_celery
 from common.redis import ANSWER_TIMEOUT_S, Client, connect
 from common.settings import Settings
@@ -27,6 +28,7 @@ class Services:
     jobs: JobStore
     queue: TaskQueue
     beacons: Beacons
+    pace: Pace
 
     @classmethod
     def build(cls, settings: Settings, *, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Services:
@@ -48,4 +50,5 @@ class Services:
             ),
             queue=CeleryTaskQueue(celery, redis, max_queued_tasks=settings.max_queued_tasks),
             beacons=Beacons(redis),
+            pace=Pace(redis),
         )

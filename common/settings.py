@@ -19,7 +19,7 @@ from common.contract.fields import (
 from common.errors import InvalidSettings
 
 PREFIX = "NEEDLE_"
-_OF_OTHERS = ("NEEDLE_SCREENSHOTS", "NEEDLE_CHROMIUM", "NEEDLE_URL")
+_OF_OTHERS = ("NEEDLE_SCREENSHOTS", "NEEDLE_CHROMIUM", "NEEDLE_URL", "NEEDLE_KEY")
 """Variables of the tests and of the command line, beside NEEDLE_TEST_*: a shell may export them."""
 
 Positive = Annotated[int, Field(ge=1)]
@@ -142,6 +142,22 @@ class Settings(BaseModel):
     search_threads: Positive = Field(4, description="Tasks that the search worker runs at once")
     host: str = Field("127.0.0.1", description="Address that the web server listens on")
     port: Annotated[int, Field(ge=1, le=65_535)] = Field(8080, description="Its port")
+    server_names: str = Field(
+        "",
+        description="Names under which the service is asked, besides this machine's own and its "
+        "addresses, by commas; `*` for any",
+    )
+    keys: Literal["auto", "required", "off"] = Field(
+        "auto",
+        description="Whether requests need a key: `auto` (where there are keys, or the web server "
+        "listens beyond this machine), `required` or `off`",
+    )
+    rate_per_minute: Annotated[int, Field(ge=0)] = Field(
+        1200, description="Requests a minute of one key, or from one other address; 0 for any"
+    )
+    search_wait_s: Annotated[float, Field(gt=0)] = Field(
+        10, description="A search that would wait longer than this for its turn gets 429 (seconds)"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Log level")
 
     @field_validator("data_dir")
@@ -160,7 +176,12 @@ class Settings(BaseModel):
     @property
     def allowed_hosts(self) -> frozenset[str]:
         """`url_allow_hosts` as a set of lower-case names."""
-        return frozenset(h.strip().lower() for h in self.url_allow_hosts.split(",") if h.strip())
+        return _names(self.url_allow_hosts)
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """`server_names` as a set of lower-case names."""
+        return _names(self.server_names)
 
     @property
     def visibility_timeout_s(self) -> int:
@@ -185,6 +206,10 @@ class Settings(BaseModel):
             return cls.model_validate(given)
         except ValidationError as exc:
             raise InvalidSettings(_explain(exc)) from exc
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(name.strip().lower() for name in text.split(",") if name.strip())
 
 
 def _of_others(name: str) -> bool:

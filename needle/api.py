@@ -83,9 +83,10 @@ def _each_awaited(
 class Needle:
     """A Needle service at `base_url`. Usable as a context manager, and by several threads.
 
-    `timeout_s` bounds the wait for each answer. While the service says that it is busy (429, 503),
-    a call is retried for `patience_s`, with growing pauses. Every method raises NeedleApiError
-    (the service refused), NeedleUnreachable (no answer), and OSError (a file of one's own cannot
+    `key` is an API key, where the service wants one. `timeout_s` bounds the wait for each answer.
+    While the service says that it is busy (429, 503), a call is retried for `patience_s`, with
+    growing pauses. Every method raises NeedleApiError (the service refused), NeedleUnreachable (no
+    answer), and OSError (a file of one's own cannot
     be read). The methods are described in `needle.operations` and `needle.listings`.
     """
 
@@ -94,6 +95,7 @@ class Needle:
         base_url: str = DEFAULT_URL,
         timeout_s: float = 60.0,
         *,
+        key: str | None = None,
         patience_s: float = 60.0,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -101,7 +103,7 @@ class Needle:
         """Prepare a client; nothing is sent yet. Raises ValueError for a bad address."""
         self._service = Service(base_url, patience_s=patience_s, fetch=self._image)
         self._transport = Transport(
-            self._service.url, timeout_s=timeout_s, transport=transport, sleep=sleep
+            self._service.url, timeout_s=timeout_s, key=key, transport=transport, sleep=sleep
         )
 
     @property
@@ -160,6 +162,7 @@ class AsyncNeedle:
         base_url: str = DEFAULT_URL,
         timeout_s: float = 60.0,
         *,
+        key: str | None = None,
         patience_s: float = 60.0,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -167,7 +170,7 @@ class AsyncNeedle:
         """Prepare a client; nothing is sent yet. Raises ValueError for a bad address."""
         self._service = Service(base_url, patience_s=patience_s)
         self._transport = AsyncTransport(
-            self._service.url, timeout_s=timeout_s, transport=transport, sleep=sleep
+            self._service.url, timeout_s=timeout_s, key=key, transport=transport, sleep=sleep
         )
 
     @property

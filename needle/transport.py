@@ -24,13 +24,14 @@ class Transport:
         url: httpx.URL,
         *,
         timeout_s: float,
+        key: str | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`timeout_s` bounds each wait for bytes."""
+        """`timeout_s` bounds each wait for bytes; `key` is the API key."""
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._http = httpx.Client(**_options(url, timeout_s), transport=transport)
+        self._http = httpx.Client(**_options(url, timeout_s, key), transport=transport)
 
     def run(self, steps: Steps[T]) -> T:
         """Carry the steps out and return their result; raises what they raise, and OSError."""
@@ -62,13 +63,14 @@ class AsyncTransport:
         url: httpx.URL,
         *,
         timeout_s: float,
+        key: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """`timeout_s` bounds each wait for bytes."""
+        """`timeout_s` bounds each wait for bytes; `key` is the API key."""
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._http = httpx.AsyncClient(**_options(url, timeout_s), transport=transport)
+        self._http = httpx.AsyncClient(**_options(url, timeout_s, key), transport=transport)
 
     async def run(self, steps: Steps[T]) -> T:
         """Carry the steps out and return their result; raises what they raise, and OSError."""
@@ -113,11 +115,12 @@ class _Course(Generic[T]):
             return None
 
 
-def _options(url: httpx.URL, timeout_s: float) -> dict[str, Any]:
+def _options(url: httpx.URL, timeout_s: float, key: str | None) -> dict[str, Any]:
     """Return what both of httpx's clients are made with."""
     ours = url.host in LOOPBACK
     # No proxy stands between us and ourselves.
-    return {"base_url": url, "timeout": timeout_s, "trust_env": not ours}
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return {"base_url": url, "timeout": timeout_s, "trust_env": not ours, "headers": headers}
 
 
 @contextmanager

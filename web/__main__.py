@@ -14,10 +14,13 @@ from gunicorn.app.base import BaseApplication
 from common import log as logs
 from common.errors import NeedleError
 from common.settings import Settings
+from web import keys
+from web.access import check_start
 from web.app import create_app
+from web.server import Reception
 
-THREADS = 32
-"""Each request that waits for a job holds one."""
+THREADS = 64
+"""A request that waits for a job holds one, and a body that comes in: see PLACES and RECEIVING."""
 
 
 class Server(BaseApplication):  # type: ignore[misc]
@@ -30,7 +33,7 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load_config(self) -> None:
         """One process of many threads: the work is waiting, and the memory stays small."""
         self.cfg.set("bind", f"{self._settings.host}:{self._settings.port}")
-        self.cfg.set("worker_class", "gthread")
+        self.cfg.set("worker_class", "web.server.Worker")
         self.cfg.set("workers", 1)
         self.cfg.set("threads", THREADS)
         self.cfg.set("graceful_timeout", 10)
@@ -41,7 +44,9 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Flask:
         """Build the application in the worker process."""
         logs.configure(self._settings.log_level)
-        return create_app(self._settings)
+        app = create_app(self._settings)
+        app.wsgi_app = Reception(app.wsgi_app)  # type: ignore[method-assign]
+        return app
 
 
 def allow_open_files() -> None:
@@ -65,11 +70,17 @@ def keep_memory_small() -> None:
 
 
 def main() -> int:
-    """Serve until told to stop; 1 when a setting is wrong."""
+    """Serve until told to stop; 1 when a setting is wrong, or there is no key where one is needed.
+
+    With `keys` as the first word, see `web.keys`.
+    """
+    if sys.argv[1:2] == ["keys"]:
+        return keys.main(sys.argv[2:])
     allow_open_files()
     keep_memory_small()
     try:
         settings = Settings.from_env(os.environ)
+        check_start(settings)
     except NeedleError as error:
         print(error.message, file=sys.stderr)
         return 1

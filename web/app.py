@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response
+from flask import Flask
 
 from common.services import Services
 from common.settings import Settings
 from web import (
+    access,
     collections,
     docs,
     errors,
+    guard,
     health,
     image_files,
     images,
@@ -17,8 +19,10 @@ from web import (
     page,
     query_files,
     search,
+    waiting,
 )
 from web.links import PREFIX
+from web.rates import Rates
 
 MAX_FORM_BYTES = 1_000_000
 
@@ -29,6 +33,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.config["MAX_FORM_PARTS"] = settings.max_items_per_job + 100
+    app.url_map.merge_slashes = False  # a redirect would repeat the Host that it was asked for
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["needle"] = services or Services.build(settings)
     for api in (images, image_files, search, query_files, jobs, collections):
@@ -37,13 +42,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.register_blueprint(docs.routes)
     app.register_blueprint(page.routes)
     errors.install(app)
-
-    @app.after_request
-    def harden(response: Response) -> Response:
-        """Images come from strangers: browsers must not guess what they are. Answers pass."""
-        response.headers.setdefault("X-Content-Type-Options", "nosniff")
-        if response.is_json:
-            response.headers.setdefault("Cache-Control", "no-cache")
-        return response
-
+    waiting.install(app)
+    guard.install(app, settings)
+    access.install(app, settings, Rates(app.extensions["needle"].redis, settings.rate_per_minute))
     return app

@@ -17,6 +17,7 @@ from web.operation import Answer, Body, operation
 from web.removal import remove_collection
 from web.responses import respond
 from web.services import services
+from web.waiting import waited
 
 routes = Blueprint("collections", __name__)
 BODY = Body(json=NewCollection)
@@ -76,4 +77,4 @@ def delete(parameters: Wait, name: str) -> Response:
     images.
     """
     job_id = remove_collection(services(), name)
-    return job_answer(services().jobs.wait(job_id, parameters.wait), created=True)
+    return job_answer(waited(job_id, parameters.wait), created=True)

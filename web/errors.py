@@ -19,6 +19,10 @@ STATUS: dict[type[NeedleError], int] = {
     errors.BadRequest: 400,
     errors.InvalidUrl: 400,
     errors.InvalidBox: 400,
+    errors.ClientLeft: 400,
+    errors.KeyNeeded: 401,
+    errors.CrossSite: 403,
+    errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.EncoderMismatch: 409,
     errors.BeingDeleted: 409,
@@ -31,6 +35,7 @@ STATUS: dict[type[NeedleError], int] = {
     errors.TextNotSupported: 422,
     errors.StoreRefused: 422,
     errors.FetchFailed: 422,
+    errors.UnknownHost: 421,
     errors.Overloaded: 429,
     errors.BrokerUnavailable: 503,
     errors.IncompatibleJob: 500,
@@ -51,7 +56,10 @@ def answer(error: NeedleError) -> Response:
 def _shaped(status: int, body: dict[str, object]) -> Response:
     response = respond(answers.Error(error=answers.Problem.model_validate(body)), status)
     if status in RETRY_AFTER_S:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S[status])
+        seconds = body.get("retry_after_s", RETRY_AFTER_S[status])
+        response.headers["Retry-After"] = str(seconds)
+    if status == 401:
+        response.headers["WWW-Authenticate"] = "Bearer"
     return response
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from flask import Blueprint, Response
 
 from common.contract import answers
-from common.errors import BrokerUnavailable
-from common.queue import INDEX, SEARCH, STORE
+from common.errors import BrokerUnavailable, EncoderMismatch
+from common.queue import QUEUES
 from common.redis import translated
 from web.operation import Answer, operation
 from web.responses import respond
 from web.services import services
 
 routes = Blueprint("health", __name__)
+ROLES = ("index", "search")
 
 
 @routes.get("/livez")
@@ -28,19 +31,27 @@ def readyz() -> Response:
     """Tell whether Redis and a worker of each kind are there (else 503), and which models run."""
     s = services()
     try:
-        workers = {role: s.beacons.count(role) for role in ("index", "search")}
+        live = s.beacons.live()
         with translated():
-            waiting = {name: s.redis.llen(name) for name in (INDEX, SEARCH, STORE)}
+            waiting = {name: s.redis.llen(name) for name in QUEUES}
         models = s.beacons.models()
     except BrokerUnavailable as error:
         problem = answers.Problem.model_validate(error.as_dict())
         return respond(answers.Readiness(status="unavailable", redis=False, error=problem), 503)
-    ready = all(workers.values())
+    workers = {role: sum(beacon.role == role for beacon in live) for role in ROLES}
+    encoders = sorted({str(beacon.models["encoder"]) for beacon in live})
+    ready = all(workers.values()) and len(encoders) == 1
+    status: Literal["ready", "starting", "unavailable"] = "ready" if ready else "starting"
+    more = {}
+    if len(encoders) > 1:
+        fault = EncoderMismatch(f"The workers have different encoders: {' and '.join(encoders)}.")
+        status, more = "unavailable", {"error": answers.Problem.model_validate(fault.as_dict())}
     state = answers.Readiness(
-        status="ready" if ready else "starting",
+        status=status,
         redis=True,
         workers=workers,
         queues=waiting,
         models=None if models is None else answers.Models.model_validate(models),
+        **more,
     )
     return respond(state, 200 if ready else 503)

@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import threading
 import time
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from flask import request
 
@@ -25,6 +26,8 @@ HEADER = "Idempotency-Key"
 KEPT_S = 24 * 3600
 ABANDONED_S = 300
 """A claim that is not done after this long was left by a process that died."""
+HELD_S = 30.0
+"""How often a request that works says so."""
 PATIENCE_S = 10.0
 _FORM = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _NOT_OF_THE_WORK = {"wait"}
@@ -40,6 +43,16 @@ local job_id = claim and claim.job_id or ARGV[2]
 claim = {fingerprint = ARGV[1], job_id = job_id, at = tonumber(ARGV[3]), done = false}
 redis.call('SET', KEYS[1], cjson.encode(claim), 'EX', ARGV[5])
 return {'claimed', job_id}
+"""
+
+# KEYS: the key. ARGV: job id, now.
+_HOLD = """
+local text = redis.call('GET', KEYS[1])
+local claim = text and cjson.decode(text)
+if not claim or claim.done or claim.job_id ~= ARGV[1] then return 0 end
+claim.at = tonumber(ARGV[2])
+redis.call('SET', KEYS[1], cjson.encode(claim), 'KEEPTTL')
+return 1
 """
 
 
@@ -86,7 +99,8 @@ def _claim(redis: Client, name: str) -> tuple[str, str]:
 
 def _make(redis: Client, name: str, job_id: str, make: Callable[[str], None]) -> None:
     try:
-        make(job_id)
+        with _held(redis, name, job_id):
+            make(job_id)
     except BaseException:
         with suppress(NeedleError), translated():
             redis.delete(name)
@@ -94,6 +108,25 @@ def _make(redis: Client, name: str, job_id: str, make: Callable[[str], None]) ->
     with translated():
         claim = json.loads(redis.get(name) or "{}")
         redis.set(name, json.dumps({**claim, "done": True}), xx=True, keepttl=True)
+
+
+@contextmanager
+def _held(redis: Client, name: str, job_id: str) -> Iterator[None]:
+    """Say now and then that the claim is not abandoned: storing many images takes a while."""
+    over = threading.Event()
+
+    def hold() -> None:
+        while not over.wait(HELD_S):
+            with suppress(NeedleError), translated():
+                redis.eval(_HOLD, 1, name, job_id, time.time())
+
+    holding = threading.Thread(target=hold, name="claim", daemon=True)
+    holding.start()
+    try:
+        yield
+    finally:
+        over.set()
+        holding.join()
 
 
 def _fingerprint() -> str:
@@ -108,6 +141,7 @@ def _fingerprint() -> str:
 def _of_file(field: str, file: object) -> list[str]:
     digest = hashlib.sha256()
     stream = file.stream  # type: ignore[attr-defined]
+    stream.seek(0)  # a view may have read it before
     while chunk := stream.read(1 << 20):
         digest.update(chunk)
     stream.seek(0)

@@ -23,6 +23,7 @@ from web.removal import remove
 from web.responses import images_page, respond
 from web.selection import wanted
 from web.services import services
+from web.waiting import waited
 
 routes = Blueprint("images", __name__)
 BODY = Body(
@@ -99,7 +100,7 @@ def delete(parameters: Deletion, image_id: str) -> Response:
     at most `wait` seconds.
     """
     record = services().catalogue.get(parameters.collection, image_id)
-    return job_answer(remove(services(), record, wait_s=parameters.wait), created=True)
+    return job_answer(waited(remove(services(), record), parameters.wait), created=True)
 
 
 def regions_of(record: ImageRecord) -> list[answers.FoundRegion]:

@@ -13,11 +13,13 @@ from common.contract.orders import IndexOrder
 from common.contract.requests import IndexFields, UrlsRequest
 from common.errors import BadRequest, BeingDeleted, FetchFailed, NeedleError, TooLarge
 from common.ids import image_id
-from common.images import image_folder, image_key
+from common.images import image_key
 from common.jobs import Item, Kind
+from common.leftovers import take_back
 from common.queue import INDEX, INDEX_TASK
 from common.services import Services
 from common.urls import check_form, resolve
+from web.client import client_is_there
 from web.uploads import ImageFile, Refused, read_uploads
 
 RESOLVED_HOSTS = 20
@@ -36,26 +38,27 @@ def ingest_files(
     _check_collection(services, options.collection)
     items: list[Item] = []
     refused: list[Refused] = []
-    stored: list[ImageRecord] = []
+    claimed: list[str] = []
     try:
-        for found in read_uploads(files, services.settings):
+        for found in read_uploads(files, services.settings, is_there=client_is_there):
             item = Item(len(items), found.name)
             if isinstance(found, Refused):
                 items.append(item.failed(found.error))
                 refused.append(found)
                 continue
             record = _record(found, options)
-            if not services.images.exists(image_key(record.collection, record.image_id)):
-                stored.append(record)
-                key = image_key(record.collection, record.image_id)
+            claimed.append(record.image_id)
+            services.catalogue.claim(record, job_id)
+            key = image_key(record.collection, record.image_id)
+            if not services.images.exists(key):
                 services.images.put(key, found.content)
-            services.catalogue.add([record])
             items.append(Item(len(items), found.name, record.image_id))
         if len(refused) == len(items):
             raise _nothing_to_index(refused)
         _enqueue(services, items, options, job_id)
     except BaseException:
-        _undo(services, stored)
+        with suppress(NeedleError):  # as far as Redis lets
+            take_back(services.images, services.catalogue, options.collection, claimed, job_id)
         raise
 
 
@@ -130,11 +133,3 @@ def _enqueue(services: Services, items: Sequence[Item], options: IndexFields, jo
         with suppress(NeedleError):
             services.jobs.discard(job_id)
         raise
-
-
-def _undo(services: Services, stored: Sequence[ImageRecord]) -> None:
-    """Take back what the request has stored, as far as Redis lets."""
-    for record in stored:
-        services.images.delete(image_folder(record.collection, record.image_id))
-        with suppress(NeedleError):
-            services.catalogue.remove(record.collection, record.image_id)

@@ -7,12 +7,14 @@ from flask import Blueprint, Response
 from common.contract import answers
 from common.contract.orders import ends_by_items
 from common.contract.parameters import ItemsPage, JobsPage, Wait
-from common.jobs import Job
+from common.jobs import Job, Kind, Status
+from common.queue import STORE, SWEEP_TASK
 from web import shown
 from web.links import job_url
 from web.operation import Answer, operation
 from web.responses import jobs_page, respond
 from web.services import services
+from web.waiting import waited
 
 POLL_AFTER_S = 1
 POSTED = {
@@ -54,7 +56,7 @@ def show(parameters: Wait, job_id: str) -> Response:
 
     With `wait` the answer is held until the job has ended, at most so many seconds.
     """
-    return job_answer(services().jobs.wait(job_id, parameters.wait))
+    return job_answer(waited(job_id, parameters.wait))
 
 
 @routes.get("/jobs/<job_id>/items")
@@ -73,5 +75,11 @@ def items(page: ItemsPage, job_id: str) -> Response:
 @routes.delete("/jobs/<job_id>")
 @operation("jobs", {200: Answer(answers.Job)}, errors=(404,))
 def cancel(job_id: str) -> Response:
-    """Cancel a job. Images that it has indexed stay indexed, those that it has deleted are gone."""
-    return job_answer(services().jobs.cancel(job_id))
+    """Cancel a job. Images that it has indexed stay indexed, those that it has deleted are gone.
+
+    What was stored to be indexed, and never was, is removed.
+    """
+    job = services().jobs.cancel(job_id)
+    if job.kind is Kind.INDEX and job.status is Status.CANCELLED:
+        services().queue.submit(SWEEP_TASK, STORE, {"job_id": job_id})
+    return job_answer(job)

@@ -23,8 +23,8 @@ from common.errors import BadRequest, UnsupportedMediaType
 
 JSON = "application/json"
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-ANYWHERE = (400, 503)
-"""Statuses of every call: a parameter that is not documented, Redis away."""
+ANYWHERE = (400, 401, 403, 421, 429, 503)
+"""Statuses of every call: an undocumented parameter, who asks and how often, Redis away."""
 View = Callable[..., Response]
 Files = MultiDict[str, FileStorage]
 

@@ -13,8 +13,8 @@ from common.queue import DELETE_COLLECTION_TASK, DELETE_TASK, STORE
 from common.services import Services
 
 
-def remove(services: Services, record: ImageRecord, *, wait_s: float) -> Job:
-    """Forget the image, enqueue the removal of the rest and wait for it up to `wait_s` seconds.
+def remove(services: Services, record: ImageRecord) -> str:
+    """Forget the image and enqueue the removal of the rest; return the job's id.
 
     From here on no search returns it, and an index task that is busy with it drops it.
     """
@@ -29,7 +29,7 @@ def remove(services: Services, record: ImageRecord, *, wait_s: float) -> Job:
     except NeedleError:
         services.jobs.discard(job_id)
         raise
-    return services.jobs.wait(job_id, wait_s)
+    return job_id
 
 
 def remove_collection(services: Services, name: str) -> str:

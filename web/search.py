@@ -15,7 +15,7 @@ from common.errors import NeedleError, NotFound, TextNotSupported
 from common.geometry import Box
 from common.images import query_folder, query_key
 from common.jobs import Item, Kind
-from common.queue import SEARCH, SEARCH_TASK
+from common.queue import FETCH, FETCH_TASK, SEARCH, SEARCH_TASK
 from common.services import Services
 from common.urls import resolve
 from common.vectors import filters
@@ -24,6 +24,7 @@ from web.jobs import POSTED, job_answer
 from web.operation import Body, Choice, FileField, operation
 from web.services import services
 from web.uploads import ImageFile, read_file
+from web.waiting import waited
 
 routes = Blueprint("search", __name__)
 FILE, NOT_FILE = "file", "not_file"
@@ -69,7 +70,7 @@ def post() -> Response:
     is 200 with the result if that is there within `wait` seconds, else 202 with the job.
     """
     if not idempotency.given():
-        services().queue.check_room(SEARCH, 1)
+        _check_load(services())
     options, files = BODY.read()
     search = Search(
         options,
@@ -82,7 +83,7 @@ def post() -> Response:
         _enqueue(services(), search, job_id)
 
     job_id = idempotency.once(services(), make)
-    return job_answer(services().jobs.wait(job_id, options.wait), created=True)
+    return job_answer(waited(job_id, options.wait), created=True)
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def _check_models(services: Services, options: SearchRequest) -> None:
     collection = services.catalogue.collection(options.collection)
     if collection is None and options.collection != DEFAULT_COLLECTION:
         raise NotFound(f"There is no collection '{options.collection}'.")
-    models = services.beacons.models()
+    models = services.beacons.models("search")
     if models is None:
         return
     check_encoder(collection, models["encoder"])
@@ -143,16 +144,26 @@ def _check_models(services: Services, options: SearchRequest) -> None:
         )
 
 
+def _check_load(services: Services, queue: str = SEARCH) -> None:
+    """Raise Overloaded where a search would find no room, or wait too long for its turn."""
+    services.queue.check_room(queue, 1)
+    workers = sum(beacon.role == SEARCH for beacon in services.beacons.live())
+    threads = services.settings.search_threads * max(1, workers)
+    services.pace.check(threads, services.settings.search_wait_s)
+
+
 def _enqueue(services: Services, search: Search, job_id: str) -> None:
     """Store the query, record the job, then hand it to the queue; a failure leaves nothing."""
-    services.queue.check_room(SEARCH, 1)
+    # Threads of their own wait for strangers' servers: no search stands behind a slow URL.
+    queue, task = (FETCH, FETCH_TASK) if search.options.urls() else (SEARCH, SEARCH_TASK)
+    _check_load(services, queue)
     try:
         for number, file in enumerate(search.files):
             services.images.put(query_key(job_id, number), file.content)
         for number, file in enumerate(search.negatives):
             services.images.put(query_key(job_id, number, negative=True), file.content)
         services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], search.order().details())
-        services.queue.submit(SEARCH_TASK, SEARCH, {"job_id": job_id})
+        services.queue.submit(task, queue, {"job_id": job_id})
     except NeedleError:
         services.images.delete(query_folder(job_id))
         services.jobs.discard(job_id)

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import lzma
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import IO, Any, cast
 
 from werkzeug.datastructures import FileStorage
 
 from common import pictures
-from common.errors import ImageTooLarge, InvalidImage, NeedleError, TooLarge
+from common.errors import ClientLeft, ImageTooLarge, NeedleError, TooLarge
 from common.settings import Settings
+from web import archives
+from web.archives import Limits
 
-_PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ")  # gzip, bzip2, xz: a packed tar
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError, zlib.error, lzma.LZMAError)
+ASK_BYTES = 8 * 2**20
+"""After so many bytes it is asked again whether the client is still there."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +34,47 @@ class Refused:
     error: NeedleError
 
 
-def read_uploads(files: Iterable[FileStorage], settings: Settings) -> Iterator[ImageFile | Refused]:
+def read_uploads(
+    files: Iterable[FileStorage],
+    settings: Settings,
+    *,
+    is_there: Callable[[], bool] = lambda: True,
+) -> Iterator[ImageFile | Refused]:
     """Yield every image of a request, one at a time, so that the memory holds one.
 
-    Raises TooLarge when the request holds more files or unpacks to more bytes than allowed.
+    Raises TooLarge when the request holds more files or unpacks to more bytes than allowed, and
+    ClientLeft when `is_there` says that nobody waits for the answer.
     """
-    items, total = 0, 0
+    items = 0
+    limits = Limits.of(settings, _Counter(settings.max_request_bytes, is_there))
     for file in files:
-        for name, content in _members(file, settings):
+        for name, content in _members(file, limits):
             items += 1
             if items > settings.max_items_per_job:
                 raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} images.")
             if isinstance(content, NeedleError):
                 yield Refused(name, content)
-                continue
-            total += len(content)
-            if total > settings.max_request_bytes:
-                raise TooLarge(f"The files hold more than {settings.max_request_bytes:,} bytes.")
-            yield check(name, content, settings)
+            else:
+                yield check(name, content, settings)
+            del content
+
+
+class _Counter:
+    """Counts the bytes of a request as they are unpacked."""
+
+    def __init__(self, most_bytes: int, is_there: Callable[[], bool]) -> None:
+        self._most, self._is_there = most_bytes, is_there
+        self._count = self._asked = 0
+
+    def __call__(self, more: int) -> None:
+        """Count more bytes. Raises TooLarge or ClientLeft."""
+        self._count += more
+        if self._count > self._most:
+            raise TooLarge(f"The files hold more than {self._most:,} bytes.")
+        if self._count - self._asked >= ASK_BYTES:
+            self._asked = self._count
+            if not self._is_there():
+                raise ClientLeft("The client has left.")
 
 
 def check(name: str, content: bytes, settings: Settings) -> ImageFile | Refused:
@@ -65,7 +84,7 @@ def check(name: str, content: bytes, settings: Settings) -> ImageFile | Refused:
             raise _too_many_bytes(settings)
         header = pictures.inspect(content, max_pixels=settings.max_image_pixels)
     except NeedleError as error:
-        return Refused(name, error)
+        return Refused(name, _bare(error))
     return ImageFile(name, content, header)
 
 
@@ -73,56 +92,22 @@ def _too_many_bytes(settings: Settings) -> ImageTooLarge:
     return ImageTooLarge(f"The file holds more than {settings.max_file_bytes:,} bytes.")
 
 
-def _members(file: FileStorage, settings: Settings) -> Iterator[tuple[str, bytes | NeedleError]]:
+def _bare(error: NeedleError) -> NeedleError:
+    """Return the error alone: its traceback would keep the refused file's bytes."""
+    return type(error)(error.message, **error.details)
+
+
+def _members(file: FileStorage, limits: Limits) -> Iterator[tuple[str, bytes | NeedleError]]:
     """Yield the name and bytes of a file, or of every file in it when it is an archive."""
-    name = base_name(file.filename or "unnamed")
-    start = file.stream.read(265)
-    file.stream.seek(0)
-    try:
-        if start.startswith(b"PK\x03\x04"):
-            yield from _zip(file.stream, settings)
-        elif start.startswith(_PACKED) or start[257:262] == b"ustar":
-            yield from _tar(file.stream, settings)
-        else:
-            yield name, file.stream.read(settings.max_file_bytes + 1)
-    except _DAMAGE as exc:
-        yield name, InvalidImage(f"The archive is damaged: {exc}.")
-    except (RuntimeError, NotImplementedError) as exc:  # zipfile: encrypted, unknown method
-        yield name, InvalidImage(f"The archive cannot be unpacked: {exc}.")
-
-
-def _zip(stream: IO[bytes], settings: Settings) -> Iterator[tuple[str, bytes | NeedleError]]:
-    with zipfile.ZipFile(_seekable(stream)) as archive:
-        for member in archive.infolist():
-            if not member.is_dir() and _wanted(member.filename):
-                with archive.open(member) as content:
-                    yield base_name(member.filename), content.read(settings.max_file_bytes + 1)
-
-
-def _seekable(stream: IO[bytes]) -> IO[bytes]:
-    """Return the stream as zipfile wants it.
-
-    Until Python 3.11 a spooled upload does not say that it can seek; the file inside it does.
-    """
-    if hasattr(stream, "seekable"):
-        return stream
-    return cast(IO[bytes], cast(Any, stream)._file)
-
-
-def _tar(stream: IO[bytes], settings: Settings) -> Iterator[tuple[str, bytes | NeedleError]]:
-    with tarfile.open(fileobj=stream, mode="r|*") as archive:
-        for member in archive:
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is not None and _wanted(member.name):
-                yield base_name(member.name), content.read(settings.max_file_bytes + 1)
-
-
-def _wanted(path: str) -> bool:
-    """Skip what file managers add: hidden files and resource forks."""
-    parts = PurePosixPath(path).parts
-    return not any(
-        part.startswith(".") or part == "__MACOSX" for part in parts if part not in (".", "..")
-    )
+    own = base_name(file.filename or "unnamed")
+    found = archives.members(file.stream, limits)
+    if found is None:
+        single = file.stream.read(limits.file_bytes + 1)
+        limits.count(len(single))
+        yield own, single
+        return
+    for path, member in found:
+        yield base_name(path) if path else own, member
 
 
 def base_name(path: str) -> str:

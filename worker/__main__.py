@@ -9,14 +9,16 @@ import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Collection
 from functools import cache
 
 from celery.signals import worker_process_init
 
 from common import log as logs
 from common.errors import NeedleError
-from common.queue import INDEX, SEARCH, STORE, release_deliveries
+from common.queue import FETCH, INDEX, SEARCH, STORE, make_celery, release_deliveries
 from common.settings import Settings
+from worker.consuming import consume_in_a_child, consume_in_threads
 from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexing, build_searching
 from worker.models.packs import check_pack
 from worker.tasks import register_index, register_search
@@ -26,6 +28,8 @@ log = logging.getLogger("worker")
 
 LOAD_TIMEOUT_S = 900
 """How long a child may take to load its models (a download included) before it is replaced."""
+STORE_THREADS = 2
+FETCH_THREADS = 8
 MAX_CHILD_KIB = 8 * 1024 * 1024
 """A child that has grown beyond this is replaced after its task: memory creeps up."""
 
@@ -68,9 +72,9 @@ def _run_index(settings: Settings) -> int:
 
     register_index(base.celery, base, pipeline)
     base.celery.conf.worker_proc_alive_timeout = LOAD_TIMEOUT_S
-    _start(
-        base, INDEX_ROLE, [INDEX], pool="prefork", concurrency=1, max_memory_per_child=MAX_CHILD_KIB
-    )
+    _take_up(base, [INDEX])
+    log.info("the index worker takes tasks")
+    consume_in_a_child(base.celery, INDEX, INDEX_ROLE, settings.log_level, most_kib=MAX_CHILD_KIB)
     return 1 if failed.is_set() else 0
 
 
@@ -82,8 +86,13 @@ def _run_search(settings: Settings) -> int:
     tender = Tender(writer.store, writer.words, base.catalogue, settings.exact_below)
     tender.start()
     settle()
-    register_search(base.celery, base, lambda: writer, lambda: pipeline)
-    _start(base, SEARCH_ROLE, [SEARCH, STORE], pool="threads", concurrency=settings.search_threads)
+    threads = {SEARCH: settings.search_threads, STORE: STORE_THREADS, FETCH: FETCH_THREADS}
+    apps = {queue: make_celery(settings) for queue in threads}
+    for app in apps.values():
+        register_search(app, base, lambda: writer, lambda: pipeline)
+    _take_up(base, threads)
+    log.info("the search worker takes tasks")
+    consume_in_threads(apps, threads, SEARCH_ROLE, settings.log_level)
     tender.stop()
     writer.store.close()
     return 0
@@ -99,23 +108,13 @@ def settle() -> None:
     gc.freeze()
 
 
-def _start(base: Base, role: str, queues: list[str], **options: object) -> None:
+def _take_up(base: Base, queues: Collection[str]) -> None:
+    """Take up at once what a former worker left, where there can be only one of the role."""
     if not base.settings.qdrant_url:
         # Embedded: one worker a role. A second index worker would only see a task twice.
         released = release_deliveries(base.redis, queues)
         if released:
             log.info("%d tasks that a former worker left are taken up again", released)
-    worker = base.celery.Worker(
-        hostname=f"{role}@%h.{os.getpid()}",
-        queues=queues,
-        loglevel=base.settings.log_level,
-        without_gossip=True,
-        without_mingle=True,
-        optimization="fair",
-        **options,
-    )
-    log.info("the %s worker takes tasks from %s", role, ", ".join(queues))
-    worker.start()
 
 
 if __name__ == "__main__":

@@ -19,9 +19,7 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from celery import Task
 from celery.exceptions import Reject
-from celery.worker.request import Request
 
 from common.errors import (
     BrokerUnavailable,
@@ -47,22 +45,6 @@ PAUSE_S = 3.0
 _FAILED = "Indexing it failed."
 TASK_ERRORS = (Transient, SoftTimeLimitExceeded)
 """Not the images' fault, or not to be tried again within the same task."""
-
-
-class DurableRequest(Request):  # type: ignore[misc]
-    """Puts a task that outlived the hard time limit back; Celery would drop it."""
-
-    def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Requeue before Celery acknowledges."""
-        if not soft:
-            self.reject(requeue=True)
-        super().on_timeout(soft, timeout)
-
-
-class DurableTask(Task):  # type: ignore[misc]
-    """A task that is done only when it has ended."""
-
-    Request = DurableRequest
 
 
 class Attempts:
@@ -121,6 +103,22 @@ def back_to_the_queue(
             with suppress(BrokerUnavailable):
                 forget()
         raise Reject(str(error), requeue=True) from error
+
+
+@contextmanager
+def failing_its_job(jobs: JobStore, job_id: str, otherwise: str) -> Iterator[None]:
+    """Fail the job for whatever nobody below has dealt with, so that no job stays open for ever.
+
+    What sends the task back to its queue passes: TASK_ERRORS.
+    """
+    try:
+        yield
+    except TASK_ERRORS:
+        raise
+    except Exception as exc:
+        log.exception("a task failed as a whole")
+        error = failure(exc, otherwise)
+        jobs.fail(job_id, error.code, error.message)
 
 
 def failure(error: Exception, otherwise: str) -> NeedleError:

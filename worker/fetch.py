@@ -2,73 +2,90 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
+import httpcore
 import httpx
 
 from common.errors import FetchFailed, ImageTooLarge
 from common.urls import Target, resolve
+from worker.deadlines import Course, TimedNetwork, Unwanted
 
 MAX_REDIRECTS = 5
+_REDIRECTS = (301, 302, 303, 307, 308)
+_FAULTS = (
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.UnsupportedProtocol,
+    httpx.InvalidURL,
+)
+_HEADERS = {"User-Agent": "needle", "Accept": "image/*,*/*", "Accept-Encoding": "identity"}
 
 
 @dataclass(frozen=True)
 class Fetcher:
-    """Downloads from public addresses, and from `allowed_hosts` wherever they are."""
+    """Downloads from public addresses, and from `allowed_hosts` wherever they are.
+
+    `timeout_s` is the time of the whole: names, connections, headers, bodies, redirects.
+    """
 
     timeout_s: float
     max_bytes: int
     allowed_hosts: Collection[str] = ()
 
-    def fetch(self, url: str) -> bytes:
-        """Return the bytes behind a URL.
+    def fetch(self, url: str, *, wanted: Callable[[], bool] = lambda: True) -> bytes:
+        """Return the bytes behind a URL. `wanted` is asked now and then; a false ends it.
 
         Raises InvalidUrl, ImageTooLarge beyond `max_bytes`, or FetchFailed.
         """
-        deadline = time.monotonic() + self.timeout_s
+        course = Course(self.timeout_s, wanted)
         try:
-            with httpx.Client(timeout=self.timeout_s, trust_env=False) as client:
-                for _ in range(MAX_REDIRECTS + 1):
-                    target = resolve(url, allowed_hosts=self.allowed_hosts)
-                    content = self._get(client, target, deadline)
-                    if isinstance(content, bytes):
-                        return content
-                    url = str(httpx.URL(url).join(content))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as exc:
+            for _ in range(MAX_REDIRECTS + 1):
+                target = resolve(url, allowed_hosts=self.allowed_hosts, timeout_s=course.left_s)
+                content = self._get(target, course)
+                if isinstance(content, bytes):
+                    return content
+                url = str(httpx.URL(url).join(content))
+        except (httpcore.TimeoutException, TimeoutError) as exc:
+            raise FetchFailed(f"The download took longer than {self.timeout_s:g} s.") from exc
+        except Unwanted as exc:
+            raise FetchFailed("The download was given up: nobody waits for it any more.") from exc
+        except (*_FAULTS, OSError) as exc:
             reason = str(exc) or type(exc).__name__
             raise FetchFailed(f"The URL could not be downloaded: {reason}") from exc
         raise FetchFailed(f"The URL redirects more than {MAX_REDIRECTS} times.")
 
-    def _get(self, client: httpx.Client, target: Target, deadline: float) -> bytes | str:
+    def _get(self, target: Target, course: Course) -> bytes | str:
         """Return the bytes, or the location that the answer redirects to.
 
         Connects to the address that was checked; the name goes into Host and TLS alone.
         """
-        pinned = httpx.URL(target.url).copy_with(host=target.address)
-        request = client.build_request(
-            "GET",
-            pinned,
-            headers={"Host": httpx.URL(target.url).netloc.decode(), "User-Agent": "needle"},
-            extensions={"sni_hostname": target.host},
+        url = httpx.URL(target.url)
+        pinned = httpcore.URL(
+            scheme=url.raw_scheme, host=target.address, port=target.port, target=url.raw_path
         )
-        answer = client.send(request, stream=True)
-        try:
-            if answer.is_redirect:
-                return answer.headers["location"]
-            if not answer.is_success:
-                raise FetchFailed(f"The URL answered with status {answer.status_code}.")
-            return self._read(answer, deadline)
-        finally:
-            answer.close()
+        headers: list[tuple[bytes | str, bytes | str]] = [*_HEADERS.items(), ("Host", url.netloc)]
+        pool = httpcore.ConnectionPool(network_backend=TimedNetwork(course))
+        names = {"sni_hostname": target.host}
+        with pool, pool.stream("GET", pinned, headers=headers, extensions=names) as answer:
+            if answer.status in _REDIRECTS:
+                return _location(answer)
+            if not 200 <= answer.status < 300:
+                raise FetchFailed(f"The URL answered with status {answer.status}.")
+            return self._read(answer)
 
-    def _read(self, answer: httpx.Response, deadline: float) -> bytes:
+    def _read(self, answer: httpcore.Response) -> bytes:
         content = bytearray()
-        for part in answer.iter_bytes():
+        for part in answer.iter_stream():
             content += part
             if len(content) > self.max_bytes:
                 raise ImageTooLarge(f"The URL holds more than {self.max_bytes:,} bytes.")
-            if time.monotonic() > deadline:
-                raise FetchFailed(f"The download took longer than {self.timeout_s:g} s.")
         return bytes(content)
+
+
+def _location(answer: httpcore.Response) -> str:
+    for name, value in answer.headers:
+        if name.lower() == b"location":
+            return value.decode("utf-8", "replace")
+    raise FetchFailed(f"The URL answered with status {answer.status} and no location.")

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import logging
 
+from common.contract import orders
+from common.contract.orders import IndexOrder
 from common.errors import Transient
 from common.images import collection_folder
 from common.jobs import Item, ItemStatus
+from common.leftovers import take_back
+from common.services import Services
 from worker.attempts import failure
 from worker.indexing.committing import Writer
 
@@ -72,3 +76,16 @@ def _let_go(writer: Writer, job_id: str, collection: str) -> None:
     """Let the collection take images again, unless another job deletes it by now."""
     if writer.catalogue.deleting(collection) == job_id:
         writer.catalogue.stop_deleting(collection)
+
+
+def sweep(base: Services, job_id: str) -> None:
+    """Remove what a cancelled job's images left, those that were never indexed.
+
+    Raises transient errors.
+    """
+    job = base.jobs.get(job_id)
+    collection = orders.of(job, IndexOrder).collection
+    for first in range(0, job.total, ITEMS_PER_TASK):
+        items = base.jobs.items(job_id, offset=first, limit=ITEMS_PER_TASK)
+        left = [i.image_id for i in items if i.status is ItemStatus.QUEUED and i.image_id]
+        take_back(base.images, base.catalogue, collection, left, job_id)

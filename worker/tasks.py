@@ -5,26 +5,41 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 from celery import Celery
 
-from common.errors import BrokerUnavailable, IncompatibleJob, Transient
+from common.contract import orders
+from common.contract.orders import SearchOrder
+from common.errors import (
+    BrokerUnavailable,
+    HandoverBroken,
+    IncompatibleJob,
+    NotFound,
+    Permanent,
+    Transient,
+)
+from common.jobs import ItemStatus
 from common.log import log_context
 from common.queue import (
     COMMIT_TASK,
     DELETE_COLLECTION_TASK,
     DELETE_TASK,
+    FETCH_TASK,
     INDEX,
     INDEX_TASK,
+    SEARCH,
     SEARCH_TASK,
     STORE,
+    SWEEP_TASK,
 )
 from worker.attempts import (
     TASK_ERRORS,
-    DurableTask,
+    TRUSTED_ATTEMPTS,
     RunningJob,
     back_to_the_queue,
     chunk_key,
+    failing_its_job,
     run_to_its_end,
 )
 from worker.context import Base
@@ -32,7 +47,8 @@ from worker.indexing.committing import Writer
 from worker.indexing.handover import handed_over
 from worker.indexing.options import IndexOptions
 from worker.indexing.pipeline import IndexPipeline
-from worker.removal import delete_some
+from worker.removal import delete_some, sweep
+from worker.searching.downloading import Downloader
 from worker.searching.pipeline import SearchPipeline
 
 log = logging.getLogger(__name__)
@@ -45,7 +61,6 @@ def register_index(app: Celery, base: Base, pipeline: Callable[[], IndexPipeline
     @app.task(  # type: ignore[untyped-decorator]
         name=INDEX_TASK,
         shared=False,
-        base=DurableTask,
         soft_time_limit=limit,
         time_limit=limit + 30,
     )
@@ -56,6 +71,7 @@ def register_index(app: Celery, base: Base, pipeline: Callable[[], IndexPipeline
         with (
             log_context(job_id=job_id, items=f"{first}-{last}"),
             back_to_the_queue(*TASK_ERRORS, forget=forget),
+            failing_its_job(base.jobs, job_id, "Indexing failed."),
         ):
             run_index(base, pipeline(), job_id, range(first, last + 1))
 
@@ -70,20 +86,43 @@ def register_search(
         with log_context(job_id=job_id), back_to_the_queue(BrokerUnavailable):
             run_search(base, pipeline(), job_id)
 
+    @app.task(name=FETCH_TASK, shared=False)  # type: ignore[untyped-decorator]
+    def fetch(job_id: str) -> None:
+        with log_context(job_id=job_id), back_to_the_queue(Transient):
+            run_fetch(base, job_id)
+
     @app.task(name=COMMIT_TASK, shared=False)  # type: ignore[untyped-decorator]
     def commit(job_id: str, key: str) -> None:
-        with log_context(job_id=job_id), back_to_the_queue(Transient):
-            run_commit(writer(), key)
+        with (
+            log_context(job_id=job_id),
+            back_to_the_queue(Transient),
+            failing_its_job(base.jobs, job_id, "Storing the batch failed."),
+        ):
+            if not run_commit(writer(), key):
+                make_again(base, job_id, key)
 
     @app.task(name=DELETE_TASK, shared=False)  # type: ignore[untyped-decorator]
     def delete(job_id: str, collection: str, image_id: str) -> None:
-        with log_context(job_id=job_id), back_to_the_queue(Transient):
+        with (
+            log_context(job_id=job_id),
+            back_to_the_queue(Transient),
+            failing_its_job(base.jobs, job_id, "Deleting it failed."),
+        ):
             writer().discard(collection, image_id)
             base.jobs.succeed(job_id, {"image_id": image_id, "collection": collection})
 
+    @app.task(name=SWEEP_TASK, shared=False)  # type: ignore[untyped-decorator]
+    def sweep_up(job_id: str) -> None:
+        with log_context(job_id=job_id), back_to_the_queue(Transient), suppress(Permanent):
+            sweep(base, job_id)
+
     @app.task(name=DELETE_COLLECTION_TASK, shared=False)  # type: ignore[untyped-decorator]
     def delete_collection(job_id: str, collection: str, first: int = 0) -> None:
-        with log_context(job_id=job_id), back_to_the_queue(Transient):
+        with (
+            log_context(job_id=job_id),
+            back_to_the_queue(Transient),
+            failing_its_job(base.jobs, job_id, "Deleting the collection failed."),
+        ):
             after = delete_some(writer(), job_id, collection, first)
             if after is not None:
                 # In pieces, each shorter than the time after which Redis delivers it again.
@@ -118,12 +157,20 @@ def run_index(base: Base, pipeline: IndexPipeline, job_id: str, indexes: Sequenc
         base.queue.submit(INDEX_TASK, INDEX, payload)
 
 
-def run_commit(writer: Writer, key: str) -> None:
-    """Write the batch that an index worker left under `key`, then remove the file."""
-    batch = handed_over(writer.images, key)
+def run_commit(writer: Writer, key: str) -> bool:
+    """Write the batch that an index worker left under `key`, then remove the file.
+
+    Return whether there was a batch that could be read. Raises transient errors.
+    """
+    try:
+        batch = handed_over(writer.images, key)
+    except Transient:
+        raise
+    except Exception:
+        log.exception("batch %s cannot be read", key)
+        return False
     if batch is None:
-        log.info("batch %s was written before", key)
-        return
+        return False
     RunningJob(writer.jobs, batch.job_id).whole_or_alone(
         writer.commit,
         batch,
@@ -131,6 +178,44 @@ def run_commit(writer: Writer, key: str) -> None:
         "Storing it failed.",
     )
     writer.images.delete(key)
+    return True
+
+
+def make_again(base: Base, job_id: str, key: str) -> None:
+    """Have the items of a batch that is lost or broken indexed again, unless they have ended.
+
+    Raises HandoverBroken when that was tried before.
+    """
+    first = handover_first(key)
+    indexes = range(first, first + base.settings.chunk_size)
+    left = [item for item in base.jobs.pick(job_id, indexes) if item.status is ItemStatus.QUEUED]
+    if not base.jobs.is_open(job_id) or first not in [item.index for item in left]:
+        log.info("batch %s was written before", key)
+        return
+    if base.attempts.begin(key) > TRUSTED_ATTEMPTS:
+        raise HandoverBroken("The batch was handed over broken each time it was made.")
+    base.images.delete(key)
+    payload = {"job_id": job_id, "first": first, "last": left[-1].index}
+    base.queue.submit(INDEX_TASK, INDEX, payload)
+
+
+def handover_first(key: str) -> int:
+    """Return the number of the first item of a batch, which its key ends with."""
+    return int(key.rsplit("-", 1)[1].split(".")[0])
+
+
+def run_fetch(base: Base, job_id: str) -> None:
+    """Download what a search names, then hand the search on. Raises transient errors."""
+    downloader = Downloader(base.images, base.jobs, base.fetcher)
+    try:
+        if base.jobs.start(job_id):
+            downloader.download(job_id, orders.of(base.jobs.get(job_id), SearchOrder))
+            base.queue.submit(SEARCH_TASK, SEARCH, {"job_id": job_id})
+    except NotFound:
+        log.info("the job is gone")
+    except Permanent as error:
+        log.info("%s", error.message)
+        base.jobs.fail(job_id, error.code, error.message)
 
 
 def run_search(base: Base, pipeline: SearchPipeline, job_id: str) -> None:
@@ -142,4 +227,5 @@ def run_search(base: Base, pipeline: SearchPipeline, job_id: str) -> None:
         lambda job: pipeline.run(job).model_dump(mode="json", exclude_unset=True),
     )
     if result is not None:
+        base.pace.note(time.monotonic() - started)
         log.info("%d matches in %.3f s", len(result["matches"]), time.monotonic() - started)

@@ -132,6 +132,11 @@ class QueryFields(Request):
         ),
     )
 
+    def urls(self) -> list[str]:
+        """Return every URL whose image the service downloads for the query, each once."""
+        named = (self, *self.examples, *self.negatives)
+        return list(dict.fromkeys(url for each in named if (url := getattr(each, "url", None))))
+
 
 class SearchFields(QueryFields):
     """What is searched for, where, and how it is answered."""

@@ -143,7 +143,9 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     """Return photos a second of each stage, of all together and of the forward passes alone."""
     device = resolve_device(asked.device)
     precision = resolve_precision("auto", device)
-    settings = Settings(regions_per_image=asked.regions, batch_size=16)
+    settings = Settings.from_env(
+        {"NEEDLE_REGIONS_PER_IMAGE": str(asked.regions), "NEEDLE_BATCH_SIZE": "16"}
+    )
     encoder = random_clip(device, precision.dtype)
     detector = random_yolov5s(device, precision.dtype)
     width, height = map(int, asked.size.split("x"))

@@ -85,16 +85,18 @@ def crowd(known: Vector, count: int, rng: np.random.Generator) -> Vector:
     """Return so many vectors: the known ones, and others between near ones, each of norm 1."""
     if count <= len(known):
         return known[:count]
+    near = np.concatenate(
+        [
+            np.argpartition(-(known[start : start + 1000] @ known.T), NEIGHBOURS, axis=1)
+            for start in range(0, len(known), 1000)
+        ]
+    )[:, : NEIGHBOURS + 1]
     base = rng.integers(len(known), size=count - len(known))
-    made = np.empty((len(base), known.shape[1]), np.float32)
-    for start in range(0, len(base), 2000):
-        part = base[start : start + 2000]
-        near = np.argpartition(-(known[part] @ known.T), NEIGHBOURS, axis=1)[:, : NEIGHBOURS + 1]
-        other = near[np.arange(len(part)), rng.integers(NEIGHBOURS + 1, size=len(part))]
-        share = rng.random((len(part), 1), np.float32)
-        wobble = rng.standard_normal((len(part), known.shape[1])).astype(np.float32)
-        wobble *= 0.2 / np.sqrt(known.shape[1])
-        made[start : start + 2000] = known[part] * (1 - share) + known[other] * share + wobble
+    other = near[base, rng.integers(NEIGHBOURS + 1, size=len(base))]
+    share = rng.random((len(base), 1), np.float32)
+    made = rng.standard_normal((len(base), known.shape[1]), np.float32)
+    made *= np.float32(0.2 / np.sqrt(known.shape[1]))
+    made += known[base] * (1 - share) + known[other] * share
     return _normal(np.concatenate((known, made)))
 
 

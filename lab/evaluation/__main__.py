@@ -100,8 +100,8 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         from lab.evaluation import categories
 
         settings = Settings.from_env(os.environ)
-        chosen = dict(arguments.encoder or [("mini", SHIPPED)])
-        categories.run(arguments.archive, settings, chosen, arguments.each, json, console)
+        named = dict(arguments.encoder or [("mini", SHIPPED)])
+        categories.run(arguments.archive, settings, named, arguments.each, json, console)
     elif arguments.command == "service":
         from lab.evaluation.service import run as service
 

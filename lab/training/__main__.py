@@ -16,7 +16,6 @@ from common.errors import NeedleError
 from lab.training.banks.canvases import CanvasRecipe
 from lab.training.banks.regions import RegionRecipe
 from lab.training.heads.detector import DetectorRecipe
-from lab.training.heads.kinds import KindRecipe
 from lab.training.heads.things import ThingRecipe
 from lab.training.making import Making, Recipes, Sources
 from lab.training.precision import training_precision
@@ -61,10 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _sources(options: argparse.Namespace) -> Sources:
     return Sources(
         archives=options.data,
-        teacher=options.teacher,
-        unnamed=tuple(options.photos),
-        named=tuple(options.named_photos),
-        detector_teachers=tuple(options.detector_teacher),
+        teachers=(options.teacher, *options.detector_teacher),
+        folders=tuple(options.photos),
         backbone=options.backbone,
         most=options.most,
     )
@@ -78,7 +75,6 @@ def _recipes(options: argparse.Namespace) -> Recipes:
         regions=RegionRecipe(seed=options.seed),
         canvases=canvases,
         things=_asked(ThingRecipe(), options),
-        kinds=replace(_asked(KindRecipe(), options), without=options.kinds_without),
         detector=_asked(DetectorRecipe(), options),
         sizes=Sizes(),
     )
@@ -96,9 +92,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--teacher", type=Path, required=True, help="trained YOLOv5 weights")
     more: dict[str, Any] = {"type": Path, "action": "append", "default": [], "metavar": "PATH"}
     parser.add_argument("--photos", help="a folder of more photos; may be repeated", **more)
-    parser.add_argument(
-        "--named-photos", help="the same, its folders named after what is in them", **more
-    )
     parser.add_argument(
         "--detector-teacher", help="YOLOv5 weights that find more things; may be repeated", **more
     )
@@ -118,7 +111,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=0, help="CPU threads; 0: torch chooses")
     parser.add_argument("--workers", type=int, default=1, help="processes that make banks")
     parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--kinds-without", default="", metavar="SOURCE", help="an archive left out")
     parser.add_argument("--steps", type=int, default=0, help="of each head: fewer, for a trial")
     parser.add_argument("--most", type=int, help="photos: fewer, for a trial")
     parser.add_argument("--canvases", type=int, default=0, help="fewer, for a trial")

@@ -1,12 +1,13 @@
-"""The steps of the recipe: banks, three heads, and the pack that ships."""
+"""The steps of the recipe: banks, heads, and the pack that ships."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file, save_file
 
 from lab.training.backbone import load_backbone, published, write_graphs
 from lab.training.banks.canvases import CanvasRecipe, CanvasShards, make_canvas_bank
@@ -19,7 +20,7 @@ from lab.training.heads.detector import (
     DetectorTraining,
     LearningDetector,
 )
-from lab.training.heads.kinds import KindBatches, KindRecipe, KindTraining, LearningKinds
+from lab.training.heads.kinds import kind_axes
 from lab.training.heads.things import LearningThings, ThingBatches, ThingRecipe, ThingTraining
 from lab.training.pictures.photos import TrainingPhoto, find_photos, spread
 from lab.training.pictures.tiles import cut_large
@@ -29,22 +30,20 @@ from worker.models.onepass.heads import Network, Sizes
 from worker.models.onepass.network import Backbone
 
 NAME = "mini"
+AXES = "axes.safetensors"
 
 
 @dataclass(frozen=True)
 class Sources:
     """What is learnt from: archives of photos, folders of more, weights.
 
-    `teacher` is a YOLOv5 of many kinds, which says where things are and which are alike;
-    `detector_teachers` are others that say where more things are. The backbone is that of the
+    `teachers` are YOLOv5 weights that say where things are. The backbone is that of the
     installed package where it is None. `most` photos, evenly spread, for a trial.
     """
 
     archives: Path
-    teacher: Path
-    unnamed: tuple[Path, ...] = ()
-    named: tuple[Path, ...] = ()
-    detector_teachers: tuple[Path, ...] = ()
+    teachers: tuple[Path, ...]
+    folders: tuple[Path, ...] = ()
     backbone: Path | None = None
     most: int | None = None
 
@@ -56,7 +55,6 @@ class Recipes:
     regions: RegionRecipe
     canvases: CanvasRecipe
     things: ThingRecipe
-    kinds: KindRecipe
     detector: DetectorRecipe
     sizes: Sizes
 
@@ -83,16 +81,13 @@ class Making:
     @cached_property
     def regions(self) -> Bank:
         """The bank of regions; what is missing of it is made."""
-        photos = chosen(self._photos, self.recipes.regions)
-        sources, recipe = self.sources, self.recipes.regions
-        shards = RegionShards(photos, self._graphs, sources.teacher, self.work, recipe)
+        shards = RegionShards(self._photos, self._graphs, self.recipes.regions)
         return make_region_bank(shards, self.work / "regions", workers=self.workers)
 
     @cached_property
     def canvases(self) -> Bank:
         """The bank of canvases; what is missing of it is made."""
-        teachers = (self.sources.teacher, *self.sources.detector_teachers)
-        recipe = self.recipes.canvases
+        teachers, recipe = self.sources.teachers, self.recipes.canvases
         shards = CanvasShards(self._photos, self._graphs, teachers, self.work, recipe)
         return make_canvas_bank(shards, self.work / "canvases", workers=self.workers)
 
@@ -101,10 +96,11 @@ class Making:
         print(f"banks: {len(self.regions)} regions, {len(self.canvases)} canvases")
 
     def things(self) -> None:
-        """Train the thing head."""
+        """Train the thing head, and find the axes that ship."""
         training, bank = self._things(), self.regions
         batches = ThingBatches(bank, self.recipes.things)
         training.train(batches)
+        self._keep("things", training.axes(bank, self.recipes.sizes.thing))
         held_out = batches.held_out()
         print(
             f"things: {training.recall(held_out):.3f} of the queries find their region among "
@@ -112,10 +108,9 @@ class Making:
         )
 
     def kinds(self) -> None:
-        """Train the kind head."""
-        training, bank = self._kinds(), self.regions
-        training.train(KindBatches(bank, self.recipes.kinds))
-        print(f"kinds: {plot_losses(training.run.folder)}")
+        """Find the axes of kinds."""
+        self._keep("kinds", kind_axes(self.regions, self.recipes.sizes.kind))
+        print(f"kinds: {self.recipes.sizes.kind} axes")
 
     def detector(self) -> None:
         """Train the detector head."""
@@ -125,8 +120,8 @@ class Making:
 
     def network(self) -> Network:
         """Return backbone and heads as they were trained. Raises ValueError where one was not."""
-        things, kinds, detector = self._things(), self._kinds(), self._detector()
-        for training in (things, kinds, detector):
+        things, detector = self._things(), self._detector()
+        for training in (things, detector):
             if training.step < training.recipe.steps:
                 raise ValueError(
                     f"The head {training.name!r} has taken {training.step} of "
@@ -134,8 +129,9 @@ class Making:
                 )
         network = Network(self.recipes.sizes)
         network.backbone.load_state_dict(self.backbone.state_dict())
-        network.thing.load_state_dict(things.average.cpu().folded().state_dict())
-        network.kind.load_state_dict(kinds.average.cpu().folded().state_dict())
+        own = things.average.cpu().folded(self._kept("things"))
+        network.thing.load_state_dict(own.state_dict())
+        network.kind.load_state_dict({"axes.weight": self._kept("kinds")})
         network.detector.load_state_dict(detector.average.cpu().folded().state_dict())
         return network.eval().requires_grad_(False)
 
@@ -146,10 +142,12 @@ class Making:
 
     @cached_property
     def _photos(self) -> list[TrainingPhoto]:
+        """What both banks are made of."""
         sources = self.sources
-        photos = find_photos(sources.archives, sources.unnamed, sources.named)
+        photos = find_photos(sources.archives, sources.folders)
         photos = photos if sources.most is None else spread(photos, sources.most)
-        return cut_large(photos, self.work / "tiles", self.recipes.regions.seed)
+        recipe = self.recipes.regions
+        return chosen(cut_large(photos, self.work / "tiles", recipe.seed), recipe)
 
     @cached_property
     def _graphs(self) -> Path:
@@ -158,15 +156,21 @@ class Making:
             write_graphs(self.backbone, folder)
         return folder
 
-    def _things(self) -> ThingTraining:
-        torch.manual_seed(self.recipes.things.seed)
-        head, run = LearningThings(self.recipes.sizes), Run(self.work / "things")
-        return ThingTraining(head, self.recipes.things, run, self.device, self.dtype)
+    def _keep(self, name: str, axes: torch.Tensor) -> None:
+        (self.work / name).mkdir(parents=True, exist_ok=True)
+        save_file({"axes": axes}, self.work / name / AXES)
 
-    def _kinds(self) -> KindTraining:
-        torch.manual_seed(self.recipes.kinds.seed)
-        head, run = LearningKinds(self.recipes.sizes), Run(self.work / "kinds")
-        return KindTraining(head, self.recipes.kinds, run, self.device, self.dtype)
+    def _kept(self, name: str) -> torch.Tensor:
+        path = self.work / name / AXES
+        if not path.is_file():
+            raise ValueError(f"The head {name!r} has no axes yet: run `{name}` first")
+        return load_file(path)["axes"]
+
+    def _things(self) -> ThingTraining:
+        recipe = self.recipes.things
+        torch.manual_seed(recipe.seed)
+        head = LearningThings(replace(self.recipes.sizes, thing=recipe.dim))
+        return ThingTraining(head, recipe, Run(self.work / "things"), self.device, self.dtype)
 
     def _detector(self) -> DetectorTraining:
         torch.manual_seed(self.recipes.detector.seed)

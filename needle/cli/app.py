@@ -15,6 +15,7 @@ from needle.cli.export import export
 from needle.cli.images import collections, delete, images, show
 from needle.cli.index import index
 from needle.cli.jobs import jobs
+from needle.cli.keys import keys
 from needle.cli.search import search
 from needle.cli.status import models, status
 from needle.cli.up import up
@@ -57,6 +58,7 @@ def cli(ctx: click.Context, url: str | None) -> None:
 
 for _command in (
     up,
+    keys,
     index,
     search,
     status,

@@ -48,7 +48,7 @@ class Shell:
     def connect(self, *, patience_s: float = PATIENCE_S) -> Needle:
         """Return a client. Raises click.UsageError for a bad address."""
         try:
-            return Needle(self.url, patience_s=patience_s)
+            return Needle(self.url, key=os.environ.get("NEEDLE_KEY"), patience_s=patience_s)
         except ValueError as exc:
             raise click.UsageError(str(exc)) from exc
 
@@ -101,7 +101,8 @@ def _url_option() -> click.Option:
 def complete_collection(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
     """Return the collections whose names begin so; none when the service is silent."""
     try:
-        with Needle(default_url(), ASK_S, patience_s=0) as needle:
+        key = os.environ.get("NEEDLE_KEY")
+        with Needle(default_url(), ASK_S, key=key, patience_s=0) as needle:
             names = [each.name for each in needle.collections()]
     except (NeedleClientError, ValueError):
         return []

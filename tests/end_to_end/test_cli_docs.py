@@ -68,7 +68,7 @@ def checkout(
     (made / ".venv" / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     (made / ".venv" / "bin" / "python").chmod(0o755)
     (made / "needle").symlink_to(REPO / "needle")
-    write_command(made)
+    write_command(made / ".venv")
     monkeypatch.chdir(made)
     monkeypatch.setenv("NEEDLE_URL", stack.base_url)
     return made

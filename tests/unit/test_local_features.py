@@ -11,6 +11,7 @@ from PIL import Image, ImageOps
 
 from common.errors import InvalidImage, InvalidSettings
 from tests.textures import texture
+from worker.local.codes import CODE_BYTES, code_of
 from worker.local.features import extract
 from worker.local.keypoints import Keypoints
 from worker.local.vocabulary import Vocabulary
@@ -79,6 +80,26 @@ def test_keypoints_come_back_from_their_bytes() -> None:
     turned = np.abs((after.angles - before.angles + 180) % 360 - 180)
     assert turned.max() < 0.8
     assert np.linalg.norm(after.vectors - before.vectors, axis=1).mean() < 0.15
+
+
+def test_keypoints_of_the_earlier_form_are_still_read() -> None:
+    now = keypoints(1, 50)
+    step = VOCABULARY.spread * np.float32(5 / 16)
+    levels = np.clip(np.floor(now.vectors / step) + 8, 0, 15).astype(np.uint8)
+    content = now.to_bytes(VOCABULARY)
+    places = content[24 : 24 + 6 * len(now)]
+    earlier = b"NLF1" + content[4:24] + places + (levels[:, 0::2] << 4 | levels[:, 1::2]).tobytes()
+    read = Keypoints.from_bytes(earlier, VOCABULARY)
+    assert len(read) == 50
+    assert np.linalg.norm(read.vectors - now.vectors, axis=1).mean() < 0.08
+    with pytest.raises(InvalidImage, match="cut off"):
+        Keypoints.from_bytes(b"NLF2" + earlier[4:], VOCABULARY)
+
+
+def test_a_component_that_varies_more_has_more_bits() -> None:
+    levels = code_of(VOCABULARY).levels
+    assert np.log2(levels).sum() == 8 * CODE_BYTES
+    assert (np.diff(levels) <= 0).all()
 
 
 @pytest.mark.parametrize(

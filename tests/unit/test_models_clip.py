@@ -142,6 +142,7 @@ def test_boxes_of_several_images_are_embedded_in_their_order() -> None:
     assert encoder.encode_boxes([]).shape == (0, encoder.dim)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_embeddings_equal_those_of_transformers(
     crops: list[Image.Image], dtype: torch.dtype
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -24,7 +25,8 @@ from worker.models.onepass.onnx_engine import OnnxEngine
 from worker.models.onepass.scales import Scale
 
 PIXELS = 300_000
-THING, KIND = 256, 64
+SIZES = json.loads((MINI / "network.json").read_text())["sizes"]
+THING, KIND = SIZES["thing"], SIZES["kind"]
 FIELD_PX = 240
 """What a cell of the maps up to stride 16, and of the detector's, sees to either side."""
 

@@ -90,7 +90,7 @@ def test_what_cells_say_becomes_boxes_of_the_image() -> None:
     found = candidates(said(at123=(0, 0, 0, 0, 2)), ((8, 8), (16, 8)), 16, half)
     # Centre (3.5, 2.5) cells of 16 px, size of the anchor; the image is larger than the scale.
     assert found.boxes.tolist() == [[48 * 2, 36 * 4, 64 * 2, 44 * 4]]
-    assert found.confidences == pytest.approx([1 / (1 + np.exp(-2))])
+    assert found.confidences == pytest.approx([(1 / (1 + np.exp(-2))) ** 2])
     assert found.boxes.dtype == found.confidences.dtype == np.float32
     assert not len(candidates(said(), ((8, 8), (16, 8)), 16, half).boxes)
 

@@ -152,7 +152,7 @@ def test_mini_loads_and_describes_itself(tmp_path: Path) -> None:
         "name": "mini",
         "detector": pack.encoder.id,
         "encoder": pack.encoder.id,
-        "dim": 320,
+        "dim": pack.encoder.dim,
         "has_text": False,
         "has_kinds": True,
         "device": "cpu",

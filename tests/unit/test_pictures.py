@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
+import threading
+from zlib import compress, crc32
 
 import numpy as np
 import pytest
@@ -93,3 +96,85 @@ def test_a_truncated_or_scrambled_image_never_escapes_as_another_error(kind: str
 def test_a_box_outside_the_image_is_refused(box: Box) -> None:
     with pytest.raises(InvalidBox, match="64 x 48"):
         pictures.crop(gradient(64, 48), box)
+
+
+def chunk(name: bytes, content: bytes) -> bytes:
+    return (
+        struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc32(name + content))
+    )
+
+
+def claiming(width: int, height: int, pixels: bytes = b"x") -> bytes:
+    """Return a PNG of a few bytes that says it is so large."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", header) + chunk(b"IDAT", compress(pixels))
+    return b"\x89PNG\r\n\x1a\n" + body + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("side", [15_000, 2**31 - 1])
+def test_a_png_is_refused_undecoded(monkeypatch: pytest.MonkeyPatch, side: int) -> None:
+    def decoded(_: object) -> None:
+        raise AssertionError("it was decoded")
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", decoded)
+    for read in (pictures.inspect, pictures.decode):
+        with pytest.raises(ImageTooLarge):
+            read(claiming(side, side), max_pixels=MANY)
+    assert pictures.inspect(claiming(90, 60), max_pixels=MANY).width == 90
+
+
+@pytest.mark.parametrize("behind", [False, True])
+def test_a_pngs_orientation_is_found_before_its_pixels_and_behind_them(behind: bool) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = encoded(gradient(40, 20), exif=exif)
+    if behind:
+        plain = encoded(gradient(40, 20))
+        mark = chunk(b"eXIf", exif.tobytes().removeprefix(b"Exif\x00\x00"))
+        content = plain[:-12] + mark + plain[-12:]
+    header = pictures.inspect(content, max_pixels=MANY)
+    assert (header.width, header.height) == (20, 40)
+    assert pictures.decode(content, max_pixels=MANY).size == (20, 40)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ZeroDivisionError(), AssertionError("odd")])
+def test_whatever_a_decoder_raises_is_the_images_fault(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("PIL.PngImagePlugin.PngImageFile.load", fail)
+    with pytest.raises(InvalidImage):
+        pictures.decode(encoded(gradient(4, 4)), max_pixels=MANY)
+
+
+def test_pictures_wait_for_room() -> None:
+    room, order = pictures.Room(100), []
+    inside, leave = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with room.held(1000):  # more than there is: alone
+            inside.set()
+            leave.wait(5)
+            order.append("first")
+
+    def second() -> None:
+        with room.held(10):
+            order.append("second")
+
+    threads = [threading.Thread(target=first)]
+    threads[0].start()
+    inside.wait(5)
+    threads.append(threading.Thread(target=second))
+    threads[1].start()
+    leave.set()
+    for thread in threads:
+        thread.join(5)
+    assert order == ["first", "second"]
+
+
+def test_a_large_picture_is_shrunk_to_its_share() -> None:
+    small = pictures.shrunk(gradient(200, 100), 5_000)
+    assert small.size == (100, 50)
+    assert pictures.shrunk(small, 5_000) is small

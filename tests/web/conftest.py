@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
 
+from common.beacons import beacon_key
 from common.catalogue import ImageRecord
 from common.geometry import Box
 from common.images import image_key, regions_key, thumbnail_key
@@ -96,3 +98,10 @@ def files(*contents: bytes, names: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the multipart body of those files."""
     named = names or tuple(f"{n}.png" for n in range(len(contents)))
     return {"files": [(io.BytesIO(c), name) for c, name in zip(contents, named, strict=True)]}
+
+
+def light(redis: Client, role: str, models: dict[str, Any], host: str = "a") -> None:
+    """Light the beacon of a worker that lives."""
+    key = beacon_key(role, host, 1)
+    redis.set(key, json.dumps({"role": role, "models": models}))
+    redis.zadd("needle:beacons", {key: time.time()})

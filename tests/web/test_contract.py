@@ -16,9 +16,10 @@ from common.catalogue import ImageRecord
 from common.jobs import Job
 from common.redis import Client
 from common.services import Services
+from tests.web.conftest import light
 
-PAGES = {"page"}
-"""Blueprints that are no part of the interface: what browsers show to people."""
+PAGES = {"page", "access"}
+"""Blueprints that are no part of the interface: what the page is made of, and its session."""
 EXAMPLES = 5
 BOUNDS = f"""
 [generation]
@@ -186,7 +187,7 @@ def _make_ready(redis: Client) -> None:
     models = {"name": "m", "encoder": "e", "dim": 4, "has_text": True}
     redis.hset("needle:models", "index", json.dumps(models))
     for role in ("index", "search"):
-        redis.set(f"needle:worker:{role}:a:1", "{}")
+        light(redis, role, models)
 
 
 def _public_address(host: str, port: int, **_: Any) -> list[Any]:

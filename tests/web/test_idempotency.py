@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -151,3 +152,33 @@ def test_a_full_queue_does_not_hide_the_job_of_a_key(client: FlaskClient, redis:
     redis.rpush("index", *["{}"] * 30)
     again = client.post(IMAGES, data=files(plain()), headers=KEY)
     assert (again.status_code, again.json["job_id"]) == (202, job_id)
+
+
+def test_a_key_with_another_picture_of_the_same_name_is_refused(
+    client: FlaskClient, tasks: Tasks
+) -> None:
+    assert client.post(SEARCH, data=_search(), headers=KEY).status_code == 202
+    other = {"file": (io.BytesIO(plain(2)), "q.png"), "wait": "0"}
+    answer = client.post(SEARCH, data=other, headers=KEY)
+    assert (answer.status_code, answer.json["error"]["code"]) == (422, "idempotency_key_reused")
+    assert len(tasks("search")) == 1
+
+
+def test_a_request_that_works_for_long_keeps_its_key(
+    client: FlaskClient, services: Services, redis: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(idempotency, "HELD_S", 0.02)
+    submit = services.queue.submit
+
+    def slowly(*args: Any) -> None:
+        (name,) = redis.keys("needle:once:*")
+        claim = json.loads(redis.get(name))
+        redis.set(name, json.dumps({**claim, "at": 0}))  # as if it had begun long ago
+        deadline = time.monotonic() + 10
+        while not json.loads(redis.get(name))["at"] and time.monotonic() < deadline:
+            pass
+        assert json.loads(redis.get(name))["at"]
+        submit(*args)
+
+    monkeypatch.setattr(services.queue, "submit", slowly)
+    assert client.post(IMAGES, data=files(plain()), headers=KEY).status_code == 202

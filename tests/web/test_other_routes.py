@@ -21,7 +21,7 @@ from common.redis import Client
 from common.services import Services
 from tests.conftest import REPO
 from tests.unit.test_orders import FORM_1_SEARCH
-from tests.web.conftest import files, plain
+from tests.web.conftest import files, light, plain
 
 Tasks = Callable[[str], list[dict[str, Any]]]
 SEARCH = "/api/v1/search"
@@ -227,10 +227,28 @@ def test_a_deleted_image_is_gone_at_once_and_its_removal_is_enqueued(
 def test_readiness_counts_the_workers(client: FlaskClient, redis: Client) -> None:
     assert client.get("/livez").status_code == 200
     assert client.get("/readyz").status_code == 503
-    redis.set("needle:worker:index:a:1", "{}")
-    redis.set("needle:worker:search:a:2", "{}")
+    light(redis, "index", {"encoder": "e"})
+    light(redis, "search", {"encoder": "e"})
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["workers"]) == (200, {"index": 1, "search": 1})
+
+
+def test_workers_of_different_encoders_are_not_ready(
+    client: FlaskClient, services: Services, redis: Client
+) -> None:
+    redis.hset("needle:models", "index", json.dumps({"encoder": "old"}))
+    light(redis, "search", {"encoder": "new"})
+    assert services.beacons.models() == {"encoder": "new"}, "the dead have no say"
+    assert client.get("/readyz").json["models"]["encoder"] == "new"
+    light(redis, "index", {"encoder": "old"})
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["status"]) == (503, "unavailable")
+    assert answer.json["error"]["code"] == "encoder_mismatch"
+
+
+def test_a_path_of_two_slashes_is_an_unknown_one(client: FlaskClient) -> None:
+    answer = client.get("//api/v1//images", headers={"Host": "127.0.0.1"})
+    assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing"])

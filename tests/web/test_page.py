@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from common.contract.requests import QueryFields
-from web.page import STATIC
+from web.page import POLICY, STATIC
 
 SCRIPTS = sorted(path for path in STATIC.glob("*.js") if path.name != "docs.js")
 SCRIPT = "\n".join(path.read_text() for path in SCRIPTS)
@@ -34,11 +34,13 @@ def test_the_page_is_html_under_a_strict_policy(client: FlaskClient) -> None:
     assert "unsafe" not in policy
 
 
-def test_html_has_the_policy_by_its_other_path_too_and_icons_do_not(client: FlaskClient) -> None:
+def test_html_has_the_policy_by_its_other_path_too_and_icons_a_stricter_one(
+    client: FlaskClient,
+) -> None:
     with client.get("/static/index.html") as answer:
-        assert "Content-Security-Policy" in answer.headers
+        assert answer.headers["Content-Security-Policy"] == POLICY
     with client.get("/static/icon.svg") as answer:
-        assert "Content-Security-Policy" not in answer.headers
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
 
 
 def test_the_policy_allows_all_that_the_page_holds() -> None:

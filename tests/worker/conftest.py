@@ -20,6 +20,7 @@ from common.images import image_key, query_key
 from common.jobs import Item, Job, Kind
 from common.redis import Client
 from common.settings import Settings
+from common.vectors import filters
 from tests.fakes import FixedDetector, PixelEncoder
 from worker.context import Base
 from worker.indexing.committing import Committer, Writer
@@ -100,11 +101,14 @@ class World:
         """Return how the items of a job stand."""
         return [item.status.value for item in self.base.jobs.items(job_id, offset=0, limit=99)]
 
-    def regions(self, image_id: str) -> list[Region]:
-        """Return an image's regions, as they are indexed."""
+    def regions(self, image_id: str, **metadata: str) -> list[Region]:
+        """Return an image's regions, as they are indexed; those only that have the metadata."""
         dim = self.indexing.seer.encoder.dim
         vector = np.full(dim, dim**-0.5, np.float32)
-        hits = self.writer.store.search("default", vector, limit=10_000, image_id=image_id)
+        where = filters.parse(metadata)
+        hits = self.writer.store.search(
+            "default", vector, limit=10_000, image_id=image_id, where=where
+        )
         return [hit.region for hit in hits]
 
     def search(

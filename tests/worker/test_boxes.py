@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.geometry import Box
-from worker.boxes import apart, clear_of, corners, largest_overlaps, spans
+from worker.boxes import apart, clear_of, corners, largest_overlaps, overlapping, spans
 
 boxes = st.builds(
     lambda x, y, w, h: Box(x, y, x + w, y + h),
@@ -19,6 +19,14 @@ boxes = st.builds(
 def test_the_largest_overlap_is_that_of_single_boxes(some: list[Box], others: list[Box]) -> None:
     expected = [max((box.iou(other) for other in others), default=0.0) for box in some]
     assert largest_overlaps(corners(some), corners(others)).tolist() == expected
+
+
+@given(st.lists(boxes, max_size=5), st.lists(boxes, max_size=5), st.sampled_from([0.3, 0.8, 0.95]))
+def test_boxes_that_overlap_others_are_told(
+    some: list[Box], others: list[Box], least: float
+) -> None:
+    expected = [any(box.iou(other) >= least for other in others) for box in some]
+    assert overlapping(corners(some), corners(others), least).tolist() == expected
 
 
 @given(st.lists(boxes, max_size=12), st.sampled_from([0.3, 0.5, 0.8]), st.booleans())

@@ -1,5 +1,6 @@
 // The public API of Needle. Every request of the page goes through `call` or `upload`.
 import { pause } from "./dom.js";
+import { askForKey } from "./key.js";
 
 /** What Needle, or the way to it, answered instead of what was asked for; in words. */
 export class ApiError extends Error {
@@ -34,6 +35,7 @@ export async function call(method, path, body, signal) {
   const answer = await fetch(path, options).catch(() => { throw silent(signal); });
   const found = await answer.json().catch(() => ({}));
   if (answer.ok) return found;
+  if (answer.status === 401) await askForKey();
   throw refused(answer.status, found, answer.headers.get("Retry-After"));
 }
 
@@ -51,6 +53,7 @@ export function upload(form, { key, progress, signal }) {
     request.upload.onprogress = ({ loaded }) => progress(loaded);
     request.onload = () => {
       const body = request.response ?? {};
+      if (request.status === 401) askForKey();
       if (request.status < 300) done(body);
       else fail(refused(request.status, body, request.getResponseHeader("Retry-After")));
     };

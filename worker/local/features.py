@@ -24,7 +24,7 @@ Bytes = NDArray[np.uint8]
 
 DESCRIPTOR_SCALE = 512.0
 """A descriptor's norm in its bytes: RootSIFT's values stay under 0.5, so all 8 bits are used."""
-WORK_PIXELS = 1_600_000
+WORK_PIXELS = 4_000_000
 """Pixels of the first octave: larger images are reduced to so many, small ones enlarged to them."""
 MOST_ENLARGED = 2.0
 MOST_SIDE_PX = 32_000

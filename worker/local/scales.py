@@ -35,8 +35,8 @@ _LEAST = 0.6 * CONTRAST
 """What a pixel must reach: its extremum, between the pixels, may be more."""
 BORDER_PX = 5
 LEAST_SIDE_PX = 2 * BORDER_PX + 4
-STRIP_PX = 96
-"""Rows that are looked at together: what they need stays in the processor's cache."""
+STRIP_PIXELS = 80_000
+"""Pixels of the rows that are looked at together: what they need stays in the processor's cache."""
 _RING = np.ones((3, 3), np.uint8)
 MOVES = 3
 """How often an extremum's place is worked out again, from where the last time put it."""
@@ -136,8 +136,9 @@ def _candidates(differences: Levels) -> Indices:
     """Return flat indices of what none of its 26 neighbours exceeds, above and below zero."""
     _, height, width = differences.shape
     found: list[list[Indices]] = [[] for _ in range(SCALES)]
-    for top in range(BORDER_PX, height - BORDER_PX, STRIP_PX):
-        rows = min(STRIP_PX, height - BORDER_PX - top)
+    step = max(8, STRIP_PIXELS // width)
+    for top in range(BORDER_PX, height - BORDER_PX, step):
+        rows = min(step, height - BORDER_PX - top)
         strip: Any = differences[:, top - 1 : top + rows + 1]
         high = [cv2.dilate(one, _RING) for one in strip]
         low = [cv2.erode(one, _RING) for one in strip]

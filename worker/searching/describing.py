@@ -14,8 +14,8 @@ from worker.searching.question import Question, Thing
 
 QUERY_FEATURES = 600
 """Keypoints of a query: matching costs time in proportion."""
-QUERY_PIXELS = 400_000
-"""A query is reduced to so many at most: more only cost time."""
+QUERY_PIXELS = 1_600_000
+"""Pixels of a query's first octave, at most: more only cost time."""
 LEAST_FEATURES = 4
 """Fewer keypoints prove nothing."""
 

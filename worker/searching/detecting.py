@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from PIL import Image
@@ -37,25 +37,36 @@ class ThingDetector:
         """Return the question, its things not embedded yet."""
         if options.order.detect and query.given:
             things = [
-                *self._detected(query.given[0]),
+                *self._detected(query.given[0], query.scale),
                 *(Thing((pixels,)) for pixels in (*query.given[1:], *query.examples)),
             ]
         else:
             things = [Thing((*query.given, *query.examples))]
         return Question(tuple(things), Thing(query.negatives) if query.negatives else None)
 
-    def _detected(self, pixels: Image.Image) -> list[Thing]:
-        """Return the things in a part of the query; the part itself where there is none."""
+    def _detected(self, pixels: Image.Image, scale: float) -> list[Thing]:
+        """Return the things in a part of the query; the part itself where there is none.
+
+        Their boxes are those in the query as it was given, `scale` times as large.
+        """
         if self._detector is None:
             return [Thing((pixels,))]
         every = self._detector.detect([pixels], confidence_threshold=LEAST_CONFIDENCE)[0]
         chosen = _different(every, *pixels.size)[:MOST_THINGS]
-        things = [Thing((pictures.crop(pixels, box),), detection) for box, detection in chosen]
+        things = [
+            Thing((pictures.crop(pixels, box),), _scaled(detection, scale))
+            for box, detection in chosen
+        ]
         return things or [Thing((pixels,))]
 
     @cached_property
     def _detector(self) -> Detector | None:
         return self.load_detector()
+
+
+def _scaled(detection: Detection, scale: float) -> Detection:
+    corners = ("x1", "y1", "x2", "y2")
+    return replace(detection, **{name: scale * getattr(detection, name) for name in corners})
 
 
 def _different(every: Sequence[Detection], width: int, height: int) -> list[tuple[Box, Detection]]:

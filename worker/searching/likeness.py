@@ -74,13 +74,15 @@ class Template:
         height, width = templates[0].shape[:2]
         if min(height, width) < LEAST_SIDE:
             return None
-        largest = max(sizes)
-        window, left, top = _window(image, box, (largest - 1) / 2 + margin)
+        window, left, top = _window(image, box, (max(sizes) - 1) / 2 + margin)
+        # Reduced once to the finest that any size needs: a large box has a million pixels.
+        finest = min(1.0, max(width / box.width, height / box.height) * 1.1 / min(sizes))
+        window = _reduced(window, finest)
         best: tuple[float, float, float, float, float] | None = None
         for size in sizes:
             for shape in shapes:
-                across = width / (box.width * size * math.sqrt(shape))
-                down = height / (box.height * size / math.sqrt(shape))
+                across = width / (box.width * size * math.sqrt(shape)) / finest
+                down = height / (box.height * size / math.sqrt(shape)) / finest
                 seen = cv2.resize(
                     window,
                     None,
@@ -98,7 +100,7 @@ class Template:
                         best = (alike, x / across, y / down, width / across, height / down)
         if best is None:
             return None
-        score, dx, dy, wide, high = best
+        score, dx, dy, wide, high = (best[0], *(side / finest for side in best[1:]))
         corners = (left + dx, top + dy, left + dx + wide, top + dy + high)
         return Likeness(score, Box.covering(corners, image.shape[1], image.shape[0]))
 
@@ -116,6 +118,13 @@ def _sized(pixels: Pixels, side: int) -> Pixels:
     how = cv2.INTER_AREA if gain < 1 else cv2.INTER_LINEAR
     sized: Any = cv2.resize(pixels, size, interpolation=how)
     return np.asarray(sized, np.uint8)
+
+
+def _reduced(pixels: Pixels, gain: float) -> Pixels:
+    if gain >= 1:
+        return pixels
+    reduced: Any = cv2.resize(pixels, None, fx=gain, fy=gain, interpolation=cv2.INTER_AREA)
+    return np.asarray(reduced, np.uint8)
 
 
 def _window(image: Pixels, box: Box, margin: float) -> tuple[Pixels, int, int]:

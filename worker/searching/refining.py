@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import logging
 import math
+import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import product
@@ -35,6 +36,8 @@ from worker.searching.looking import Look, look_at
 from worker.searching.nearest import Nearest
 from worker.searching.options import SearchOptions
 from worker.searching.proving import Proven
+from worker.searching.standing import SURE, by_standing
+from worker.searching.verifying import Places
 from worker.vectors.base import Hit
 
 log = logging.getLogger(__name__)
@@ -42,6 +45,8 @@ log = logging.getLogger(__name__)
 IN_ALL_S = 0.65
 """Fitting boxes may use what finding and verifying leave of this: a search stays under 1 s."""
 LEAST_FIT_S = 0.15
+PIXELS = 64_000_000
+"""Most pixels that a closer look decodes: 256 MB, and 0.5 s or so on two slow cores."""
 MIN_SIDE_PX = 12
 REACH = 1.75
 """No step's boxes reach further from a first box's centre than so many of its sides."""
@@ -56,6 +61,8 @@ SHARPNESS = 1.5
 """What is alike by half counts by a third."""
 LIKE = 0.6
 """Likeness from which on boxes are not fitted by embeddings: pixels fit them better."""
+ELSEWHERE_IOU = 0.5
+"""A proof and a place that overlap less than this are of two different places."""
 FITTED = 4
 """Images in which boxes are fitted by embeddings."""
 
@@ -81,6 +88,21 @@ STEPS = (
     Step(starts=1, shift=0.07, scales=(0.93, 1.07), shapes=(0.9, 1.1), images=1),
     Step(starts=1, shift=0.03, scales=(0.97, 1.03), shapes=(0.95, 1.05), images=1),
 )
+
+
+class _Room:
+    """Pixels that may still be decoded."""
+
+    def __init__(self, pixels: int) -> None:
+        self._left = pixels
+        self._lock = threading.Lock()
+
+    def take(self, pixels: int) -> bool:
+        """Take so many, unless there are fewer."""
+        with self._lock:
+            fits = pixels <= self._left
+            self._left -= pixels if fits else 0
+            return fits
 
 
 @dataclass
@@ -121,12 +143,15 @@ class Refiner:
     def refine(self, proven: Proven, options: SearchOptions) -> Proven:
         """Return the matches, the first `looks` of them with their boxes fitted, best first.
 
-        This is for what has no texture to verify: what is proven, and a text, stays as it is.
-        Scores can only rise. The time that finding and verifying took is taken off the budget.
+        This is for what has too little texture to prove: what is proven beyond chance, and a text,
+        stays as it is. Scores can only rise. The time that finding and verifying took is taken off
+        the budget.
         """
         candidates = proven.candidates
         aspect = candidates.thing.aspect
-        if not candidates.looks or aspect is None or proven.proof.places:
+        places = proven.proof.places
+        sure = any(own[0].evidence >= SURE for own in places.values())
+        if not candidates.looks or aspect is None or sure:
             return proven
         left_s = max(LEAST_FIT_S, IN_ALL_S - (time.monotonic() - candidates.started))
         deadline = time.monotonic() + min(self.budget_s, options.share * left_s)
@@ -135,8 +160,10 @@ class Refiner:
             self._fit(views[:FITTED], self.nearest.compared(candidates.thing), deadline)
         fitted = {view.match.image_id: _with_best(view) for view in views}
         matches = [fitted.get(match.image_id, match) for match in proven.matches]
-        matches.sort(key=lambda match: (-match.score, match.image_id))
-        return replace(proven, matches=tuple(matches))
+        refuted = {view.match.image_id for view in views if _refutes(view, places)}
+        kept = {name: own for name, own in places.items() if name not in refuted}
+        proof = replace(proven.proof, places=kept)
+        return replace(proven, matches=by_standing(matches, kept), proof=proof)
 
     def _compared(
         self,
@@ -147,6 +174,7 @@ class Refiner:
         deadline: float,
     ) -> list[View]:
         """Compare the pixels of the thing with the best images', as many as there is time for."""
+        room = _Room(PIXELS)
         templates = [Template(pixels) for pixels in _turned(candidates.thing.pixels, options)]
         views: list[View] = []
         with ThreadPoolExecutor(THREADS) as pool:
@@ -154,16 +182,21 @@ class Refiner:
                 if time.monotonic() > deadline:
                     break
                 part = matches[start : min(start + THREADS, candidates.looks)]
-                opened = pool.map(lambda match: self._open(options.collection, match, aspect), part)
+                opened = pool.map(
+                    lambda match: self._open(options.collection, match, aspect, room), part
+                )
                 some = [view for view in opened if view is not None]
                 list(pool.map(lambda view: _compare(view, templates, deadline), some))
                 views += some
         return sorted(views, key=lambda view: -view.score)
 
-    def _open(self, collection: str, match: Match, aspect: float) -> View | None:
-        """Decode an image; one that cannot be read is not looked at."""
+    def _open(self, collection: str, match: Match, aspect: float, room: _Room) -> View | None:
+        """Decode an image; one that cannot be read, or has no room, is not looked at."""
         try:
             content = self.images.open(image_key(collection, match.image_id))
+            header = pictures.inspect(content, max_pixels=self.max_pixels)
+            if not room.take(header.width * header.height):
+                return None
             image = pictures.decode(content, max_pixels=self.max_pixels)
         except NeedleError as error:
             log.warning("no closer look at %s: %s", match.image_id, error.message)
@@ -198,6 +231,14 @@ class Refiner:
             # The first boxes were scored in another shape: they are where to look, no more.
             view.best = sorted(tried if first else tried + view.best, key=lambda t: -t[0])[:4]
         return True
+
+
+def _refutes(view: View, places: Mapping[str, Places]) -> bool:
+    """Tell whether the pixels are surely elsewhere than a proof that chance might give."""
+    own = places.get(view.match.image_id)
+    if not own or view.alike is None or view.likeness < LIKE:
+        return False
+    return own[0].box.iou(view.alike[1]) < ELSEWHERE_IOU
 
 
 def _turned(pixels: Sequence[Image.Image], options: SearchOptions) -> list[Image.Image]:

@@ -15,7 +15,18 @@ from worker.vectors import edge_folders as folders
 from worker.vectors.conditions import FilterFactory, field_of, kind_of
 from worker.vectors.edge_flags import askable, with_flags
 from worker.vectors.edge_shelf import EdgeShelf, FieldKind
-from worker.vectors.engine import PAYLOAD, Kept, Near, Row, Shelf, Sort, State, Wanted
+from worker.vectors.engine import (
+    LOOKED_AT,
+    NEAR_PAYLOAD,
+    PAYLOAD,
+    Kept,
+    Near,
+    Row,
+    Shelf,
+    Sort,
+    State,
+    Wanted,
+)
 from worker.vectors.words import VECTOR, SparseVector
 
 MANY = 1000
@@ -114,13 +125,13 @@ class Edge:
         else:
             self._index_fields(shelf, one, conditions)
             query = qe.Query.Nearest(wanted.vector.tolist())
-            params = qe.SearchParams(exact=wanted.exact)
+            params = qe.SearchParams(exact=wanted.exact, hnsw_ef=LOOKED_AT)
         request = qe.QueryRequest(
             limit=wanted.limit,
             query=query,
             filter=FILTERS.build(conditions, wanted.among),
             params=params,
-            with_payload=list(PAYLOAD),
+            with_payload=list(NEAR_PAYLOAD),
         )
         with _translated():
             points = one.shard.query(request)

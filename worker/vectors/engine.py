@@ -52,7 +52,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Near:
-    """A point that is near to a query, and its score; the payload without `metadata`."""
+    """A point that is near to a query, and its score; of the payload NEAR_PAYLOAD."""
 
     id: str
     score: float
@@ -91,8 +91,12 @@ class State:
         return max(0, self.points - self.indexed)
 
 
-PAYLOAD = ("image_id", "regions", "box", "source", "label", "confidence")
-"""What is read of a payload; the rest is there to be filtered by."""
+LOOKED_AT = 512
+"""Points that a search of an index looks closely at (HNSW's ef); more where it returns more."""
+NEAR_PAYLOAD = ("image_id", "box", "source", "label", "confidence")
+"""What is read of the payloads of near points; the rest is there to be filtered by."""
+PAYLOAD = ("regions", *NEAR_PAYLOAD)
+"""What is read of payloads otherwise."""
 
 
 class Engine(Protocol):

@@ -13,7 +13,18 @@ from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 from common.errors import StoreRefused, StoreUnavailable
 from common.vectors.filters import Condition
 from worker.vectors.conditions import FilterFactory, field_of, kind_of
-from worker.vectors.engine import PAYLOAD, Kept, Near, Row, Shelf, Sort, State, Wanted
+from worker.vectors.engine import (
+    LOOKED_AT,
+    NEAR_PAYLOAD,
+    PAYLOAD,
+    Kept,
+    Near,
+    Row,
+    Shelf,
+    Sort,
+    State,
+    Wanted,
+)
 from worker.vectors.words import VECTOR, SparseVector
 
 BATCH = 256
@@ -125,13 +136,13 @@ class Server:
                 nearest_to = {"query": _sparse(wanted.vector), "using": VECTOR}
             else:
                 self._index_fields(shelf, wanted.where)
-                params = models.SearchParams(exact=wanted.exact)
+                params = models.SearchParams(exact=wanted.exact, hnsw_ef=LOOKED_AT)
                 nearest_to = {"query": wanted.vector.tolist(), "search_params": params}
             answer = self._client.query_points(
                 _name(shelf),
                 limit=wanted.limit,
                 query_filter=FILTERS.build(wanted.where, wanted.among),
-                with_payload=list(PAYLOAD),
+                with_payload=list(NEAR_PAYLOAD),
                 **nearest_to,
             )
         return [Near(str(p.id), p.score, p.payload or {}) for p in answer.points]

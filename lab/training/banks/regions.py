@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from lab.training.banks.engine import Reader
@@ -22,7 +21,6 @@ from lab.training.banks.shards import Bank, make_bank
 from lab.training.pictures.boxes import astray, regions
 from lab.training.pictures.photos import Pixels, TrainingPhoto, digest
 from lab.training.pictures.views import ASTRAY, MILD, SEARCHED, Views, resized
-from lab.training.teachers.deepest import Deepest
 from worker.models.onepass.scales import LARGEST
 
 PHOTOS_A_SHARD = 50
@@ -35,10 +33,10 @@ INDEX_REACH = 0.13
 
 @dataclass(frozen=True)
 class RegionRecipe:
-    """Everything that decides the bank, beside photos, backbone and teacher."""
+    """Everything that decides the bank, beside photos and backbone."""
 
     photos: int = 4200
-    most_of_source: int = 1400
+    most_of_source: int = 1000
     """No archive or folder gives more photos than this, so that none crowds out the others."""
     regions: int = 8
     seed: int = 7
@@ -48,16 +46,13 @@ class RegionRecipe:
 class RegionShards:
     """Makes shards of so many photos; a `Maker`.
 
-    Arrays, a row a region: `photo` int32, `category` and `source` str, `share` float32 (of the
-    photo's area) and `side_px` float32; of the indexed one `index_fine`, `index_deep`,
-    `index_kind`, of the searched ones `query_fine` (QUERIES, ...) and so on: `Features`, float16;
-    `teacher` float16, the teacher's deepest features of the crop.
+    Arrays, a row a region: `photo` int32, `side_px` float32; of the indexed one `index_fine`,
+    `index_deep`, `index_kind`, of the searched ones `query_fine` (QUERIES, ...) and so on:
+    `Features`, float16.
     """
 
     photos: Sequence[TrainingPhoto]
     graphs: Path
-    teacher: Path
-    cache: Path
     recipe: RegionRecipe
 
     def __call__(self, number: int) -> Mapping[str, NDArray[Any]]:
@@ -71,10 +66,6 @@ class RegionShards:
     @cached_property
     def _reader(self) -> Reader:
         return Reader(self.graphs)
-
-    @cached_property
-    def _deepest(self) -> Deepest:
-        return Deepest(self.teacher, self.cache, torch.device("cpu"), torch.float32)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the networks behind: each process loads its own."""
@@ -94,11 +85,7 @@ class RegionShards:
         areas = (boxes[:, 2:] - boxes[:, :2]).prod(1)
         rows: dict[str, NDArray[Any]] = {
             "photo": np.full(len(boxes), number, np.int32),
-            "category": np.full(len(boxes), self.photos[number].category),
-            "source": np.full(len(boxes), self.photos[number].source),
-            "share": (areas / (width * height)).astype(np.float32),
             "side_px": np.sqrt(areas).astype(np.float32),
-            "teacher": self._deepest([_cut(photo, box) for box in indexed]).astype(np.float16),
         }
         for name, found in vars(index).items():
             rows[f"index_{name}"] = found
@@ -165,9 +152,3 @@ def _finest(rng: np.random.Generator) -> float:
     if rng.random() < 0.7:
         return LARGEST
     return math.exp(rng.uniform(math.log(0.75), math.log(LARGEST)))
-
-
-def _cut(photo: Pixels, box: NDArray[np.float64]) -> Pixels:
-    x1, y1, x2, y2 = (int(n) for n in box)
-    cut: Pixels = photo[y1 : max(y1 + 4, y2), x1 : max(x1 + 4, x2)]
-    return cut

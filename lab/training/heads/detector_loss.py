@@ -61,7 +61,7 @@ def level_losses(
     box_loss = (off * sure).sum() / sure.sum().clamp(min=1e-6)
     logits = cells[..., 4]
     overlap = _iou(boxes.detach(), wanted)
-    objectness = torch.zeros_like(logits)
+    objectness = torch.zeros(logits.shape, device=logits.device)
     flat = ((at[0] * len(level.anchors) + at[1]) * rows + at[2]) * columns + at[3]
     objectness.view(-1).scatter_reduce_(0, flat, sure * overlap, "amax")
     said_so = logits.detach().sigmoid()

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.utils.data import Dataset
 
 from lab.training.banks.shards import Bank
+from lab.training.heads.axes import principal
 from lab.training.heads.folding import fold, normed, shift
 from lab.training.heads.losses import finding_loss
 from lab.training.runs.loop import Recipe, Training
@@ -22,6 +23,8 @@ from worker.models.onepass.heads import DEEP, FINE, Sizes, ThingHead
 
 NEAR = FINE[0] + FINE[1]
 """Channels of the maps at strides 4 and 8; those after them are of stride 16."""
+SAMPLE = 7000
+"""About so many regions say which axes tell most."""
 HELD_OUT = 30
 """One in so many photos is learnt nothing from."""
 ARRAYS = ("index_fine", "index_deep", "query_fine", "query_deep")
@@ -34,6 +37,8 @@ class ThingRecipe(Recipe):
     """Everything that decides the thing head's weights."""
 
     steps: int = 1500
+    dim: int = 256
+    """Numbers that are learnt; what ships has the axes along which they differ most."""
     photos: int = 100
     """Photos of a batch, with all their regions: those that are nearest to be confused with."""
     learning_rate: float = 1.5e-3
@@ -60,9 +65,12 @@ class LearningThings(nn.Module):
         own: torch.Tensor = head(self.drop(projected), self.drop(context))
         return own
 
-    def folded(self) -> ThingHead:
-        """Return the head as it ships: without normalisation, and the same to 1e-4."""
+    def folded(self, axes: torch.Tensor) -> ThingHead:
+        """Return the head as it ships: without normalisation, turned to some axes (thing, dim)."""
         head = copy.deepcopy(self.head)
+        for layer in (head.out, head.direct):
+            layer.weight = nn.Parameter(axes @ layer.weight)
+        head.out.bias = nn.Parameter(axes @ head.out.bias)
         shift(head.near, fold(self.near, head.near) + fold(self.far, head.far))
         shift(head.context, fold(self.deep, head.context))
         return head.eval()
@@ -113,6 +121,19 @@ class ThingTraining(Training[LearningThings, ThingRecipe, Batch]):
         nearest = (query @ index.T).argmax(2)
         own = torch.arange(len(index), device=index.device)[:, None]
         return (nearest == own).float().mean().item()
+
+    def axes(self, bank: Bank, count: int) -> torch.Tensor:
+        """Return the axes (count, dim) along which indexed regions differ most, of what ships."""
+        head, parts = self.average.eval(), []
+        rows = np.arange(0, len(bank), max(1, len(bank) // SAMPLE))
+        for part in np.array_split(rows, max(1, len(rows) // 500)):
+            fine, deep = (
+                torch.from_numpy(bank.rows(name, part)).float().to(self.device)
+                for name in ARRAYS[:2]
+            )
+            with torch.inference_mode():
+                parts.append(head(fine, deep).cpu())
+        return principal(torch.cat(parts), count)
 
     def _embeddings(self, head: LearningThings, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
         """Return those of N regions (N, thing), and of their queries (N, queries, thing)."""

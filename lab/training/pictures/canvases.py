@@ -25,8 +25,8 @@ MAX_CUTOUTS = 6
 SMALL_PX = 320
 LEAST_PART_PX = 105
 """Photos that share a canvas have parts of about this side at least."""
-FINE_PX = 300
-"""Photos whose smaller side is at least this also fill a canvas alone, unaltered."""
+FINE_PX = 400
+"""Photos whose longer side is at least this also fill a canvas alone."""
 Canvas = tuple[Pixels, list[Corners]]
 """A picture and the boxes of its cut-outs, in its pixels."""
 
@@ -40,7 +40,7 @@ class Canvases:
     def __init__(self, photos: Sequence[TrainingPhoto], *, side_px: int, seed: int) -> None:
         """Take squares of `side_px`."""
         self._photos, self._side, self._seed = photos, side_px, seed
-        self._fine = [photo for photo in photos if min(photo.size) >= FINE_PX]
+        self._fine = [photo for photo in photos if max(photo.size) >= FINE_PX]
 
     def __getitem__(self, number: int) -> Canvas:
         """Make a canvas, (side, side, 3) uint8."""

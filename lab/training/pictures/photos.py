@@ -1,4 +1,4 @@
-"""The training photos: files in tar archives or in folders, a folder for each category."""
+"""The training photos: files in tar archives or in folders."""
 
 from __future__ import annotations
 
@@ -24,14 +24,12 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 class TrainingPhoto:
     """A photo on disk, decoded when its pixels are asked for.
 
-    `name` is source, folders and file; `source` the archive or folder that it came in; `category`
-    the name of the folder just above it, empty where that says nothing. `length` bytes from
-    `offset` of the file at `path`, all of it where that is None.
+    `name` is source, folders and file; `source` the archive or folder that it came in. `length`
+    bytes from `offset` of the file at `path`, all of it where that is None.
     """
 
     name: str
     source: str
-    category: str
     path: Path
     offset: int = 0
     length: int | None = None
@@ -54,12 +52,9 @@ class TrainingPhoto:
             return io.BytesIO(file.read() if self.length is None else file.read(self.length))
 
 
-def find_photos(
-    archives: Path, unnamed: Sequence[Path] = (), named: Sequence[Path] = ()
-) -> list[TrainingPhoto]:
+def find_photos(archives: Path, folders: Sequence[Path] = ()) -> list[TrainingPhoto]:
     """Return the photos of the `.tar` files in a folder and of more folders, sorted by name.
 
-    The folders in archives, and those in `named` ones, are named after what their photos show.
     What is no image is left out, and said. Raises FileNotFoundError where there is no archive, or
     a folder without a photo.
     """
@@ -67,8 +62,8 @@ def find_photos(
     if not tars:
         raise FileNotFoundError(f"There are no .tar archives of training photos in {archives}")
     found = [photo for tar in tars for photo in _in_archive(tar)]
-    for folder in (*unnamed, *named):
-        inside = list(_in_folder(folder, named=folder in named))
+    for folder in folders:
+        inside = list(_in_folder(folder))
         if not inside:
             raise FileNotFoundError(f"There are no photos in {folder}")
         found += inside
@@ -95,19 +90,17 @@ def _in_archive(path: Path) -> Iterator[TrainingPhoto]:
                 yield TrainingPhoto(
                     f"{path.stem}/{member.name}",
                     path.stem,
-                    Path(member.name).parent.name,
                     path,
                     member.offset_data,
                     member.size,
                 )
 
 
-def _in_folder(folder: Path, *, named: bool) -> Iterator[TrainingPhoto]:
+def _in_folder(folder: Path) -> Iterator[TrainingPhoto]:
     for path in sorted(folder.rglob("*")):
         if path.suffix.lower() in SUFFIXES:
-            inside = path.relative_to(folder)
-            category = path.parent.name if named else ""
-            yield TrainingPhoto(f"{folder.name}/{inside}", folder.name, category, path)
+            name = f"{folder.name}/{path.relative_to(folder)}"
+            yield TrainingPhoto(name, folder.name, path)
 
 
 def _is_image(photo: TrainingPhoto) -> bool:

@@ -94,6 +94,7 @@ def test_a_closer_look_fits_the_same_box_either_way(
     world: World, box: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refining, "IN_ALL_S", 60.0)  # whatever else this machine does
+    monkeypatch.setattr(refining, "NOTHING", 1.0)  # pixels, which would be enough, say nothing
     world.post(*[png(noise(n)) for n in range(4)])
     world.index()
     encoder = DensePixelEncoder()

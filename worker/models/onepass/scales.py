@@ -13,12 +13,12 @@ SEEN_PX = 128.0
 """A box is read off the scale at which its side, the root of its area, is nearest to this."""
 KIND_PX = 181.0
 """Kinds are read off a scale half an octave finer: they are easier to tell there."""
-LARGEST = 2.0
+LARGEST = 1.5
 """Images are enlarged this much at most: more shows nothing new."""
 MULTIPLE = 32
 """Sides of what the network sees are multiples of this: its deepest map has cells of 32 pixels."""
 LEAST_SIDE_PX = 64
-TILE_PIXELS = 1_000_000
+TILE_PIXELS = 1_300_000
 """A larger scale is seen in parts: what the network holds meanwhile grows with them (100 MB)."""
 HALO_PX = 64
 """Parts overlap by this much on either side: a cell near a part's edge would not see beyond it."""

@@ -37,7 +37,7 @@ class TorchEngine:
     def see(self, pixels: Pixels) -> Seen:
         """See Engine."""
         with self._lock, torch.inference_mode(), autocast(self._device, self._dtype):
-            image = torch.from_numpy(np.require(pixels, requirements="CW")).to(self._device)
+            image = torch.from_numpy(np.require(pixels, requirements=["C", "W"])).to(self._device)
             maps = self._network.see(image)
         things, sixteenth, large, small = (_floats(part[0]) for part in maps)
         return Seen(things, sixteenth, large, small)

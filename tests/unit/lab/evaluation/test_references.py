@@ -15,7 +15,7 @@ from rich.console import Console
 from transformers import CLIPVisionConfig
 
 from common.settings import Settings
-from lab.evaluation import categories, detector, pack
+from lab.evaluation import categories, detector, pack, speed
 from lab.evaluation.embedder import Embedder, GalleryBuilder
 from lab.evaluation.encoders import labelled_regions, measure
 from lab.evaluation.perturb import PERTURBATIONS
@@ -35,11 +35,13 @@ from lab.evaluation.references import (
 )
 from lab.evaluation.seeing import Coverage, TimedSeer
 from tests.assets import CROP_DETECTOR, MINI
-from tests.fakes import DensePixelEncoder, KindsEncoder
+from tests.fakes import DensePixelEncoder, FixedDetector, KindsEncoder
 from tests.fakes import PixelEncoder as FakeEncoder
 from worker.indexing.regions import Tiling, propose
 from worker.indexing.seeing import seer_of
 from worker.models.base import Detection, Embeddings
+from worker.models.onepass.loading import load_onepass
+from worker.models.packs import LoadedPack
 
 
 def patches(seed: int, width: int = 90, height: int = 70) -> Image.Image:
@@ -168,7 +170,9 @@ def test_an_untrained_network_is_shaped_as_the_one_that_ships() -> None:
     first, second = (random_network(MINI) for _ in range(2))
     crops = [patches(1), patches(2)]
     assert np.array_equal(first.encode_images(crops), second.encode_images(crops))
-    assert first.encode_images(crops).shape == (2, 320)
+    shipped = load_onepass(MINI, device="cpu", threads=1)
+    assert first.encode_images(crops).shape == (2, shipped.dim)
+    assert first.kind_dim == shipped.kind_dim
 
 
 @pytest.fixture
@@ -278,6 +282,26 @@ def test_photos_of_one_category_are_to_find_each_other(tmp_path: Path, form: str
     assert rows[1].figures["recall@1"].value == 1
     with pytest.raises(FileNotFoundError):
         list(categories.drawn(tmp_path / "nowhere", 3))
+
+
+def test_a_dense_pack_is_timed_by_what_it_sees_and_crops_by_what_they_cost(
+    photos: list[Photo],
+) -> None:
+    dense, found = DensePixelEncoder(), FixedDetector()
+    settings = Settings(profile="fast")
+    loaded = LoadedPack("dense", None, dense, "cpu", "float32")
+    crops = LoadedPack("crops", found, FakeEncoder(), "cpu", "float32")
+    sides = {
+        speed.AGAINST: speed.side_of(crops, settings),
+        "dense": speed.side_of(loaded, settings),
+    }
+    assert [type(side).__name__ for side in sides.values()] == ["CropSide", "DenseSide"]
+    seer = TimedSeer(seer_of(dense, None, settings), settings)
+    paths = [photo.path for photo in photos]
+    spent, regions = speed.measure(paths, seer, sides, Console(quiet=True))
+    assert {name: times.shape for name, times in spent.items()} == dict.fromkeys(sides, (4, 2))
+    assert regions >= 1 and (spent["dense"] > 0).all()
+    speed.show(spent, regions, "dense", Console(quiet=True))
 
 
 def test_coverage_tells_which_sizes_are_met(photos: list[Photo]) -> None:

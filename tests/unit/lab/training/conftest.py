@@ -19,7 +19,6 @@ from lab.training.backbone import _names
 from lab.training.banks.canvases import CanvasRecipe
 from lab.training.banks.regions import RegionRecipe
 from lab.training.heads.detector import DetectorRecipe
-from lab.training.heads.kinds import KindRecipe
 from lab.training.heads.things import ThingRecipe
 from lab.training.making import Making, Recipes, Sources
 from tests.assets import CPU
@@ -28,12 +27,11 @@ from worker.models.onepass.network import Backbone
 from worker.models.yolov5_import import import_yolov5
 
 CATEGORIES = ("goldfinch", "magpie", "candle", "BACKGROUND_Google")
-SIZES = Sizes(projected=8, context=4, hidden=16, thing=16, kind=8, kind_hidden=8, large=8, small=8)
+SIZES = Sizes(projected=8, context=4, hidden=16, thing=12, kind=8, large=8, small=8)
 RECIPES = Recipes(
     regions=RegionRecipe(photos=6, regions=2),
     canvases=CanvasRecipe(canvases=3, side_px=128),
-    things=replace(ThingRecipe(), steps=3, photos=4),
-    kinds=replace(KindRecipe(), steps=3, regions=8, least_px=0),
+    things=replace(ThingRecipe(), steps=3, dim=16, photos=4),
     detector=replace(DetectorRecipe(), steps=3, canvases=2),
     sizes=SIZES,
 )
@@ -101,7 +99,7 @@ def teacher_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def sources(archives: Path, backbone_file: Path, teacher_file: Path) -> Sources:
-    return Sources(archives, teacher_file, backbone=backbone_file)
+    return Sources(archives, (teacher_file,), backbone=backbone_file)
 
 
 @pytest.fixture(scope="session")

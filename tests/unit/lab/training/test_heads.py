@@ -12,17 +12,12 @@ import torch
 from PIL import Image
 from torch import nn
 
+from lab.training.heads.axes import principal
 from lab.training.heads.detector import DetectorBatches, DetectorTraining, LearningDetector
 from lab.training.heads.detector_loss import LARGE, SMALL, level_losses, targets_of
 from lab.training.heads.folding import fold, normed, shift
-from lab.training.heads.kinds import KindBatches, KindTraining, LearningKinds
-from lab.training.heads.losses import (
-    finding_loss,
-    kind_loss,
-    neighbour_loss,
-    neighbours,
-    query_neighbour_loss,
-)
+from lab.training.heads.kinds import kind_axes
+from lab.training.heads.losses import finding_loss
 from lab.training.heads.things import NEAR, LearningThings, ThingBatches, ThingTraining
 from lab.training.making import Making
 from lab.training.runs.loop import Training, pace
@@ -31,21 +26,15 @@ from lab.training.runs.run import Run
 from tests.assets import CPU, TRAINING_DTYPE
 from tests.unit.lab.training.conftest import RECIPES, SIZES
 
+LEARNT = replace(SIZES, thing=RECIPES.things.dim)
 AnyTraining = Training[Any, Any, Any]
 
 
 def things(made: Making, folder: Path, **changes: Any) -> tuple[AnyTraining, Any]:
     recipe = replace(RECIPES.things, **changes)
     torch.manual_seed(1)
-    training = ThingTraining(LearningThings(SIZES), recipe, Run(folder), CPU, TRAINING_DTYPE)
+    training = ThingTraining(LearningThings(LEARNT), recipe, Run(folder), CPU, TRAINING_DTYPE)
     return training, ThingBatches(made.regions, recipe)
-
-
-def kinds(made: Making, folder: Path, **changes: Any) -> tuple[AnyTraining, Any]:
-    recipe = replace(RECIPES.kinds, **changes)
-    torch.manual_seed(1)
-    training = KindTraining(LearningKinds(SIZES), recipe, Run(folder), CPU, TRAINING_DTYPE)
-    return training, KindBatches(made.regions, recipe)
 
 
 def detector(made: Making, folder: Path, **changes: Any) -> tuple[AnyTraining, Any]:
@@ -55,7 +44,7 @@ def detector(made: Making, folder: Path, **changes: Any) -> tuple[AnyTraining, A
     return training, DetectorBatches(made.canvases, recipe)
 
 
-EACH = pytest.mark.parametrize("begin", [things, kinds, detector])
+EACH = pytest.mark.parametrize("begin", [things, detector])
 Begin = Callable[..., tuple[AnyTraining, Any]]
 
 
@@ -84,14 +73,24 @@ def test_a_run_that_stopped_ends_as_if_it_had_not(
 
 
 def test_a_folder_is_not_shared_by_two_runs(made: Making, tmp_path: Path) -> None:
-    kinds(made, tmp_path)[0].save()
+    things(made, tmp_path)[0].save()
     with pytest.raises(ValueError, match="another recipe"):
-        kinds(made, tmp_path, regions=7)
+        things(made, tmp_path, photos=3)
 
 
-def test_kinds_may_leave_out_a_source(made: Making) -> None:
-    with pytest.raises(ValueError, match="no regions to learn kinds from"):
-        KindBatches(made.regions, replace(RECIPES.kinds, without="some"))
+def test_axes_keep_what_tells_most() -> None:
+    torch.manual_seed(0)
+    rows = torch.randn(50, 6) * torch.tensor([5.0, 0.01, 3.0, 0.01, 1.0, 0.01])
+    axes = principal(rows, 3)
+    assert torch.allclose(axes @ axes.T, torch.eye(3), atol=1e-5)
+    assert axes.abs().argmax(1).tolist() == [0, 2, 4] and (axes.sum(1) > 0).all()
+    short = nn.functional.normalize(rows @ axes.T, dim=1)
+    whole = nn.functional.normalize(rows, dim=1)
+    assert torch.allclose(short @ short.T, whole @ whole.T, atol=0.02)
+
+
+def test_kinds_are_the_axes_of_what_the_backbone_says(made: Making) -> None:
+    assert kind_axes(made.regions, 4).shape == (4, 320)
 
 
 def test_a_normalisation_is_folded_into_two_convolutions_that_add_up() -> None:
@@ -110,15 +109,11 @@ def test_a_normalisation_is_folded_into_two_convolutions_that_add_up() -> None:
 def test_folded_heads_say_the_same(made: Making, tmp_path: Path) -> None:
     torch.manual_seed(2)
     fine, deep = torch.rand(6, 176, 6, 6) * 4, torch.rand(6, 320, 3, 3) - 0.3
-    learning = LearningThings(SIZES)
+    learning = LearningThings(LEARNT)
     learning(fine, deep)
-    head = learning.eval().folded()
+    head = learning.eval().folded(torch.eye(LEARNT.thing))
     projected = head.near(fine[:, :NEAR]) + head.far(fine[:, NEAR:])
     assert torch.allclose(head(projected, head.context(deep)), learning(fine, deep), atol=1e-4)
-    kind = LearningKinds(SIZES)
-    kind(deep.mean((2, 3)))
-    said, expected = kind.eval().folded()(deep), kind(deep.mean((2, 3)))
-    assert torch.allclose(said, expected, atol=1e-4)
     eighth, sixteenth = torch.rand(2, 40, 8, 8) * 3, torch.rand(2, 112, 4, 4) - 0.7
     detecting = LearningDetector(SIZES)
     detecting(eighth, sixteenth)
@@ -137,23 +132,6 @@ def test_the_finding_loss_falls_when_queries_meet_their_regions() -> None:
     near, far = unit((1, 0.1), (0.1, 1))[:, None], unit((0.1, 1), (1, 0.1))[:, None]
     for name, loss in finding_loss(index, near, 0.1).items():
         assert loss < 0.1 < 2 < finding_loss(index, far, 0.1)[name]
-
-
-def test_the_kind_loss_falls_when_regions_of_a_kind_meet() -> None:
-    views = unit((1, 0), (1, 0.1), (0, 1), (0.1, 1))
-    alike = kind_loss(views, torch.tensor([1, 1, 2, 2]), 0.1)
-    assert alike < kind_loss(views, torch.tensor([1, 2, 1, 2]), 0.1)
-    assert kind_loss(views, torch.tensor([-1, -1, 2, 1]), 0.1) == 0
-
-
-def test_neighbours_are_wanted_as_teachers_have_them() -> None:
-    teacher = unit((1, 0), (1, 0.1), (0, 1), (0.1, 1))
-    wanted = neighbours(teacher, 0.1)
-    assert torch.allclose(wanted.sum(1), torch.ones(4)) and wanted.diagonal().max() < 1e-6
-    other = teacher[[0, 2, 1, 3]]
-    assert neighbour_loss(teacher, wanted, 0.1) < neighbour_loss(other, wanted, 0.1)
-    ours = query_neighbour_loss(teacher, teacher, wanted, 0.1)
-    assert ours < query_neighbour_loss(other, teacher, wanted, 0.1)
 
 
 def test_a_label_is_for_the_cells_around_its_centre_and_the_anchors_of_its_size() -> None:

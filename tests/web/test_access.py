@@ -1,0 +1,196 @@
+"""Keys, scopes, rates, and the line that says who changed what."""
+
+from __future__ import annotations
+
+import logging
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from common.errors import NeedleError, NotFound
+from common.keys import FILE, Keys, Scope
+from common.redis import Client
+from common.settings import Settings
+from tests.conftest import REPO
+from tests.web.conftest import files, plain
+from web import keys as command
+from web.access import check_start
+from web.app import create_app
+
+IMAGES, SEARCH, COLLECTIONS = "/api/v1/images", "/api/v1/search", "/api/v1/collections"
+
+
+def bearer(text: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {text}"}
+
+
+@pytest.fixture
+def keys(settings: Settings) -> Keys:
+    """Return the keys of the application's data folder."""
+    return Keys(settings.data_dir)
+
+
+def test_without_keys_this_machine_needs_none(client: FlaskClient) -> None:
+    assert client.get(IMAGES).status_code == 200
+
+
+def test_each_scope_may_what_it_says(client: FlaskClient, keys: Keys) -> None:
+    calls: list[tuple[Scope, str, str, dict[str, Any]]] = [
+        (Scope.READ, "GET", IMAGES, {}),
+        (Scope.READ, "POST", SEARCH, {"json": {}}),
+        (Scope.WRITE, "POST", IMAGES, {"json": {}}),
+        (Scope.WRITE, "DELETE", f"{IMAGES}/none", {}),
+        (Scope.WRITE, "DELETE", "/api/v1/jobs/none", {}),
+        (Scope.ADMIN, "POST", COLLECTIONS, {"json": {}}),
+        (Scope.ADMIN, "DELETE", f"{COLLECTIONS}/none", {}),
+    ]
+    texts = {scope: keys.make(f"a {scope}", scope)[1] for scope in Scope}
+    for needed, method, path, body in calls:
+        for scope, text in texts.items():
+            answer = client.open(path, method=method, headers=bearer(text), **body)
+            refused = answer.status_code == 403
+            assert refused is not scope.covers(needed), (scope, method, path)
+        for headers in ({}, bearer("needle_00000000_wrong"), bearer(texts[Scope.ADMIN] + "x")):
+            answer = client.open(path, method=method, headers=headers, **body)
+            assert (answer.status_code, answer.json["error"]["code"]) == (401, "key_needed")
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_health_and_the_page_need_no_key(client: FlaskClient, keys: Keys) -> None:
+    keys.make("a", Scope.READ)
+    for path in ("/livez", "/readyz", "/", "/docs", "/openapi.json", "/static/app.js"):
+        with client.get(path) as answer:
+            assert answer.status_code in (200, 503), path
+
+
+def test_a_key_that_is_revoked_is_good_for_nothing_at_once(client: FlaskClient, keys: Keys) -> None:
+    keys.make("other", Scope.READ)
+    _, text = keys.make("mine", Scope.READ)
+    assert client.get(IMAGES, headers=bearer(text)).status_code == 200
+    keys.revoke("mine")
+    assert client.get(IMAGES, headers=bearer(text)).status_code == 401
+    with pytest.raises(NotFound):
+        keys.revoke("mine")
+
+
+def test_the_file_holds_no_key_and_is_its_owners_alone(settings: Settings, keys: Keys) -> None:
+    _, text = keys.make("mine", Scope.READ)
+    path = settings.data_dir / FILE
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert text.split("_", 2)[2] not in path.read_text()
+
+
+def test_the_page_keeps_its_key_where_no_script_reads_it(client: FlaskClient, keys: Keys) -> None:
+    _, text = keys.make("page", Scope.WRITE)
+    assert client.post("/session", data={"key": "wrong"}).status_code == 401
+    answer = client.post("/session", data={"key": text})
+    cookie = answer.headers["Set-Cookie"]
+    assert answer.status_code == 204
+    assert "HttpOnly" in cookie and "SameSite=Strict" in cookie
+    assert client.get(IMAGES).status_code == 200
+    assert client.post(IMAGES, data=files(plain())).status_code == 202
+    client.delete("/session")
+    assert client.get(IMAGES).status_code == 401
+
+
+def test_beyond_this_machine_the_service_starts_with_a_key_only(
+    settings: Settings, keys: Keys, redis: Client
+) -> None:
+    open_to_all = settings.model_copy(update={"host": "0.0.0.0"})
+    with pytest.raises(NeedleError, match="needle keys make"):
+        check_start(open_to_all)
+    check_start(open_to_all.model_copy(update={"keys": "off"}))
+    check_start(settings)
+    keys.make("a", Scope.ADMIN)
+    check_start(open_to_all)
+    keys.revoke("a")
+    client = create_app(open_to_all).test_client()
+    assert client.get(IMAGES).status_code == 401, "the last key gone, nobody comes in"
+
+
+def test_the_server_that_is_refused_says_how_to_make_a_key(tmp_path: Path) -> None:
+    env = {"NEEDLE_HOST": "0.0.0.0", "NEEDLE_DATA_DIR": str(tmp_path), "PATH": ""}
+    run = [sys.executable, "-m", "web"]
+    refused = subprocess.run(run, cwd=REPO, env=env, capture_output=True, text=True)
+    assert refused.returncode == 1
+    assert "needle keys make" in refused.stderr
+
+
+def test_keys_are_made_listed_and_revoked_by_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("NEEDLE_DATA_DIR", str(tmp_path))
+    assert command.main(["make", "laptop", "--scope", "read"]) == 0
+    text = capsys.readouterr().out.strip()
+    found = Keys(tmp_path).find(text)
+    assert found is not None and (found.name, found.scope) == ("laptop", Scope.READ)
+    command.main(["list"])
+    assert "laptop" in (listed := capsys.readouterr().out) and text not in listed
+    assert command.main(["revoke", "laptop"]) == 0
+    assert command.main(["revoke", "laptop"]) == 1
+    assert Keys(tmp_path).find(text) is None
+
+
+def test_each_key_and_each_other_address_has_a_rate(
+    settings: Settings, redis: Client, keys: Keys
+) -> None:
+    app = create_app(settings.model_copy(update={"rate_per_minute": 30}))
+    texts = [keys.make(name, Scope.READ)[1] for name in "ab"]
+    client = app.test_client()
+
+    def statuses(count: int, **more: Any) -> list[int]:
+        return [client.get(IMAGES, **more).status_code for _ in range(count)]
+
+    first = statuses(9, headers=bearer(texts[0]))
+    assert first[:5] == [200] * 5 and first[-1] == 429
+    answer = client.get(IMAGES, headers=bearer(texts[0]))
+    assert answer.json["error"]["code"] == "overloaded"
+    assert 1 <= int(answer.headers["Retry-After"]) <= 3
+    assert statuses(3, headers=bearer(texts[1])) == [200] * 3
+    guesses = [
+        client.get(IMAGES, headers=bearer(f"needle_x_{n}"), environ_base={"REMOTE_ADDR": "9.9.9.9"})
+        for n in range(9)
+    ]
+    assert guesses[-1].status_code == 429, "whoever guesses is slowed down, too"
+
+
+def test_each_change_is_noted(
+    client: FlaskClient, keys: Keys, caplog: pytest.LogCaptureFixture
+) -> None:
+    key, text = keys.make("laptop", Scope.WRITE)
+    with caplog.at_level(logging.INFO, "needle.audit"):
+        job = client.post(IMAGES, data=files(plain()), headers=bearer(text)).json["job_id"]
+        client.get(IMAGES, headers=bearer(text))
+        client.delete(f"{IMAGES}/x")
+    said = [record.getMessage() for record in caplog.records if record.name == "needle.audit"]
+    assert len(said) == 2
+    assert f"laptop ({key.key_id}) from 127.0.0.1: POST {IMAGES} -> 202" in said[0]
+    assert job in said[0] and text not in said[0]
+    assert "somebody without a key" in said[1] and "-> 401" in said[1]
+
+
+def test_a_search_that_would_wait_too_long_is_refused_at_once(
+    client: FlaskClient, redis: Client, settings: Settings
+) -> None:
+    from common.pace import Pace
+
+    pace = Pace(redis)
+    query = {"json": {"text": "a", "wait": 0}}
+    pace.note(2.0)
+    assert client.post(SEARCH, **query).status_code == 202, "nobody waits"
+    for _ in range(settings.max_queued_tasks - 4):
+        redis.rpush("search", "{}")
+    pace_s = settings.search_wait_s * settings.search_threads / redis.llen("search")
+    redis.delete("needle:pace:search")
+    pace.note(pace_s * 0.9)
+    assert client.post(SEARCH, **query).status_code == 202
+    redis.delete("needle:pace:search")
+    pace.note(pace_s * 1.5)
+    answer = client.post(SEARCH, **query)
+    assert (answer.status_code, answer.json["error"]["code"]) == (429, "overloaded")
+    assert int(answer.headers["Retry-After"]) >= 1

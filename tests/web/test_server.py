@@ -1,0 +1,142 @@
+"""`python -m web` as a process: slow and silent clients keep nobody else waiting."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from common.jobs import Item, Kind
+from common.redis import Client
+from common.services import Services
+from common.settings import Settings
+from tests.conftest import REPO, free_port
+from web.server import GRACE_S, RECEIVING, Paced
+from web.waiting import PLACES
+
+QUICK_S = 3
+
+
+@pytest.fixture
+def port(tmp_path: Path, redis_url: str, redis: Client) -> Iterator[int]:
+    """Run the web server and return its port."""
+    found = free_port()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLE_")}
+    env |= {
+        "NEEDLE_PORT": str(found),
+        "NEEDLE_REDIS_URL": redis_url,
+        "NEEDLE_DATA_DIR": str(tmp_path),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "web"], cwd=REPO, env=env)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", found), 1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        alive(found, 30)
+        yield found
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def alive(port: int, timeout_s: float = QUICK_S) -> None:
+    """Fail unless /livez answers within that time."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=timeout_s) as answer:
+        assert answer.status == 200
+
+
+def connected(port: int, content: bytes) -> socket.socket:
+    """Return a connection over which those bytes were sent."""
+    connection = socket.create_connection(("127.0.0.1", port), 30)
+    connection.sendall(content)
+    return connection
+
+
+def head(port: int, method: str, path: str, *lines: str) -> bytes:
+    """Return a request's head."""
+    return "\r\n".join(
+        [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *lines, "", ""]
+    ).encode()
+
+
+def body_of(connection: socket.socket) -> dict[str, object]:
+    """Return the JSON of an answer that ends its connection."""
+    content = b""
+    while part := connection.recv(65536):
+        content += part
+    assert b"text/html" not in content
+    found: dict[str, object] = json.loads(content.partition(b"\r\n\r\n")[2])
+    return found
+
+
+def test_health_answers_while_clients_wait_send_slowly_or_say_nothing(
+    port: int, tmp_path: Path, redis_url: str
+) -> None:
+    services = Services.build(Settings(data_dir=tmp_path, redis_url=redis_url))
+    services.jobs.create("job", Kind.SEARCH, [Item(0, "query")], {})
+    poll = head(port, "GET", "/api/v1/jobs/job?wait=30")
+    form = "Content-Type: multipart/form-data; boundary=x"
+    upload = head(port, "POST", "/api/v1/images", form, "Content-Length: 1000000")
+    wanted = [
+        *[poll] * (PLACES + 60),
+        *[upload + b"--x\r\n"] * RECEIVING,
+        *[b"GET / HT"] * 4,
+    ]
+    with ExitStack() as held:
+        for content in wanted:
+            held.enter_context(connected(port, content))
+        alive(port)
+        last = upload.replace(b"Host", b"Connection: close\r\nHost") + b"--x\r\n"
+        one_more = held.enter_context(connected(port, last))
+        one_more.settimeout(20)
+        error = body_of(one_more)["error"]
+    assert isinstance(error, dict) and error["code"] == "overloaded"
+
+
+@pytest.mark.parametrize(
+    ("content", "code"),
+    [
+        (b"NONSENSE\r\n\r\n", "bad_request"),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", "uri_too_long"),
+        (b"GET / HTTP/1.1\r\nA B: c\r\n\r\n", "bad_request"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: odd\r\n\r\n", "not_implemented"),
+    ],
+)
+def test_what_is_no_request_is_answered_in_the_one_error_shape(
+    port: int, content: bytes, code: str
+) -> None:
+    with connected(port, content) as connection:
+        error = body_of(connection)["error"]
+    assert isinstance(error, dict) and error["code"] == code
+
+
+def test_a_body_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    class Slow:
+        def recv(self, size: int) -> bytes:
+            now[0] += 10
+            return ours.recv(size)
+
+    with ours, theirs:
+        theirs.sendall(b"x" * 10)
+        paced = Paced(Slow())  # type: ignore[arg-type]
+        for _ in range(int(GRACE_S / 10)):
+            assert paced.recv(1) == b"x"
+        with pytest.raises(TimeoutError):
+            paced.recv(1)

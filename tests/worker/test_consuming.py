@@ -1,0 +1,112 @@
+"""The search role's queues, in a real process: none waits for the threads of another."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from common.queue import (
+    COMMIT_TASK,
+    FETCH,
+    FETCH_TASK,
+    SEARCH,
+    SEARCH_TASK,
+    STORE,
+    CeleryTaskQueue,
+    make_celery,
+)
+from common.redis import Client
+from common.settings import Settings
+from tests.conftest import REPO
+
+WORKER = f"""
+import sys, time
+from common.queue import make_celery
+from common.redis import connect
+from common.settings import Settings
+from worker import consuming
+
+if sys.argv[2] == "broken":
+    consuming.WorkController.start = lambda self: None if self.hostname.startswith("r-store") \\
+        else consuming.WorkController.blueprint.start(self)
+settings = Settings(redis_url=sys.argv[1])
+redis = connect(settings.redis_url)
+threads = {{{SEARCH!r}: 2, {STORE!r}: 2, {FETCH!r}: 2}}
+apps = {{queue: make_celery(settings) for queue in threads}}
+
+def hold(job_id, key=None):
+    redis.incr("held")
+    while not redis.exists("go"):
+        time.sleep(0.05)
+    redis.incr("ended")
+
+def search(job_id):
+    redis.incr("searched")
+
+for app in apps.values():
+    app.task(name={COMMIT_TASK!r}, shared=False)(hold)
+    app.task(name={FETCH_TASK!r}, shared=False)(hold)
+    app.task(name={SEARCH_TASK!r}, shared=False)(search)
+consuming.consume_in_threads(apps, threads, "r", "WARNING")
+"""
+
+
+@pytest.fixture
+def start(redis_url: str, redis: Client) -> Iterator[Callable[[str], subprocess.Popen[bytes]]]:
+    """Return what runs the worker, sound or broken."""
+    running: list[subprocess.Popen[bytes]] = []
+
+    def run(how: str) -> subprocess.Popen[bytes]:
+        env = {**os.environ, "PYTHONPATH": str(REPO)}
+        command = [sys.executable, "-c", WORKER, redis_url, how]
+        running.append(subprocess.Popen(command, env=env, cwd=REPO))
+        return running[-1]
+
+    yield run
+    for process in running:
+        process.kill()
+        process.wait(20)
+
+
+def until(holds: Callable[[], bool], seconds: float = 90) -> bool:
+    """Wait until it holds; tell whether it did in time."""
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return holds()
+
+
+def test_searches_go_on_while_commits_and_downloads_hold_all_their_threads(
+    tmp_path: Path,
+    redis: Client,
+    redis_url: str,
+    start: Callable[[str], subprocess.Popen[bytes]],
+) -> None:
+    app = make_celery(Settings(redis_url=redis_url, data_dir=tmp_path))
+    queue = CeleryTaskQueue(app, redis, max_queued_tasks=100)
+    for number in range(10):
+        queue.submit(COMMIT_TASK, STORE, {"job_id": str(number), "key": "k"})
+        queue.submit(FETCH_TASK, FETCH, {"job_id": str(number)})
+    process = start("sound")
+    assert until(lambda: redis.get("held") == "4"), "two threads each"
+    for number in range(10):
+        queue.submit(SEARCH_TASK, SEARCH, {"job_id": str(number)})
+    assert until(lambda: redis.get("searched") == "10")
+    assert redis.get("held") == "4"
+    redis.set("go", 1)
+    assert until(lambda: redis.get("ended") == "20")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 0
+
+
+def test_a_queue_that_nobody_reads_any_more_ends_the_process(
+    redis: Client, start: Callable[[str], subprocess.Popen[bytes]]
+) -> None:
+    assert start("broken").wait(90) != 0

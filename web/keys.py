@@ -1,0 +1,47 @@
+"""`needle keys`, `python -m web keys`: make, list and revoke the keys of a data folder."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Sequence
+
+from common.errors import NeedleError
+from common.keys import Keys, Scope
+from common.settings import Settings
+
+
+def main(words: Sequence[str]) -> int:
+    """Do what the words say; return the exit status."""
+    options = _parser().parse_args(words)
+    try:
+        keys = Keys(Settings.from_env(os.environ).data_dir)
+        if options.what == "make":
+            key, text = keys.make(options.name, Scope(options.scope))
+            print(text)
+            print(f"Key {key.key_id} may {key.scope}. It is shown this once.", file=sys.stderr)
+        elif options.what == "revoke":
+            key = keys.revoke(options.name)
+            print(f"The key {key.key_id} ('{key.name}') is good for nothing any more.")
+        else:
+            for key in keys.every():
+                made = time.strftime("%Y-%m-%d %H:%M", time.localtime(key.made_at))
+                print(f"{key.key_id}  {key.scope:5}  {made}  {key.name}")
+    except NeedleError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="needle keys", description=__doc__)
+    parts = parser.add_subparsers(dest="what", required=True)
+    make = parts.add_parser("make", help="make a key and print it, this once")
+    make.add_argument("name", help="whose key it is, or what for")
+    make.add_argument("--scope", choices=[scope.value for scope in Scope], default="write")
+    parts.add_parser("list", help="list the keys: id, scope, when made, name")
+    revoke = parts.add_parser("revoke", help="take a key away")
+    revoke.add_argument("name", help="its id, or its name")
+    return parser

@@ -1,0 +1,199 @@
+"""Gunicorn's worker, made fit for strangers: slow clients hold no thread, errors are JSON.
+
+A thread reads a request's head only for HEAD_S. A body is received by some of the threads only, and
+has to come at a pace: see `Reception` and `Paced`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+from common.errors import Overloaded
+
+HEAD_S = 15.0
+STALL_S = 30.0
+"""Longest wait for more of a body, and for a client to take more of an answer."""
+GRACE_S = 30.0
+LEAST_BYTES_PER_S = 1024
+"""A body that is slower than this, on the whole, is given up after GRACE_S."""
+RECEIVING = 16
+"""Bodies that are received at once; the threads beyond answer short requests."""
+
+_STATUS = {
+    400: "bad_request",
+    403: "forbidden",
+    414: "uri_too_long",
+    417: "expectation_failed",
+    431: "headers_too_large",
+    500: "internal",
+    501: "not_implemented",
+}
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """Gives up connections whose head does not come, and answers in the one error shape."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._heads: dict[TConn, float] = {}
+
+    def handle(self, conn: TConn) -> Any:
+        """Handle a connection in a thread."""
+        self._heads[conn] = time.monotonic()
+        try:
+            return super().handle(conn)
+        finally:
+            self._heads.pop(conn, None)
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        """Answer a request whose head has come."""
+        self._heads.pop(conn, None)
+        conn.sock.settimeout(STALL_S)
+        conn.parser.unreader.sock = Paced(conn.sock)
+        return super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Give up slow connections; the main loop calls this every second."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, since in list(self._heads.items()):
+            if conn.data_ready and now - since > HEAD_S:
+                with contextlib.suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answer what is no request in the one error shape."""
+        recorded = _Recorder(client)
+        super().handle_error(req, recorded, addr, exc)
+        status = recorded.status()
+        code = _STATUS.get(status, "bad_request")
+        message = "Something went wrong." if status == 500 else "This is not a request."
+        body = json.dumps({"error": {"code": code, "message": message}}).encode()
+        head = (
+            f"HTTP/1.1 {status} {recorded.reason()}\r\nConnection: close\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        )
+        with contextlib.suppress(OSError):
+            client.settimeout(STALL_S)
+            client.sendall(head.encode() + body)
+
+
+class _Recorder:
+    """Stands in for a socket while gunicorn writes its page of an error."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        self._written = b""
+
+    def send(self, content: bytes) -> int:
+        """Take it."""
+        self._written += content
+        return len(content)
+
+    def sendall(self, content: bytes) -> None:
+        """Take it."""
+        self._written += content
+
+    def status(self) -> int:
+        """Return the status that was written."""
+        words = self._written.split(b" ", 2)
+        return int(words[1]) if len(words) > 1 and words[1].isdigit() else 500
+
+    def reason(self) -> str:
+        """Return the reason that was written."""
+        line = self._written.split(b"\r\n", 1)[0].split(b" ", 2)
+        return line[2].decode("latin1") if len(line) > 2 else "Internal Server Error"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+class Paced:
+    """A socket whose bytes have to come at a pace, counting only the time they are waited for."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self._waited_s = 0.0
+        self._count = 0
+
+    def recv(self, size: int) -> bytes:
+        """Return what has come. Raises TimeoutError where that is too little for the time."""
+        began = time.monotonic()
+        content = self._sock.recv(size)
+        self._waited_s += time.monotonic() - began
+        self._count += len(content)
+        if self._waited_s > GRACE_S and self._count < LEAST_BYTES_PER_S * self._waited_s:
+            raise TimeoutError("the request's body comes too slowly")
+        return content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
+class Reception:
+    """A WSGI application whose requests' bodies are received by so many threads at once."""
+
+    def __init__(self, app: Callable[..., Any], places: int = RECEIVING) -> None:
+        self._app = app
+        self._places = threading.BoundedSemaphore(places)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        """Answer a request."""
+        length = environ.get("CONTENT_LENGTH") or 0
+        if not int(length) and not environ.get("wsgi.input_terminated"):
+            return self._app(environ, start_response)
+        body = _Body(environ["wsgi.input"], self._places, int(length))
+        environ["wsgi.input"] = body
+        try:
+            return self._app(environ, start_response)
+        finally:
+            body.leave()
+
+
+class _Body:
+    """A request's body, which takes a place from its first byte to its last."""
+
+    def __init__(self, stream: Any, places: threading.BoundedSemaphore, length: int) -> None:
+        self._stream = stream
+        self._places = places
+        self._length = length
+        self._count = 0
+        self._inside = self._over = False
+
+    def read(self, size: int) -> bytes:
+        """Read at most so many bytes. Raises Overloaded."""
+        self._enter()
+        return self._took(self._stream.read(size))
+
+    def readline(self, size: int) -> bytes:
+        """Read a line of at most so many bytes. Raises Overloaded."""
+        self._enter()
+        return self._took(self._stream.readline(size))
+
+    def _enter(self) -> None:
+        if self._inside or self._over:
+            return
+        if not self._places.acquire(blocking=False):
+            raise Overloaded("As many requests are being received as can be; try again shortly.")
+        self._inside = True
+
+    def _took(self, content: bytes) -> bytes:
+        self._count += len(content)
+        if not content or self._count == self._length:
+            self.leave()
+        return content
+
+    def leave(self) -> None:
+        """Give the place back."""
+        self._over = True
+        if self._inside:
+            self._inside = False
+            self._places.release()

@@ -22,6 +22,10 @@ from web.server import Reception
 THREADS = 64
 """A request that waits for a job holds one, and a body that comes in: see PLACES and RECEIVING."""
 
+KEPT_S = 30
+"""How long a connection is kept for a client's next request: longer than the usual `Retry-After` of
+a busy service, or the request that is sent then would meet the connection's end."""
+
 
 class Server(BaseApplication):  # type: ignore[misc]
     """Gunicorn, configured by Needle's settings instead of its own files."""
@@ -36,6 +40,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.cfg.set("worker_class", "web.server.Worker")
         self.cfg.set("workers", 1)
         self.cfg.set("threads", THREADS)
+        self.cfg.set("keepalive", KEPT_S)
         self.cfg.set("graceful_timeout", 10)
         self.cfg.set("loglevel", "warning")
         self.cfg.set("control_socket_disable", True)  # it would lie in the user's home

@@ -29,7 +29,6 @@ def test_a_querys_images_are_decoded_one_by_one_and_share_their_pixels(
         assert sum(alive) == 1, "the one before was let go"
         alive.clear()
         return shrunk(image, most)
-        return shrunk(image, most)
 
     monkeypatch.setattr(pictures, "shrunk", shrink)
     seen: list[LoadedQuery] = []

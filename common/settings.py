@@ -128,7 +128,7 @@ class Settings(BaseModel):
         12, description="Images that a search looks at closely, pixel by pixel; 0 for none"
     )
     zoom_budget_ms: Positive = Field(
-        400, description="Longest time that fitting may take in a search (milliseconds)"
+        400, description="Longest time that looking closely may take in a search (milliseconds)"
     )
     local_features: LocalFeatures = Field(
         2500, description="Most local features kept of an image; 0 for none"

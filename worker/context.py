@@ -24,6 +24,7 @@ from worker.indexing.seeing import Seer, seer_of
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
 from worker.searching.candidates import CandidateFinder
+from worker.searching.comparing import Comparer
 from worker.searching.describing import QueryDescriber
 from worker.searching.detecting import ThingDetector
 from worker.searching.embedding import QueryEmbedder
@@ -154,8 +155,7 @@ def build_searching(base: Base, writer: Writer) -> SearchPipeline:
         refiner=Refiner(
             nearest,
             encoder,
-            base.images,
-            most_pixels,
+            Comparer(base.images, most_pixels),
             budget_s=settings.zoom_budget_ms / 1000,
         ),
         kinds=KindFinder(nearest),

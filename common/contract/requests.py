@@ -162,7 +162,7 @@ class SearchFields(QueryFields):
     zoom: Zoom | None = Field(
         default=None,
         description=(
-            "How many of the best images have their boxes fitted at full resolution; 0 for none."
+            "How many of the best images are looked at closely, at full resolution; 0 for none."
         ),
     )
     verify: bool | None = Field(

@@ -71,7 +71,7 @@ class Subject:
 @click.option("--verify/--no-verify", default=None, help="Look again, by local features.")
 @click.option("--verify-budget-ms", type=click.IntRange(1, 60_000), help="Most time for that.")
 @click.option("--verified", is_flag=True, help="Only images in which that found it again.")
-@click.option("--zoom", type=click.IntRange(0, 50), help="Images whose boxes are fitted.")
+@click.option("--zoom", type=click.IntRange(0, 50), help="Images that are looked at closely.")
 @collection_option
 @json_option
 @click.option("-o", "--out", type=file_type, help="Draw the images and boxes into this file.")

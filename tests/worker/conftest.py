@@ -32,6 +32,7 @@ from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
 from worker.models.base import DenseEncoder, Detection, Detector, Encoder
 from worker.searching.candidates import CandidateFinder
+from worker.searching.comparing import Comparer
 from worker.searching.describing import QueryDescriber
 from worker.searching.detecting import ThingDetector
 from worker.searching.embedding import QueryEmbedder
@@ -199,7 +200,7 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         describer=QueryDescriber(VOCABULARY),
         finder=CandidateFinder(nearest, writer.words, VOCABULARY),
         prover=Prover(nearest, Verifier(VOCABULARY, NearestMatcher(), base.images), 30),
-        refiner=Refiner(nearest, encoder, base.images, 10**8, budget_s=30),
+        refiner=Refiner(nearest, encoder, Comparer(base.images, 10**8), budget_s=30),
         kinds=KindFinder(nearest),
         ranker=Ranker(base.catalogue),
         catalogue=base.catalogue,

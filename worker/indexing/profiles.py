@@ -38,7 +38,7 @@ class Profile:
 
 
 PROFILES = {
-    "fast": Profile(Tiling((1, 2, 3), 0.0, 112), None, 1_000_000, 64, 64),
+    "fast": Profile(Tiling((1, 2, 3), 0.0, 112), None, 400_000, 64, 64),
     "balanced": Profile(Tiling((1, 2, 3, 4, 6, 9, 12), 0.5, 64), 1.5, 3_600_000, 600, 250),
     "thorough": Profile(Tiling((1, 2, 3, 4, 6, 9, 12, 16), 0.5, 48), 0.75, 16_000_000, 1200, 600),
 }

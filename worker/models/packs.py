@@ -258,10 +258,10 @@ def _read_pack(models: str) -> Pack:
 
 def _network(path: Path, value: Any) -> str:
     """Return the absolute path of a pack's network."""
-    from worker.models.onepass.loading import FACTS
+    from worker.models.onepass.loading import FACTS, is_onepass
 
     folder = path.parent / value if isinstance(value, str) else None
-    if folder is None or not (folder / FACTS).is_file():
+    if folder is None or not is_onepass(folder):
         raise InvalidModel(f"{path}: the network {value!r} is no folder with a {FACTS}")
     return str(folder)
 

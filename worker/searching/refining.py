@@ -9,60 +9,33 @@ budget: what is not reached in time keeps its indexed box.
 
 from __future__ import annotations
 
-import logging
 import math
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
-import numpy as np
-from PIL import Image
-
-from common import pictures
 from common.contract.fields import HitSource
-from common.errors import NeedleError
 from common.geometry import Box
-from common.images import ImageStore, image_key
 from worker.models.base import Embeddings, Encoder
-from worker.searching.candidates import Candidates
-from worker.searching.embedding import QUARTERS
+from worker.searching.comparing import ALIKE, Comparer, View, centred, refutes
 from worker.searching.grouping import Match
 from worker.searching.hits import outside
-from worker.searching.likeness import Template
-from worker.searching.looking import Look, look_at
+from worker.searching.looking import look_at
 from worker.searching.nearest import Nearest
 from worker.searching.options import SearchOptions
 from worker.searching.proving import Proven
 from worker.searching.standing import SURE, by_standing
-from worker.searching.verifying import Places
 from worker.vectors.base import Hit
-
-log = logging.getLogger(__name__)
 
 IN_ALL_S = 0.65
 """Fitting boxes may use what finding and verifying leave of this: a search stays under 1 s."""
 LEAST_FIT_S = 0.15
-PIXELS = 64_000_000
-"""Most pixels that a closer look decodes: 256 MB, and 0.5 s or so on two slow cores."""
 MIN_SIDE_PX = 12
 REACH = 1.75
 """No step's boxes reach further from a first box's centre than so many of its sides."""
 GAIN = 0.005
 """A box must be better than the indexed one by this much to take its place."""
-PLACES = 3
-"""Hits of an image around which pixels are compared."""
-THREADS = 4
-NOTHING = 0.3
-"""Likeness that says nothing: pictures of anything agree this much somewhere."""
-SHARPNESS = 1.5
-"""What is alike by half counts by a third."""
-LIKE = 0.6
-"""Likeness from which on boxes are not fitted by embeddings: pixels fit them better."""
-ELSEWHERE_IOU = 0.5
-"""A proof and a place that overlap less than this are of two different places."""
 FITTED = 4
 """Images in which boxes are fitted by embeddings."""
 
@@ -90,54 +63,13 @@ STEPS = (
 )
 
 
-class _Room:
-    """Pixels that may still be decoded."""
-
-    def __init__(self, pixels: int) -> None:
-        self._left = pixels
-        self._lock = threading.Lock()
-
-    def take(self, pixels: int) -> bool:
-        """Take so many, unless there are fewer."""
-        with self._lock:
-            fits = pixels <= self._left
-            self._left -= pixels if fits else 0
-            return fits
-
-
-@dataclass
-class View:
-    """An image that is looked at: its match, its pixels, and the best boxes so far.
-
-    `alike` is the place whose pixels are most like the query's, `likeness` how much, 0..1.
-    """
-
-    match: Match
-    image: Image.Image
-    best: list[tuple[float, Box]]
-    alike: tuple[float, Box] | None = None
-    likeness: float = 0.0
-    look: Look | None = None
-
-    @property
-    def fitted(self) -> tuple[float, Box]:
-        """The best score so far, and its box."""
-        return max([self.best[0], *([self.alike] if self.alike else [])], key=lambda one: one[0])
-
-    @property
-    def score(self) -> float:
-        """The best score so far."""
-        return max(self.match.hits[0].score, self.fitted[0])
-
-
 @dataclass(frozen=True)
 class Refiner:
     """Looks closer with the encoder of the search, for at most `budget_s`."""
 
     nearest: Nearest
     encoder: Encoder
-    images: ImageStore
-    max_pixels: int
+    comparer: Comparer
     budget_s: float
 
     def refine(self, proven: Proven, options: SearchOptions) -> Proven:
@@ -155,54 +87,15 @@ class Refiner:
             return proven
         left_s = max(LEAST_FIT_S, IN_ALL_S - (time.monotonic() - candidates.started))
         deadline = time.monotonic() + min(self.budget_s, options.share * left_s)
-        views = self._compared(options, candidates, proven.matches, aspect, deadline)
-        if views and max(view.likeness for view in views) < LIKE:
+        views = self.comparer.compare(proven, aspect, options, deadline)
+        if views and max(view.resemblance for view in views) < ALIKE:
             self._fit(views[:FITTED], self.nearest.compared(candidates.thing), deadline)
         fitted = {view.match.image_id: _with_best(view) for view in views}
         matches = [fitted.get(match.image_id, match) for match in proven.matches]
-        refuted = {view.match.image_id for view in views if _refutes(view, places)}
+        refuted = {view.match.image_id for view in views if refutes(view, places)}
         kept = {name: own for name, own in places.items() if name not in refuted}
         proof = replace(proven.proof, places=kept)
         return replace(proven, matches=by_standing(matches, kept), proof=proof)
-
-    def _compared(
-        self,
-        options: SearchOptions,
-        candidates: Candidates,
-        matches: Sequence[Match],
-        aspect: float,
-        deadline: float,
-    ) -> list[View]:
-        """Compare the pixels of the thing with the best images', as many as there is time for."""
-        room = _Room(PIXELS)
-        templates = [Template(pixels) for pixels in _turned(candidates.thing.pixels, options)]
-        views: list[View] = []
-        with ThreadPoolExecutor(THREADS) as pool:
-            for start in range(0, candidates.looks, THREADS):
-                if time.monotonic() > deadline:
-                    break
-                part = matches[start : min(start + THREADS, candidates.looks)]
-                opened = pool.map(
-                    lambda match: self._open(options.collection, match, aspect, room), part
-                )
-                some = [view for view in opened if view is not None]
-                list(pool.map(lambda view: _compare(view, templates, deadline), some))
-                views += some
-        return sorted(views, key=lambda view: -view.score)
-
-    def _open(self, collection: str, match: Match, aspect: float, room: _Room) -> View | None:
-        """Decode an image; one that cannot be read, or has no room, is not looked at."""
-        try:
-            content = self.images.open(image_key(collection, match.image_id))
-            header = pictures.inspect(content, max_pixels=self.max_pixels)
-            if not room.take(header.width * header.height):
-                return None
-            image = pictures.decode(content, max_pixels=self.max_pixels)
-        except NeedleError as error:
-            log.warning("no closer look at %s: %s", match.image_id, error.message)
-            return None
-        starts = [(hit.score, _shaped(hit.region.box, aspect)) for hit in match.hits]
-        return View(match, image, starts)
 
     def _fit(self, views: list[View], embeddings: Embeddings, deadline: float) -> None:
         """Try boxes by their embeddings, in rounds."""
@@ -233,55 +126,11 @@ class Refiner:
         return True
 
 
-def _refutes(view: View, places: Mapping[str, Places]) -> bool:
-    """Tell whether the pixels are surely elsewhere than a proof that chance might give."""
-    own = places.get(view.match.image_id)
-    if not own or view.alike is None or view.likeness < LIKE:
-        return False
-    return own[0].box.iou(view.alike[1]) < ELSEWHERE_IOU
-
-
-def _turned(pixels: Sequence[Image.Image], options: SearchOptions) -> list[Image.Image]:
-    """Return the thing's images, and turned by quarters where the search asks for that."""
-    turned = [image.transpose(turn) for image in pixels for turn in QUARTERS]
-    return [*pixels, *turned] if options.order.rotate else list(pixels)
-
-
-def _compare(view: View, templates: Sequence[Template], deadline: float) -> None:
-    """Find the place around the view's hits whose pixels are most like a template's."""
-    pixels = np.asarray(view.image)
-    for score, box in view.best[:PLACES]:
-        for template in templates:
-            if time.monotonic() > deadline:
-                return
-            found = template.likeness(pixels, box)
-            if found is None or found.score <= NOTHING:
-                continue
-            likeness = (found.score - NOTHING) / (1 - NOTHING)
-            # What is left to a perfect score is closed by how far the pixels agree.
-            raised = score + max(0.0, 1 - score) * likeness**SHARPNESS
-            if view.alike is None or raised > view.alike[0]:
-                view.alike, view.likeness = (raised, found.box), likeness
-
-
 def _reached(start: Box, width: int, height: int) -> Box:
     """Return the part of an image that the steps may come to from this box."""
     x, y = (start.x1 + start.x2) / 2, (start.y1 + start.y2) / 2
-    around = _centred(x, y, 2 * REACH * start.width, 2 * REACH * start.height)
+    around = centred(x, y, 2 * REACH * start.width, 2 * REACH * start.height)
     return Box.covering(around.as_tuple(), width, height)
-
-
-def _shaped(box: Box, aspect: float) -> Box:
-    """Return a box of equal centre and area and another width / height; it may leave the image."""
-    side = math.sqrt(box.area)
-    width, height = side * math.sqrt(aspect), side / math.sqrt(aspect)
-    x, y = (box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2
-    return _centred(x, y, width, height)
-
-
-def _centred(x: float, y: float, width: float, height: float) -> Box:
-    left, top = round(x - width / 2), round(y - height / 2)
-    return Box(left, top, left + round(width), top + round(height))
 
 
 def _around(view: View, step: Step) -> Iterator[Box]:
@@ -293,7 +142,7 @@ def _around(view: View, step: Step) -> Iterator[Box]:
             width = start.width * scale * math.sqrt(shape)
             height = start.height * scale / math.sqrt(shape)
             for dx, dy in product(shifts, shifts):
-                moved = _centred(x + dx * width, y + dy * height, width, height)
+                moved = centred(x + dx * width, y + dy * height, width, height)
                 box = Box.covering(moved.as_tuple(), *view.image.size)
                 if min(box.width, box.height) >= MIN_SIDE_PX:
                     yield box

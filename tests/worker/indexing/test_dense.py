@@ -14,7 +14,7 @@ from worker.indexing.seeing import seer_of
 from worker.models.base import DenseEncoder, Detection
 from worker.models.dense import MapsDetector
 from worker.models.packs import LoadedPack
-from worker.searching import refining
+from worker.searching import comparing, refining
 from worker.searching.looking import DenseLook, look_at
 
 CAT = Detection(16, 12, 80, 60, "cat", 0.9)
@@ -94,7 +94,7 @@ def test_a_closer_look_fits_the_same_box_either_way(
     world: World, box: tuple[int, int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refining, "IN_ALL_S", 60.0)  # whatever else this machine does
-    monkeypatch.setattr(refining, "NOTHING", 1.0)  # pixels, which would be enough, say nothing
+    monkeypatch.setattr(comparing, "NOTHING", 1.0)  # pixels, which would be enough, say nothing
     world.post(*[png(noise(n)) for n in range(4)])
     world.index()
     encoder = DensePixelEncoder()

@@ -12,7 +12,7 @@ from common.images import query_key
 from common.jobs import Status
 from tests.worker.conftest import World, noise, png
 from worker.models.base import Detection
-from worker.searching import loading, refining
+from worker.searching import comparing, loading
 from worker.searching.loading import LoadedQuery, QueryLoader
 from worker.searching.options import SearchOptions
 
@@ -89,8 +89,8 @@ def test_a_closer_look_decodes_no_more_than_it_may(
         decoded.append(image.width * image.height)
         return image
 
-    monkeypatch.setattr(refining.pictures, "decode", counted)
-    monkeypatch.setattr(refining, "PIXELS", 2 * 160 * 120)
+    monkeypatch.setattr(pictures, "decode", counted)
+    monkeypatch.setattr(comparing, "PIXELS", 2 * 160 * 120)
     job = world.search(noise(1).crop((10, 10, 90, 70)), zoom=6)
     assert job.status is Status.SUCCEEDED
     assert len(decoded) == 1 + 2, "the query, and two images"

@@ -60,8 +60,8 @@ def candidates(
     centres = (claims[:, :2] * 2 - 0.5 + np.stack([column, row], 1)) * cell_px
     ratios = np.array([scale.across, scale.down], np.float32)
     boxes = np.concatenate((centres - sizes / 2, centres + sizes / 2), axis=1)
-    # Squared, because teachers with soft boxes have made the head too sure: half of what it says
-    # with 0.2 is no thing.
+    # Squared, because teachers with soft boxes have made the head too sure: what it says with less
+    # than 0.2 boxed no more of what is labelled (40 COCO photos), and was a third of the boxes.
     return Candidates((boxes / np.tile(ratios, 2)).astype(np.float32), claims[:, 4] ** 2)
 
 

@@ -22,12 +22,23 @@ from worker.models.onepass.detecting import (
 )
 from worker.models.onepass.engine import Engine, Floats, Pixels, Seen
 from worker.models.onepass.maps import OnePassMaps, ScaleMaps
-from worker.models.onepass.scales import LARGEST, MULTIPLE, SEEN_PX, Part, Scale, ladder, parts
+from worker.models.onepass.scales import (
+    KIND_PX,
+    LARGEST,
+    MULTIPLE,
+    SEEN_PX,
+    Part,
+    Scale,
+    ladder,
+    parts,
+)
 
 RIM_PX = 16
 """A crop is seen with this much of its mirrored self around it: zeros beside it would be edges."""
 DEEPEST = 1.0
 """Kinds are read off scales up to this: enlarging shows no more of them."""
+GEOMETRY = f"{SEEN_PX}/{KIND_PX}/{LARGEST}/{RIM_PX}/{DEEPEST}/{KIND_SHARE}"
+"""What decides embeddings beside the network: a part of the encoder's id."""
 
 
 class OnePassEncoder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import logging
@@ -10,7 +11,7 @@ from pathlib import Path
 
 from common.errors import DeviceUnavailable, InvalidModel
 from worker.models.files import sha256_of
-from worker.models.onepass.encoder import OnePassEncoder
+from worker.models.onepass.encoder import GEOMETRY, OnePassEncoder
 from worker.models.onepass.engine import Engine
 
 FACTS, WEIGHTS = "network.json", "network.safetensors"
@@ -39,9 +40,15 @@ def load_onepass(
     """
     facts = _facts(folder)
     engine = _engine(folder, device, precision, threads or 0)
-    name = f"{facts.name}:{sha256_of([folder / WEIGHTS])[:12]}"
+    name = f"{facts.name}:{_digest(folder)[:12]}"
     log.info("the network %s runs on %s in %s", name, engine.device, engine.precision)
     return OnePassEncoder(engine, name=name, dims=(facts.thing, facts.kind))
+
+
+def _digest(folder: Path) -> str:
+    """Name what decides embeddings: weights, sizes, and the scales at which boxes are read off."""
+    files = sha256_of([folder / WEIGHTS, folder / FACTS])
+    return hashlib.sha256(f"{files} {GEOMETRY}".encode()).hexdigest()
 
 
 def is_onepass(folder: Path) -> bool:

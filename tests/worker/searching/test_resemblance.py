@@ -8,7 +8,7 @@ from PIL import Image, ImageOps
 
 from common.geometry import Box
 from tests.textures import texture
-from worker.searching.likeness import Template
+from worker.searching.resemblance import Template
 
 SCENE = texture(1, (640, 480))
 PIXELS = np.asarray(SCENE)
@@ -22,24 +22,24 @@ def crop(box: Box) -> Image.Image:
 @pytest.mark.parametrize("alter", [lambda image: image, ImageOps.mirror], ids=["exact", "mirrored"])
 def test_the_place_is_fitted_from_a_box_that_is_off(alter: object) -> None:
     template = Template(alter(crop(THING)))  # type: ignore[operator]
-    found = template.likeness(PIXELS, Box(180, 140, 290, 226))
+    found = template.find(PIXELS, Box(180, 140, 290, 226))
     assert found is not None
     assert found.score > 0.95 and found.box.iou(THING) > 0.8
 
 
 def test_another_picture_is_much_less_alike() -> None:
     template = Template(crop(THING))
-    other = template.likeness(np.asarray(texture(2, (640, 480))), THING)
+    other = template.find(np.asarray(texture(2, (640, 480))), THING)
     assert other is not None and other.score < 0.75
 
 
 def test_a_large_box_is_compared_at_a_small_size() -> None:
     large = SCENE.resize((2560, 1920))
     thing = Box(800, 600, 1160, 880)
-    found = Template(crop(THING)).likeness(np.asarray(large), Box(760, 580, 1180, 900))
+    found = Template(crop(THING)).find(np.asarray(large), Box(760, 580, 1180, 900))
     assert found is not None
     assert found.score > 0.95 and found.box.iou(thing) > 0.8
 
 
 def test_what_is_too_narrow_tells_nothing() -> None:
-    assert Template(SCENE.crop((0, 0, 300, 3))).likeness(PIXELS, Box(0, 0, 300, 3)) is None
+    assert Template(SCENE.crop((0, 0, 300, 3))).find(PIXELS, Box(0, 0, 300, 3)) is None

@@ -35,8 +35,8 @@ LEAST_SIDE = 6
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """How alike, -1..1, and the box of the image where."""
+class Resemblance:
+    """How much an image is like a query, -1..1, and the box of the image where."""
 
     score: float
     box: Box
@@ -48,13 +48,12 @@ class Template:
     def __init__(self, image: Image.Image) -> None:
         """Take an RGB image."""
         pixels = np.asarray(image)
-        self.aspect = image.width / image.height
         self._coarse, self._fine = (_pair(_sized(pixels, side)) for side in (COARSE_PX, FINE_PX))
 
-    def likeness(self, image: Pixels, box: Box) -> Likeness | None:
-        """Return where around a box of an RGB image (height, width, 3) the query is most alike.
+    def find(self, image: Pixels, box: Box) -> Resemblance | None:
+        """Return the place around a box of an RGB image (height, width, 3) that is most like it.
 
-        None where the box is too narrow to tell.
+        None where the query is too narrow to tell, or what is around the box is smaller than it.
         """
         coarse = self._best(image, box, self._coarse, MARGIN, SIZES, (1.0,))
         if coarse is None:
@@ -70,7 +69,7 @@ class Template:
         margin: float,
         sizes: Sequence[float],
         shapes: Sequence[float],
-    ) -> Likeness | None:
+    ) -> Resemblance | None:
         height, width = templates[0].shape[:2]
         if min(height, width) < LEAST_SIDE:
             return None
@@ -102,7 +101,7 @@ class Template:
             return None
         score, dx, dy, wide, high = (best[0], *(side / finest for side in best[1:]))
         corners = (left + dx, top + dy, left + dx + wide, top + dy + high)
-        return Likeness(score, Box.covering(corners, image.shape[1], image.shape[0]))
+        return Resemblance(score, Box.covering(corners, image.shape[1], image.shape[0]))
 
 
 def _pair(pixels: Pixels) -> tuple[Floats, Floats]:

@@ -1,0 +1,50 @@
+"""Pixels against a proof that chance might give."""
+
+from __future__ import annotations
+
+import pytest
+from PIL import Image
+
+from common.contract.fields import HitSource
+from common.geometry import Box
+from worker.local.placement import Placement
+from worker.searching.comparing import ALIKE, View, refutes
+from worker.searching.grouping import Match
+from worker.vectors.base import Hit, Region
+
+HERE, THERE = Box(10, 10, 50, 50), Box(200, 100, 240, 140)
+
+
+def view(resemblance: float, box: Box | None = HERE) -> View:
+    hit = Hit("p", 0.5, Region("a", THERE, HitSource.TILE, None, None))
+    alike = None if box is None else (0.9, box)
+    return View(
+        Match("a", 0.5, (hit,)), Image.new("RGB", (300, 200)), [(0.5, THERE)], alike, resemblance
+    )
+
+
+def place(box: Box) -> Placement:
+    corners = ((box.x1, box.y1), (box.x2, box.y1), (box.x2, box.y2), (box.x1, box.y2))
+    return Placement(box, corners, 0.0, 1.0, False, 5, 9, 4.0, 0.1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("seen", "proof", "refuted"),
+    [
+        (view(ALIKE), {"a": (place(THERE),)}, True),
+        (view(ALIKE), {"a": (place(HERE),)}, False),
+        (view(ALIKE / 2), {"a": (place(THERE),)}, False),
+        (view(0.0, None), {"a": (place(THERE),)}, False),
+        (view(ALIKE), {"b": (place(THERE),)}, False),
+    ],
+    ids=["elsewhere", "the same place", "hardly alike", "not compared", "another image"],
+)
+def test_a_proof_gives_way_to_pixels_that_are_surely_elsewhere(
+    seen: View, proof: dict[str, tuple[Placement, ...]], refuted: bool
+) -> None:
+    assert refutes(seen, proof) is refuted
+
+
+def test_the_best_of_an_image_is_what_is_alike_or_what_its_embedding_says() -> None:
+    assert view(ALIKE).fitted == (0.9, HERE) and view(ALIKE).score == 0.9
+    assert view(0.0, None).fitted == (0.5, THERE)

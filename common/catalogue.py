@@ -20,6 +20,7 @@ from common.redis import Client, translated
 _COLLECTIONS = "needle:collections"
 _DELETING = "needle:deleting"
 _INDEXES = "needle:indexes"
+_ASIDE = "needle:aside"
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,17 @@ class Catalogue:
         with translated():
             text = self._redis.hget(_INDEXES, name)
         return IndexState(**json.loads(text)) if text else None
+
+    def tell_aside(self, names: Sequence[str]) -> None:
+        """Take down which parts of the index could not be opened and were set aside."""
+        with translated():
+            self._redis.set(_ASIDE, json.dumps(list(names)))
+
+    def aside(self) -> list[str]:
+        """Return the names of what was set aside of the index, by its owner's last word."""
+        with translated():
+            text = self._redis.get(_ASIDE)
+        return list(json.loads(text)) if text else []
 
     def begin_deleting(self, name: str, job_id: str) -> str:
         """Mark a collection as being deleted and return the job that does, the first one named."""

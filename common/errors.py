@@ -155,6 +155,12 @@ class StoreRefused(Permanent):
     code = "store_refused"
 
 
+class IndexUnreadable(Permanent):
+    """A part of the index could not be opened; it was set aside and its collection goes without."""
+
+    code = "index_unreadable"
+
+
 class WorkerCrashed(Permanent):
     """An image ended the worker's process each time it was tried."""
 

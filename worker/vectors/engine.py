@@ -151,6 +151,10 @@ class Engine(Protocol):
         """Remove a shelf; an absent one is no error."""
         ...
 
+    def aside(self) -> list[str]:
+        """Return the names of what could not be opened, and was set aside and kept."""
+        ...
+
     def close(self) -> None:
         """Write everything down and release what is held; may be called twice."""
         ...

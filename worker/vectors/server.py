@@ -174,6 +174,10 @@ class Server:
         with _translated():
             self._client.delete_collection(_name(shelf))
 
+    def aside(self) -> list[str]:
+        """See Engine. The server keeps what is its own."""
+        return []
+
     def close(self) -> None:
         """See Engine."""
         self._client.close()

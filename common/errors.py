@@ -197,6 +197,12 @@ class StoreUnavailable(Transient):
     code = "store_unavailable"
 
 
+class DiskFull(Transient):
+    """The disk that the data folder is on has too little space left for what was to be written."""
+
+    code = "disk_full"
+
+
 class BrokerUnavailable(Transient):
     """Redis does not answer, so that no job can be recorded or enqueued."""
 

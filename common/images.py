@@ -5,6 +5,7 @@ A key is a relative path. Writes are atomic: a reader sees the old bytes or the 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -12,14 +13,19 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
-from common.errors import NotFound, StoreUnavailable
+from common.errors import DiskFull, NotFound, StoreUnavailable
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class ImageStore(Protocol):
     """Keeps bytes under keys."""
 
     def put(self, key: str, content: bytes) -> None:
-        """Store `content` under `key`, in place of what it held. Raises StoreUnavailable."""
+        """Store `content` under `key`, in place of what it held.
+
+        Raises DiskFull or StoreUnavailable.
+        """
         ...
 
     def open(self, key: str) -> bytes:
@@ -101,7 +107,8 @@ class FileImageStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._write(path, content)
         except OSError as exc:
-            raise StoreUnavailable(f"The image store cannot be written: {exc.strerror}.") from exc
+            kind = DiskFull if exc.errno in _FULL else StoreUnavailable
+            raise kind(f"The image store cannot be written: {exc.strerror}.") from exc
 
     def open(self, key: str) -> bytes:
         """See ImageStore."""

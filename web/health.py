@@ -8,7 +8,8 @@ from typing import Literal
 from flask import Blueprint, Response
 
 from common.contract import answers
-from common.errors import BrokerUnavailable, EncoderMismatch, IndexUnreadable, NeedleError
+from common.disk import Use
+from common.errors import BrokerUnavailable, DiskFull, EncoderMismatch, IndexUnreadable, NeedleError
 from common.queue import QUEUES
 from common.redis import translated
 from common.services import Services
@@ -72,4 +73,8 @@ def _problems(s: Services, aside: Sequence[str]) -> list[answers.Problem]:
                 "post their images again, then remove what was set aside."
             )
         )
+    try:
+        s.disk.check(Use.ACCEPT)
+    except DiskFull as fault:
+        faults.append(fault)
     return [answers.Problem.model_validate(fault.as_dict()) for fault in faults]

@@ -11,6 +11,7 @@ from werkzeug.datastructures import FileStorage
 from common.catalogue import ImageRecord, check_encoder
 from common.contract.orders import IndexOrder
 from common.contract.requests import IndexFields, UrlsRequest
+from common.disk import Use
 from common.errors import BadRequest, BeingDeleted, FetchFailed, NeedleError, TooLarge
 from common.ids import image_id
 from common.images import image_key
@@ -51,6 +52,7 @@ def ingest_files(
             services.catalogue.claim(record, job_id)
             key = image_key(record.collection, record.image_id)
             if not services.images.exists(key):
+                services.disk.check(Use.ACCEPT, len(found.content))
                 services.images.put(key, found.content)
             items.append(Item(len(items), found.name, record.image_id))
         if len(refused) == len(items):
@@ -65,6 +67,7 @@ def ingest_files(
 def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
     """Enqueue the job that downloads and indexes the URLs. Raises InvalidUrl for a bad one."""
     settings = services.settings
+    services.disk.check(Use.ACCEPT)
     if len(options.urls) > settings.max_items_per_job:
         raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} URLs.")
     _check_collection(services, options.collection)

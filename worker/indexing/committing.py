@@ -70,11 +70,14 @@ class Writer:
         self.jobs.finish_items(batch.job_id, [_ended(image, kept) for image in batch.images])
 
     def discard(self, collection: str, image_id: str) -> None:
-        """Remove an image's points and files, unless it was posted again meanwhile."""
+        """Remove an image's files and points, unless it was posted again meanwhile.
+
+        Files go first: on a full disk they make the room that the rest needs.
+        """
         if image_id not in self.catalogue.find(collection, [image_id]):
+            self.images.delete(image_folder(collection, image_id))
             self.store.delete_image(collection, image_id)
             self.words.delete_image(collection, image_id)
-            self.images.delete(image_folder(collection, image_id))
 
     def _write_points(self, batch: Batch, dim: int) -> None:
         self.store.ensure_collection(batch.collection, dim)

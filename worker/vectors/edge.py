@@ -8,6 +8,7 @@ from pathlib import Path
 
 import qdrant_edge as qe
 
+from common.disk import Disk, Use
 from common.vectors.filters import Condition
 from worker.vectors import edge_folders as folders
 from worker.vectors.conditions import FilterFactory, field_of, kind_of
@@ -51,14 +52,21 @@ class Edge:
 
     builds_itself = False
 
-    def __init__(self, root: Path) -> None:
-        """Open every shelf in the folder. Raises StoreUnavailable where another process has it."""
+    def __init__(self, root: Path, disk: Disk | None = None) -> None:
+        """Open every shelf in the folder, on a disk that is to have room left.
+
+        What cannot be opened is set aside. Raises StoreUnavailable where another process has the
+        folder, and DiskFull.
+        """
         self._root = root
+        self._disk = disk or Disk(root, 0)
         self._shelves: dict[Shelf, EdgeShelf] = {}
         self._indexed: set[tuple[Shelf, str]] = set()
         self._lock = threading.Lock()
         for sort in Sort:
             (root / sort.value).mkdir(parents=True, exist_ok=True)
+        # The engine writes where it only opens, and a full disk would end the process.
+        self._disk.check(Use.ANSWER)
         self._owner = folders.owned(root / Sort.REGIONS.value)
         try:
             for sort in Sort:
@@ -76,11 +84,13 @@ class Edge:
         """See Engine."""
         with self._lock, translated():
             if shelf not in self._shelves:
+                self._disk.check(Use.INDEX)
                 folder = self._root / shelf.sort.value / shelf.collection
                 self._shelves[shelf] = EdgeShelf.make(folder, dim)
 
     def write(self, shelf: Shelf, rows: Sequence[Row]) -> None:
         """See Engine."""
+        self._disk.check(Use.INDEX)
         with translated():
             self._shelves[shelf].write([_point(row) for row in rows])
 
@@ -162,6 +172,7 @@ class Edge:
         if one is None:
             return False
         with translated():
+            self._disk.check(Use.ACCEPT, folders.used_bytes(one.folder))
             return one.rebuild()
 
     def drop(self, shelf: Shelf) -> None:
@@ -188,6 +199,8 @@ class Edge:
 
     def _index_fields(self, shelf: Shelf, one: EdgeShelf, conditions: Sequence[Condition]) -> None:
         """Index what is filtered by, the first time: without, each point's payload is read."""
+        if not self._disk.has(Use.ANSWER):
+            return
         for condition in conditions:
             field = field_of(condition)
             if (shelf, field) not in self._indexed:

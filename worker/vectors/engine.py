@@ -102,6 +102,8 @@ PAYLOAD = ("regions", *NEAR_PAYLOAD)
 class Engine(Protocol):
     """Keeps points. All methods raise StoreUnavailable, and StoreRefused for what it cannot hold.
 
+    What writes or makes a copy raises DiskFull where there is no room for it.
+
     A shelf that was not made is an empty one; only writing needs it.
     """
 

@@ -127,6 +127,12 @@ class KeyReused(Permanent):
     code = "idempotency_key_reused"
 
 
+class Cancelled(Permanent):
+    """What is worked on is no longer wanted: its job has ended."""
+
+    code = "cancelled"
+
+
 class UnsupportedMediaType(Permanent):
     """A request's body is of a type that the call does not take."""
 

@@ -27,6 +27,7 @@ class JobStore:
         self.list = JobList(redis, forget)
         self._start = redis.register_script(scripts.START)
         self._finish_items = redis.register_script(scripts.FINISH_ITEMS)
+        self._note_item = redis.register_script(scripts.NOTE_ITEM)
         self._end = redis.register_script(scripts.END)
 
     def create(
@@ -102,6 +103,12 @@ class JobStore:
         with translated():
             status = self._finish_items(keys=script_keys(job_id), args=args)
         return Status(status) if status else None
+
+    def note_item(self, job_id: str, item: Item) -> bool:
+        """Take down what is known of an item that has not ended; False when its job has."""
+        with translated():
+            args = [item.index, json.dumps(item.as_dict())]
+            return bool(self._note_item(keys=script_keys(job_id), args=args))
 
     def succeed(self, job_id: str, result: object) -> bool:
         """End the job with its result; False when it had ended before."""

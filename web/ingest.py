@@ -49,11 +49,7 @@ def ingest_files(
                 continue
             record = _record(found, options)
             claimed.append(record.image_id)
-            services.catalogue.claim(record, job_id)
-            key = image_key(record.collection, record.image_id)
-            if not services.images.exists(key):
-                services.disk.check(Use.ACCEPT, len(found.content))
-                services.images.put(key, found.content)
+            _store(services, record, found.content, job_id)
             items.append(Item(len(items), found.name, record.image_id))
         if len(refused) == len(items):
             raise _nothing_to_index(refused)
@@ -62,6 +58,17 @@ def ingest_files(
         with suppress(NeedleError):  # as far as Redis lets
             take_back(services.images, services.catalogue, options.collection, claimed, job_id)
         raise
+
+
+def _store(services: Services, record: ImageRecord, content: bytes, job_id: str) -> None:
+    """Store an image that a job is to index, unless it is there."""
+    with services.images.changing(record.collection, [record.image_id]):
+        check_not_deleting(services, record.collection)
+        services.catalogue.claim(record, job_id)
+        key = image_key(record.collection, record.image_id)
+        if not services.images.exists(key):
+            services.disk.check(Use.ACCEPT, len(content))
+            services.images.put(key, content)
 
 
 def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
@@ -128,6 +135,8 @@ def _enqueue(services: Services, items: Sequence[Item], options: IndexFields, jo
     )
     services.jobs.create(job_id, Kind.INDEX, items, order.details())
     try:
+        # Whoever deletes the collection cancels the jobs that it finds: this one, or we find it.
+        check_not_deleting(services, options.collection)
         for first in range(0, len(items), chunk):
             last = min(first + chunk, len(items)) - 1
             payload = {"job_id": job_id, "first": first, "last": last}

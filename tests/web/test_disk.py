@@ -55,7 +55,7 @@ def test_images_are_refused_with_507_and_nothing_changes(
     assert (answer.status_code, answer.json["error"]["code"]) == (507, "disk_full")
     assert "511 MiB" in answer.json["error"]["message"], "it says how much is left"
     assert redis.keys("*") == []
-    assert stored(settings.data_dir) == []
+    assert stored(settings.data_dir / "images") == []
     free(2 * LEAST)
     sent = {name: make() for name, make in body.items()}
     assert client.post(IMAGES, **sent, headers=headers).status_code == 202

@@ -9,18 +9,28 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 
 from celery.signals import worker_process_init
 
 from common import log as logs
+from common.beats import beat_file
 from common.errors import NeedleError
 from common.queue import FETCH, INDEX, SEARCH, STORE, make_celery, release_deliveries
+from common.redis import connect
 from common.settings import Settings
 from worker.consuming import consume_in_a_child, consume_in_threads
-from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexing, build_searching
+from worker.context import (
+    ANSWER_TIMEOUT_S,
+    INDEX_ROLE,
+    SEARCH_ROLE,
+    Base,
+    build_indexing,
+    build_searching,
+)
 from worker.models.packs import check_pack
+from worker.stalling import Patience, Watch, end_at_once
 from worker.tasks import register_index, register_search
 from worker.tending import Tender
 
@@ -73,6 +83,9 @@ def _run_index(settings: Settings) -> int:
     register_index(base.celery, base, pipeline)
     base.celery.conf.worker_proc_alive_timeout = LOAD_TIMEOUT_S
     _take_up(base, [INDEX])
+    # A child that loads its models has begun nothing, for as long as that takes.
+    longest = max(LOAD_TIMEOUT_S, settings.visibility_timeout_s)
+    _watch(base, INDEX_ROLE, {INDEX: Patience(busy_s=longest, idle_s=longest)})
     log.info("the index worker takes tasks")
     consume_in_a_child(base.celery, INDEX, INDEX_ROLE, settings.log_level, most_kib=MAX_CHILD_KIB)
     return 1 if failed.is_set() else 0
@@ -91,11 +104,19 @@ def _run_search(settings: Settings) -> int:
     for app in apps.values():
         register_search(app, base, lambda: writer, lambda: pipeline)
     _take_up(base, threads)
+    patience = Patience(busy_s=settings.visibility_timeout_s)
+    _watch(base, SEARCH_ROLE, dict.fromkeys(threads, patience))
     log.info("the search worker takes tasks")
     consume_in_threads(apps, threads, SEARCH_ROLE, settings.log_level)
     tender.stop()
     writer.store.close()
     return 0
+
+
+def _watch(base: Base, role: str, queues: Mapping[str, Patience]) -> None:
+    # A connection of its own, which no child inherits in the middle of an answer.
+    redis = connect(base.settings.redis_url, answer_timeout_s=ANSWER_TIMEOUT_S)
+    Watch(redis, queues, beat_file(base.settings.data_dir, role), end_at_once).start()
 
 
 def settle() -> None:

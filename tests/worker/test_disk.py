@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +16,7 @@ from common.errors import DiskFull
 from common.jobs import Item, Kind, Status
 from common.queue import COMMIT_TASK, DELETE_TASK, INDEX_TASK, STORE
 from tests.conftest import REPO
+from tests.small_disk import small_disk
 from tests.worker.conftest import World, noise, png
 from tests.worker.test_tasks import Sent
 from worker import attempts, tasks
@@ -122,25 +121,11 @@ print("searched", flush=True)
 """
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Return a folder on a disk of 96 MiB. Not tmpfs: there, reading a hole takes space."""
-    folder, disk = tmp_path / "small", tmp_path / "disk"
-    folder.mkdir()
-    with disk.open("wb") as file:
-        file.truncate(96 * 2**20)
-    commands = [["mkfs.ext4", "-q", "-m", "0", str(disk)], ["mount", str(disk), str(folder)]]
-    tools = all(shutil.which(command[0]) for command in commands)
-    if os.geteuid() != 0 or not tools:
-        pytest.skip("only root can make a small disk")
-    for command in commands:
-        if subprocess.run(command, capture_output=True).returncode != 0:
-            pytest.skip("this machine makes no small disk")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_disk_that_really_fills_up_ends_no_process(small_disk: Path) -> None:
-    script = FILLED.format(repository=str(REPO), folder=str(small_disk), least=32 * 2**20)
-    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=REPO)
+def test_a_disk_that_really_fills_up_ends_no_process(tmp_path: Path) -> None:
+    with small_disk(tmp_path, 96) as folder:
+        if folder is None:
+            pytest.skip("only root can make a small disk")
+        script = FILLED.format(repository=str(REPO), folder=str(folder), least=32 * 2**20)
+        command = [sys.executable, "-c", script]
+        ran = subprocess.run(command, capture_output=True, text=True, cwd=REPO)
     assert (ran.returncode, ran.stdout.split()) == (0, ["full", "searched"]), ran.stderr

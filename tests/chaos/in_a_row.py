@@ -23,7 +23,7 @@ from common.images import image_folder
 from lab.bench import faults
 from machine.stack import Stack
 from needle import Needle
-from needle.errors import NeedleApiError
+from needle.errors import NeedleApiError, NeedleUnreachable
 from tests.textures import texture
 from worker.vectors.edge import Edge
 from worker.vectors.stores import VectorStore, WordStore
@@ -72,8 +72,7 @@ class Row:
             self.strike(name)
         deleted = [one for one in gone if self.held[one] not in {path.name for path in again}]
         for image_id in deleted:
-            with suppress(NeedleApiError):  # the first answer was lost; it is gone by now
-                self.needle.delete(image_id, collection=COLLECTION)
+            until(lambda image_id=image_id: self._is_deleted(image_id), "a deletion")  # type: ignore[misc]
             del self.held[image_id]
         job = self.needle.wait(job, timeout_s=ENDS_S)
         items = list(self._items(job.job_id))
@@ -137,6 +136,16 @@ class Row:
             assert engine.aside() == []
         finally:
             engine.close()
+
+    def _is_deleted(self, image_id: str) -> bool:
+        """Delete an image; False where no answer came: nobody but us knows whether to ask again."""
+        try:
+            self.needle.delete(image_id, collection=COLLECTION)
+        except NeedleUnreachable:
+            return False
+        except NeedleApiError as error:
+            assert error.code == "not_found"  # the answer before was lost
+        return True
 
     def _done(self, job_id: str) -> int:
         return self.needle.job(job_id).progress.done

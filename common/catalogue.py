@@ -103,6 +103,12 @@ class Catalogue:
         with translated():
             return list(self._release(keys=_keys(collection), args=[job_id, *image_ids]))
 
+    def claimed(self, collection: str, job_id: str) -> list[str]:
+        """Return the images that a job wants and that are not indexed; a scan of all such."""
+        with translated():
+            claims = self._redis.hscan_iter(_claims(collection), count=1000)
+            return [name for name, jobs in claims if job_id in jobs.split(";")]
+
     def find(self, collection: str, image_ids: Sequence[str]) -> dict[str, ImageRecord]:
         """Return the records of those images that are known."""
         if not image_ids:
@@ -263,9 +269,13 @@ def _listing(collection: str) -> str:
     return f"needle:listing:{collection}"
 
 
+def _claims(collection: str) -> str:
+    return f"needle:claims:{collection}"
+
+
 def _keys(collection: str) -> list[str]:
-    more = [f"needle:{kind}:{collection}" for kind in ("regions", "claims")]
-    return [_records(collection), _listing(collection), *more]
+    regions = f"needle:regions:{collection}"
+    return [_records(collection), _listing(collection), regions, _claims(collection)]
 
 
 def _dump(record: ImageRecord) -> str:

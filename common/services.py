@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from celery import Celery
 
 from common.beacons import Beacons
+from common.beginnings import Beginnings
 from common.catalogue import Catalogue
 from common.disk import Disk
 from common.images import FileImageStore, ImageStore, query_folder
@@ -31,6 +32,7 @@ class Services:
     beacons: Beacons
     pace: Pace
     disk: Disk
+    beginnings: Beginnings
 
     @classmethod
     def build(cls, settings: Settings, *, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Services:
@@ -54,4 +56,5 @@ class Services:
             beacons=Beacons(redis),
             pace=Pace(redis),
             disk=Disk(settings.data_dir, settings.min_free_bytes),
+            beginnings=Beginnings(redis),
         )

@@ -160,14 +160,15 @@ def _enqueue(services: Services, search: Search, job_id: str) -> None:
     _check_load(services, queue)
     content = [file.content for file in (*search.files, *search.negatives)]
     services.disk.check(Use.ANSWER, sum(map(len, content)))
-    try:
-        for number, file in enumerate(search.files):
-            services.images.put(query_key(job_id, number), file.content)
-        for number, file in enumerate(search.negatives):
-            services.images.put(query_key(job_id, number, negative=True), file.content)
-        services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], search.order().details())
-        services.queue.submit(task, queue, {"job_id": job_id})
-    except NeedleError:
-        services.images.delete(query_folder(job_id))
-        services.jobs.discard(job_id)
-        raise
+    with services.beginnings.of(job_id, search.options.collection):
+        try:
+            for number, file in enumerate(search.files):
+                services.images.put(query_key(job_id, number), file.content)
+            for number, file in enumerate(search.negatives):
+                services.images.put(query_key(job_id, number, negative=True), file.content)
+            services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], search.order().details())
+            services.queue.submit(task, queue, {"job_id": job_id})
+        except NeedleError:
+            services.images.delete(query_folder(job_id))
+            services.jobs.discard(job_id)
+            raise

@@ -20,6 +20,7 @@ from common.errors import NeedleError
 from common.queue import FETCH, INDEX, SEARCH, STORE, make_celery, release_deliveries
 from common.redis import connect
 from common.settings import Settings
+from worker.abandoned import look_after
 from worker.consuming import consume_in_a_child, consume_in_threads
 from worker.context import (
     ANSWER_TIMEOUT_S,
@@ -98,6 +99,7 @@ def _run_search(settings: Settings) -> int:
     pipeline = build_searching(base, writer)
     tender = Tender(writer.store, writer.words, base.catalogue, settings.exact_below)
     tender.start()
+    look_after(base)
     settle()
     threads = {SEARCH: settings.search_threads, STORE: STORE_THREADS, FETCH: FETCH_THREADS}
     apps = {queue: make_celery(settings) for queue in threads}

@@ -131,7 +131,11 @@ class Settings(BaseModel):
         400, description="Longest time that looking closely may take in a search (milliseconds)"
     )
     local_features: LocalFeatures = Field(
-        2500, description="Most local features kept of an image; 0 for none"
+        2500,
+        description=(
+            "Most local features kept of an image of 0.6 megapixels or less; larger ones have more "
+            "in proportion; 0 for none"
+        ),
     )
     verify_images: Annotated[int, Field(ge=0, le=200)] = Field(
         60, description="Images that a search verifies by their local features; 0 for none"

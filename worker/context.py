@@ -151,9 +151,9 @@ def build_searching(base: Base, writer: Writer) -> SearchPipeline:
         prover=Prover(
             nearest,
             Verifier(vocabulary, NearestMatcher(), base.images),
+            Agreer(base.images, most_pixels),
             unlike_budget_s=settings.verify_budget_ms / 1000,
         ),
-        agreer=Agreer(base.images, most_pixels),
         refiner=Refiner(
             nearest,
             encoder,

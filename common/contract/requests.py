@@ -58,7 +58,11 @@ class IndexFields(Request):
         description="How finely images are cut into regions. More regions cost and find more.",
     )
     local_features: LocalFeatures | None = Field(
-        default=None, description="The most local features that are kept of an image; 0 keeps none."
+        default=None,
+        description=(
+            "The most local features that are kept of an image of 0.6 megapixels or less. Larger "
+            "ones have more in proportion. 0 keeps none."
+        ),
     )
 
 

@@ -27,7 +27,7 @@ PART_PIXELS = 4_200_000
 DESCRIPTOR_SCALE = 512.0
 """A descriptor's norm in its bytes: RootSIFT's values stay under 0.5, so all 8 bits are used."""
 CELL_PX = 100
-"""Cells of about this side share a picture's keypoints, so that no plain corner of it is starved."""
+"""Cells of about this side share a picture's keypoints: no plain corner of it is starved."""
 HALO_PX = 48
 """What a part sees beyond its edges, for each octave twice as much: a keypoint's surroundings."""
 COARSE_SHARE, COARSE_ENOUGH = 4, 10_000

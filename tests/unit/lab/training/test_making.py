@@ -15,7 +15,7 @@ from lab.training.making import Making
 from tests.unit.lab.training.conftest import noise
 from worker.models.kinds import KIND_SHARE
 from worker.models.onepass.encoder import OnePassEncoder
-from worker.models.onepass.onnx_engine import OnnxEngine
+from worker.models.onepass.onnx_engine import OnnxEngine, cpu_precision
 from worker.models.onepass.torch_engine import TorchEngine
 
 
@@ -60,6 +60,20 @@ def test_both_engines_say_the_same(pack: Path, trained: Making) -> None:
     for name, maps in vars(onnx).items():
         expected = getattr(torchs, name)
         assert np.allclose(maps, expected, atol=2e-3 * np.abs(expected).max()), name
+
+
+def test_the_pack_has_graphs_of_8_bits_that_say_nearly_the_same(pack: Path) -> None:
+    exact, near = (
+        OnnxEngine(pack, precision=name, threads=1)
+        for name in ("float32", cpu_precision("auto", pack))
+    )
+    assert near.precision == "int8"
+    pixels = np.array(noise(71, 96, 64))
+    maps = [(vars(one.see(pixels)), one.deep(one.see(pixels).sixteenth)) for one in (exact, near)]
+    said = [{**seen, "deep": deep} for seen, deep in maps]
+    for name, expected in said[0].items():
+        off = np.abs(said[1][name] - expected).mean()
+        assert 0 < off < 0.2 * np.abs(expected - expected.mean()).mean(), name
 
 
 def test_steps_that_were_taken_are_not_taken_again(

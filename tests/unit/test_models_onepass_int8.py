@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image
 
@@ -26,8 +27,10 @@ from worker.models.precision import resolve_precision
 
 PIXELS = 400_000
 SIDES = (16, 24, 40, 64, 100, 160, 240)
-MEAN_COSINE, LEAST_COSINE = 0.997, 0.98
-"""What an embedding in 8 bits has with that in float32: of all boxes, and of any with texture."""
+LEAST_COSINE = 0.99
+"""Of any embedding in 8 bits with that in float32, where there is texture, as in photos."""
+DRAWN_COSINE, FLAT_COSINE = 0.99, 0.94
+"""Of a drawing's, on average, and of a single colour's: there nothing evens out the rounding."""
 INT8_GRAPHS = ("see.int8.onnx", "deep.int8.onnx")
 
 
@@ -50,18 +53,39 @@ def boxes_of_many_sizes(image: Image.Image, seed: int) -> list[Box]:
     return found
 
 
-@pytest.mark.parametrize("picture", [texture(1, (640, 480)), texture(2), scene(5)])
-def test_8_bits_embed_nearly_as_float32_does(
+def cosines(
+    pair: tuple[OnePassEncoder, OnePassEncoder], picture: Image.Image
+) -> list[NDArray[np.float32]]:
+    """Return what both have in common: of regions read off the picture, and of crops of it."""
+    boxes = boxes_of_many_sizes(picture, 3)
+    crops = [picture.crop(box.as_tuple()) for box in boxes[::3]]
+    regions = [one.maps(picture, pixels=PIXELS).embeddings(boxes) for one in pair]
+    queries = [one.encode_images(crops) for one in pair]
+    return [(exact * near).sum(axis=1) for exact, near in (regions, queries)]
+
+
+@pytest.mark.parametrize("picture", [texture(1, (640, 480)), texture(2), texture(3, (900, 300))])
+def test_8_bits_embed_texture_as_float32_does(
     pair: tuple[OnePassEncoder, OnePassEncoder], picture: Image.Image
 ) -> None:
-    boxes = boxes_of_many_sizes(picture, 3)
-    regions = [one.maps(picture, pixels=PIXELS).embeddings(boxes) for one in pair]
-    crops = [picture.crop(box.as_tuple()) for box in boxes[::3]]
-    queries = [one.encode_images(crops) for one in pair]
-    for exact, near in (regions, queries):
-        cosines = (exact * near).sum(axis=1)
-        assert cosines.mean() > MEAN_COSINE
-        assert cosines.min() > LEAST_COSINE
+    for each in cosines(pair, picture):
+        assert each.min() > LEAST_COSINE
+
+
+def test_8_bits_embed_a_drawing_nearly_as_float32_does(
+    pair: tuple[OnePassEncoder, OnePassEncoder],
+) -> None:
+    for each in cosines(pair, scene(5)):
+        assert each.mean() > DRAWN_COSINE
+
+
+@pytest.mark.parametrize("colour", ["white", "black", "crimson", "steelblue"])
+def test_8_bits_embed_a_flat_picture_less_nearly(
+    pair: tuple[OnePassEncoder, OnePassEncoder], colour: str
+) -> None:
+    flat = Image.new("RGB", (200, 160), colour)
+    exact, near = (one.encode_images([flat])[0] for one in pair)
+    assert exact @ near > FLAT_COSINE
 
 
 def test_8_bits_find_the_things_that_float32_finds(

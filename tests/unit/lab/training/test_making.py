@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -78,6 +79,17 @@ def test_the_pack_has_graphs_of_8_bits_that_say_nearly_the_same(pack: Path) -> N
         found = said[1][name]
         assert not np.array_equal(found, expected), name
         assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.95, name
+
+
+def test_graphs_of_8_bits_are_made_again_of_the_weights_alone(
+    pack: Path, archives: Path, tmp_path: Path
+) -> None:
+    graphs = ("see.int8.onnx", "deep.int8.onnx")
+    again = Path(shutil.copytree(pack, tmp_path / "pack", ignore=shutil.ignore_patterns(*graphs)))
+    places = ["--data", str(archives), "--teacher", str(tmp_path), "--out", str(again)]
+    assert main(["int8", "--device", "cpu", *places]) == 0
+    for name in graphs:
+        assert (again / name).read_bytes() == (pack / name).read_bytes()
 
 
 def test_steps_that_were_taken_are_not_taken_again(

@@ -129,8 +129,10 @@ class _Rewriting:
         return helper.make_node("DequantizeLinear", inputs, [name], axis=0)
 
     def _take(self, name: str) -> Any:
-        self._graph.initializer.remove(self._weights[name])
-        return numpy_helper.to_array(self._weights[name])
+        tensor = self._weights.pop(name)
+        numbers = numpy_helper.to_array(tensor)
+        self._graph.initializer.remove(tensor)
+        return numbers
 
     def _put(self, name: str, numbers: Any) -> str:
         self._graph.initializer.append(numpy_helper.from_array(numbers, name))

@@ -63,7 +63,7 @@ acceptance: setup ## does it find things, through a kill and a restart? On the d
 	@exec $(PY) -m lab.bench.acceptance --shared $(SHARED) $(ARGS)
 
 TEACHERS = --teacher $(SHARED)/weights/yolov5n.safetensors --detector-teacher tests/models/crops/detector.safetensors
-train: setup-dev ## train the heads of the pack that ships (ARGS="bank", "things", "kinds", "detector", "export", "all")
+train: setup-dev ## train the heads of the pack that ships (ARGS="bank", "things", "kinds", "detector", "export", "int8", "all")
 	@exec $(PY) -m lab.training $(or $(ARGS),all) --data $(SHARED)/data/train $(TEACHERS)
 
 evaluate: setup-dev ## what the shipped models find, beside references (SHARED=folder)

@@ -52,10 +52,11 @@ class Settings(BaseModel):
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu` or `cuda:N`"
     )
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         "auto",
-        description="What the networks compute in: `auto`, `float32`, `bfloat16` or `float16`; "
-        "`auto` is the fastest that the machine does not emulate",
+        description="What the networks compute in: `auto`, `float32`, `bfloat16`, `float16` or "
+        "`int8`; `auto` is the fastest that the machine does not emulate; `int8` is for the pack "
+        "`mini` on a CPU, where `auto` takes it",
     )
     threads: int = Field(
         0, ge=0, description="CPU threads of a worker's models; 0 lets torch choose"

@@ -74,6 +74,7 @@ class Catalogue:
         self._redis = redis
         self._mark = redis.register_script(scripts.MARK_INDEXED)
         self._remove = redis.register_script(scripts.REMOVE)
+        self._replace = redis.register_script(scripts.REPLACE)
         self._claim = redis.register_script(scripts.CLAIM)
         self._release = redis.register_script(scripts.RELEASE)
         self._regions = redis.register_script(scripts.COUNT_REGIONS)
@@ -127,6 +128,20 @@ class Catalogue:
             return set()
         with translated():
             return set(self._mark(keys=_keys(collection), args=args))
+
+    def doubt(self, collection: str, image_ids: Sequence[str]) -> None:
+        """Forget what made the images' regions, so that an index job makes them again.
+
+        They stay listed. An image that is indexed or deleted meanwhile is left alone.
+        """
+        if not image_ids:
+            return
+        with translated():
+            found = self._redis.hmget(_records(collection), list(image_ids))
+            for image_id, text in zip(image_ids, found, strict=True):
+                if text:
+                    args = [image_id, text, _dump(replace(_load(text), recipe=""))]
+                    self._replace(keys=_keys(collection), args=args)
 
     def page(
         self,

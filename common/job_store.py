@@ -81,6 +81,8 @@ class JobStore:
 
     def pick(self, job_id: str, indexes: Sequence[int]) -> list[Item]:
         """Return the items of those indexes that the job has."""
+        if not indexes:
+            return []
         with translated():
             found = self._redis.hmget(items_key(job_id), [str(n) for n in indexes])
         return [Item.from_json(text) for text in found if text]

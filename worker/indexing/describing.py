@@ -11,6 +11,13 @@ from worker.local.keypoints import Keypoints
 from worker.local.vocabulary import Vocabulary
 from worker.local.words import image_words
 
+_METHOD = "sift2"
+
+
+def has_local_features(recipe: str) -> bool:
+    """Tell whether the images of a recipe were described; of one of an earlier version as well."""
+    return "|sift" in recipe
+
 
 @dataclass(frozen=True)
 class Describer:
@@ -20,7 +27,7 @@ class Describer:
 
     def recipe(self, most: int) -> str:
         """Name everything that decides an image's local features; empty where there are none."""
-        return f"sift2/{self.vocabulary.id}/{most}" if most else ""
+        return f"{_METHOD}/{self.vocabulary.id}/{most}" if most else ""
 
     def described(self, image: LoadedImage, options: IndexOptions) -> LoadedImage:
         """Return the image with its features; unchanged where the job wants none.

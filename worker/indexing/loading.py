@@ -13,6 +13,7 @@ from common.jobs import Item, ItemStatus
 from worker.fetch import Fetcher
 from worker.indexing.image import LoadedImage
 from worker.indexing.options import IndexOptions
+from worker.indexing.presence import files_there
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,8 @@ class Loader:
     def find(self, item: Item, options: IndexOptions, recipe: str) -> Found | Item:
         """Find an item's image, a URL's after storing it; else return the item as it has ended.
 
-        It is indexed already, by the same recipe, or there is none. Raises transient errors only.
+        It is indexed already, by the same recipe, as far as list and files tell, or there is none.
+        Raises transient errors only.
         """
         try:
             if item.image_id is None:
@@ -46,7 +48,8 @@ class Loader:
             return item.failed(error)
         item = replace(item, image_id=record.image_id)
         metadata = record.metadata if options.metadata is None else options.metadata
-        if record.recipe == recipe and record.metadata == metadata:
+        same = record.recipe == recipe and record.metadata == metadata
+        if same and files_there(self.images, record):
             return item.ended(ItemStatus.UNCHANGED, record.image_id)
         return Found(item, replace(record, metadata=metadata))
 
@@ -85,8 +88,8 @@ class Loader:
             bytes=len(content),
             metadata=options.metadata or {},
         )
+        self.catalogue.add([record])  # first: a file without a record belongs to nobody
         self.images.put(image_key(options.collection, name), content)
-        self.catalogue.add([record])
         kept = self.catalogue.find(options.collection, [name]).get(name)
         if kept is None:
             raise NotFound("The image was deleted while it was being indexed.")

@@ -25,6 +25,11 @@ class Store:
         shelf = self._shelf(collection)
         self.engine.delete(shelf, self._points_of(shelf, [image_id]))
 
+    def holding(self, collection: str, image_ids: Sequence[str]) -> set[str]:
+        """Return those of the images whose first point is there: it goes last."""
+        found = self.engine.of_images(self._shelf(collection), image_ids)
+        return {str(point.payload["image_id"]) for point in found}
+
     def count(self, collection: str) -> int:
         """Return the number of points."""
         return self.engine.count(self._shelf(collection))

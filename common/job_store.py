@@ -28,6 +28,7 @@ class JobStore:
         self._start = redis.register_script(scripts.START)
         self._finish_items = redis.register_script(scripts.FINISH_ITEMS)
         self._end = redis.register_script(scripts.END)
+        self._measure = redis.register_script(scripts.MEASURE)
 
     def create(
         self, job_id: str, kind: Kind, items: Sequence[Item], details: Mapping[str, object]
@@ -104,6 +105,11 @@ class JobStore:
         with translated():
             status = self._finish_items(keys=script_keys(job_id), args=args)
         return Status(status) if status else None
+
+    def measure(self, job_id: str, *, done: int, total: int) -> bool:
+        """Record how far a job is whose items do not end one by one; False when it has ended."""
+        with translated():
+            return bool(self._measure(keys=script_keys(job_id), args=[done, total]))
 
     def succeed(self, job_id: str, result: object) -> bool:
         """End the job with its result; False when it had ended before."""

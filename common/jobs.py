@@ -17,6 +17,7 @@ class Kind(StrEnum):
     INDEX = "index"
     SEARCH = "search"
     DELETE = "delete"
+    VERIFY = "verify"
 
 
 class Status(StrEnum):

@@ -107,12 +107,16 @@ def _problem(error: Any) -> answers.Problem | None:
     return None if error is None else answers.Problem.model_validate(error)
 
 
-def _result(job: jobs.Job) -> answers.SearchResult | answers.DeletionResult | None:
+def _result(
+    job: jobs.Job,
+) -> answers.SearchResult | answers.DeletionResult | answers.Verified | None:
     if job.result is None:
         return None
     try:
         if job.kind is Kind.SEARCH:
             return _search_result(job, answers.Findings.model_validate(job.result))
+        if job.kind is Kind.VERIFY:
+            return answers.Verified.model_validate(job.result)
         return answers.DeletionResult.model_validate(job.result)
     except ValidationError as exc:
         raise IncompatibleJob(

@@ -16,7 +16,7 @@ from celery.signals import worker_process_init
 
 from common import log as logs
 from common.errors import NeedleError
-from common.queue import FETCH, INDEX, SEARCH, STORE, make_celery, release_deliveries
+from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery, release_deliveries
 from common.settings import Settings
 from worker.consuming import consume_in_a_child, consume_in_threads
 from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexing, build_searching
@@ -30,6 +30,7 @@ LOAD_TIMEOUT_S = 900
 """How long a child may take to load its models (a download included) before it is replaced."""
 STORE_THREADS = 2
 FETCH_THREADS = 8
+UPKEEP_THREADS = 1
 MAX_CHILD_KIB = 8 * 1024 * 1024
 """A child that has grown beyond this is replaced after its task: memory creeps up."""
 
@@ -86,7 +87,12 @@ def _run_search(settings: Settings) -> int:
     tender = Tender(writer.store, writer.words, base.catalogue, settings.exact_below)
     tender.start()
     settle()
-    threads = {SEARCH: settings.search_threads, STORE: STORE_THREADS, FETCH: FETCH_THREADS}
+    threads = {
+        SEARCH: settings.search_threads,
+        STORE: STORE_THREADS,
+        FETCH: FETCH_THREADS,
+        UPKEEP: UPKEEP_THREADS,
+    }
     apps = {queue: make_celery(settings) for queue in threads}
     for app in apps.values():
         register_search(app, base, lambda: writer, lambda: pipeline)

@@ -203,6 +203,16 @@ class SearchRequest(SearchFields):
             raise BadRequest(f"At most {MOST_EXAMPLES} files go into one field of a search.")
 
 
+class VerifyFields(Request):
+    """`POST /collections/{name}/verify`."""
+
+    repair: bool = Field(
+        default=False,
+        description="Whether damaged images are indexed again, and what belongs to no image of "
+        "the list is removed.",
+    )
+
+
 class NewCollection(Request):
     """`POST /collections`."""
 

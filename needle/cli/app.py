@@ -19,6 +19,7 @@ from needle.cli.keys import keys
 from needle.cli.search import search
 from needle.cli.status import models, status
 from needle.cli.up import up
+from needle.cli.verify import verify
 from needle.errors import NeedleClientError, NeedleUnreachable
 
 EPILOG = """
@@ -69,6 +70,7 @@ for _command in (
     collections,
     export,
     models,
+    verify,
     completion,
 ):
     cli.add_command(_command)

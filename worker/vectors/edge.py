@@ -89,20 +89,11 @@ class Edge:
 
     def of_images(self, shelf: Shelf, image_ids: Sequence[str]) -> list[Kept]:
         """See Engine."""
-        one = self._shelves.get(shelf)
-        if one is None or not image_ids:
-            return []
-        wanted, shard, offset = FILTERS.of_images(image_ids), one.shard, None
-        found: list[Kept] = []
-        while True:
-            request = qe.ScrollRequest(
-                offset=offset, limit=MANY, filter=wanted, with_payload=list(PAYLOAD)
-            )
-            with _translated():
-                page, offset = shard.scroll(request)
-            found += [Kept(str(point.id), point.payload or {}) for point in page]
-            if offset is None:
-                return found
+        return list(self._scroll(shelf, FILTERS.of_images(image_ids))) if image_ids else []
+
+    def every(self, shelf: Shelf) -> Iterator[Kept]:
+        """See Engine."""
+        return self._scroll(shelf, None)
 
     def read(self, shelf: Shelf, ids: Sequence[str]) -> list[Kept]:
         """See Engine."""
@@ -177,6 +168,21 @@ class Edge:
                 one.close()
             self._shelves.clear()
             self._owner.close()
+
+    def _scroll(self, shelf: Shelf, wanted: qe.Filter | None) -> Iterator[Kept]:
+        one = self._shelves.get(shelf)
+        if one is None:
+            return
+        shard, offset = one.shard, None
+        while True:
+            request = qe.ScrollRequest(
+                offset=offset, limit=MANY, filter=wanted, with_payload=list(PAYLOAD)
+            )
+            with _translated():
+                page, offset = shard.scroll(request)
+            yield from (Kept(str(point.id), point.payload or {}) for point in page)
+            if offset is None:
+                return
 
     def _index_fields(self, shelf: Shelf, one: EdgeShelf, conditions: Sequence[Condition]) -> None:
         """Index what is filtered by, the first time: without, each point's payload is read."""

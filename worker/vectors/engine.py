@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -122,6 +122,10 @@ class Engine(Protocol):
 
     def of_images(self, shelf: Shelf, image_ids: Sequence[str]) -> list[Kept]:
         """Return the points whose payload names one of the images."""
+        ...
+
+    def every(self, shelf: Shelf) -> Iterator[Kept]:
+        """Yield every point, by id. Of those that come and go meanwhile some may be missing."""
         ...
 
     def read(self, shelf: Shelf, ids: Sequence[str]) -> list[Kept]:

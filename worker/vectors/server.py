@@ -101,22 +101,11 @@ class Server:
 
     def of_images(self, shelf: Shelf, image_ids: Sequence[str]) -> list[Kept]:
         """See Engine."""
-        found: list[Kept] = []
-        with _translated():
-            if not image_ids or not self._exists(shelf):
-                return found
-            offset = None
-            while True:
-                page, offset = self._client.scroll(
-                    _name(shelf),
-                    scroll_filter=FILTERS.of_images(image_ids),
-                    limit=MANY,
-                    offset=offset,
-                    with_payload=list(PAYLOAD),
-                )
-                found += [Kept(str(p.id), p.payload or {}) for p in page]
-                if offset is None:
-                    return found
+        return list(self._scroll(shelf, FILTERS.of_images(image_ids))) if image_ids else []
+
+    def every(self, shelf: Shelf) -> Iterator[Kept]:
+        """See Engine."""
+        return self._scroll(shelf, None)
 
     def read(self, shelf: Shelf, ids: Sequence[str]) -> list[Kept]:
         """See Engine."""
@@ -183,6 +172,24 @@ class Server:
         if shelf not in self._known and self._client.collection_exists(_name(shelf)):
             self._known.add(shelf)
         return shelf in self._known
+
+    def _scroll(self, shelf: Shelf, wanted: models.Filter | None) -> Iterator[Kept]:
+        with _translated():
+            if not self._exists(shelf):
+                return
+        offset = None
+        while True:
+            with _translated():
+                page, offset = self._client.scroll(
+                    _name(shelf),
+                    scroll_filter=wanted,
+                    limit=MANY,
+                    offset=offset,
+                    with_payload=list(PAYLOAD),
+                )
+            yield from (Kept(str(p.id), p.payload or {}) for p in page)
+            if offset is None:
+                return
 
     def _index_fields(self, shelf: Shelf, conditions: Sequence[Condition]) -> None:
         """Index what is filtered by, the first time: without, each point's payload is read."""

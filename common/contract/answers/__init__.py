@@ -37,6 +37,7 @@ from common.contract.answers.searches import (
     Thing,
     Verification,
 )
+from common.contract.answers.upkeep import DamagedImage, OrphanedImage, Verified
 
 __all__ = [
     "Alive",
@@ -45,6 +46,7 @@ __all__ = [
     "CollectionWithRegions",
     "Collections",
     "CropUrls",
+    "DamagedImage",
     "DeletionResult",
     "Error",
     "FieldFault",
@@ -68,6 +70,7 @@ __all__ = [
     "Match",
     "MatchUrls",
     "Models",
+    "OrphanedImage",
     "Problem",
     "Progress",
     "Query",
@@ -78,5 +81,6 @@ __all__ = [
     "Searched",
     "Thing",
     "Verification",
+    "Verified",
     "widened",
 ]

@@ -18,6 +18,7 @@ class Kind(StrEnum):
     SEARCH = "search"
     DELETE = "delete"
     VERIFY = "verify"
+    BACKUP = "backup"
 
 
 class Status(StrEnum):

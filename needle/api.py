@@ -135,6 +135,7 @@ class Needle:
     ready = _method(operations.ready)
 
     verify = _method(upkeep.verify)
+    backup = _method(upkeep.backup)
 
     def close(self) -> None:
         """Close the connections."""
@@ -204,6 +205,7 @@ class AsyncNeedle:
     ready = _awaited(operations.ready)
 
     verify = _awaited(upkeep.verify)
+    backup = _awaited(upkeep.backup)
 
     async def close(self) -> None:
         """Close the connections."""

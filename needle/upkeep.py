@@ -1,17 +1,18 @@
-"""Looking after the service: is what it keeps whole, and what is repaired."""
+"""Looking after the service: is what it keeps whole, what is repaired, and a copy of all of it."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from needle import calls
 from needle.exchange import Service
 from needle.jobs import Job
 from needle.operations import OnJob, wait
-from needle.steps import Call, Steps
+from needle.steps import PREFIX, Call, Steps
 
 DEFAULT_COLLECTION = "default"
 
@@ -85,3 +86,26 @@ def verify(
         service, Job(found.repair_job, "index", "queued"), on_progress=on_progress
     )
     return dataclasses.replace(found, repaired=repaired)
+
+
+def backup(
+    service: Service, target: Path | str, *, on_progress: OnJob | None = None
+) -> Steps[dict[str, Any]]:
+    """Write everything that the service keeps, but its keys, into a tar file.
+
+    The file is there once it is whole, for its owner alone. Returns what is in it: `images`,
+    `collections`, `has_vectors`. Raises JobFailed when the service could not make the backup.
+    """
+    path = Path(target)
+    raw = yield from service.json(Call("POST", f"{PREFIX}/backups"))
+    done = calls.check((yield from wait(service, Job.from_json(raw), on_progress=on_progress)))
+    made = f"{PREFIX}/backups/{calls.ids(done)[0]}"
+    part = path.with_name(f"{path.name}.part")
+    part.touch(mode=0o600)
+    try:
+        yield from service.send(Call("GET", made, into=part))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    yield from service.send(Call("DELETE", made))
+    return dict(done.result or {})

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 
 from common.contract.fields import COLLECTION_PATTERN
-from common.contract.orders import VerifyOrder
+from common.contract.orders import BackupOrder, VerifyOrder
 from common.contract.requests import VerifyFields
 from common.errors import NeedleError, NotFound
 from common.ids import new_job_id
 from common.images import collection_folder
 from common.jobs import Item, Kind
-from common.queue import UPKEEP, VERIFY_TASK
+from common.queue import BACKUP_TASK, UPKEEP, VERIFY_TASK
 from common.services import Services
 
 
@@ -28,6 +28,11 @@ def begin_verifying(services: Services, name: str, fields: VerifyFields) -> str:
         raise NotFound(f"There is no collection '{name}'.")
     order = VerifyOrder(collection=name, **vars(fields))
     return _begin(services, Kind.VERIFY, name, order.details(), VERIFY_TASK)
+
+
+def begin_backup(services: Services) -> str:
+    """Enqueue a backup job and return its id. Raises Overloaded or BrokerUnavailable."""
+    return _begin(services, Kind.BACKUP, "backup", BackupOrder().details(), BACKUP_TASK)
 
 
 def _begin(services: Services, kind: Kind, name: str, details: dict[str, object], task: str) -> str:

@@ -22,6 +22,7 @@ from common.errors import (
 from common.jobs import ItemStatus
 from common.log import log_context
 from common.queue import (
+    BACKUP_TASK,
     COMMIT_TASK,
     CONFIRM_TASK,
     DELETE_COLLECTION_TASK,
@@ -52,6 +53,7 @@ from worker.indexing.pipeline import IndexPipeline
 from worker.removal import delete_some, sweep
 from worker.searching.downloading import Downloader
 from worker.searching.pipeline import SearchPipeline
+from worker.upkeep.backing_up import Backup
 from worker.upkeep.verifying import Ended, Verifier
 
 log = logging.getLogger(__name__)
@@ -149,6 +151,15 @@ def register_search(
             failing_its_job(base.jobs, job_id, "Verifying failed."),
         ):
             run_verify(base, writer(), job_id)
+
+    @app.task(name=BACKUP_TASK, shared=False)  # type: ignore[untyped-decorator]
+    def backup(job_id: str) -> None:
+        with (
+            log_context(job_id=job_id),
+            back_to_the_queue(Transient),
+            failing_its_job(base.jobs, job_id, "Making the backup failed."),
+        ):
+            run_backup(base, writer(), job_id)
 
 
 def run_index(base: Base, pipeline: IndexPipeline, job_id: str, indexes: Sequence[int]) -> None:
@@ -268,3 +279,10 @@ def run_verify(base: Base, writer: Writer, job_id: str) -> None:
         "%d images, %d damaged, %d in no list: verified in %.1f s",
         report.images, report.damaged, report.orphaned, time.monotonic() - started,
     )  # fmt: skip
+
+
+def run_backup(base: Base, writer: Writer, job_id: str) -> None:
+    """Make a job's backup. Raises transient errors, and BackupFailed."""
+    if base.jobs.start(job_id):
+        made = Backup(base, writer, job_id).make()
+        base.jobs.succeed(job_id, made.model_dump(mode="json"))

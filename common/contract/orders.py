@@ -54,6 +54,10 @@ class VerifyOrder(VerifyFields, Order):
     collection: str
 
 
+class BackupOrder(Order):
+    """The order to make a backup, of everything."""
+
+
 Kept = TypeVar("Kept", bound=Order)
 
 

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from needle.cli.backup import backup, restore
 from needle.cli.base import ExitCode, Shell, default_url
 from needle.cli.completion import VARIABLE, completion
 from needle.cli.export import export
@@ -71,6 +72,8 @@ for _command in (
     export,
     models,
     verify,
+    backup,
+    restore,
     completion,
 ):
     cli.add_command(_command)

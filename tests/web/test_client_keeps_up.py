@@ -15,6 +15,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from needle import jobs, listings, operations, results, upkeep
+from needle.cli.backup import backup as backup_command
 from needle.cli.images import collections as collections_command
 from needle.cli.images import images as images_command
 from needle.cli.index import index as index_command
@@ -23,6 +24,7 @@ from needle.cli.search import search as search_command
 from needle.cli.verify import verify as verify_command
 
 SEARCH, IMAGES = "POST /api/v1/search", "POST /api/v1/images"
+BACKUP = "POST /api/v1/backups"
 VERIFY = "POST /api/v1/collections/{name}/verify"
 LIBRARY: dict[str, list[Callable[..., Any]]] = {
     SEARCH: [operations.search],
@@ -32,6 +34,7 @@ LIBRARY: dict[str, list[Callable[..., Any]]] = {
     "GET /api/v1/images/{image_id}": [operations.image],
     "GET /api/v1/jobs": [listings.jobs],
     VERIFY: [upkeep.verify],
+    BACKUP: [upkeep.backup],
 }
 COMMANDS: dict[str, click.Command] = {
     SEARCH: search_command,
@@ -40,6 +43,7 @@ COMMANDS: dict[str, click.Command] = {
     "GET /api/v1/images": images_command,
     "GET /api/v1/jobs": jobs_command,
     VERIFY: verify_command,
+    BACKUP: backup_command,
 }
 NAMED = {
     (SEARCH, "file"): ("image", "image"),
@@ -57,6 +61,7 @@ NAMED = {
 NOT_IN_THE_LIBRARY = {
     (SEARCH, "wait"): "every call waits, up to its own `timeout_s`",
     (VERIFY, "wait"): "the call waits until it is done",
+    (BACKUP, "wait"): "the call waits until it is done",
     ("GET /api/v1/images", "offset"): "lists are iterated, page by page",
     ("GET /api/v1/images", "cursor"): "lists are iterated, page by page",
     ("GET /api/v1/jobs", "offset"): "lists are iterated, page by page",
@@ -74,6 +79,7 @@ OF_ITS_OWN = {
     "GET /api/v1/images": {"as_json"},
     "GET /api/v1/jobs": {"job_ids", "waits", "items", "cancel", "as_json"},
     VERIFY: {"collection", "as_json"},
+    BACKUP: {"target"},
 }
 """Options about what the command does with the answer, and not of the request."""
 Fields = dict[str, dict[str, Any]]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import qdrant_edge as qe
@@ -151,6 +151,17 @@ class Edge:
             return False
         with _translated():
             return one.rebuild()
+
+    def snapshot(self, folder: Path, meanwhile: Callable[[], None]) -> bool:
+        """See Engine."""
+        with self._lock, ExitStack() as held:
+            for one in self._shelves.values():
+                with _translated():
+                    held.enter_context(one.held())
+            for shelf, one in self._shelves.items():
+                folders.copied(one.folder, folder / shelf.sort.value / shelf.collection)
+            meanwhile()
+        return True
 
     def drop(self, shelf: Shelf) -> None:
         """See Engine."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from common.vectors.filters import Condition
@@ -148,6 +149,14 @@ class Engine(Protocol):
         """Index what is pending; tell whether it was done. Takes minutes, others work meanwhile.
 
         An engine that does this by itself does nothing.
+        """
+        ...
+
+    def snapshot(self, folder: Path, meanwhile: Callable[[], None]) -> bool:
+        """Copy every shelf into the folder, to `SORT/COLLECTION`, all as they are at one moment.
+
+        Nothing is written from that moment until `meanwhile` has returned. False, after
+        `meanwhile`, where the points lie elsewhere. Raises OSError as well.
         """
         ...
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -154,6 +155,11 @@ class Server:
 
     def optimize(self, shelf: Shelf) -> bool:
         """See Engine. The server does it by itself."""
+        return False
+
+    def snapshot(self, folder: Path, meanwhile: Callable[[], None]) -> bool:
+        """See Engine. The server makes snapshots of its own."""
+        meanwhile()
         return False
 
     def drop(self, shelf: Shelf) -> None:

@@ -37,11 +37,12 @@ from common.contract.answers.searches import (
     Thing,
     Verification,
 )
-from common.contract.answers.upkeep import DamagedImage, OrphanedImage, Verified
+from common.contract.answers.upkeep import BackedUp, DamagedImage, OrphanedImage, Verified
 
 __all__ = [
     "Alive",
     "Answer",
+    "BackedUp",
     "Collection",
     "CollectionWithRegions",
     "Collections",

@@ -1,4 +1,4 @@
-"""What looking after a collection has found, as answers."""
+"""What looking after the service has found or made, as answers."""
 
 from __future__ import annotations
 
@@ -57,3 +57,14 @@ class Verified(Answer):
         "there are none, or nothing was to be repaired."
     )
     note: str | None = Field(description="What was not repaired, and why; else null.")
+
+
+class BackedUp(Answer):
+    """A backup that was made, and waits to be fetched."""
+
+    images: int = Field(description="How many images it has.")
+    collections: int = Field(description="How many collections it has.")
+    has_vectors: bool = Field(
+        description="Whether it has their points and words. Those on a Qdrant server it has not: "
+        "after it is restored, `verify` with `repair` makes them again."
+    )

@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos fresh lint type browser chromium bench acceptance train evaluate eval lock lock-check clean
+.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos fresh lint type secrets browser chromium bench acceptance train evaluate eval lock lock-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -44,6 +44,9 @@ browser: setup-dev chromium ## only those of the page (NEEDLE_SCREENSHOTS=1 writ
 
 chromium: setup-dev
 	@$(PY) -m machine.setup.chromium
+
+secrets: ## passwords for the Redis and the Qdrant of Docker Compose, in the file .env
+	@$(PYTHON) -m machine.setup.secrets
 
 fresh: ## both commands on bare Debian machines, in root folders (root, mmdebstrap; half an hour)
 	@$(PYTHON) -m machine.setup.fresh $(ARGS)

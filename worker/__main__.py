@@ -23,6 +23,7 @@ from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexing, build_
 from worker.models.packs import check_pack
 from worker.tasks import register_index, register_search
 from worker.tending import Tender
+from worker.upkeep.tasks import register_upkeep
 
 log = logging.getLogger("worker")
 
@@ -96,6 +97,7 @@ def _run_search(settings: Settings) -> int:
     apps = {queue: make_celery(settings) for queue in threads}
     for app in apps.values():
         register_search(app, base, lambda: writer, lambda: pipeline)
+        register_upkeep(app, base, lambda: writer)
     _take_up(base, threads)
     log.info("the search worker takes tasks")
     consume_in_threads(apps, threads, SEARCH_ROLE, settings.log_level)

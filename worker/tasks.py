@@ -10,7 +10,7 @@ from contextlib import suppress
 from celery import Celery
 
 from common.contract import orders
-from common.contract.orders import SearchOrder, VerifyOrder
+from common.contract.orders import SearchOrder
 from common.errors import (
     BrokerUnavailable,
     HandoverBroken,
@@ -22,7 +22,6 @@ from common.errors import (
 from common.jobs import ItemStatus
 from common.log import log_context
 from common.queue import (
-    BACKUP_TASK,
     COMMIT_TASK,
     CONFIRM_TASK,
     DELETE_COLLECTION_TASK,
@@ -34,7 +33,6 @@ from common.queue import (
     SEARCH_TASK,
     STORE,
     SWEEP_TASK,
-    VERIFY_TASK,
 )
 from worker.attempts import (
     TASK_ERRORS,
@@ -53,8 +51,6 @@ from worker.indexing.pipeline import IndexPipeline
 from worker.removal import delete_some, sweep
 from worker.searching.downloading import Downloader
 from worker.searching.pipeline import SearchPipeline
-from worker.upkeep.backing_up import Backup
-from worker.upkeep.verifying import Ended, Verifier
 
 log = logging.getLogger(__name__)
 
@@ -142,24 +138,6 @@ def register_search(
                 # In pieces, each shorter than the time after which Redis delivers it again.
                 payload = {"job_id": job_id, "collection": collection, "first": after}
                 base.queue.submit(DELETE_COLLECTION_TASK, STORE, payload)
-
-    @app.task(name=VERIFY_TASK, shared=False)  # type: ignore[untyped-decorator]
-    def verify(job_id: str) -> None:
-        with (
-            log_context(job_id=job_id),
-            back_to_the_queue(Transient),
-            failing_its_job(base.jobs, job_id, "Verifying failed."),
-        ):
-            run_verify(base, writer(), job_id)
-
-    @app.task(name=BACKUP_TASK, shared=False)  # type: ignore[untyped-decorator]
-    def backup(job_id: str) -> None:
-        with (
-            log_context(job_id=job_id),
-            back_to_the_queue(Transient),
-            failing_its_job(base.jobs, job_id, "Making the backup failed."),
-        ):
-            run_backup(base, writer(), job_id)
 
 
 def run_index(base: Base, pipeline: IndexPipeline, job_id: str, indexes: Sequence[int]) -> None:
@@ -261,28 +239,3 @@ def run_search(base: Base, pipeline: SearchPipeline, job_id: str) -> None:
     if result is not None:
         base.pace.note(time.monotonic() - started)
         log.info("%d matches in %.3f s", len(result["matches"]), time.monotonic() - started)
-
-
-def run_verify(base: Base, writer: Writer, job_id: str) -> None:
-    """Verify a job's collection. Raises transient errors."""
-    started = time.monotonic()
-    if not base.jobs.start(job_id):
-        return
-    try:
-        order = orders.of(base.jobs.get(job_id), VerifyOrder)
-        report = Verifier.of(base, writer).verify(job_id, order)
-    except Ended:
-        log.info("the job was cancelled")
-        return
-    base.jobs.succeed(job_id, report.model_dump(mode="json"))
-    log.info(
-        "%d images, %d damaged, %d in no list: verified in %.1f s",
-        report.images, report.damaged, report.orphaned, time.monotonic() - started,
-    )  # fmt: skip
-
-
-def run_backup(base: Base, writer: Writer, job_id: str) -> None:
-    """Make a job's backup. Raises transient errors, and BackupFailed."""
-    if base.jobs.start(job_id):
-        made = Backup(base, writer, job_id).make()
-        base.jobs.succeed(job_id, made.model_dump(mode="json"))

@@ -3,8 +3,9 @@
 What a killed service leaves is made good when it starts: tasks are taken up again, and every step
 may run twice. So it is enough that points, words and Redis are of one moment and that no file is
 missing that they speak of. Writers of points wait while the shards are copied, Redis is read and
-the files are linked; searches and uploads go on. Files are replaced and never changed, so that a
-link is as good as a copy.
+the files are linked; searches and uploads go on. Files are linked before Redis is read, for images
+that are deleted meanwhile, and after it, for those that come. They are replaced and never changed,
+so that a link is as good as a copy.
 """
 
 from __future__ import annotations
@@ -74,9 +75,13 @@ class Backup:
         )
 
     def _copy(self, data_dir: Path, target: Path) -> None:
-        """Copy Redis, then link the files: every file of an image in its list is there by then."""
+        """Copy Redis, and link every file that it may speak of."""
+        self._link_files(data_dir, target)
         with (target / backups.REDIS).open("wb") as file:
             backups.dump_redis(self.base.settings.redis_url, file)
+        self._link_files(data_dir, target)
+
+    def _link_files(self, data_dir: Path, target: Path) -> None:
         names = [one.name for one in self.base.catalogue.collections()]
         total = FILES_AN_IMAGE * sum(map(self.base.catalogue.count, names))
         linked = 0
@@ -95,10 +100,10 @@ def _link_all(source: Path, target: Path, tell: Callable[[], None]) -> None:
     """Link every file of a folder; what is removed meanwhile is left out."""
     for folder, _, files in os.walk(source):
         into = target / Path(folder).relative_to(source)
-        into.mkdir(parents=True)
+        into.mkdir(parents=True, exist_ok=True)
         for name in files:
             if not name.startswith(".new-"):  # half a file
-                with suppress(FileNotFoundError):
+                with suppress(FileNotFoundError, FileExistsError):
                     _link(Path(folder, name), into / name)
             tell()
 
@@ -106,10 +111,11 @@ def _link_all(source: Path, target: Path, tell: Callable[[], None]) -> None:
 def _link(source: Path, target: Path) -> None:
     try:
         os.link(source, target)
-    except FileNotFoundError:
+    except (FileNotFoundError, FileExistsError):
         raise
     except OSError:  # a file system without links
-        shutil.copy2(source, target)
+        if not target.exists():
+            shutil.copy2(source, target)
 
 
 def _pack(folder: Path) -> None:

@@ -16,7 +16,7 @@ from common.errors import BackupBroken, BackupFailed
 from common.jobs import Item, Kind, Status
 from common.redis import Client, connect
 from tests.worker.conftest import World, noise, png
-from worker.tasks import run_backup
+from worker.upkeep.tasks import run_backup
 from worker.vectors.edge import Edge
 from worker.vectors.engine import Shelf, Sort
 

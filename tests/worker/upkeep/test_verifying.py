@@ -12,9 +12,10 @@ from common.contract.orders import VerifyOrder
 from common.images import image_key, local_key, regions_key, thumbnail_key
 from common.jobs import Item, Job, Kind, Status
 from tests.worker.conftest import World, noise, png, sent
-from worker.tasks import run_index, run_verify
+from worker.tasks import run_index
 from worker.upkeep import verifying
 from worker.upkeep.repairing import LIST_LOST
+from worker.upkeep.tasks import run_verify
 from worker.vectors.engine import Shelf, Sort
 
 pytestmark = [

@@ -202,6 +202,13 @@ class Catalogue:
         check_encoder(bound, encoder)
         return bound
 
+    def rebind(self, name: str, *, encoder: str, dim: int) -> None:
+        """Bind a collection to another encoder; that no embedding of the old one is left is the
+        caller's."""
+        with translated():
+            value = json.dumps({"encoder": encoder, "dim": dim})
+            self._redis.hset(_COLLECTIONS, name, value)
+
     def holds(self, name: str) -> bool:
         """Tell whether a collection is bound, or has images that are not indexed yet."""
         with translated():

@@ -135,6 +135,7 @@ class Needle:
     ready = _method(operations.ready)
 
     verify = _method(upkeep.verify)
+    reindex = _method(upkeep.reindex)
     backup = _method(upkeep.backup)
 
     def close(self) -> None:
@@ -205,6 +206,7 @@ class AsyncNeedle:
     ready = _awaited(operations.ready)
 
     verify = _awaited(upkeep.verify)
+    reindex = _awaited(upkeep.reindex)
     backup = _awaited(upkeep.backup)
 
     async def close(self) -> None:

@@ -88,6 +88,30 @@ def verify(
     return dataclasses.replace(found, repaired=repaired)
 
 
+def reindex(
+    service: Service,
+    collection: str = DEFAULT_COLLECTION,
+    *,
+    profile: str | None = None,
+    confidence_threshold: float | None = None,
+    batch_size: int | None = None,
+    local_features: int | None = None,
+) -> Steps[Job]:
+    """Have a whole collection indexed again by the models in use; return the job at once.
+
+    The images come from the service's own files and keep their ids, names and metadata. By another
+    encoder than before, a search finds only what is done until the job has ended.
+    """
+    path = f"{calls.collection('POST', collection).path}/reindex"
+    body = calls.given(
+        profile=profile,
+        confidence_threshold=confidence_threshold,
+        batch_size=batch_size,
+        local_features=local_features,
+    )
+    return Job.from_json((yield from service.json(Call("POST", path, body=body))))
+
+
 def backup(
     service: Service, target: Path | str, *, on_progress: OnJob | None = None
 ) -> Steps[dict[str, Any]]:

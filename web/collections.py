@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from common.catalogue import Collection, check_encoder
 from common.contract import answers
 from common.contract.parameters import Wait
-from common.contract.requests import NewCollection, VerifyFields
+from common.contract.requests import MakingFields, NewCollection, VerifyFields
 from common.errors import ModelUnavailable, NotFound
 from web import shown
 from web.ingest import check_not_deleting
@@ -17,12 +17,13 @@ from web.operation import Answer, Body, operation
 from web.removal import remove_collection
 from web.responses import respond
 from web.services import services
-from web.upkeep import begin_verifying
+from web.upkeep import begin_reindexing, begin_verifying
 from web.waiting import waited
 
 routes = Blueprint("collections", __name__)
 BODY = Body(json=NewCollection)
 VERIFY_BODY = Body(json=VerifyFields)
+REINDEX_BODY = Body(json=MakingFields)
 _SHOWN = Answer(answers.CollectionWithRegions, headers=("Location",))
 
 
@@ -93,4 +94,19 @@ def verify(parameters: Wait, name: str) -> Response:
     """
     fields, _ = VERIFY_BODY.read()
     job_id = begin_verifying(services(), name, fields)
+    return job_answer(waited(job_id, parameters.wait), created=True)
+
+
+@routes.post("/collections/<name>/reindex")
+@operation("collections", POSTED, query=Wait, body=REINDEX_BODY, errors=(404, 409, 413, 415, 429))
+def reindex(parameters: Wait, name: str) -> Response:
+    """Index every image of a collection again, from the stored files.
+
+    With another encoder in use than the one that the collection is bound to, its embeddings are
+    dropped and it is bound to the new one: until the job has ended a search finds what is done.
+    Images keep their ids, names and metadata. A job that is cancelled leaves the rest without
+    regions; verifying with `repair` goes on.
+    """
+    fields, _ = REINDEX_BODY.read()
+    job_id = begin_reindexing(services(), name, fields)
     return job_answer(waited(job_id, parameters.wait), created=True)

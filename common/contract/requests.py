@@ -34,19 +34,9 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class IndexFields(Request):
-    """How images are indexed. What is left out is as the server's settings say."""
+class MakingFields(Request):
+    """How regions are made of images. What is left out is as the server's settings say."""
 
-    collection: CollectionName = Field(
-        default=DEFAULT_COLLECTION, description="The collection that the images go into."
-    )
-    metadata: Metadata | None = Field(
-        default=None,
-        description=(
-            "Kept with each image of the request, answered with it, and to be filtered by. Left "
-            "out, an image that is indexed already keeps its own."
-        ),
-    )
     confidence_threshold: Share | None = Field(
         default=None, description="Detections of less confidence become no regions."
     )
@@ -59,6 +49,21 @@ class IndexFields(Request):
     )
     local_features: LocalFeatures | None = Field(
         default=None, description="The most local features that are kept of an image; 0 keeps none."
+    )
+
+
+class IndexFields(MakingFields):
+    """How images are indexed. What is left out is as the server's settings say."""
+
+    collection: CollectionName = Field(
+        default=DEFAULT_COLLECTION, description="The collection that the images go into."
+    )
+    metadata: Metadata | None = Field(
+        default=None,
+        description=(
+            "Kept with each image of the request, answered with it, and to be filtered by. Left "
+            "out, an image that is indexed already keeps its own."
+        ),
     )
 
 

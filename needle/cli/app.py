@@ -17,6 +17,7 @@ from needle.cli.images import collections, delete, images, show
 from needle.cli.index import index
 from needle.cli.jobs import jobs
 from needle.cli.keys import keys
+from needle.cli.reindex import reindex
 from needle.cli.search import search
 from needle.cli.status import models, status
 from needle.cli.up import up
@@ -72,6 +73,7 @@ for _command in (
     export,
     models,
     verify,
+    reindex,
     backup,
     restore,
     completion,

@@ -20,11 +20,13 @@ from needle.cli.images import collections as collections_command
 from needle.cli.images import images as images_command
 from needle.cli.index import index as index_command
 from needle.cli.jobs import jobs as jobs_command
+from needle.cli.reindex import reindex as reindex_command
 from needle.cli.search import search as search_command
 from needle.cli.verify import verify as verify_command
 
 SEARCH, IMAGES = "POST /api/v1/search", "POST /api/v1/images"
 BACKUP = "POST /api/v1/backups"
+REINDEX = "POST /api/v1/collections/{name}/reindex"
 VERIFY = "POST /api/v1/collections/{name}/verify"
 LIBRARY: dict[str, list[Callable[..., Any]]] = {
     SEARCH: [operations.search],
@@ -35,6 +37,7 @@ LIBRARY: dict[str, list[Callable[..., Any]]] = {
     "GET /api/v1/jobs": [listings.jobs],
     VERIFY: [upkeep.verify],
     BACKUP: [upkeep.backup],
+    REINDEX: [upkeep.reindex],
 }
 COMMANDS: dict[str, click.Command] = {
     SEARCH: search_command,
@@ -44,6 +47,7 @@ COMMANDS: dict[str, click.Command] = {
     "GET /api/v1/jobs": jobs_command,
     VERIFY: verify_command,
     BACKUP: backup_command,
+    REINDEX: reindex_command,
 }
 NAMED = {
     (SEARCH, "file"): ("image", "image"),
@@ -62,6 +66,7 @@ NOT_IN_THE_LIBRARY = {
     (SEARCH, "wait"): "every call waits, up to its own `timeout_s`",
     (VERIFY, "wait"): "the call waits until it is done",
     (BACKUP, "wait"): "the call waits until it is done",
+    (REINDEX, "wait"): "the job is returned at once, to be waited for",
     ("GET /api/v1/images", "offset"): "lists are iterated, page by page",
     ("GET /api/v1/images", "cursor"): "lists are iterated, page by page",
     ("GET /api/v1/jobs", "offset"): "lists are iterated, page by page",
@@ -80,6 +85,7 @@ OF_ITS_OWN = {
     "GET /api/v1/jobs": {"job_ids", "waits", "items", "cancel", "as_json"},
     VERIFY: {"collection", "as_json"},
     BACKUP: {"target"},
+    REINDEX: {"collection"},
 }
 """Options about what the command does with the answer, and not of the request."""
 Fields = dict[str, dict[str, Any]]

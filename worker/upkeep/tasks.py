@@ -12,11 +12,12 @@ from common.contract import orders
 from common.contract.orders import VerifyOrder
 from common.errors import Transient
 from common.log import log_context
-from common.queue import BACKUP_TASK, VERIFY_TASK
+from common.queue import BACKUP_TASK, REINDEX_TASK, VERIFY_TASK
 from worker.attempts import back_to_the_queue, failing_its_job
 from worker.context import Base
 from worker.indexing.committing import Writer
 from worker.upkeep.backing_up import Backup
+from worker.upkeep.reindexing import reindex
 from worker.upkeep.verifying import Ended, Verifier
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,15 @@ def register_upkeep(app: Celery, base: Base, writer: Callable[[], Writer]) -> No
             failing_its_job(base.jobs, job_id, "Making the backup failed."),
         ):
             run_backup(base, writer(), job_id)
+
+    @app.task(name=REINDEX_TASK, shared=False)  # type: ignore[untyped-decorator]
+    def reindex_collection(job_id: str) -> None:
+        with (
+            log_context(job_id=job_id),
+            back_to_the_queue(Transient),
+            failing_its_job(base.jobs, job_id, "Indexing the collection again failed."),
+        ):
+            reindex(base, writer(), job_id)
 
 
 def run_verify(base: Base, writer: Writer, job_id: str) -> None:

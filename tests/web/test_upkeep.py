@@ -12,8 +12,10 @@ from common.catalogue import ImageRecord
 from common.contract.answers import Verified
 from common.jobs import Status
 from common.keys import Keys, Scope
+from common.redis import Client
 from common.services import Services
 from common.settings import Settings
+from tests.web.conftest import light
 
 Tasks = Callable[[str], list[dict[str, Any]]]
 URL = "/api/v1/collections"
@@ -76,3 +78,34 @@ def test_only_an_admin_may(client: FlaskClient, settings: Settings, indexed: Ima
             f"{URL}/default/verify", json={}, headers={"Authorization": f"Bearer {text}"}
         )
         assert answer.status_code == status
+
+
+def test_reindexing_is_an_index_job_of_every_indexed_image(
+    client: FlaskClient, services: Services, redis: Client, indexed: ImageRecord, tasks: Tasks
+) -> None:
+    assert client.post(f"{URL}/default/reindex", json={}).status_code == 404  # bound to nothing
+    services.catalogue.bind("default", encoder="e", dim=4)
+    assert client.post(f"{URL}/default/reindex", json={}).status_code == 503  # by which encoder?
+    light(redis, "index", {"encoder": "another", "dim": 8})
+    waiting = ImageRecord("image-2", "default", "b.jpg", "image/jpeg", 60, 40, 9)
+    services.catalogue.add([waiting])
+    answer = client.post(f"{URL}/default/reindex", json={"profile": "fast"})
+    job = answer.json
+    assert (answer.status_code, job["kind"], job["progress"]["total"]) == (202, "index", 1)
+    assert tasks("upkeep") == [{"job_id": job["job_id"]}] and tasks("index") == []
+    assert services.jobs.get(job["job_id"]).details["profile"] == "fast"
+    items = client.get(f"/api/v1/jobs/{job['job_id']}/items").json["items"]
+    assert [item["image_id"] for item in items] == ["image-1"]
+
+    client.delete(f"/api/v1/jobs/{job['job_id']}")
+    assert client.get("/api/v1/images/image-1").status_code == 200  # cancelled, it stays
+    client.delete(f"{URL}/default")
+    answer = client.post(f"{URL}/default/reindex", json={})
+    assert (answer.status_code, answer.json["error"]["code"]) == (409, "being_deleted")
+
+
+@pytest.mark.parametrize("body", [{"profile": "best"}, {"collection": "c"}, {"metadata": {}}])
+def test_reindexing_takes_only_how_regions_are_made(
+    client: FlaskClient, indexed: ImageRecord, body: Any
+) -> None:
+    assert client.post(f"{URL}/default/reindex", json=body).status_code == 400

@@ -11,7 +11,7 @@ import pytest
 from common.errors import BackupBroken
 from machine.restoring import restore
 from machine.stack import Stack
-from needle import Needle
+from needle import Needle, cli
 from tests.conftest import free_port
 from tests.end_to_end.conftest import write_scenes
 
@@ -63,7 +63,7 @@ def test_a_backup_of_a_running_service_is_restored_as_it_was(
 
 def test_vectors_that_were_removed_are_made_again(backup: Path, tmp_path: Path) -> None:
     data = tmp_path / "again"
-    restore(backup, data, {})
+    assert cli.main(["restore", str(backup), "--data", str(data)]) == cli.ExitCode.OK
     for name in ("vectors", "words"):
         shutil.rmtree(data / name)
     with Stack(ENV, data_dir=data, port=free_port()) as stack:

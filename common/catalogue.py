@@ -20,6 +20,7 @@ from common.redis import Client, translated
 _COLLECTIONS = "needle:collections"
 _DELETING = "needle:deleting"
 _INDEXES = "needle:indexes"
+_ASIDE = "needle:aside"
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,12 @@ class Catalogue:
             return []
         with translated():
             return list(self._release(keys=_keys(collection), args=[job_id, *image_ids]))
+
+    def claimed(self, collection: str, job_id: str) -> list[str]:
+        """Return the images that a job wants and that are not indexed; a scan of all such."""
+        with translated():
+            claims = self._redis.hscan_iter(_claims(collection), count=1000)
+            return [name for name, jobs in claims if job_id in jobs.split(";")]
 
     def find(self, collection: str, image_ids: Sequence[str]) -> dict[str, ImageRecord]:
         """Return the records of those images that are known."""
@@ -228,6 +235,17 @@ class Catalogue:
             text = self._redis.hget(_INDEXES, name)
         return IndexState(**json.loads(text)) if text else None
 
+    def tell_aside(self, names: Sequence[str]) -> None:
+        """Take down which parts of the index could not be opened and were set aside."""
+        with translated():
+            self._redis.set(_ASIDE, json.dumps(list(names)))
+
+    def aside(self) -> list[str]:
+        """Return the names of what was set aside of the index, by its owner's last word."""
+        with translated():
+            text = self._redis.get(_ASIDE)
+        return list(json.loads(text)) if text else []
+
     def begin_deleting(self, name: str, job_id: str) -> str:
         """Mark a collection as being deleted and return the job that does, the first one named."""
         with translated():
@@ -273,9 +291,13 @@ def _listing(collection: str) -> str:
     return f"needle:listing:{collection}"
 
 
+def _claims(collection: str) -> str:
+    return f"needle:claims:{collection}"
+
+
 def _keys(collection: str) -> list[str]:
-    more = [f"needle:{kind}:{collection}" for kind in ("regions", "claims")]
-    return [_records(collection), _listing(collection), *more]
+    regions = f"needle:regions:{collection}"
+    return [_records(collection), _listing(collection), regions, _claims(collection)]
 
 
 def _dump(record: ImageRecord) -> str:

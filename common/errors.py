@@ -127,6 +127,12 @@ class KeyReused(Permanent):
     code = "idempotency_key_reused"
 
 
+class Cancelled(Permanent):
+    """What is worked on is no longer wanted: its job has ended."""
+
+    code = "cancelled"
+
+
 class UnsupportedMediaType(Permanent):
     """A request's body is of a type that the call does not take."""
 
@@ -153,6 +159,12 @@ class StoreRefused(Permanent):
     """The vector store does not take a point or a query, however often it is sent."""
 
     code = "store_refused"
+
+
+class IndexUnreadable(Permanent):
+    """A part of the index could not be opened; it was set aside and its collection goes without."""
+
+    code = "index_unreadable"
 
 
 class WorkerCrashed(Permanent):
@@ -201,6 +213,12 @@ class StoreUnavailable(Transient):
     """The vector store or the image store does not answer."""
 
     code = "store_unavailable"
+
+
+class DiskFull(Transient):
+    """The disk that the data folder is on has too little space left for what was to be written."""
+
+    code = "disk_full"
 
 
 class BrokerUnavailable(Transient):

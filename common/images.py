@@ -5,21 +5,34 @@ A key is a relative path. Writes are atomic: a reader sees the old bytes or the 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from common.errors import NotFound, StoreUnavailable
+from common.errors import DiskFull, NotFound, StoreUnavailable
+from common.image_locks import locked, locked_whole
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+LOCKS = "locks"
+"""The folder of the locks, beside the images."""
 
 
 class ImageStore(Protocol):
     """Keeps bytes under keys."""
 
     def put(self, key: str, content: bytes) -> None:
-        """Store `content` under `key`, in place of what it held. Raises StoreUnavailable."""
+        """Store `content` under `key`, in place of what it held.
+
+        Raises DiskFull or StoreUnavailable.
+        """
         ...
 
     def open(self, key: str) -> bytes:
@@ -40,6 +53,17 @@ class ImageStore(Protocol):
 
     def delete(self, key: str) -> None:
         """Remove a key, or everything under a folder of keys; an absent one is no error."""
+        ...
+
+    def changing(self, collection: str, image_ids: Iterable[str]) -> AbstractContextManager[None]:
+        """Be the only one meanwhile who changes what is stored of these images, points as well.
+
+        Not to be asked for by who has it already. Raises StoreUnavailable.
+        """
+        ...
+
+    def changing_all(self, collection: str) -> AbstractContextManager[None]:
+        """Be the only one meanwhile who changes anything in a collection. See `changing`."""
         ...
 
 
@@ -109,7 +133,8 @@ class FileImageStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._write(path, content)
         except OSError as exc:
-            raise StoreUnavailable(f"The image store cannot be written: {exc.strerror}.") from exc
+            kind = DiskFull if exc.errno in _FULL else StoreUnavailable
+            raise kind(f"The image store cannot be written: {exc.strerror}.") from exc
 
     def open(self, key: str) -> bytes:
         """See ImageStore."""
@@ -152,6 +177,15 @@ class FileImageStore:
                 path.unlink(missing_ok=True)
         except OSError as exc:
             raise StoreUnavailable(f"The image store cannot be written: {exc.strerror}.") from exc
+
+    def changing(self, collection: str, image_ids: Iterable[str]) -> AbstractContextManager[None]:
+        """See ImageStore."""
+        names = [image_folder(collection, image_id) for image_id in image_ids]
+        return locked(self._root / LOCKS, names, within=[collection_folder(collection)])
+
+    def changing_all(self, collection: str) -> AbstractContextManager[None]:
+        """See ImageStore."""
+        return locked_whole(self._root / LOCKS, collection_folder(collection))
 
     def _path(self, key: str) -> Path:
         return self._root / key

@@ -72,6 +72,19 @@ return redis.call('HGET', KEYS[1], 'status')
 """
 )
 
+# ARGV: index, JSON. Returns whether the job is open.
+NOTE_ITEM = (
+    _FINISH
+    + """
+if not open() then return 0 end
+local was = redis.call('HGET', KEYS[2], ARGV[1])
+if was and cjson.decode(was).status == 'queued' then
+  redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+end
+return 1
+"""
+)
+
 # ARGV: status, field, JSON, now, ttl
 END = (
     _FINISH

@@ -27,6 +27,7 @@ class JobStore:
         self.list = JobList(redis, forget)
         self._start = redis.register_script(scripts.START)
         self._finish_items = redis.register_script(scripts.FINISH_ITEMS)
+        self._note_item = redis.register_script(scripts.NOTE_ITEM)
         self._end = redis.register_script(scripts.END)
         self._measure = redis.register_script(scripts.MEASURE)
 
@@ -110,6 +111,12 @@ class JobStore:
         """Record how far a job is whose items do not end one by one; False when it has ended."""
         with translated():
             return bool(self._measure(keys=script_keys(job_id), args=[done, total]))
+
+    def note_item(self, job_id: str, item: Item) -> bool:
+        """Take down what is known of an item that has not ended; False when its job has."""
+        with translated():
+            args = [item.index, json.dumps(item.as_dict())]
+            return bool(self._note_item(keys=script_keys(job_id), args=args))
 
     def succeed(self, job_id: str, result: object) -> bool:
         """End the job with its result; False when it had ended before."""

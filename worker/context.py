@@ -100,7 +100,9 @@ def build_indexing(base: Base) -> IndexPipeline:
         confirmer = base.owner(writer)
     seer = _seer(base, pack)
     return IndexPipeline(
-        loader=Loader(base.images, base.catalogue, base.fetcher, settings.max_image_pixels),
+        loader=Loader(
+            base.images, base.catalogue, base.jobs, base.fetcher, settings.max_image_pixels
+        ),
         describer=Describer(vocabulary),
         seer=seer,
         committer=committer,

@@ -277,7 +277,13 @@ def loaded(pipeline: IndexPipeline, found: Found) -> LoadedImage:
 def pipeline_of(seer: CropSeer, stores: Any, settings: Settings) -> IndexPipeline:
     """Return the index pipeline on these stores."""
     return IndexPipeline(
-        loader=Loader(stores, stores, None, settings.max_image_pixels),  # type: ignore[arg-type]
+        loader=Loader(
+            images=stores,
+            catalogue=stores,
+            jobs=stores,
+            fetcher=None,  # type: ignore[arg-type]
+            max_pixels=settings.max_image_pixels,
+        ),
         describer=Describer(Vocabulary.load()),
         seer=seer,
         committer=stores,

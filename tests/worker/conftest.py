@@ -201,7 +201,7 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
     writer = base.writer()
     encoder = PixelEncoder()
     indexing = IndexPipeline(
-        loader=Loader(base.images, base.catalogue, base.fetcher, 10**8),
+        loader=Loader(base.images, base.catalogue, base.jobs, base.fetcher, 10**8),
         describer=Describer(VOCABULARY),
         seer=seer_of(encoder, FixedDetector(), settings),
         committer=writer,

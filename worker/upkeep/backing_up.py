@@ -21,7 +21,7 @@ from pathlib import Path
 
 from common import backups
 from common.contract.answers import BackedUp
-from common.errors import BackupFailed, StoreUnavailable
+from common.errors import BackupFailed, DiskFull, StoreUnavailable
 from worker.context import Base
 from worker.indexing.committing import Writer
 
@@ -56,7 +56,7 @@ class Backup:
             (unready / backups.HEAD).write_text(head.model_dump_json())
             (unready / backups.COMPLETE).touch()
             unready.rename(folder)
-        except (OSError, StoreUnavailable) as exc:
+        except (OSError, StoreUnavailable, DiskFull) as exc:
             # Not to be tried again by itself: a full disk would fill again and again.
             raise BackupFailed(f"The backup could not be made: {exc}") from exc
         finally:

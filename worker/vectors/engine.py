@@ -103,6 +103,8 @@ PAYLOAD = ("regions", *NEAR_PAYLOAD)
 class Engine(Protocol):
     """Keeps points. All methods raise StoreUnavailable, and StoreRefused for what it cannot hold.
 
+    What writes or makes a copy raises DiskFull where there is no room for it.
+
     A shelf that was not made is an empty one; only writing needs it.
     """
 
@@ -162,6 +164,10 @@ class Engine(Protocol):
 
     def drop(self, shelf: Shelf) -> None:
         """Remove a shelf; an absent one is no error."""
+        ...
+
+    def aside(self) -> list[str]:
+        """Return the names of what could not be opened, and was set aside and kept."""
         ...
 
     def close(self) -> None:

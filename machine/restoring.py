@@ -113,4 +113,8 @@ def _load(url: str, folder: Path, head: backups.Head) -> None:
     with (folder / backups.REDIS).open("rb") as file:
         backups.load_redis(url, file)
     # The backup's own job was under way: begun again, it would make a backup of what is restored.
-    JobStore(connect(url), url=url, ttl_s=1).discard(head.job_id)
+    client = connect(url)
+    try:
+        JobStore(client, url=url, ttl_s=1).discard(head.job_id)
+    finally:
+        client.close()

@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from worker.vectors.edge import Edge
 from worker.vectors.stores import VectorStore, WordStore
 
 COLLECTION = "default"
+IN_THE_MIDDLE = "web in the middle of a request"
 ENDS_S = 300
 """How long a round may take to end by itself."""
 STOPPED_S = 2.0
@@ -64,7 +66,9 @@ class Row:
         """Post photos, delete some that are there, have the named faults strike meanwhile."""
         gone = self.chance.sample(sorted(self.held), min(2, len(self.held)))
         again = [path for path in photos if path.name in self.held.values()]
-        job = self.needle.index(list(photos), collection=COLLECTION)
+        with self._web_dies_in_the_middle() if IN_THE_MIDDLE in names else nullcontext():
+            job = self.needle.index(list(photos), collection=COLLECTION)
+        names = [name for name in names if name != IN_THE_MIDDLE]
         at = sorted(self.chance.uniform(0, 0.7) * len(photos) for _ in names)
         for least, name in zip(at, names, strict=True):
             until(lambda least=least: self._done(job.job_id) >= least, "the job goes on")  # type: ignore[misc]
@@ -81,6 +85,23 @@ class Row:
         assert len(items) == len(photos)
         self.held |= {str(item["image_id"]): str(item["name"]) for item in items}
         self.agree()
+
+    @contextmanager
+    def _web_dies_in_the_middle(self) -> Iterator[None]:
+        """Kill the web server while it handles a request; who made it sends it again."""
+        client, struck = self._redis(), threading.Event()
+
+        def strike() -> None:
+            until(lambda: client.zcard("needle:beginnings") > 0, "the request begins", 60)
+            self.strike("web")
+            struck.set()
+
+        thread = threading.Thread(target=strike)
+        thread.start()
+        yield
+        thread.join()
+        assert struck.is_set()
+        print("web in the middle of the request", flush=True)
 
     def strike(self, name: str) -> None:
         """Do one thing to the service."""

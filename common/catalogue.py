@@ -20,6 +20,7 @@ from common.redis import Client, translated
 _COLLECTIONS = "needle:collections"
 _DELETING = "needle:deleting"
 _INDEXES = "needle:indexes"
+_ASIDE = "needle:aside"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,7 @@ class Catalogue:
         self._redis = redis
         self._mark = redis.register_script(scripts.MARK_INDEXED)
         self._remove = redis.register_script(scripts.REMOVE)
+        self._replace = redis.register_script(scripts.REPLACE)
         self._claim = redis.register_script(scripts.CLAIM)
         self._release = redis.register_script(scripts.RELEASE)
         self._regions = redis.register_script(scripts.COUNT_REGIONS)
@@ -102,6 +104,12 @@ class Catalogue:
         with translated():
             return list(self._release(keys=_keys(collection), args=[job_id, *image_ids]))
 
+    def claimed(self, collection: str, job_id: str) -> list[str]:
+        """Return the images that a job wants and that are not indexed; a scan of all such."""
+        with translated():
+            claims = self._redis.hscan_iter(_claims(collection), count=1000)
+            return [name for name, jobs in claims if job_id in jobs.split(";")]
+
     def find(self, collection: str, image_ids: Sequence[str]) -> dict[str, ImageRecord]:
         """Return the records of those images that are known."""
         if not image_ids:
@@ -127,6 +135,20 @@ class Catalogue:
             return set()
         with translated():
             return set(self._mark(keys=_keys(collection), args=args))
+
+    def doubt(self, collection: str, image_ids: Sequence[str]) -> None:
+        """Forget what made the images' regions, so that an index job makes them again.
+
+        They stay listed. An image that is indexed or deleted meanwhile is left alone.
+        """
+        if not image_ids:
+            return
+        with translated():
+            found = self._redis.hmget(_records(collection), list(image_ids))
+            for image_id, text in zip(image_ids, found, strict=True):
+                if text:
+                    args = [image_id, text, _dump(replace(_load(text), recipe=""))]
+                    self._replace(keys=_keys(collection), args=args)
 
     def page(
         self,
@@ -187,6 +209,13 @@ class Catalogue:
         check_encoder(bound, encoder)
         return bound
 
+    def rebind(self, name: str, *, encoder: str, dim: int) -> None:
+        """Bind a collection to another encoder; that no embedding of the old one is left is the
+        caller's."""
+        with translated():
+            value = json.dumps({"encoder": encoder, "dim": dim})
+            self._redis.hset(_COLLECTIONS, name, value)
+
     def holds(self, name: str) -> bool:
         """Tell whether a collection is bound, or has images that are not indexed yet."""
         with translated():
@@ -205,6 +234,17 @@ class Catalogue:
         with translated():
             text = self._redis.hget(_INDEXES, name)
         return IndexState(**json.loads(text)) if text else None
+
+    def tell_aside(self, names: Sequence[str]) -> None:
+        """Take down which parts of the index could not be opened and were set aside."""
+        with translated():
+            self._redis.set(_ASIDE, json.dumps(list(names)))
+
+    def aside(self) -> list[str]:
+        """Return the names of what was set aside of the index, by its owner's last word."""
+        with translated():
+            text = self._redis.get(_ASIDE)
+        return list(json.loads(text)) if text else []
 
     def begin_deleting(self, name: str, job_id: str) -> str:
         """Mark a collection as being deleted and return the job that does, the first one named."""
@@ -251,9 +291,13 @@ def _listing(collection: str) -> str:
     return f"needle:listing:{collection}"
 
 
+def _claims(collection: str) -> str:
+    return f"needle:claims:{collection}"
+
+
 def _keys(collection: str) -> list[str]:
-    more = [f"needle:{kind}:{collection}" for kind in ("regions", "claims")]
-    return [_records(collection), _listing(collection), *more]
+    regions = f"needle:regions:{collection}"
+    return [_records(collection), _listing(collection), regions, _claims(collection)]
 
 
 def _dump(record: ImageRecord) -> str:

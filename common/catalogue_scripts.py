@@ -46,6 +46,13 @@ redis.call('HDEL', KEYS[4], ARGV[1])
 """
 )
 
+# ARGV: id, record as it was, record. Changed meanwhile, it stays.
+REPLACE = """
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+end
+"""
+
 COUNT_REGIONS = (
     _COUNT
     + """

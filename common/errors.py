@@ -127,6 +127,12 @@ class KeyReused(Permanent):
     code = "idempotency_key_reused"
 
 
+class Cancelled(Permanent):
+    """What is worked on is no longer wanted: its job has ended."""
+
+    code = "cancelled"
+
+
 class UnsupportedMediaType(Permanent):
     """A request's body is of a type that the call does not take."""
 
@@ -155,6 +161,12 @@ class StoreRefused(Permanent):
     code = "store_refused"
 
 
+class IndexUnreadable(Permanent):
+    """A part of the index could not be opened; it was set aside and its collection goes without."""
+
+    code = "index_unreadable"
+
+
 class WorkerCrashed(Permanent):
     """An image ended the worker's process each time it was tried."""
 
@@ -165,6 +177,18 @@ class HandoverBroken(Permanent):
     """A batch on its way from an index worker to the vectors was broken again and again."""
 
     code = "handover_broken"
+
+
+class BackupFailed(Permanent):
+    """A backup could not be made."""
+
+    code = "backup_failed"
+
+
+class BackupBroken(Permanent):
+    """A backup is not whole, or cannot be restored here."""
+
+    code = "backup_broken"
 
 
 class InvalidSettings(Permanent):
@@ -189,6 +213,12 @@ class StoreUnavailable(Transient):
     """The vector store or the image store does not answer."""
 
     code = "store_unavailable"
+
+
+class DiskFull(Transient):
+    """The disk that the data folder is on has too little space left for what was to be written."""
+
+    code = "disk_full"
 
 
 class BrokerUnavailable(Transient):

@@ -5,21 +5,34 @@ A key is a relative path. Writes are atomic: a reader sees the old bytes or the 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from common.errors import NotFound, StoreUnavailable
+from common.errors import DiskFull, NotFound, StoreUnavailable
+from common.image_locks import locked, locked_whole
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+LOCKS = "locks"
+"""The folder of the locks, beside the images."""
 
 
 class ImageStore(Protocol):
     """Keeps bytes under keys."""
 
     def put(self, key: str, content: bytes) -> None:
-        """Store `content` under `key`, in place of what it held. Raises StoreUnavailable."""
+        """Store `content` under `key`, in place of what it held.
+
+        Raises DiskFull or StoreUnavailable.
+        """
         ...
 
     def open(self, key: str) -> bytes:
@@ -30,8 +43,27 @@ class ImageStore(Protocol):
         """Tell whether the key holds bytes."""
         ...
 
+    def size(self, key: str) -> int | None:
+        """Return how many bytes the key holds, None where it holds none."""
+        ...
+
+    def names(self, folder: str) -> list[str]:
+        """Return what is directly under a folder of keys, in order; nothing for an absent one."""
+        ...
+
     def delete(self, key: str) -> None:
         """Remove a key, or everything under a folder of keys; an absent one is no error."""
+        ...
+
+    def changing(self, collection: str, image_ids: Iterable[str]) -> AbstractContextManager[None]:
+        """Be the only one meanwhile who changes what is stored of these images, points as well.
+
+        Not to be asked for by who has it already. Raises StoreUnavailable.
+        """
+        ...
+
+    def changing_all(self, collection: str) -> AbstractContextManager[None]:
+        """Be the only one meanwhile who changes anything in a collection. See `changing`."""
         ...
 
 
@@ -101,7 +133,8 @@ class FileImageStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._write(path, content)
         except OSError as exc:
-            raise StoreUnavailable(f"The image store cannot be written: {exc.strerror}.") from exc
+            kind = DiskFull if exc.errno in _FULL else StoreUnavailable
+            raise kind(f"The image store cannot be written: {exc.strerror}.") from exc
 
     def open(self, key: str) -> bytes:
         """See ImageStore."""
@@ -116,6 +149,24 @@ class FileImageStore:
         """See ImageStore."""
         return self._path(key).exists()
 
+    def size(self, key: str) -> int | None:
+        """See ImageStore."""
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise StoreUnavailable(f"The image store cannot be read: {exc.strerror}.") from exc
+
+    def names(self, folder: str) -> list[str]:
+        """See ImageStore."""
+        try:
+            return sorted(os.listdir(self._path(folder)))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as exc:
+            raise StoreUnavailable(f"The image store cannot be read: {exc.strerror}.") from exc
+
     def delete(self, key: str) -> None:
         """See ImageStore."""
         path = self._path(key)
@@ -126,6 +177,15 @@ class FileImageStore:
                 path.unlink(missing_ok=True)
         except OSError as exc:
             raise StoreUnavailable(f"The image store cannot be written: {exc.strerror}.") from exc
+
+    def changing(self, collection: str, image_ids: Iterable[str]) -> AbstractContextManager[None]:
+        """See ImageStore."""
+        names = [image_folder(collection, image_id) for image_id in image_ids]
+        return locked(self._root / LOCKS, names, within=[collection_folder(collection)])
+
+    def changing_all(self, collection: str) -> AbstractContextManager[None]:
+        """See ImageStore."""
+        return locked_whole(self._root / LOCKS, collection_folder(collection))
 
     def _path(self, key: str) -> Path:
         return self._root / key

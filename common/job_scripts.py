@@ -36,6 +36,16 @@ end
 return status == 'started' and 1 or 0
 """
 
+# ARGV: done, total
+MEASURE = (
+    _FINISH
+    + """
+if not open() then return 0 end
+redis.call('HSET', KEYS[1], 'done', ARGV[1], 'total', ARGV[2])
+return 1
+"""
+)
+
 # ARGV: now, ttl, then for each item: index, status, JSON
 FINISH_ITEMS = (
     _FINISH
@@ -59,6 +69,19 @@ if done + failed >= total then
   finish(status, ARGV[1], ARGV[2])
 end
 return redis.call('HGET', KEYS[1], 'status')
+"""
+)
+
+# ARGV: index, JSON. Returns whether the job is open.
+NOTE_ITEM = (
+    _FINISH
+    + """
+if not open() then return 0 end
+local was = redis.call('HGET', KEYS[2], ARGV[1])
+if was and cjson.decode(was).status == 'queued' then
+  redis.call('HSET', KEYS[2], ARGV[1], ARGV[2])
+end
+return 1
 """
 )
 

@@ -17,6 +17,8 @@ class Kind(StrEnum):
     INDEX = "index"
     SEARCH = "search"
     DELETE = "delete"
+    VERIFY = "verify"
+    BACKUP = "backup"
 
 
 class Status(StrEnum):

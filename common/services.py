@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from celery import Celery
 
 from common.beacons import Beacons
+from common.beginnings import Beginnings
 from common.catalogue import Catalogue
+from common.disk import Disk
 from common.images import FileImageStore, ImageStore, query_folder
 from common.job_store import JobStore
 from common.pace import Pace
@@ -29,6 +31,8 @@ class Services:
     queue: TaskQueue
     beacons: Beacons
     pace: Pace
+    disk: Disk
+    beginnings: Beginnings
 
     @classmethod
     def build(cls, settings: Settings, *, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Services:
@@ -51,4 +55,6 @@ class Services:
             queue=CeleryTaskQueue(celery, redis, max_queued_tasks=settings.max_queued_tasks),
             beacons=Beacons(redis),
             pace=Pace(redis),
+            disk=Disk(settings.data_dir, settings.min_free_bytes),
+            beginnings=Beginnings(redis),
         )

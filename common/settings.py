@@ -112,6 +112,11 @@ class Settings(BaseModel):
     max_queued_tasks: Positive = Field(
         50_000, description="Longest queue; beyond it requests get 429"
     )
+    min_free_bytes: Annotated[int, Field(ge=0)] = Field(
+        512 * 2**20,
+        description="Space on the data folder's disk below which no images are taken (bytes); "
+        "indexing waits below half of it; 0 for any",
+    )
     job_ttl_s: Positive = Field(7 * 86_400, description="How long a finished job is kept (seconds)")
     task_time_limit_s: Annotated[int, Field(ge=10)] = Field(
         300, description="Longest run of one task (seconds)"

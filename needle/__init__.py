@@ -19,6 +19,7 @@ from needle.errors import JobFailed, NeedleApiError, NeedleClientError, NeedleUn
 from needle.jobs import Item, Job, Progress
 from needle.results import Box, Collection, Hit, Image, Match, SearchResult
 from needle.tally import Failure, Outcome
+from needle.upkeep import Verified
 
 __all__ = [
     "AsyncNeedle",
@@ -39,5 +40,6 @@ __all__ = [
     "Progress",
     "SearchResult",
     "TimedOut",
+    "Verified",
     "index_all",
 ]

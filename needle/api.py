@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from needle import listings, operations
+from needle import listings, operations, upkeep
 from needle.exchange import Service
 from needle.listings import Listing, Place
 from needle.steps import Steps
@@ -86,8 +86,8 @@ class Needle:
     `key` is an API key, where the service wants one. `timeout_s` bounds the wait for each answer.
     While the service says that it is busy (429, 503), a call is retried for `patience_s`, with
     growing pauses. Every method raises NeedleApiError (the service refused), NeedleUnreachable (no
-    answer), and OSError (a file of one's own cannot
-    be read). The methods are described in `needle.operations` and `needle.listings`.
+    answer), and OSError (a file of one's own cannot be read). The methods are described in
+    `needle.operations`, `needle.listings` and `needle.upkeep`.
     """
 
     def __init__(
@@ -133,6 +133,10 @@ class Needle:
     create_collection = _method(operations.create_collection)
     delete_collection = _method(operations.delete_collection)
     ready = _method(operations.ready)
+
+    verify = _method(upkeep.verify)
+    reindex = _method(upkeep.reindex)
+    backup = _method(upkeep.backup)
 
     def close(self) -> None:
         """Close the connections."""
@@ -200,6 +204,10 @@ class AsyncNeedle:
     create_collection = _awaited(operations.create_collection)
     delete_collection = _awaited(operations.delete_collection)
     ready = _awaited(operations.ready)
+
+    verify = _awaited(upkeep.verify)
+    reindex = _awaited(upkeep.reindex)
+    backup = _awaited(upkeep.backup)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -15,6 +15,8 @@ from needle.steps import Call, Pause, Steps
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 BUSY = frozenset({429, 503})
+IN_PROGRESS = "in_progress"
+"""The code of a repeated request whose first one is under way, or has died, which is noticed."""
 
 FetchImage = Callable[[str, str | None], bytes]
 """(image id, collection) -> the image's bytes, fetched at once."""
@@ -53,9 +55,9 @@ class Service:
     def send(self, call: Call) -> Steps[httpx.Response]:
         """Return the service's answer of status 2xx.
 
-        429 and 503 are retried, as is a broken connection where trying again does no harm: pauses
-        grow from half a second to 10 s, or are what Retry-After says. Raises NeedleApiError for
-        any other status, NeedleUnreachable when there was no answer at all.
+        429, 503 and `in_progress` are retried, as is a broken connection where trying again does
+        no harm: pauses grow from half a second to 10 s, or are what Retry-After says. Raises
+        NeedleApiError for any other answer, NeedleUnreachable when there was none at all.
         """
         deadline = time.monotonic() + self._patience_s
         pause = FIRST_PAUSE_S
@@ -70,11 +72,12 @@ class Service:
                 self._answered = True
                 if answer.is_success:
                     return answer
-                error, again = _refusal(answer), answer.status_code in BUSY
+                error = _refusal(answer)
+                again = answer.status_code in BUSY or error.code == IN_PROGRESS
                 rest = _retry_after_s(answer, pause)
             if not again or time.monotonic() + rest > deadline:
                 raise error
-            yield Pause(rest * random.uniform(1.0, 1.1))  # not all clients at once
+            yield Pause(rest * random.uniform(1.0, 1.1))  # noqa: S311 (not all clients at once)
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
     def _harmless(self, call: Call, exc: httpx.TransportError) -> bool:

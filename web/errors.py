@@ -41,6 +41,7 @@ STATUS: dict[type[NeedleError], int] = {
     errors.IncompatibleJob: 500,
     errors.ModelUnavailable: 503,
     errors.StoreUnavailable: 503,
+    errors.DiskFull: 507,
 }
 RETRY_AFTER_S = {429: 10, 503: 2}
 _OWN_CODES = {413: errors.TooLarge.code, 415: errors.UnsupportedMediaType.code}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from flask import Blueprint, Response
 
 from common.contract import answers
-from common.errors import BrokerUnavailable, EncoderMismatch
+from common.disk import Use
+from common.errors import BrokerUnavailable, DiskFull, EncoderMismatch, IndexUnreadable, NeedleError
 from common.queue import QUEUES
 from common.redis import translated
+from common.services import Services
 from web.operation import Answer, operation
 from web.responses import respond
 from web.services import services
@@ -35,6 +38,7 @@ def readyz() -> Response:
         with translated():
             waiting = {name: s.redis.llen(name) for name in QUEUES}
         models = s.beacons.models()
+        aside = s.catalogue.aside()
     except BrokerUnavailable as error:
         problem = answers.Problem.model_validate(error.as_dict())
         return respond(answers.Readiness(status="unavailable", redis=False, error=problem), 503)
@@ -52,6 +56,25 @@ def readyz() -> Response:
         workers=workers,
         queues=waiting,
         models=None if models is None else answers.Models.model_validate(models),
+        problems=_problems(s, aside),
         **more,
     )
     return respond(state, 200 if ready else 503)
+
+
+def _problems(s: Services, aside: Sequence[str]) -> list[answers.Problem]:
+    """Return what the service works in spite of."""
+    faults: list[NeedleError] = []
+    if aside:
+        faults.append(
+            IndexUnreadable(
+                f"{len(aside)} parts of the index could not be opened and were set aside in the "
+                f"data folder: {', '.join(aside)}. Their collections are searched without them; "
+                "post their images again, then remove what was set aside."
+            )
+        )
+    try:
+        s.disk.check(Use.ACCEPT)
+    except DiskFull as fault:
+        faults.append(fault)
+    return [answers.Problem.model_validate(fault.as_dict()) for fault in faults]

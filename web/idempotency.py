@@ -2,7 +2,9 @@
 
 A key is claimed in Redis before anything is stored, with the id that the job will have, and marked
 as done once the job's tasks are enqueued. A claim whose process died is taken over by the next
-request, which makes the same job again: job and image ids are given, so that nothing doubles.
+request, with a job of its own: should the process live after all, neither touches the other's. What
+the first one left is taken back (`common/beginnings.py`), and image ids come from the images, so
+that nothing doubles.
 """
 
 from __future__ import annotations
@@ -24,9 +26,9 @@ from common.services import Services
 
 HEADER = "Idempotency-Key"
 KEPT_S = 24 * 3600
-ABANDONED_S = 300
+ABANDONED_S = 40
 """A claim that is not done after this long was left by a process that died."""
-HELD_S = 30.0
+HELD_S = 10.0
 """How often a request that works says so."""
 PATIENCE_S = 10.0
 _FORM = re.compile(r"[\x21-\x7e]{1,255}\Z")
@@ -39,10 +41,9 @@ local claim = text and cjson.decode(text)
 if claim and claim.fingerprint ~= ARGV[1] then return {'reused', ''} end
 if claim and claim.done then return {'done', claim.job_id} end
 if claim and ARGV[3] - claim.at < tonumber(ARGV[4]) then return {'busy', claim.job_id} end
-local job_id = claim and claim.job_id or ARGV[2]
-claim = {fingerprint = ARGV[1], job_id = job_id, at = tonumber(ARGV[3]), done = false}
+claim = {fingerprint = ARGV[1], job_id = ARGV[2], at = tonumber(ARGV[3]), done = false}
 redis.call('SET', KEYS[1], cjson.encode(claim), 'EX', ARGV[5])
-return {'claimed', job_id}
+return {'claimed', ARGV[2]}
 """
 
 # KEYS: the key. ARGV: job id, now.
@@ -51,6 +52,17 @@ local text = redis.call('GET', KEYS[1])
 local claim = text and cjson.decode(text)
 if not claim or claim.done or claim.job_id ~= ARGV[1] then return 0 end
 claim.at = tonumber(ARGV[2])
+redis.call('SET', KEYS[1], cjson.encode(claim), 'KEEPTTL')
+return 1
+"""
+
+# KEYS: the key. ARGV: job id, 1 where the job was made. One that was taken over is left alone.
+_END = """
+local text = redis.call('GET', KEYS[1])
+local claim = text and cjson.decode(text)
+if not claim or claim.job_id ~= ARGV[1] then return 0 end
+if ARGV[2] ~= '1' then return redis.call('DEL', KEYS[1]) end
+claim.done = true
 redis.call('SET', KEYS[1], cjson.encode(claim), 'KEEPTTL')
 return 1
 """
@@ -103,11 +115,10 @@ def _make(redis: Client, name: str, job_id: str, make: Callable[[str], None]) ->
             make(job_id)
     except BaseException:
         with suppress(NeedleError), translated():
-            redis.delete(name)
+            redis.eval(_END, 1, name, job_id, 0)
         raise
     with translated():
-        claim = json.loads(redis.get(name) or "{}")
-        redis.set(name, json.dumps({**claim, "done": True}), xx=True, keepttl=True)
+        redis.eval(_END, 1, name, job_id, 1)
 
 
 @contextmanager

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from pydantic import TypeAdapter
 
 from common.catalogue import ImageRecord
 from common.contract import answers
 from common.contract.parameters import Deletion, ImagesPage, InCollection
 from common.contract.requests import IndexFields, UrlsRequest
+from common.disk import Use
 from common.errors import BadRequest, NotFound
 from common.images import old_regions_key, regions_key
 from common.regions import ListedRegion, RegionList
@@ -41,7 +42,7 @@ _REGIONS = TypeAdapter(list[answers.FoundRegion])
     "images",
     POSTED,
     body=BODY,
-    errors=(409, 413, 415, 422, 429),
+    errors=(409, 413, 415, 422, 429, 507),
     headers=(idempotency.HEADER,),
 )
 def post() -> Response:
@@ -54,6 +55,7 @@ def post() -> Response:
     if not idempotency.given():
         # Refuse before the body is read when nothing can be enqueued.
         services().queue.check_room("index", 1)
+        services().disk.check(Use.ACCEPT, request.content_length or 0)
     options, files = BODY.read()
     if not files and not isinstance(options, UrlsRequest):
         raise BadRequest("Images go into the multipart field 'files', or into JSON as 'urls'.")

@@ -8,9 +8,11 @@ from contextlib import suppress
 
 from werkzeug.datastructures import FileStorage
 
+from common.beginnings import GoesOn
 from common.catalogue import ImageRecord, check_encoder
 from common.contract.orders import IndexOrder
 from common.contract.requests import IndexFields, UrlsRequest
+from common.disk import Use
 from common.errors import BadRequest, BeingDeleted, FetchFailed, NeedleError, TooLarge
 from common.ids import image_id
 from common.images import image_key
@@ -36,35 +38,59 @@ def ingest_files(
     first one's fault. Whatever is raised, the request changes nothing.
     """
     _check_collection(services, options.collection)
+    with services.beginnings.of(job_id, options.collection) as goes_on:
+        claimed: list[str] = []
+        try:
+            items = _stored(services, files, options, job_id, claimed, goes_on)
+            _enqueue(services, items, options, job_id, goes_on)
+        except BaseException:
+            with suppress(NeedleError):  # as far as Redis lets
+                take_back(services.images, services.catalogue, options.collection, claimed, job_id)
+            raise
+
+
+def _stored(
+    services: Services,
+    files: Iterable[FileStorage],
+    options: IndexFields,
+    job_id: str,
+    claimed: list[str],
+    goes_on: GoesOn,
+) -> list[Item]:
+    """Store the images and return the job's items; `claimed` gets the ids of what is stored."""
     items: list[Item] = []
     refused: list[Refused] = []
-    claimed: list[str] = []
-    try:
-        for found in read_uploads(files, services.settings, is_there=client_is_there):
-            item = Item(len(items), found.name)
-            if isinstance(found, Refused):
-                items.append(item.failed(found.error))
-                refused.append(found)
-                continue
-            record = _record(found, options)
-            claimed.append(record.image_id)
-            services.catalogue.claim(record, job_id)
-            key = image_key(record.collection, record.image_id)
-            if not services.images.exists(key):
-                services.images.put(key, found.content)
-            items.append(Item(len(items), found.name, record.image_id))
-        if len(refused) == len(items):
-            raise _nothing_to_index(refused)
-        _enqueue(services, items, options, job_id)
-    except BaseException:
-        with suppress(NeedleError):  # as far as Redis lets
-            take_back(services.images, services.catalogue, options.collection, claimed, job_id)
-        raise
+    for found in read_uploads(files, services.settings, is_there=client_is_there):
+        goes_on()
+        item = Item(len(items), found.name)
+        if isinstance(found, Refused):
+            items.append(item.failed(found.error))
+            refused.append(found)
+            continue
+        record = _record(found, options)
+        claimed.append(record.image_id)
+        _store(services, record, found.content, job_id)
+        items.append(Item(len(items), found.name, record.image_id))
+    if len(refused) == len(items):
+        raise _nothing_to_index(refused)
+    return items
+
+
+def _store(services: Services, record: ImageRecord, content: bytes, job_id: str) -> None:
+    """Store an image that a job is to index, unless it is there."""
+    with services.images.changing(record.collection, [record.image_id]):
+        check_not_deleting(services, record.collection)
+        services.catalogue.claim(record, job_id)
+        key = image_key(record.collection, record.image_id)
+        if not services.images.exists(key):
+            services.disk.check(Use.ACCEPT, len(content))
+            services.images.put(key, content)
 
 
 def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
     """Enqueue the job that downloads and indexes the URLs. Raises InvalidUrl for a bad one."""
     settings = services.settings
+    services.disk.check(Use.ACCEPT)
     if len(options.urls) > settings.max_items_per_job:
         raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} URLs.")
     _check_collection(services, options.collection)
@@ -73,7 +99,8 @@ def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
         with suppress(FetchFailed):  # a host that is down now is the item's fault, later
             resolve(url, allowed_hosts=settings.allowed_hosts)
     items = [Item(n, url) for n, url in enumerate(options.urls)]
-    _enqueue(services, items, options, job_id)
+    with services.beginnings.of(job_id, options.collection) as goes_on:
+        _enqueue(services, items, options, job_id, goes_on)
 
 
 def _check_collection(services: Services, collection: str) -> None:
@@ -116,7 +143,13 @@ def _nothing_to_index(refused: Sequence[Refused]) -> NeedleError:
     return type(first.error)(f"{first.name}: {first.error.message}", items=faults)
 
 
-def _enqueue(services: Services, items: Sequence[Item], options: IndexFields, job_id: str) -> None:
+def _enqueue(
+    services: Services,
+    items: Sequence[Item],
+    options: IndexFields,
+    job_id: str,
+    goes_on: GoesOn,
+) -> None:
     """Record the job, then hand its chunks to the queue; if that fails, no half job stays."""
     chunk = services.settings.chunk_size
     services.queue.check_room(INDEX, math.ceil(len(items) / chunk))
@@ -125,7 +158,10 @@ def _enqueue(services: Services, items: Sequence[Item], options: IndexFields, jo
     )
     services.jobs.create(job_id, Kind.INDEX, items, order.details())
     try:
+        # Whoever deletes the collection cancels the jobs that it finds: this one, or we find it.
+        check_not_deleting(services, options.collection)
         for first in range(0, len(items), chunk):
+            goes_on()
             last = min(first + chunk, len(items)) - 1
             payload = {"job_id": job_id, "first": first, "last": last}
             services.queue.submit(INDEX_TASK, INDEX, payload)

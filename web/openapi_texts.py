@@ -74,6 +74,7 @@ STATUSES = {
     200: "It is done.",
     201: "It was made.",
     202: "The job is under way; poll it.",
+    204: "It is gone.",
     206: "The range that was asked for.",
     304: "What the client has still holds.",
     503: "Not everything is there yet.",

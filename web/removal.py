@@ -5,7 +5,7 @@ from __future__ import annotations
 from common.catalogue import ImageRecord
 from common.contract import orders
 from common.contract.orders import DeleteOrder, IndexOrder
-from common.errors import IncompatibleJob, NeedleError, NotFound
+from common.errors import IncompatibleJob, NotFound
 from common.ids import new_job_id
 from common.jobs import Item, Job, Kind, Status
 from common.paging import Place
@@ -21,14 +21,12 @@ def remove(services: Services, record: ImageRecord) -> str:
     job_id = new_job_id()
     item = Item(0, record.filename, record.image_id)
     order = DeleteOrder(collection=record.collection)
-    services.jobs.create(job_id, Kind.DELETE, [item], order.details())
     payload = {"job_id": job_id, "collection": record.collection, "image_id": record.image_id}
-    try:
+    with services.beginnings.of(job_id, record.collection):
+        services.jobs.create(job_id, Kind.DELETE, [item], order.details())
         services.catalogue.remove(record.collection, record.image_id)
+        # From here on it has to go on, and does where Redis goes away: see `worker/abandoned.py`.
         services.queue.submit(DELETE_TASK, STORE, payload)
-    except NeedleError:
-        services.jobs.discard(job_id)
-        raise
     return job_id
 
 
@@ -43,10 +41,11 @@ def remove_collection(services: Services, name: str) -> str:
         raise NotFound(f"There is no collection '{name}'.")
     services.queue.check_room(STORE, 1)
     job_id = _claim(services, name)
-    _end_indexing(services, name)
-    if not _exists(services, job_id):
-        _create(services, job_id, name)
-    services.queue.submit(DELETE_COLLECTION_TASK, STORE, {"job_id": job_id, "collection": name})
+    with services.beginnings.of(job_id, name):
+        _end_indexing(services, name)
+        if not _exists(services, job_id):
+            _create(services, job_id, name)
+        services.queue.submit(DELETE_COLLECTION_TASK, STORE, {"job_id": job_id, "collection": name})
     return job_id
 
 

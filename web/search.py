@@ -11,6 +11,7 @@ from common.catalogue import check_encoder
 from common.contract.fields import DEFAULT_COLLECTION, MOST_EXAMPLES
 from common.contract.orders import SearchOrder
 from common.contract.requests import SearchFields, SearchRequest
+from common.disk import Use
 from common.errors import NeedleError, NotFound, TextNotSupported
 from common.geometry import Box
 from common.images import query_folder, query_key
@@ -59,7 +60,7 @@ BODY = Body(
     "search",
     POSTED,
     body=BODY,
-    errors=(404, 409, 413, 415, 422, 429),
+    errors=(404, 409, 413, 415, 422, 429, 507),
     headers=(idempotency.HEADER,),
 )
 def post() -> Response:
@@ -157,14 +158,17 @@ def _enqueue(services: Services, search: Search, job_id: str) -> None:
     # Threads of their own wait for strangers' servers: no search stands behind a slow URL.
     queue, task = (FETCH, FETCH_TASK) if search.options.urls() else (SEARCH, SEARCH_TASK)
     _check_load(services, queue)
-    try:
-        for number, file in enumerate(search.files):
-            services.images.put(query_key(job_id, number), file.content)
-        for number, file in enumerate(search.negatives):
-            services.images.put(query_key(job_id, number, negative=True), file.content)
-        services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], search.order().details())
-        services.queue.submit(task, queue, {"job_id": job_id})
-    except NeedleError:
-        services.images.delete(query_folder(job_id))
-        services.jobs.discard(job_id)
-        raise
+    content = [file.content for file in (*search.files, *search.negatives)]
+    services.disk.check(Use.ANSWER, sum(map(len, content)))
+    with services.beginnings.of(job_id, search.options.collection):
+        try:
+            for number, file in enumerate(search.files):
+                services.images.put(query_key(job_id, number), file.content)
+            for number, file in enumerate(search.negatives):
+                services.images.put(query_key(job_id, number, negative=True), file.content)
+            services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], search.order().details())
+            services.queue.submit(task, queue, {"job_id": job_id})
+        except NeedleError:
+            services.images.delete(query_folder(job_id))
+            services.jobs.discard(job_id)
+            raise

@@ -5,24 +5,37 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import math
 import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cache
 
 from celery.signals import worker_process_init
 
 from common import log as logs
+from common.beats import beat_file
 from common.errors import NeedleError
-from common.queue import FETCH, INDEX, SEARCH, STORE, make_celery, release_deliveries
+from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery, release_deliveries
+from common.redis import connect
 from common.settings import Settings
+from worker.abandoned import look_after
 from worker.consuming import consume_in_a_child, consume_in_threads
-from worker.context import INDEX_ROLE, SEARCH_ROLE, Base, build_indexing, build_searching
+from worker.context import (
+    ANSWER_TIMEOUT_S,
+    INDEX_ROLE,
+    SEARCH_ROLE,
+    Base,
+    build_indexing,
+    build_searching,
+)
 from worker.models.packs import check_pack
+from worker.stalling import Patience, Watch, end_at_once
 from worker.tasks import register_index, register_search
 from worker.tending import Tender
+from worker.upkeep.tasks import register_upkeep
 
 log = logging.getLogger("worker")
 
@@ -30,6 +43,7 @@ LOAD_TIMEOUT_S = 900
 """How long a child may take to load its models (a download included) before it is replaced."""
 STORE_THREADS = 2
 FETCH_THREADS = 8
+UPKEEP_THREADS = 1
 MAX_CHILD_KIB = 8 * 1024 * 1024
 """A child that has grown beyond this is replaced after its task: memory creeps up."""
 
@@ -73,6 +87,9 @@ def _run_index(settings: Settings) -> int:
     register_index(base.celery, base, pipeline)
     base.celery.conf.worker_proc_alive_timeout = LOAD_TIMEOUT_S
     _take_up(base, [INDEX])
+    # A child that loads its models has begun nothing, for as long as that takes.
+    longest = max(LOAD_TIMEOUT_S, settings.visibility_timeout_s)
+    _watch(base, INDEX_ROLE, {INDEX: Patience(busy_s=longest, idle_s=longest)})
     log.info("the index worker takes tasks")
     consume_in_a_child(base.celery, INDEX, INDEX_ROLE, settings.log_level, most_kib=MAX_CHILD_KIB)
     return 1 if failed.is_set() else 0
@@ -85,17 +102,33 @@ def _run_search(settings: Settings) -> int:
     pipeline = build_searching(base, writer)
     tender = Tender(writer.store, writer.words, base.catalogue, settings.exact_below)
     tender.start()
+    look_after(base)
     settle()
-    threads = {SEARCH: settings.search_threads, STORE: STORE_THREADS, FETCH: FETCH_THREADS}
+    threads = {
+        SEARCH: settings.search_threads,
+        STORE: STORE_THREADS,
+        FETCH: FETCH_THREADS,
+        UPKEEP: UPKEEP_THREADS,
+    }
     apps = {queue: make_celery(settings) for queue in threads}
     for app in apps.values():
         register_search(app, base, lambda: writer, lambda: pipeline)
+        register_upkeep(app, base, lambda: writer)
     _take_up(base, threads)
+    patience = Patience(busy_s=settings.visibility_timeout_s)
+    long = Patience(busy_s=math.inf)  # a task of upkeep may take hours
+    _watch(base, SEARCH_ROLE, {**dict.fromkeys(threads, patience), UPKEEP: long})
     log.info("the search worker takes tasks")
     consume_in_threads(apps, threads, SEARCH_ROLE, settings.log_level)
     tender.stop()
     writer.store.close()
     return 0
+
+
+def _watch(base: Base, role: str, queues: Mapping[str, Patience]) -> None:
+    # A connection of its own, which no child inherits in the middle of an answer.
+    redis = connect(base.settings.redis_url, answer_timeout_s=ANSWER_TIMEOUT_S)
+    Watch(redis, queues, beat_file(base.settings.data_dir, role), end_at_once).start()
 
 
 def settle() -> None:

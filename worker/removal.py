@@ -11,7 +11,6 @@ import logging
 from common.contract import orders
 from common.contract.orders import IndexOrder
 from common.errors import Transient
-from common.images import collection_folder
 from common.jobs import Item, ItemStatus
 from common.leftovers import take_back
 from common.services import Services
@@ -46,7 +45,8 @@ def _delete(writer: Writer, collection: str, item: Item) -> Item:
     """Return how the item has ended."""
     try:
         if item.image_id is None:
-            _delete_rest(writer, collection)
+            # What a job that has been cancelled since may have left is in it as well.
+            writer.discard_collection(collection)
         else:
             _delete_image(writer, collection, item.image_id)
     except Transient:
@@ -60,16 +60,6 @@ def _delete(writer: Writer, collection: str, item: Item) -> Item:
 def _delete_image(writer: Writer, collection: str, image_id: str) -> None:
     writer.catalogue.remove(collection, image_id)
     writer.discard(collection, image_id)
-
-
-def _delete_rest(writer: Writer, collection: str) -> None:
-    """Delete what a job that has been cancelled since may have left, and the collection itself."""
-    for record in list(writer.catalogue.every(collection)):
-        _delete_image(writer, collection, record.image_id)
-    writer.store.delete_collection(collection)
-    writer.words.delete_collection(collection)
-    writer.images.delete(collection_folder(collection))
-    writer.catalogue.forget_collection(collection)
 
 
 def _let_go(writer: Writer, job_id: str, collection: str) -> None:

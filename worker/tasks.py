@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -11,8 +12,10 @@ from celery import Celery
 
 from common.contract import orders
 from common.contract.orders import SearchOrder
+from common.disk import Use
 from common.errors import (
     BrokerUnavailable,
+    DiskFull,
     HandoverBroken,
     IncompatibleJob,
     NotFound,
@@ -23,6 +26,7 @@ from common.jobs import ItemStatus
 from common.log import log_context
 from common.queue import (
     COMMIT_TASK,
+    CONFIRM_TASK,
     DELETE_COLLECTION_TASK,
     DELETE_TASK,
     FETCH_TASK,
@@ -52,6 +56,9 @@ from worker.searching.downloading import Downloader
 from worker.searching.pipeline import SearchPipeline
 
 log = logging.getLogger(__name__)
+
+FULL_PAUSE_S = 1.0
+"""Wait before a commit is tried again that the disk has no room for."""
 
 
 def register_index(app: Celery, base: Base, pipeline: Callable[[], IndexPipeline]) -> None:
@@ -98,8 +105,20 @@ def register_search(
             back_to_the_queue(Transient),
             failing_its_job(base.jobs, job_id, "Storing the batch failed."),
         ):
-            if not run_commit(writer(), key):
-                make_again(base, job_id, key)
+            try:
+                if not run_commit(writer(), key):
+                    make_again(base, job_id, key)
+            except DiskFull as error:
+                wait_for_room(base, job_id, key, error)
+
+    @app.task(name=CONFIRM_TASK, shared=False)  # type: ignore[untyped-decorator]
+    def confirm(job_id: str, collection: str, images: list[tuple[int, str]]) -> None:
+        with (
+            log_context(job_id=job_id),
+            back_to_the_queue(Transient),
+            failing_its_job(base.jobs, job_id, "Looking whether it is there failed."),
+        ):
+            base.owner(writer()).confirm(job_id, collection, dict(images))
 
     @app.task(name=DELETE_TASK, shared=False)  # type: ignore[untyped-decorator]
     def delete(job_id: str, collection: str, image_id: str) -> None:
@@ -144,6 +163,7 @@ def run_index(base: Base, pipeline: IndexPipeline, job_id: str, indexes: Sequenc
     except IncompatibleJob as error:
         base.jobs.fail(job_id, error.code, error.message)
         return
+    base.disk.check(Use.INDEX)  # before the networks see what could not be written
     ran = RunningJob(base.jobs, job_id).run_chunk(
         base.attempts,
         indexes,
@@ -197,6 +217,13 @@ def make_again(base: Base, job_id: str, key: str) -> None:
     base.images.delete(key)
     payload = {"job_id": job_id, "first": first, "last": left[-1].index}
     base.queue.submit(INDEX_TASK, INDEX, payload)
+
+
+def wait_for_room(base: Base, job_id: str, key: str, error: DiskFull) -> None:
+    """Put a commit behind the other tasks of its queue: deletions among them make room."""
+    log.warning("%s The batch waits.", error)
+    threading.Event().wait(FULL_PAUSE_S)
+    base.queue.submit(COMMIT_TASK, STORE, {"job_id": job_id, "key": key})
 
 
 def handover_first(key: str) -> int:

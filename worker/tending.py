@@ -62,6 +62,7 @@ class Tender:
         self._catalogue = catalogue
         self._watched: dict[tuple[Store, str], Watched] = {}
         self._told: dict[str, IndexState] = {}
+        self._told_aside: list[str] | None = None
         self._stop = threading.Event()
         self._building: threading.Thread | None = None
 
@@ -78,6 +79,7 @@ class Tender:
 
         `now` is monotonic. Returns the thread that indexes, None where none does.
         """
+        self._tell_aside()
         names = [one.name for one in self._catalogue.collections()]
         for name in names:
             self._tell(name)
@@ -122,6 +124,12 @@ class Tender:
         else:
             seconds = time.monotonic() - started
             log.info("%s: %s in %.1f s", where, "indexed" if done else "given up", seconds)
+
+    def _tell_aside(self) -> None:
+        aside = self._vectors.engine.aside()
+        if aside != self._told_aside:
+            self._catalogue.tell_aside(aside)
+            self._told_aside = aside
 
     def _tell(self, name: str) -> None:
         state = self._vectors.state(name)

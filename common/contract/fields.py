@@ -53,6 +53,17 @@ class Likeness(StrEnum):
     KIND = "kind"
 
 
+class ImagePart(StrEnum):
+    """What there is of an indexed image."""
+
+    FILE = "file"  # its own, byte for byte as it was posted
+    THUMBNAIL = "thumbnail"
+    REGIONS = "regions"  # the list of them, beside the file
+    LOCAL_FEATURES = "local_features"
+    POINTS = "points"  # its regions in the vector store
+    WORDS = "words"  # its visual words there
+
+
 def _parsed(value: object) -> object:
     """Read JSON that a form carries as text; a JSON body carries it as it is."""
     if not isinstance(value, str):

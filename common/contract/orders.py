@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from common.contract.fields import Said
-from common.contract.requests import IndexFields, Request, SearchFields
+from common.contract.requests import IndexFields, Request, SearchFields, VerifyFields
 from common.errors import IncompatibleJob
 from common.jobs import Job, Kind
 
@@ -46,6 +46,16 @@ class DeleteOrder(Order):
 
     collection: str
     whole: bool = False
+
+
+class VerifyOrder(VerifyFields, Order):
+    """The order to look after a collection."""
+
+    collection: str
+
+
+class BackupOrder(Order):
+    """The order to make a backup, of everything."""
 
 
 Kept = TypeVar("Kept", bound=Order)

@@ -34,19 +34,9 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class IndexFields(Request):
-    """How images are indexed. What is left out is as the server's settings say."""
+class MakingFields(Request):
+    """How regions are made of images. What is left out is as the server's settings say."""
 
-    collection: CollectionName = Field(
-        default=DEFAULT_COLLECTION, description="The collection that the images go into."
-    )
-    metadata: Metadata | None = Field(
-        default=None,
-        description=(
-            "Kept with each image of the request, answered with it, and to be filtered by. Left "
-            "out, an image that is indexed already keeps its own."
-        ),
-    )
     confidence_threshold: Share | None = Field(
         default=None, description="Detections of less confidence become no regions."
     )
@@ -62,6 +52,21 @@ class IndexFields(Request):
         description=(
             "The most local features that are kept of an image of 0.6 megapixels or less. Larger "
             "ones have more in proportion. 0 keeps none."
+        ),
+    )
+
+
+class IndexFields(MakingFields):
+    """How images are indexed. What is left out is as the server's settings say."""
+
+    collection: CollectionName = Field(
+        default=DEFAULT_COLLECTION, description="The collection that the images go into."
+    )
+    metadata: Metadata | None = Field(
+        default=None,
+        description=(
+            "Kept with each image of the request, answered with it, and to be filtered by. Left "
+            "out, an image that is indexed already keeps its own."
         ),
     )
 
@@ -205,6 +210,16 @@ class SearchRequest(SearchFields):
                 raise BadRequest(f"'{name}' belongs to an image: file, url or image_id.")
         if max(files, negative_files) > MOST_EXAMPLES:
             raise BadRequest(f"At most {MOST_EXAMPLES} files go into one field of a search.")
+
+
+class VerifyFields(Request):
+    """`POST /collections/{name}/verify`."""
+
+    repair: bool = Field(
+        default=False,
+        description="Whether damaged images are indexed again, and what belongs to no image of "
+        "the list is removed.",
+    )
 
 
 class NewCollection(Request):

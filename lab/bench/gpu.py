@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +76,9 @@ class Stores:
         """Leave a batch as a file, as a worker beside an embedded index does."""
         (self.folder / f"{self.written}.npz").write_bytes(batch.to_bytes())
         self.written += 1
+
+    def confirm(self, job_id: str, collection: str, images: Mapping[int, str]) -> None:
+        """Look for images that are indexed already, of which there are none."""
 
     def finish_items(self, job_id: str, items: Sequence[Item]) -> None:
         """End items, of which there are none to be told."""
@@ -274,10 +277,17 @@ def loaded(pipeline: IndexPipeline, found: Found) -> LoadedImage:
 def pipeline_of(seer: CropSeer, stores: Any, settings: Settings) -> IndexPipeline:
     """Return the index pipeline on these stores."""
     return IndexPipeline(
-        loader=Loader(stores, stores, None, settings.max_image_pixels),  # type: ignore[arg-type]
+        loader=Loader(
+            images=stores,
+            catalogue=stores,
+            jobs=stores,
+            fetcher=None,  # type: ignore[arg-type]
+            max_pixels=settings.max_image_pixels,
+        ),
         describer=Describer(Vocabulary.load()),
         seer=seer,
         committer=stores,
+        confirmer=stores,
         jobs=stores,
         threads=cores(),
         most_bytes=settings.decoded_bytes,

@@ -27,6 +27,8 @@ class Command:
     argv: tuple[str, ...]
     env: Mapping[str, str]
     cwd: Path
+    beats: Path | None = None
+    """The file that the process touches for as long as it moves (`common/beats.py`), if any."""
 
 
 class Watchdog:

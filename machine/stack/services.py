@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from common.beats import beat_file
 from machine.stack.process import Command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,9 +26,14 @@ _MODULES = {
 def services(env: Mapping[str, str]) -> list[Command]:
     """Return the two workers and the web server, each run by this Python."""
     return [
-        Command(name, (sys.executable, "-m", *module), env, ROOT)
+        Command(name, (sys.executable, "-m", *module), env, ROOT, _beats(module, env))
         for name, module in _MODULES.items()
     ]
+
+
+def _beats(module: Sequence[str], env: Mapping[str, str]) -> Path | None:
+    data_dir = env.get("NEEDLE_DATA_DIR")
+    return beat_file(Path(data_dir), module[1]) if data_dir and module[0] == "worker" else None
 
 
 def service_env(given: Mapping[str, str], data_dir: Path, port: int | None) -> dict[str, str]:

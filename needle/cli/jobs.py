@@ -19,7 +19,7 @@ from needle.journal import Journal, state_file
 SHOWN_ITEMS = 100
 UNLISTED = frozenset({404, 405})
 """What a service answers that has no list of its jobs."""
-KINDS = ("index", "search", "delete")
+KINDS = ("index", "search", "delete", "verify", "backup")
 STATUSES = ("queued", "started", "succeeded", "partial", "failed", "cancelled")
 BAD = frozenset({"failed", "cancelled"})
 

@@ -32,9 +32,12 @@ def status(shell: Shell, as_json: bool) -> int:
     if as_json:
         shell.json({"url": shell.url, **state})
     else:
-        shell.out.print(values_table({"address": shell.url, **state}))
+        shown = {name: value for name, value in state.items() if name != "problems"}
+        shell.out.print(values_table({"address": shell.url, **shown}))
         if collections:
             shell.out.print(collections_table(collections))
+        for problem in state.get("problems", []):
+            shell.say(problem["message"])
     return ExitCode.OK if ready else ExitCode.FAILED
 
 

@@ -14,6 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from common.errors import BrokerUnavailable
+from common.images import image_key
 from common.redis import Client
 from common.services import Services
 from tests.web.conftest import files, plain
@@ -109,13 +110,14 @@ def test_a_request_that_fails_leaves_its_key_free(
     with monkeypatch.context() as patched:
         patched.setattr(services.queue, "submit", away)
         assert client.post(IMAGES, data=files(plain()), headers=KEY).status_code == 503
-    assert redis.keys("*") == []
+    assert redis.keys("*") == ["needle:beginnings"], "until somebody has seen that nothing is left"
+    redis.delete("needle:beginnings")
     bad = client.post(SEARCH, data=_search(box="0,0,999,999"), headers=KEY)
     assert (bad.status_code, redis.keys("*")) == (400, [])
     assert client.post(IMAGES, data=files(plain()), headers=KEY).status_code == 202
 
 
-def test_what_a_dead_process_left_is_made_again_under_the_same_id(
+def test_what_a_dead_process_left_is_made_again_as_a_job_of_its_own(
     client: FlaskClient, redis: Client, tasks: Tasks
 ) -> None:
     first = client.post(IMAGES, data=files(plain()), headers=KEY).json["job_id"]
@@ -125,8 +127,40 @@ def test_what_a_dead_process_left_is_made_again_under_the_same_id(
     redis.delete("index", f"needle:job:{first}", f"needle:job:{first}:items")
     redis.set(name, json.dumps({**claim, "done": False, "at": claim["at"] - 10_000}))
     again = client.post(IMAGES, data=files(plain()), headers=KEY)
-    assert (again.status_code, again.json["job_id"]) == (202, first)
-    assert [task["job_id"] for task in tasks("index")] == [first]
+    assert again.status_code == 202 and again.json["job_id"] != first
+    assert [task["job_id"] for task in tasks("index")] == [again.json["job_id"]]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_one_that_was_held_up_touches_nothing_of_the_one_that_took_its_key_over(
+    client: FlaskClient,
+    services: Services,
+    redis: Client,
+    tasks: Tasks,
+    monkeypatch: pytest.MonkeyPatch,
+    fails: bool,
+) -> None:
+    submit, second = services.queue.submit, []
+
+    def held_up(*args: Any) -> None:
+        monkeypatch.setattr(services.queue, "submit", submit)
+        (name,) = redis.keys("needle:once:*")
+        redis.set(name, json.dumps({**json.loads(redis.get(name)), "at": 0}))
+        second.append(client.post(IMAGES, data=files(plain()), headers=KEY).json["job_id"])
+        if fails:
+            raise BrokerUnavailable("away")
+        submit(*args)
+
+    monkeypatch.setattr(services.queue, "submit", held_up)
+    first = client.post(IMAGES, data=files(plain()), headers=KEY)
+    assert first.status_code == (503 if fails else 202)
+    assert second[0] in [task["job_id"] for task in tasks("index")]
+    job = services.jobs.get(second[0])
+    (item,) = services.jobs.items(job.job_id, offset=0, limit=9)
+    record = services.catalogue.get("default", str(item.image_id))
+    assert services.images.exists(image_key("default", record.image_id))
+    again = client.post(IMAGES, data=files(plain()), headers=KEY)
+    assert again.json["job_id"] == second[0], "the key is the second one's"
 
 
 def test_a_first_request_that_takes_long_is_a_409_to_the_second(

@@ -246,6 +246,19 @@ def test_workers_of_different_encoders_are_not_ready(
     assert answer.json["error"]["code"] == "encoder_mismatch"
 
 
+def test_readyz_names_what_was_set_aside_and_stays_ready(
+    client: FlaskClient, services: Services, redis: Client
+) -> None:
+    for role in ("index", "search"):
+        light(redis, role, {"encoder": "e"})
+    assert client.get("/readyz").json["problems"] == []
+    services.catalogue.tell_aside(["vectors/a.unreadable-1"])
+    answer = client.get("/readyz")
+    (problem,) = answer.json["problems"]
+    assert (answer.status_code, problem["code"]) == (200, "index_unreadable")
+    assert "vectors/a.unreadable-1" in problem["message"]
+
+
 def test_a_path_of_two_slashes_is_an_unknown_one(client: FlaskClient) -> None:
     answer = client.get("//api/v1//images", headers={"Host": "127.0.0.1"})
     assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")

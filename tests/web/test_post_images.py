@@ -145,7 +145,7 @@ def test_bad_input_is_a_4xx_and_changes_nothing(
 ) -> None:
     refused(client, body, status, code)
     assert redis.keys("*") == []
-    assert stored(settings.data_dir) == []
+    assert stored(settings.data_dir / "images") == []
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_too_many_images_leave_nothing_behind(
 ) -> None:
     packed = archive("zip", {f"{n}.png": plain(n) for n in range(60)})
     refused(client, {"data": files(packed)}, 413, "too_large")
-    assert stored(settings.data_dir) == []
+    assert stored(settings.data_dir / "images") == []
     assert [key for key in redis.keys("*") if "job" in key or key == "index"] == []
 
 
@@ -242,4 +242,4 @@ def test_a_broker_that_fails_between_record_and_task_leaves_no_half_job(
     assert answer.status_code == 503
     assert redis.keys("needle:job*") == []
     assert redis.hgetall("needle:images:default") == {}
-    assert stored(settings.data_dir) == []
+    assert stored(settings.data_dir / "images") == []

@@ -27,6 +27,11 @@ class Growing:
         self.states: dict[Shelf, State] = {}
         self.optimized: list[Shelf] = []
         self.broken = False
+        self.kept_aside: list[str] = []
+
+    def aside(self) -> list[str]:
+        """See Engine."""
+        return self.kept_aside
 
     def state(self, shelf: Shelf) -> State:
         """See Engine."""
@@ -145,3 +150,14 @@ def test_an_old_collection_is_told_of_after_another_was_deleted(
     tender.tend(1)
     assert Catalogue(redis).index_state("a") is None
     assert Catalogue(redis).index_state("b") == IndexState(0, False)
+
+
+def test_what_was_set_aside_is_told_as_long_as_it_is_there(
+    tender: Tender, engine: Growing, redis: Client
+) -> None:
+    engine.kept_aside = ["vectors/a.unreadable-1"]
+    tender.tend(0)
+    assert Catalogue(redis).aside() == ["vectors/a.unreadable-1"]
+    engine.kept_aside = []
+    tender.tend(1)
+    assert Catalogue(redis).aside() == []

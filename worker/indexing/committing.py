@@ -15,6 +15,7 @@ from common.catalogue import Catalogue
 from common.errors import NotFound
 from common.images import (
     ImageStore,
+    collection_folder,
     image_folder,
     local_key,
     old_regions_key,
@@ -55,8 +56,12 @@ class Writer:
 
         A job that has ended or is gone writes no more.
         """
-        if not self.jobs.is_open(batch.job_id):
-            return
+        names = [image.record.image_id for image in batch.images]
+        with self.images.changing(batch.collection, names):
+            if self.jobs.is_open(batch.job_id):
+                self._commit(batch)
+
+    def _commit(self, batch: Batch) -> None:
         dim = batch.embeddings.shape[1]
         self.catalogue.bind(batch.collection, encoder=batch.encoder, dim=dim)
         self._write_points(batch, dim)
@@ -66,15 +71,33 @@ class Writer:
         kept = self._list(batch)
         for image in batch.images:
             if image.record.image_id not in kept:
-                self.discard(batch.collection, image.record.image_id)
+                self._discard(batch.collection, image.record.image_id)
         self.jobs.finish_items(batch.job_id, [_ended(image, kept) for image in batch.images])
 
     def discard(self, collection: str, image_id: str) -> None:
-        """Remove an image's points and files, unless it was posted again meanwhile."""
+        """Remove an image's files and points, unless it was posted again meanwhile.
+
+        Files go first: on a full disk they make the room that the rest needs.
+        """
+        with self.images.changing(collection, [image_id]):
+            self._discard(collection, image_id)
+
+    def discard_collection(self, collection: str) -> None:
+        """Remove a collection's points and files, and all that is known of it."""
+        with self.images.changing_all(collection):
+            for record in list(self.catalogue.every(collection)):
+                self.catalogue.remove(collection, record.image_id)
+                self._discard(collection, record.image_id)
+            self.store.delete_collection(collection)
+            self.words.delete_collection(collection)
+            self.images.delete(collection_folder(collection))
+            self.catalogue.forget_collection(collection)
+
+    def _discard(self, collection: str, image_id: str) -> None:
         if image_id not in self.catalogue.find(collection, [image_id]):
+            self.images.delete(image_folder(collection, image_id))
             self.store.delete_image(collection, image_id)
             self.words.delete_image(collection, image_id)
-            self.images.delete(image_folder(collection, image_id))
 
     def _write_points(self, batch: Batch, dim: int) -> None:
         self.store.ensure_collection(batch.collection, dim)

@@ -16,6 +16,12 @@ SMALL_PIXELS = 625_000
 """Pixels up to which images have as many keypoints as the job says; larger ones have more."""
 MOST = 100_000
 """Keypoints of an image at most, 2.5 MB: with 2,500 of a small one, what 25 megapixels have."""
+_METHOD = "sift"
+
+
+def has_local_features(recipe: str) -> bool:
+    """Tell whether the images of a recipe were described, by this version or an earlier one."""
+    return f"|{_METHOD}" in recipe
 
 
 @dataclass(frozen=True)
@@ -26,7 +32,7 @@ class Describer:
 
     def recipe(self, most: int) -> str:
         """Name everything that decides an image's local features; empty where there are none."""
-        return f"sift3/{self.vocabulary.id}/{most}" if most else ""
+        return f"{_METHOD}3/{self.vocabulary.id}/{most}" if most else ""
 
     def described(self, image: LoadedImage, options: IndexOptions) -> LoadedImage:
         """Return the image with its features; unchanged where the job wants none.

@@ -6,13 +6,18 @@ from dataclasses import dataclass, replace
 
 from common import pictures
 from common.catalogue import Catalogue, ImageRecord
-from common.errors import NotFound, Permanent
+from common.errors import Cancelled, Permanent
 from common.ids import image_id
-from common.images import ImageStore, image_key
+from common.images import ImageStore, image_folder, image_key
+from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
+from common.leftovers import take_back
 from worker.fetch import Fetcher
 from worker.indexing.image import LoadedImage
 from worker.indexing.options import IndexOptions
+from worker.indexing.presence import files_there
+
+_GIVEN_UP = "The job was cancelled while the image was downloaded."
 
 
 @dataclass(frozen=True)
@@ -29,24 +34,27 @@ class Loader:
 
     images: ImageStore
     catalogue: Catalogue
+    jobs: JobStore
     fetcher: Fetcher
     max_pixels: int
 
     def find(self, item: Item, options: IndexOptions, recipe: str) -> Found | Item:
         """Find an item's image, a URL's after storing it; else return the item as it has ended.
 
-        It is indexed already, by the same recipe, or there is none. Raises transient errors only.
+        It is indexed already, by the same recipe, as far as list and files tell, or there is none.
+        Raises transient errors only.
         """
         try:
             if item.image_id is None:
-                record = self._download(item.name, options)
+                record = self._download(item, options)
             else:
                 record = self.catalogue.get(options.collection, item.image_id)
         except Permanent as error:
             return item.failed(error)
         item = replace(item, image_id=record.image_id)
         metadata = record.metadata if options.metadata is None else options.metadata
-        if record.recipe == recipe and record.metadata == metadata:
+        same = record.recipe == recipe and record.metadata == metadata
+        if same and files_there(self.images, record):
             return item.ended(ItemStatus.UNCHANGED, record.image_id)
         return Found(item, replace(record, metadata=metadata))
 
@@ -64,20 +72,23 @@ class Loader:
     def _forget(self, record: ImageRecord) -> None:
         """Take back what ingest stored of an image that cannot be decoded and never was indexed."""
         if record.indexed_at is None:
-            self.catalogue.remove(record.collection, record.image_id)
-            self.images.delete(image_key(record.collection, record.image_id))
+            with self.images.changing(record.collection, [record.image_id]):
+                self.catalogue.remove(record.collection, record.image_id)
+                self.images.delete(image_folder(record.collection, record.image_id))
 
-    def _download(self, url: str, options: IndexOptions) -> ImageRecord:
+    def _download(self, item: Item, options: IndexOptions) -> ImageRecord:
         """Do for a URL what web does for a posted file: store the bytes and record the image.
 
-        This is ingest, not indexing: it is all that is stored of an image before the commit.
+        This is ingest, not indexing: it is all that is stored of an image before the commit. The
+        job takes down which image it is; one that has ended meanwhile leaves nothing of it.
         """
-        content = self.fetcher.fetch(url)
+        job_id, collection, url = options.job_id, options.collection, item.name
+        content = self.fetcher.fetch(url, wanted=lambda: self.jobs.is_open(job_id))
         header = pictures.inspect(content, max_pixels=self.max_pixels)
-        name = image_id(content, options.collection)
+        name = image_id(content, collection)
         record = ImageRecord(
             image_id=name,
-            collection=options.collection,
+            collection=collection,
             filename=url.rsplit("/", 1)[-1].split("?")[0] or url,
             media_type=header.media_type,
             width=header.width,
@@ -85,9 +96,13 @@ class Loader:
             bytes=len(content),
             metadata=options.metadata or {},
         )
-        self.images.put(image_key(options.collection, name), content)
-        self.catalogue.add([record])
-        kept = self.catalogue.find(options.collection, [name]).get(name)
-        if kept is None:
-            raise NotFound("The image was deleted while it was being indexed.")
-        return kept
+        with self.images.changing(collection, [name]):
+            if not self.jobs.is_open(job_id):
+                raise Cancelled(_GIVEN_UP)
+            self.catalogue.claim(record, job_id)
+            if not self.images.exists(image_key(collection, name)):
+                self.images.put(image_key(collection, name), content)
+        if not self.jobs.note_item(job_id, replace(item, image_id=name)):
+            take_back(self.images, self.catalogue, collection, [name], job_id)
+            raise Cancelled(_GIVEN_UP)
+        return self.catalogue.get(collection, name)

@@ -6,7 +6,8 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -46,17 +47,30 @@ class EdgeShelf:
 
     @classmethod
     def open(cls, folder: Path) -> EdgeShelf:
-        """Open the shard in the folder."""
-        return cls(folder, qe.EdgeShard.load(str(folder)))
+        """Open the shard in the folder, and read a point: some damage shows only then."""
+        shard = qe.EdgeShard.load(str(folder))
+        shard.scroll(qe.ScrollRequest(limit=1, with_payload=True, with_vector=True))
+        return cls(folder, shard)
 
     @classmethod
     def make(cls, folder: Path, dim: int | None) -> EdgeShelf:
-        """Make an empty shard: of embeddings of `dim` numbers, of words for None."""
-        folder.mkdir()
-        shelf = cls(folder, qe.EdgeShard.create(str(folder), new_shard(dim)))
-        shelf.index_field(IMAGE_ID, qe.PayloadSchemaType.Keyword)
-        shelf.shard.flush()
-        return shelf
+        """Make an empty shard: of embeddings of `dim` numbers, of words for None.
+
+        It is opened again under its name: an open one goes on writing where it was made.
+        """
+        made = folders.making(folder)
+        made.mkdir()
+        try:
+            shard = qe.EdgeShard.create(str(made), new_shard(dim))
+            field = qe.UpdateOperation.create_field_index(IMAGE_ID, qe.PayloadSchemaType.Keyword)
+            shard.update(field)
+            shard.flush()
+            shard.close()
+            folders.give_name(made, folder)
+        except Exception:
+            folders.remove(made)
+            raise
+        return cls.open(folder)
 
     def write(self, points: Sequence[qe.Point]) -> None:
         """Write points over those of equal ids; they are on disk when this returns."""
@@ -88,6 +102,13 @@ class EdgeShelf:
         points = self.shard.info().points_count
         pending = min(points, self._pending)
         return State(points, points - pending, optimizing=self._touched is not None)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have everything written down, and nothing more written meanwhile."""
+        with self._lock:
+            self.shard.flush()
+            yield
 
     def close(self) -> None:
         """Write everything down; a rebuild that is under way is given up."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from common.vectors.filters import Condition
@@ -102,6 +103,8 @@ PAYLOAD = ("regions", *NEAR_PAYLOAD)
 class Engine(Protocol):
     """Keeps points. All methods raise StoreUnavailable, and StoreRefused for what it cannot hold.
 
+    What writes or makes a copy raises DiskFull where there is no room for it.
+
     A shelf that was not made is an empty one; only writing needs it.
     """
 
@@ -122,6 +125,10 @@ class Engine(Protocol):
 
     def of_images(self, shelf: Shelf, image_ids: Sequence[str]) -> list[Kept]:
         """Return the points whose payload names one of the images."""
+        ...
+
+    def every(self, shelf: Shelf) -> Iterator[Kept]:
+        """Yield every point, by id. Of those that come and go meanwhile some may be missing."""
         ...
 
     def read(self, shelf: Shelf, ids: Sequence[str]) -> list[Kept]:
@@ -147,8 +154,20 @@ class Engine(Protocol):
         """
         ...
 
+    def snapshot(self, folder: Path, meanwhile: Callable[[], None]) -> bool:
+        """Copy every shelf into the folder, to `SORT/COLLECTION`, all as they are at one moment.
+
+        Nothing is written from that moment until `meanwhile` has returned. False, after
+        `meanwhile`, where the points lie elsewhere. Raises OSError as well.
+        """
+        ...
+
     def drop(self, shelf: Shelf) -> None:
         """Remove a shelf; an absent one is no error."""
+        ...
+
+    def aside(self) -> list[str]:
+        """Return the names of what could not be opened, and was set aside and kept."""
         ...
 
     def close(self) -> None:

@@ -58,3 +58,8 @@ class Readiness(Answer):
         default=None, description="The models in use; null until a worker has said which."
     )
     error: Problem | None = Field(default=None, description="What is not there.")
+    problems: list[Problem] = Field(
+        default_factory=list,
+        description="What the service works in spite of, and somebody has to see to: `disk_full` "
+        "(it takes no images), `index_unreadable` (a part of the index was set aside).",
+    )

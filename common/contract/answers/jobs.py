@@ -6,6 +6,7 @@ from pydantic import Field
 
 from common.contract.answers.base import Answer, Problem
 from common.contract.answers.searches import SearchResult
+from common.contract.answers.upkeep import BackedUp, Verified
 from common.contract.fields import Said
 from common.jobs import ItemStatus, Kind, Status
 
@@ -47,8 +48,9 @@ class ListedJob(Answer):
 class Job(ListedJob):
     """A job. Times are Unix seconds."""
 
-    result: SearchResult | DeletionResult | None = Field(
-        description="What a search found, or which image was deleted, once the job has succeeded."
+    result: SearchResult | DeletionResult | Verified | BackedUp | None = Field(
+        description="What a search found, which image was deleted, how a collection was found "
+        "to be, or what a backup has, once the job has succeeded."
     )
 
 

@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from machine.stack import StackError
+from machine.stack import StackError, keeper
 from machine.stack.services import ROOT, services
 from tests.unit.machine.helpers import IDLE, NO_REDIS, STUBBORN, WEB, Maker, gone, until
 
@@ -99,6 +101,33 @@ def test_a_process_that_dies_is_started_again_and_the_death_is_told(make: Maker)
         os.kill(first, signal.SIGKILL)
         until(lambda: worker.running and worker.pid != first)
         assert make.events and "worker-index was killed" in make.events[0]
+
+
+def test_a_process_that_hangs_is_ended_and_started_again(
+    make: Maker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(keeper, "STILL_S", 0.5)
+    beats = tmp_path / "beats"
+    beating = f"""
+import pathlib, time
+while True:
+    pathlib.Path({str(beats)!r}).touch()
+    time.sleep(0.05)
+"""
+    with make(NO_REDIS, worker_index=beating, worker_search=IDLE) as stack:
+        moving, silent = stack.children
+        moving.command = replace(moving.command, beats=beats)
+        silent.command = replace(silent.command, beats=tmp_path / "never")
+        pids = moving.pid, silent.pid
+        until(beats.exists)
+        stack.supervise()
+        assert pids[0] is not None
+        time.sleep(1)  # twice as long as one that hangs may
+        assert (moving.pid, silent.pid) == pids, "neither who moves nor who still starts"
+        os.kill(pids[0], signal.SIGSTOP)
+        until(lambda: moving.running and moving.pid != pids[0])
+        assert "worker-index has not moved" in make.events[0]
+        assert silent.pid == pids[1]
 
 
 SUPERVISOR = """

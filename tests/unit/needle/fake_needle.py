@@ -35,6 +35,7 @@ class FakeService:
         self.lists_jobs = False
         self.result: dict[str, Any] | None = None
         self.says: dict[str, Any] = {}
+        self.verified: dict[str, Any] = {}
         self.ready: dict[str, Any] = {
             "status": "ready",
             "redis": True,
@@ -73,6 +74,9 @@ class FakeService:
         if kind == "collections" and rest and method == "DELETE":
             self.images.clear()
             return httpx.Response(202, json=self._new_job("delete", []))
+        if kind == "collections" and rest.endswith("/verify"):
+            report = {"collection": rest.partition("/")[0], **self.verified}
+            return httpx.Response(202, json=self._new_job("verify", [], result=report))
         if path == "/collections":
             if method == "POST":
                 name = json.loads(request.content)["name"]

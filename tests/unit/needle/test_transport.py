@@ -70,6 +70,23 @@ def test_a_busy_service_is_asked_again_after_the_time_it_names() -> None:
     assert all(fields(r) == {"files/a": "body"} for r in service.requests), "sent whole each time"
 
 
+def test_a_request_whose_first_sending_is_still_handled_is_sent_again() -> None:
+    service = Service(
+        ok(job()),
+        httpx.ReadError("the server died"),
+        refused(409, "in_progress"),
+        refused(409, "in_progress"),
+        ok(job(), 202),
+        refused(409, "encoder_mismatch"),
+    )
+    needle = service.needle()
+    needle.job("j1")
+    needle.index([b"x"])
+    assert len(service.pauses) == 3
+    with pytest.raises(NeedleApiError, match="encoder_mismatch"):
+        needle.index([b"x"])
+
+
 def test_retry_after_may_be_a_date() -> None:
     dated = refused(429, "overloaded", {"Retry-After": "Mon, 01 Jan 2024 00:00:00 GMT"})
     service = Service(dated, ok(job()))

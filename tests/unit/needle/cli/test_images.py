@@ -107,6 +107,10 @@ def test_images_matches_and_outcomes_are_exported(run: Run, indexed: list[str]) 
 def test_the_status_and_the_models_are_shown(run: Run, service: FakeService) -> None:
     assert run("status").status == ExitCode.OK
     assert "mini" in run("status").out and run("models", "--json").json["name"] == "mini"
+    service.ready["problems"] = [{"code": "disk_full", "message": "The disk is full."}]
+    full = run("status")
+    assert (full.status, full.err.strip()) == (ExitCode.OK, "The disk is full.")
+    assert "problems" not in full.out
     service.ready = {"status": "starting", "redis": False, "models": None}
     waiting = run("status", "--json")
     assert waiting.status == ExitCode.FAILED and waiting.json["status"] == "starting"

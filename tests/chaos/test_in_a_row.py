@@ -1,0 +1,54 @@
+"""`make chaos`: an ingest of a thousand small photos, and something goes wrong again and again."""
+
+from __future__ import annotations
+
+import os
+import random
+from pathlib import Path
+
+import pytest
+
+from common.disk import Disk
+from machine.stack import Stack
+from needle import Needle
+from tests.chaos.in_a_row import IN_THE_MIDDLE, Row, write_photos
+from tests.conftest import free_port
+from tests.small_disk import small_disk
+
+PHOTOS, EACH = 1000, 50
+LEAST = 128 * 2**20
+EVERY = [
+    "index child", "index worker", "search worker", "redis", "web", "connections cut",
+    "stop index worker", "stop search worker", "stop redis",
+]  # fmt: skip
+SEEDS = [int(seed) for seed in os.environ.get("NEEDLE_TEST_SEEDS", "1").split(",")]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_everything_agrees_after_every_fault(tmp_path: Path, seed: int) -> None:
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    photos = write_photos(tmp_path, PHOTOS)
+    with small_disk(tmp_path, 2048) as small:
+        home = (small or tmp_path) / "data"
+        every = [*EVERY, *(["disk full"] if small else [])]
+        settings = {
+            "NEEDLE_CHUNK_SIZE": "4", "NEEDLE_PROFILE": "fast", "NEEDLE_MIN_FREE_BYTES": str(LEAST),
+        }  # fmt: skip
+        with (
+            Stack(settings, data_dir=home, port=free_port()) as stack,
+            Needle(stack.base_url, patience_s=120) as needle,
+        ):
+            stack.wait_ready(120)
+            stack.supervise()
+            needle.collections()  # a client that was never answered gives up at once
+            row = Row(stack, needle, chance, Disk(home, LEAST) if small else None)
+            # Each at least once, then at random; one takes minutes to be taken back.
+            names = chance.sample([*every, IN_THE_MIDDLE], len(every) + 1)
+            for start in range(0, PHOTOS, EACH):
+                while len(names) < 2:
+                    names.append(chance.choice(every))
+                some = photos[start : start + EACH]
+                again = chance.sample(photos[:start], min(5, start))
+                row.round([*some, *again], [names.pop() for _ in range(2)])
+        row.agree_in_the_index()

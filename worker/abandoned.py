@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from common.beginnings import Beginning
 from common.contract import orders
@@ -18,14 +19,15 @@ from common.jobs import Job, Kind
 from common.leftovers import take_back
 from common.queue import DELETE_COLLECTION_TASK, DELETE_TASK, STORE
 from worker.context import Base
+from worker.lost import Lost
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 30.0
+LOOK_EVERY_S = 20.0
 
 
 def look_after(base: Base) -> None:
-    """Look for them every now and then, in a thread of its own."""
+    """Look for them, and for lost tasks, every now and then, in a thread of its own."""
     threading.Thread(target=_run, args=(base,), name="abandoned", daemon=True).start()
 
 
@@ -43,14 +45,15 @@ def tidy_up(base: Base) -> int:
 
 
 def _run(base: Base) -> None:
-    pause = threading.Event()
+    pause, lost = threading.Event(), Lost(base)
     while not pause.wait(LOOK_EVERY_S):
         try:
             tidy_up(base)
+            lost.look(time.monotonic())
         except NeedleError as error:
-            log.warning("abandoned requests are not looked after: %s", error.message)
+            log.warning("abandoned requests and lost tasks are not looked for: %s", error.message)
         except Exception:
-            log.exception("looking after abandoned requests failed")
+            log.exception("looking for abandoned requests and lost tasks failed")
 
 
 def _tidy_up(base: Base, one: Beginning) -> None:

@@ -16,6 +16,7 @@ from common.ids import image_id
 from common.images import image_key
 from common.jobs import Item, Kind
 from common.leftovers import take_back
+from common.paths import name_of
 from common.queue import INDEX, INDEX_TASK
 from common.services import Services
 from common.urls import check_form, resolve
@@ -41,7 +42,7 @@ def ingest_files(
     claimed: list[str] = []
     try:
         for found in read_uploads(files, services.settings, is_there=client_is_there):
-            item = Item(len(items), found.name)
+            item = Item(len(items), found.path)
             if isinstance(found, Refused):
                 items.append(item.failed(found.error))
                 refused.append(found)
@@ -52,7 +53,7 @@ def ingest_files(
             key = image_key(record.collection, record.image_id)
             if not services.images.exists(key):
                 services.images.put(key, found.content)
-            items.append(Item(len(items), found.name, record.image_id))
+            items.append(Item(len(items), found.path, record.image_id))
         if len(refused) == len(items):
             raise _nothing_to_index(refused)
         _enqueue(services, items, options, job_id)
@@ -98,7 +99,7 @@ def _record(file: ImageFile, options: IndexFields) -> ImageRecord:
     return ImageRecord(
         image_id=image_id(file.content, options.collection),
         collection=options.collection,
-        filename=file.name,
+        filename=name_of(file.path),
         media_type=file.header.media_type,
         width=file.header.width,
         height=file.header.height,
@@ -110,10 +111,10 @@ def _record(file: ImageFile, options: IndexFields) -> ImageRecord:
 def _nothing_to_index(refused: Sequence[Refused]) -> NeedleError:
     """Return the first file's fault, listing the others, for a request without any image."""
     if not refused:
-        return BadRequest("The request holds no image: the archive is empty.")
+        return BadRequest("The request holds no image.")
     first = refused[0]
-    faults = [{"name": each.name, **each.error.as_dict()} for each in refused[:LISTED_FAULTS]]
-    return type(first.error)(f"{first.name}: {first.error.message}", items=faults)
+    faults = [{"name": each.path, **each.error.as_dict()} for each in refused[:LISTED_FAULTS]]
+    return type(first.error)(f"{first.path}: {first.error.message}", items=faults)
 
 
 def _enqueue(services: Services, items: Sequence[Item], options: IndexFields, job_id: str) -> None:

@@ -49,6 +49,7 @@ def item(item: Item, job: jobs.Job) -> answers.Item:
         image_id=item.image_id,
         status=item.status,
         error=_problem(item.error),
+        warning=item.warning,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from common.pictures.formats import FORMATS, READ
 from common.pictures.grounds import grounded, is_blank
-from common.pictures.pages import Page, further_pages
+from common.pictures.pages import Page, count_pages, further_pages
 from common.pictures.reading import Header, Picture, decode, inspect, read
 from common.pictures.sizes import Room, crop, jpeg, shrunk, thumbnail
 
@@ -18,6 +18,7 @@ __all__ = [
     "Page",
     "Picture",
     "Room",
+    "count_pages",
     "crop",
     "decode",
     "further_pages",

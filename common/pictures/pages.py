@@ -49,6 +49,13 @@ def further_pages(content: bytes) -> Iterator[Page]:
         yield Page(number, page)
 
 
+def count_pages(content: bytes) -> int:
+    """Return how many pages a file has; 1 for what is no TIFF file."""
+    if tiff.form_of(content) is None or raw.is_raw(content):
+        return 1
+    return max(1, sum(each.is_page for each in tiff.directories(content, MOST_PAGES)))
+
+
 def first_page(content: bytes) -> int:
     """Return the place of the first page among the directories of a file."""
     every = enumerate(tiff.directories(content, MOST_PAGES))

@@ -39,7 +39,8 @@ class Loader:
         """
         try:
             if item.image_id is None:
-                record = self._download(item.name, options)
+                record, warning = self._download(item.name, options)
+                item = item.warned(warning)
             else:
                 record = self.catalogue.get(options.collection, item.image_id)
         except Permanent as error:
@@ -55,11 +56,13 @@ class Loader:
         record = found.record
         try:
             content = self.images.open(image_key(record.collection, record.image_id))
-            pixels = pictures.decode(content, max_pixels=self.max_pixels)
+            picture = pictures.read(content, max_pixels=self.max_pixels)
         except Permanent as error:
             self._forget(record)
             return found.item.failed(error)
-        return LoadedImage(found.item, record, pixels, pictures.thumbnail(pixels))
+        pixels = picture.pixels
+        item = found.item.warned(picture.warning)
+        return LoadedImage(item, record, pixels, pictures.thumbnail(pixels))
 
     def _forget(self, record: ImageRecord) -> None:
         """Take back what ingest stored of an image that cannot be decoded and never was indexed."""
@@ -67,10 +70,11 @@ class Loader:
             self.catalogue.remove(record.collection, record.image_id)
             self.images.delete(image_key(record.collection, record.image_id))
 
-    def _download(self, url: str, options: IndexOptions) -> ImageRecord:
+    def _download(self, url: str, options: IndexOptions) -> tuple[ImageRecord, str | None]:
         """Do for a URL what web does for a posted file: store the bytes and record the image.
 
-        This is ingest, not indexing: it is all that is stored of an image before the commit.
+        This is ingest, not indexing: it is all that is stored of an image before the commit. Return
+        the record with a warning where the file has more pages: a URL is one item.
         """
         content = self.fetcher.fetch(url)
         header = pictures.inspect(content, max_pixels=self.max_pixels)
@@ -90,4 +94,10 @@ class Loader:
         kept = self.catalogue.find(options.collection, [name]).get(name)
         if kept is None:
             raise NotFound("The image was deleted while it was being indexed.")
-        return kept
+        return kept, _left_out(pictures.count_pages(content))
+
+
+def _left_out(pages: int) -> str | None:
+    if pages == 1:
+        return None
+    return f"Only page 1 of {pages:,} was read: post the file itself, and each page is an image."

@@ -99,7 +99,9 @@ class _Fresh:
     def files(self, sources: Sources) -> Iterator[Upload]:
         """Yield the files to send, each with its image id."""
         expected = sources.count()
-        for seen, file in enumerate(sources.uploads(self._bulk.fault), start=1):
+        for seen, file in enumerate(
+            sources.uploads(self._bulk.fault, self._bulk.leave_out), start=1
+        ):
             if seen > expected:  # in a tar archive, which does not say how many it holds
                 self._bulk.expect(1)
             try:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,7 @@ def index(
 
     found = look()
     if not found and not watched:
-        raise click.UsageError("There are no images in what was named.")
+        raise click.UsageError(f"There are no images in what was named{_left_out(found.left_out)}.")
     if dry_run:
         return _estimate(shell, found, profile, as_json)
     seen = watch.stamps(found.images + found.archives)
@@ -134,6 +135,8 @@ class _Run:
         with tally_bar(self._shell.err) as told:
             outcome = self._index.run(found, told, self._stopping)
         self.failed = self.failed or bool(outcome.failures)
+        every = Counter(found.left_out) + Counter(outcome.left_out)
+        outcome = replace(outcome, left_out=dict(every.most_common()))
         _report(self._shell, outcome, self._as_json)
 
     def _stopping(self, uploads: int) -> None:
@@ -143,18 +146,27 @@ class _Run:
 def _report(shell: Shell, outcome: Outcome, as_json: bool) -> None:
     if as_json:
         counts = {"failed": len(outcome.failures), "image_ids": sorted(outcome.image_ids)}
-        failures = [asdict(failure) for failure in outcome.failures]
-        shell.json({**asdict(outcome), **counts, "failures": failures})
+        shell.json({**asdict(outcome), **counts})
         return
     for failure in outcome.failures[:SHOWN_FAILURES]:
         shell.say(f"failed {failure.name}: {failure.reason}")
     hidden = len(outcome.failures) - SHOWN_FAILURES
     if hidden > 0:
         shell.say(f"and {hidden:,} more failed; `needle jobs` names the jobs.")
+    for remark in outcome.remarks[:SHOWN_FAILURES]:
+        shell.say(f"indexed {remark.name}: {remark.text}")
     failed = len(outcome.failures)
     said = f"{outcome.indexed:,} indexed, {outcome.unchanged:,} unchanged, {failed:,} failed"
     skipped = f"; {outcome.skipped:,} already indexed, skipped" if outcome.skipped else ""
-    shell.out.print(said + skipped)
+    shell.out.print(said + skipped + _left_out(outcome.left_out))
+
+
+def _left_out(counts: Mapping[str, int]) -> str:
+    """Say which files are no images that are read, commonest endings first: no silence on them."""
+    if not counts:
+        return ""
+    each = [f"{count:,} {ending}" for ending, count in Counter(counts).most_common()]
+    return f"; left out: {', '.join(each)}"
 
 
 def _estimate(shell: Shell, found: Sources, profile: str | None, as_json: bool) -> int:
@@ -165,16 +177,17 @@ def _estimate(shell: Shell, found: Sources, profile: str | None, as_json: bool) 
     each = (models.get("seconds_per_image") or {}).get(name)
     regions = (models.get("regions_per_image") or {}).get(name)
     count = found.count()
+    others = _left_out(found.left_out)
     seconds = None if each is None else count * float(each)
     if as_json:
         facts = {"images": count, "profile": name, "regions_per_image": regions}
-        shell.json({**facts, "seconds": seconds})
+        shell.json({**facts, "seconds": seconds, "left_out": dict(found.left_out)})
     elif seconds is None:
-        shell.out.print(f"{count:,} images; no index worker has said how long one takes.")
+        shell.out.print(f"{count:,} images; no index worker has said how long one takes{others}.")
     else:
         shell.out.print(
             f"{count:,} images, at most {regions:,} regions each ({name}): the networks take "
-            f"about {_duration(seconds)} at most."
+            f"about {_duration(seconds)} at most{others}."
         )
     return ExitCode.OK
 
@@ -188,15 +201,18 @@ def _duration(seconds: float) -> str:
 
 
 def _watch(look: Callable[[], Sources], seen: dict[Path, watch.Stamp], run: _Run) -> None:
+    latest = Sources()
+
     def stamps() -> dict[Path, watch.Stamp]:
+        nonlocal latest
         try:
-            found = look()
+            latest = look()
         except FileNotFoundError:  # a folder may go and come back
             return {}
-        return watch.stamps(found.images + found.archives)
+        return watch.stamps(latest.images + latest.archives)
 
     for paths in watch.changes(stamps, seen):
-        run(sources.find([str(path) for path in paths]))
+        run(latest.only(frozenset(paths)))
 
 
 def _journal(shell: Shell, collection: str | None) -> Journal:

@@ -134,7 +134,8 @@ class FakeService:
     def _record(found: str, name: str) -> dict[str, Any]:
         size = {"width": 400, "height": 300, "bytes": 9, "regions": 5}
         meta = {"shop": "Basel"}
-        return {"image_id": found, "filename": name, **size, "metadata": meta, "indexed_at": 1.5e9}
+        told = {"filename": name.rsplit("/", 1)[-1], "path": name, "paths": [name]}
+        return {"image_id": found, **told, **size, "metadata": meta, "indexed_at": 1.5e9}
 
     def _job(self, method: str, job_id: str, what: str, request: httpx.Request) -> httpx.Response:
         if job_id not in self.jobs:

@@ -60,7 +60,10 @@ def test_images_are_indexed_awaited_listed_and_found(tmp_path: Path) -> None:
         return items, images, done.status
 
     (items, images, status), _ = run(service, use)
-    assert [item.name for item in items] == ["a.jpg", "image-1"] and status == "succeeded"
+    assert [item.name for item in items] == [
+        f"{tmp_path.name}/a.jpg",
+        "image-1",
+    ] and status == "succeeded"
     assert [image.filename for image in images] == ["image-1"], "the newest"
     assert fields(service.requests[0])["metadata"] == '{"k": 1}'
 

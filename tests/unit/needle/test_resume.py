@@ -77,7 +77,7 @@ def test_what_was_deleted_or_changed_is_sent(
     (folder / "4.jpg").write_bytes(b"another image")
     again = run(service, journal, sources)
     assert (again.indexed, again.skipped) == (2, 4)
-    assert service.uploads[-1] == ["3.jpg", "4.jpg"]
+    assert service.uploads[-1] == ["images/3.jpg", "images/4.jpg"]
 
 
 def test_after_ctrl_c_the_rest_is_sent_and_what_is_under_way_awaited(
@@ -87,7 +87,7 @@ def test_after_ctrl_c_the_rest_is_sent_and_what_is_under_way_awaited(
     service.busy = True
     sources = find([str(folder)])
     sent = _interrupted(service, journal, sources, monkeypatch)
-    assert sent == [["0.jpg", "1.jpg"], ["2.jpg", "3.jpg"]]
+    assert sent == [["images/0.jpg", "images/1.jpg"], ["images/2.jpg", "images/3.jpg"]]
     service.finish("index-0")
 
     def ends_later(request: httpx.Request) -> None:
@@ -96,7 +96,7 @@ def test_after_ctrl_c_the_rest_is_sent_and_what_is_under_way_awaited(
 
     service.before = ends_later
     outcome = run(service, journal, sources)
-    assert service.uploads[2:] == [["4.jpg", "5.jpg"]], "nothing is uploaded twice"
+    assert service.uploads[2:] == [["images/4.jpg", "images/5.jpg"]], "nothing is uploaded twice"
     assert (outcome.indexed, outcome.skipped) == (4, 2), "of the six, two had ended by then"
     assert run(service, journal, sources).skipped == 6 and not journal.open_jobs()
 

@@ -10,8 +10,8 @@ import httpx
 
 from needle import calls
 from needle.exchange import Service
+from needle.indexed import Image
 from needle.jobs import Item, Job
-from needle.results import Image
 from needle.steps import PREFIX, Call, Steps
 
 PAGE = 1000
@@ -76,7 +76,7 @@ def images(
 ) -> list[Listing[Image]]:
     """Yield the indexed images, newest first; with `limit`, at most so many.
 
-    `name` is a part of the file's name, `filter` is for metadata, as a search's is.
+    `name` is a part of the path, `filter` is for metadata, as a search's is.
     """
     params = calls.form(collection=collection, name=name, filter=filter)
     return [Listing(f"{PREFIX}/images", "images", Image.from_json, params, limit)]

@@ -15,8 +15,9 @@ from needle import calls, uploads
 from needle.calls import Example
 from needle.errors import TimedOut
 from needle.exchange import Service
+from needle.indexed import Collection, Image
 from needle.jobs import Job
-from needle.results import Box, Collection, Image, Match, Origin, SearchResult
+from needle.results import Box, Match, Origin, SearchResult
 from needle.steps import PREFIX, Call, Pause, Steps
 from needle.uploads import Source, Upload
 

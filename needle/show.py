@@ -37,7 +37,13 @@ def matches_table(matches: Sequence[Match], *, ids: bool = False) -> Table:
     for place, match in enumerate(matches, start=1):
         hit = match.hits[0] if match.hits else None
         box = " ".join(map(str, hit.box)) if hit else ""
-        cells = [str(place), match.filename, sure(match.probability), box, _how(match)]
+        cells = [
+            str(place),
+            match.path or match.filename,
+            sure(match.probability),
+            box,
+            _how(match),
+        ]
         table.add_row(*cells, *([match.image_id] if ids else []))
     return table
 

@@ -48,8 +48,8 @@ def post() -> Response:
     """Index images.
 
     They come as files, as archives (zip, tar), or as URLs that the service downloads. The answer is
-    the job that indexes them. An image that was posted before changes nothing: its id comes from
-    its bytes.
+    the job that indexes them. An image that was posted before is not indexed again, since its id
+    comes from its bytes: it gains the path and the metadata that it comes with.
     """
     if not idempotency.given():
         # Refuse before the body is read when nothing can be enqueued.

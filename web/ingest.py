@@ -105,6 +105,7 @@ def _record(file: ImageFile, options: IndexFields) -> ImageRecord:
         height=file.header.height,
         bytes=len(file.content),
         metadata=options.metadata or {},
+        paths=(file.path,),
     )
 
 

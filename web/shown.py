@@ -149,6 +149,8 @@ def _indexed(record: ImageRecord) -> answers.IndexedImage:
         image_id=record.image_id,
         collection=record.collection,
         filename=record.filename,
+        path=record.path,
+        paths=list(record.paths or (record.path,)),
         media_type=record.media_type,
         width=record.width,
         height=record.height,

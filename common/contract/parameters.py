@@ -84,7 +84,7 @@ class ImagesPage(ListPage):
         default=DEFAULT_COLLECTION, description="The collection that is listed."
     )
     name: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
-        default=None, description="A part of the file's name, in upper or lower case."
+        default=None, description="A part of its path, folders included, in upper or lower case."
     )
     filter: Filter = Field(
         default_factory=dict, description="What the metadata of the images must be."

@@ -43,8 +43,9 @@ class IndexFields(Request):
     metadata: Metadata | None = Field(
         default=None,
         description=(
-            "Kept with each image of the request, answered with it, and to be filtered by. Left "
-            "out, an image that is indexed already keeps its own."
+            "Kept with each image of the request, answered with it, and to be filtered by. An "
+            "image that is indexed already keeps its own as well: of two words under one key both "
+            "stay, as a list; any other value is replaced. `PATCH /images/{id}` edits."
         ),
     )
     confidence_threshold: Share | None = Field(

@@ -20,7 +20,7 @@ from needle.cli.base import (
     pass_shell,
 )
 from needle.cli.tables import collections_table, images_table, moment, values_table
-from needle.results import Image
+from needle.indexed import Image
 
 IMAGES_EXAMPLES = """
 needle images                     # the newest twenty
@@ -43,7 +43,7 @@ needle delete --all --collection trial --yes
 
 @click.command(cls=Command, examples=IMAGES_EXAMPLES)
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--name", metavar="PART", help="Only those with this in their file's name.")
+@click.option("--name", metavar="PART", help="Only those with this in their path.")
 @filter_option
 @collection_option
 @json_option
@@ -93,7 +93,7 @@ def show(
 def _described(image: Image) -> dict[str, object]:
     return {
         "image id": image.image_id,
-        "image": image.filename,
+        "image": "\n".join(image.paths),
         "size": f"{image.width} x {image.height} px, {image.bytes:,} bytes",
         "regions": image.regions,
         "indexed": moment(image.indexed_at) or "not yet",

@@ -14,7 +14,7 @@ import click
 import pytest
 from flask.testing import FlaskClient
 
-from needle import jobs, listings, operations, results
+from needle import indexed, jobs, listings, operations, results
 from needle.cli.images import collections as collections_command
 from needle.cli.images import images as images_command
 from needle.cli.index import index as index_command
@@ -160,10 +160,10 @@ def test_the_exceptions_are_still_needed(document: dict[str, Any]) -> None:
         ("Match", results.Match),
         ("Hit", results.Hit),
         ("Thing", results.Thing),
-        ("Image", results.Image),
-        ("ImageWithRegions", results.Image),
-        ("Collection", results.Collection),
-        ("CollectionWithRegions", results.Collection),
+        ("Image", indexed.Image),
+        ("ImageWithRegions", indexed.Image),
+        ("Collection", indexed.Collection),
+        ("CollectionWithRegions", indexed.Collection),
         ("Job", jobs.Job),
         ("ListedJob", jobs.Job),
         ("Progress", jobs.Progress),

@@ -190,3 +190,30 @@ def test_a_job_that_could_not_be_enqueued_is_not_listed(
     services.jobs.discard("half")
     assert client.get("/api/v1/jobs").json == {"jobs": [], "total": 0, "next": None}
     assert json.dumps(redis.keys("*")) == "[]"
+
+
+@pytest.mark.parametrize(
+    "name", ["second", "FIRST", "zurich/", "2024/second", "caf\u00e9", "cafe\u0301"]
+)
+def test_an_image_is_found_by_any_path_that_it_was_posted_under(
+    client: FlaskClient, name: str
+) -> None:
+    for path in ("Zurich/first.png", "2024/second.png", "Cafe\u0301.png", "Zurich/first.png"):
+        client.post("/api/v1/images", data=files(plain(1), names=(path,)))
+    services = client.application.extensions["needle"]
+    (record,) = services.catalogue.every("default")
+    services.catalogue.mark_indexed("default", [record.indexed(regions=1, at=1.0, recipe="")])
+    (image,) = client.get("/api/v1/images", query_string={"name": name}).json["images"]
+    assert (image["filename"], image["path"]) == ("first.png", "Zurich/first.png")
+    assert image["paths"] == ["Zurich/first.png", "2024/second.png", "Caf\u00e9.png"]
+
+
+def test_ever_new_paths_of_one_image_are_bounded(services: Services) -> None:
+    paths = [f"{n:04}/{'x' * 900}.png" for n in range(50)]
+    for path in paths:
+        record = ImageRecord("one", "default", "x.png", "image/png", 9, 9, 1, paths=(path,))
+        services.catalogue.claim(record, "job")
+    kept = services.catalogue.get("default", "one").paths
+    assert kept == tuple(paths[: len(kept)]) and 10 < len(kept) < 20
+    services.catalogue.remove("default", "one")
+    assert services.redis.keys("needle:paths:*") == []

@@ -10,6 +10,8 @@ from common.errors import NotFound, Permanent
 from common.ids import image_id
 from common.images import ImageStore, image_key
 from common.jobs import Item, ItemStatus
+from common.metadata import merged
+from common.paths import cleaned, name_of
 from worker.fetch import Fetcher
 from worker.indexing.image import LoadedImage
 from worker.indexing.options import IndexOptions
@@ -46,7 +48,7 @@ class Loader:
         except Permanent as error:
             return item.failed(error)
         item = replace(item, image_id=record.image_id)
-        metadata = record.metadata if options.metadata is None else options.metadata
+        metadata = merged(record.metadata, options.metadata or {})
         if record.recipe == recipe and record.metadata == metadata:
             return item.ended(ItemStatus.UNCHANGED, record.image_id)
         return Found(item, replace(record, metadata=metadata))
@@ -79,15 +81,17 @@ class Loader:
         content = self.fetcher.fetch(url)
         header = pictures.inspect(content, max_pixels=self.max_pixels)
         name = image_id(content, options.collection)
+        path = cleaned(url.partition("://")[2].partition("?")[0])
         record = ImageRecord(
             image_id=name,
             collection=options.collection,
-            filename=url.rsplit("/", 1)[-1].split("?")[0] or url,
+            filename=name_of(path),
             media_type=header.media_type,
             width=header.width,
             height=header.height,
             bytes=len(content),
             metadata=options.metadata or {},
+            paths=(path,),
         )
         self.images.put(image_key(options.collection, name), content)
         self.catalogue.add([record])

@@ -30,6 +30,8 @@ class IndexedImage(Answer):
     image_id: str = Field(description="The id of the image.")
     collection: str = Field(description="The collection that it is in.")
     filename: Said = Field(description="The name of its file.")
+    path: Said = Field(description="The path that it was posted under first: folders and name.")
+    paths: list[Said] = Field(description="Every path that it was posted under.")
     media_type: str = Field(description="The media type of its file.")
     width: int = Field(description="The width of the upright image (pixels).")
     height: int = Field(description="The height of the upright image (pixels).")

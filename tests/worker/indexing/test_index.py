@@ -56,7 +56,7 @@ def test_other_options_index_again_and_leave_no_orphan(world: World) -> None:
     assert len(world.regions(name)) == 1 + 6
 
 
-def test_other_metadata_replaces_the_old_and_none_leaves_it(world: World) -> None:
+def test_metadata_of_an_image_that_is_posted_again_come_together(world: World) -> None:
     (name,) = world.post(png(noise(1)), metadata={"shop": "Basel"})
     world.index()
     world.post(png(noise(1)), job_id="none", metadata=None)
@@ -64,8 +64,12 @@ def test_other_metadata_replaces_the_old_and_none_leaves_it(world: World) -> Non
     assert world.statuses("none") == ["unchanged"]
     world.post(png(noise(1)), job_id="other", metadata={"shop": "Bern"})
     world.index("other")
-    assert not world.regions(name, shop="Basel")
-    assert world.regions(name, shop="Bern") == world.regions(name)
+    for shop in ("Basel", "Bern"):
+        assert world.regions(name, shop=shop) == world.regions(name)
+    assert world.base.catalogue.get("default", name).metadata == {"shop": ["Basel", "Bern"]}
+    world.post(png(noise(1)), job_id="same", metadata={"shop": "Bern"})
+    world.index("same")
+    assert world.statuses("same") == ["unchanged"]
 
 
 def test_a_damaged_image_fails_with_its_reason_and_leaves_nothing(world: World) -> None:

@@ -1,5 +1,5 @@
 // The indexed images: a page at a time, by name, to search with, to look at, to delete.
-import { call, fields } from "./api.js";
+import { call, fields, titleOf } from "./api.js";
 import * as collections from "./collections.js";
 import { ask } from "./confirm.js";
 import { $, announce, button, count, make, img, plain, say } from "./dom.js";
@@ -77,7 +77,7 @@ function tile(image, n) {
       onclick: () => remove([image]) }, "button bare"));
   const item = make("li", { className: "tile" }, open,
     make("div", { className: "caption" },
-      make("span", { className: "name", title: filename }, filename), tools));
+      make("span", { className: "name", title: titleOf(image) }, filename), tools));
   item.style.setProperty("--ratio", Math.min(2.4, Math.max(0.55, width / height)));
   return item;
 }

@@ -1,5 +1,5 @@
 // The full view of an image: zoom, every occurrence, the crop beside the query, a box to search with.
-import { call, cropUrl, fields, imageSources } from "./api.js";
+import { call, cropUrl, fields, imageSources, titleOf } from "./api.js";
 import { BoxEditor } from "./box.js";
 import { $, announce, icon, known, make, percent, img, plain, say } from "./dom.js";
 import { frames, places, thing } from "./overlay.js";
@@ -57,7 +57,8 @@ async function show() {
   regions.draw(stage, []);
   shown.hit = 0;
   take(now.hits ? "move" : "draw");
-  $("view-title").textContent = now.filename;
+  $("view-title").textContent = now.path ?? now.filename;
+  $("view-title").title = titleOf(now);
   $("view-file").href = now.urls.file;
   $("view-before").disabled = shown.at === 0;
   $("view-after").disabled = shown.at === shown.images.length - 1;

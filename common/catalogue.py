@@ -28,8 +28,9 @@ MOST_PATHS_BYTES = 1 << 14
 class ImageRecord:
     """An image: sizes in pixels of the upright image and bytes of the file; times in Unix seconds.
 
-    `recipe` names the models and options that made its regions. `paths` are those that it was
-    posted under, in that order; they stand beside the record, which others may be writing.
+    `recipe` names the models and options that made its regions, `options` are the latter as a
+    request says them. `paths` are those that it was posted under, in that order; they stand beside
+    the record, which others may be writing.
     """
 
     image_id: str
@@ -43,6 +44,7 @@ class ImageRecord:
     regions: int = 0
     indexed_at: float | None = None
     recipe: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
     paths: Sequence[str] = ()
 
     @property

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 LONG_POLL_S, LEAST_PAUSE_S = 0.5, 0.1
 OnJob = Callable[[Job], None]
 
-# ---- indexing
-
 
 class IndexOptions(TypedDict, total=False):
     """How images are indexed, over the server's settings: docs/API.md explains each."""
@@ -39,6 +37,7 @@ class IndexOptions(TypedDict, total=False):
     batch_size: int | None
     profile: str | None
     local_features: int | None
+    note: Sequence[str] | None
 
 
 def _known(options: IndexOptions) -> IndexOptions:
@@ -92,9 +91,6 @@ def index_urls(
     )
 
 
-# ---- jobs
-
-
 def job(service: Service, job_id: str, *, wait: float = 0.0) -> Steps[Job]:
     """Return a job as it stands; with `wait`, as soon as it has ended, or after so many s."""
     ends = time.monotonic() + wait
@@ -140,9 +136,6 @@ def cancel(service: Service, job: Job | str) -> Steps[Job]:
     for part in calls.ids(job):
         parts.append((yield from _job(service, Call("DELETE", f"{PREFIX}/jobs/{part}"))))
     return Job.merged(parts)
-
-
-# ---- searching
 
 
 def search(
@@ -217,9 +210,6 @@ def draw(service: Service, match: Match, *, hits: int | None = None) -> Steps[Dr
     return match.draw(content, hits=hits)
 
 
-# ---- images and the service
-
-
 def count(service: Service, *, collection: str | None = None) -> Steps[int]:
     """Return how many images are indexed."""
     params = calls.given(collection=collection, limit=1)
@@ -230,6 +220,23 @@ def count(service: Service, *, collection: str | None = None) -> Steps[int]:
 def image(service: Service, image_id: str, *, collection: str | None = None) -> Steps[Image]:
     """Return one indexed image."""
     return Image.from_json((yield from service.json(calls.image("GET", image_id, collection))))
+
+
+def tag(
+    service: Service,
+    image_id: str,
+    metadata: Mapping[str, Any],
+    *,
+    collection: str | None = None,
+) -> Steps[Image]:
+    """Change an image's metadata, wait until searches see it, and return the image.
+
+    A value replaces the old one, None removes the key, and keys that are not named stay.
+    """
+    call = calls.image("PATCH", image_id, collection, body={"metadata": dict(metadata)})
+    done = yield from _job(service, call)
+    calls.check(done if done.final else (yield from wait(service, done)))
+    return (yield from image(service, image_id, collection=collection))
 
 
 def delete(service: Service, image_id: str, *, collection: str | None = None) -> Steps[None]:
@@ -273,9 +280,6 @@ def delete_collection(
 def ready(service: Service) -> Steps[dict[str, Any]]:
     """Return what the service says of itself: `status`, `redis`, `workers`, `models`."""
     return (yield from service.state(Call("GET", "/readyz")))
-
-
-# ---- helpers
 
 
 def _job(service: Service, call: Call) -> Steps[Job]:

@@ -9,14 +9,13 @@ from pydantic import TypeAdapter
 
 from common.catalogue import ImageRecord
 from common.contract import answers
-from common.contract.parameters import Deletion, ImagesPage, InCollection
-from common.contract.requests import IndexFields, UrlsRequest
+from common.contract.parameters import Change, ImagesPage, InCollection
+from common.contract.requests import ImageChanges, IndexFields, UrlsRequest
 from common.errors import BadRequest, NotFound
 from common.images import old_regions_key, regions_key
 from common.regions import ListedRegion, RegionList
 from common.vectors import filters
-from web import idempotency, shown
-from web.ingest import ingest_files, ingest_urls
+from web import idempotency, ingest, shown
 from web.jobs import POSTED, job_answer
 from web.operation import Answer, Body, FileField, operation
 from web.removal import remove
@@ -33,6 +32,7 @@ BODY = Body(
     files={"files": FileField("The images, or zip or tar archives of images.")},
     needs_file=True,
 )
+CHANGES = Body(json=ImageChanges)
 _REGIONS = TypeAdapter(list[answers.FoundRegion])
 
 
@@ -60,9 +60,9 @@ def post() -> Response:
 
     def make(job_id: str) -> None:
         if isinstance(options, UrlsRequest):
-            ingest_urls(services(), options, job_id)
+            ingest.ingest_urls(services(), options, job_id)
         else:
-            ingest_files(services(), files.getlist("files"), options, job_id)
+            ingest.ingest_files(services(), files.getlist("files"), options, job_id)
 
     job_id = idempotency.once(services(), make)
     return job_answer(services().jobs.get(job_id), created=True)
@@ -91,9 +91,24 @@ def show(parameters: InCollection, image_id: str) -> Response:
     return respond(shown.image_with_regions(record, regions_of(record)))
 
 
+@routes.patch("/images/<image_id>")
+@operation("images", POSTED, query=Change, body=CHANGES, errors=(404, 409, 415, 429))
+def change(parameters: Change, image_id: str) -> Response:
+    """Change an image's metadata.
+
+    What is named is replaced or removed, the rest stays. A job writes it into the index, with the
+    options that the image was indexed with; the answer is held until that has ended, at most `wait`
+    seconds.
+    """
+    changes, _ = CHANGES.read()
+    record = services().catalogue.get(parameters.collection, image_id)
+    job_id = ingest.change(services(), record, changes.metadata)
+    return job_answer(waited(job_id, parameters.wait), created=True)
+
+
 @routes.delete("/images/<image_id>")
-@operation("images", POSTED, query=Deletion, errors=(404,))
-def delete(parameters: Deletion, image_id: str) -> Response:
+@operation("images", POSTED, query=Change, errors=(404,))
+def delete(parameters: Change, image_id: str) -> Response:
     """Delete an image: its file, its regions and all else of it.
 
     No search finds it from now on. A job removes the rest; the answer is held until that has ended,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from werkzeug.datastructures import FileStorage
 
@@ -12,7 +13,7 @@ from common.catalogue import ImageRecord, check_encoder
 from common.contract.orders import IndexOrder
 from common.contract.requests import IndexFields, UrlsRequest
 from common.errors import BadRequest, BeingDeleted, FetchFailed, NeedleError, TooLarge
-from common.ids import image_id
+from common.ids import image_id, new_job_id
 from common.images import image_key
 from common.jobs import Item, Kind
 from common.leftovers import take_back
@@ -75,6 +76,27 @@ def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
             resolve(url, allowed_hosts=settings.allowed_hosts)
     items = [Item(n, url) for n, url in enumerate(options.urls)]
     _enqueue(services, items, options, job_id)
+
+
+def change(services: Services, record: ImageRecord, changes: Mapping[str, Any]) -> str:
+    """Enqueue the job that edits an image's metadata and return its id.
+
+    The points of its regions carry the metadata, so they are written again: made with the options
+    that the image was indexed with, the regions stay as they are.
+    """
+    _check_collection(services, record.collection)
+    job_id = new_job_id()
+    services.queue.check_room(INDEX, 1)
+    order = IndexOrder(collection=record.collection, changes=dict(changes), **record.options)
+    item = Item(0, record.path, record.image_id)
+    services.jobs.create(job_id, Kind.INDEX, [item], order.details())
+    try:
+        services.queue.submit(INDEX_TASK, INDEX, {"job_id": job_id, "first": 0, "last": 0})
+    except NeedleError:
+        with suppress(NeedleError):
+            services.jobs.discard(job_id)
+        raise
+    return job_id
 
 
 def _check_collection(services: Services, collection: str) -> None:

@@ -131,8 +131,8 @@ class QueryFileQuery(Request):
     max_side: MaxSide | None = None
 
 
-class Deletion(InCollection):
-    """`DELETE /images/{id}`."""
+class Change(InCollection):
+    """`DELETE /images/{id}` and `PATCH /images/{id}`."""
 
     wait: WaitS = Field(
         default=DELETE_WAIT_S,

@@ -17,7 +17,10 @@ from common.contract.fields import (
     ImageId,
     LocalFeatures,
     Metadata,
+    MetadataChanges,
+    Noted,
     Profile,
+    SeveralFromText,
     Share,
     Url,
     VerifyBudgetMs,
@@ -48,6 +51,15 @@ class IndexFields(Request):
             "stay, as a list; any other value is replaced. `PATCH /images/{id}` edits."
         ),
     )
+    note: Annotated[list[Noted], SeveralFromText, Field(max_length=len(Noted))] | None = Field(
+        default=None,
+        description=(
+            "What of its file is added to each image's metadata, to be filtered by: `date` (when "
+            "it was taken, as `date`, 20240531, and `time`), `camera`, `place` (`latitude` and "
+            "`longitude`, as the camera noted them), `folder` (every folder on its path). What "
+            "`metadata` says goes before."
+        ),
+    )
     confidence_threshold: Share | None = Field(
         default=None, description="Detections of less confidence become no regions."
     )
@@ -68,6 +80,15 @@ class UrlsRequest(IndexFields):
 
     urls: Annotated[list[Url], Field(min_length=1)] = Field(
         description="Where the service downloads the images."
+    )
+
+
+class ImageChanges(Request):
+    """`PATCH /images/{id}`."""
+
+    metadata: MetadataChanges = Field(
+        description="What changes of its metadata: a value replaces the old one, null removes the "
+        "key, and keys that are not named stay."
     )
 
 

@@ -58,7 +58,7 @@ class Picture:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Turn whatever Pillow raises on hostile bytes into InvalidImage; it may raise anything."""
     try:
         with warnings.catch_warnings():
@@ -153,7 +153,7 @@ def _checked(content: bytes, max_pixels: int) -> Iterator[tuple[Image.Image, int
     """
     if not content:
         raise InvalidImage("The file is empty.")
-    with _translated():
+    with translated():
         preview = raw.preview(content)
         held = content if preview is None else preview.content
         with _opened(held) as image:

@@ -18,6 +18,7 @@ from needle.cli.jobs import jobs
 from needle.cli.keys import keys
 from needle.cli.search import search
 from needle.cli.status import models, status
+from needle.cli.tag import tag
 from needle.cli.up import up
 from needle.errors import NeedleClientError, NeedleUnreachable
 
@@ -65,6 +66,7 @@ for _command in (
     jobs,
     images,
     show,
+    tag,
     delete,
     collections,
     export,

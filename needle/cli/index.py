@@ -16,7 +16,7 @@ import click
 from needle import sources, watch
 from needle.bulk import IN_FLIGHT
 from needle.cli.base import Command, ExitCode, Shell, collection_option, json_option, pass_shell
-from needle.cli.values import metadata
+from needle.cli.values import metadata, noted
 from needle.journal import Journal, state_file
 from needle.parcels import Address
 from needle.progress import tally_bar
@@ -33,6 +33,7 @@ needle index 'shots/**/*.jpg' holiday.zip    # a pattern, an archive
 needle index urls.txt https://example.org/a.jpg
 find . -size +1M -name '*.jpg' -print0 | needle index -
 needle index ~/images --metadata shop=Basel --metadata year=2024
+needle index ~/images --note date,folder     # to filter by: date>=20240501, folder=images/beach
 needle index ~/incoming --watch              # and whatever comes later
 needle index ~/images --dry-run              # how many, and how long they would take
 """
@@ -51,6 +52,13 @@ needle index ~/images --dry-run              # how many, and how long they would
     "sends everything, for instance after the models or the tiles have changed.",
 )
 @click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", callback=metadata)
+@click.option(
+    "--note",
+    multiple=True,
+    metavar="WHAT",
+    callback=noted,
+    help="Add to the metadata: date, camera, place (as the camera noted them), folder.",
+)
 @click.option("--profile", type=click.Choice(PROFILES), help="How thoroughly to index.")
 @click.option(
     "--confidence-threshold", type=click.FloatRange(0, 1), help="Leave out detections below it."
@@ -79,6 +87,7 @@ def index(
     watched: bool,
     resume: bool,
     metadata: dict[str, Any] | None,
+    note: Sequence[str] | None,
     profile: str | None,
     confidence_threshold: float | None,
     batch_size: int | None,
@@ -108,7 +117,13 @@ def index(
     try:
         with shell.connect() as needle:
             target = Address(
-                collection, metadata, profile, confidence_threshold, batch_size, local_features
+                collection,
+                metadata,
+                profile,
+                confidence_threshold,
+                batch_size,
+                local_features,
+                note,
             )
             one = ResumableIndex(needle, journal, target, resume=resume, in_flight=in_flight)
             run = _Run(shell, one, as_json)

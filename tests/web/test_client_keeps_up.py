@@ -20,14 +20,17 @@ from needle.cli.images import images as images_command
 from needle.cli.index import index as index_command
 from needle.cli.jobs import jobs as jobs_command
 from needle.cli.search import search as search_command
+from needle.cli.tag import tag as tag_command
 
 SEARCH, IMAGES = "POST /api/v1/search", "POST /api/v1/images"
+PATCH = "PATCH /api/v1/images/{image_id}"
 LIBRARY: dict[str, list[Callable[..., Any]]] = {
     SEARCH: [operations.search],
     IMAGES: [operations.index, operations.index_batch, operations.index_urls],
     "POST /api/v1/collections": [operations.create_collection],
     "GET /api/v1/images": [listings.images],
     "GET /api/v1/images/{image_id}": [operations.image],
+    PATCH: [operations.tag],
     "GET /api/v1/jobs": [listings.jobs],
 }
 COMMANDS: dict[str, click.Command] = {
@@ -35,6 +38,7 @@ COMMANDS: dict[str, click.Command] = {
     IMAGES: index_command,
     "POST /api/v1/collections": collections_command,
     "GET /api/v1/images": images_command,
+    PATCH: tag_command,
     "GET /api/v1/jobs": jobs_command,
 }
 NAMED = {
@@ -48,10 +52,12 @@ NAMED = {
     (IMAGES, "urls"): ("urls", "words"),
     ("POST /api/v1/collections", "name"): ("name", "create"),
     ("GET /api/v1/images", "filter"): ("filter", "wanted"),
+    (PATCH, "metadata"): ("metadata", "words"),
 }
 """Fields whose parameter in the library, or option of the command, has another name."""
 NOT_IN_THE_LIBRARY = {
     (SEARCH, "wait"): "every call waits, up to its own `timeout_s`",
+    (PATCH, "wait"): "the call waits until it is done",
     ("GET /api/v1/images", "offset"): "lists are iterated, page by page",
     ("GET /api/v1/images", "cursor"): "lists are iterated, page by page",
     ("GET /api/v1/jobs", "offset"): "lists are iterated, page by page",
@@ -67,6 +73,7 @@ OF_ITS_OWN = {
     IMAGES: {"recursive", "watched", "resume", "dry_run", "in_flight", "as_json"},
     "POST /api/v1/collections": {"deleted", "yes", "as_json"},
     "GET /api/v1/images": {"as_json"},
+    PATCH: {"name", "wanted", "yes", "as_json"},
     "GET /api/v1/jobs": {"job_ids", "waits", "items", "cancel", "as_json"},
 }
 """Options about what the command does with the answer, and not of the request."""

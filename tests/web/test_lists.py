@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -217,3 +218,21 @@ def test_ever_new_paths_of_one_image_are_bounded(services: Services) -> None:
     assert kept == tuple(paths[: len(kept)]) and 10 < len(kept) < 20
     services.catalogue.remove("default", "one")
     assert services.redis.keys("needle:paths:*") == []
+
+
+def test_a_change_of_metadata_is_a_job_with_the_options_of_before(
+    client: FlaskClient, services: Services, add: Add
+) -> None:
+    add("image-1", 1.0, shop="Basel")
+    record = services.catalogue.get("default", "image-1")
+    kept = replace(record, options={"profile": "fast", "local_features": 9})
+    services.catalogue.mark_indexed("default", [kept])
+    body = {"metadata": {"shop": None, "year": 2024}}
+    answer = client.patch("/api/v1/images/image-1?wait=0", json=body)
+    assert (answer.status_code, answer.json["kind"]) == (202, "index")
+    order = services.jobs.get(answer.json["job_id"]).details
+    assert order["changes"] == {"shop": None, "year": 2024}
+    assert (order["profile"], order["local_features"]) == ("fast", 9)
+    for wrong in ({}, {"metadata": {}}, {"metadata": {"a.b": 1}}, {"filename": "x"}):
+        assert client.patch("/api/v1/images/image-1", json=wrong).status_code == 400
+    assert client.patch("/api/v1/images/nothing", json=body).status_code == 404

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from common import pictures
 from common.catalogue import Catalogue, ImageRecord
@@ -10,10 +11,11 @@ from common.errors import NotFound, Permanent
 from common.ids import image_id
 from common.images import ImageStore, image_key
 from common.jobs import Item, ItemStatus
-from common.metadata import merged
+from common.metadata import edited, merged
 from common.paths import cleaned, name_of
 from worker.fetch import Fetcher
 from worker.indexing.image import LoadedImage
+from worker.indexing.noting import noted
 from worker.indexing.options import IndexOptions
 
 
@@ -45,13 +47,20 @@ class Loader:
                 item = item.warned(warning)
             else:
                 record = self.catalogue.get(options.collection, item.image_id)
+            metadata = self._metadata(record, options)
         except Permanent as error:
             return item.failed(error)
         item = replace(item, image_id=record.image_id)
-        metadata = merged(record.metadata, options.metadata or {})
         if record.recipe == recipe and record.metadata == metadata:
             return item.ended(ItemStatus.UNCHANGED, record.image_id)
-        return Found(item, replace(record, metadata=metadata))
+        return Found(item, replace(record, metadata=metadata, options=options.kept()))
+
+    def _metadata(self, record: ImageRecord, options: IndexOptions) -> dict[str, Any]:
+        """Return what the image will have: its own, what its file says, what the request says."""
+        key = image_key(record.collection, record.image_id)
+        of_file = noted(options.note, record, lambda: self.images.open(key))
+        more = {**of_file, **(options.metadata or {})}
+        return edited(merged(record.metadata, more), options.changes or {})
 
     def load(self, found: Found) -> LoadedImage | Item:
         """Decode what was found; return the item, failed, where that cannot be done."""

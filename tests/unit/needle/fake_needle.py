@@ -83,6 +83,14 @@ class FakeService:
             return self._page("jobs", list(reversed(self.jobs.values())), request)
         if kind == "jobs":
             return self._job(method, *rest.partition("/")[::2], request)
+        if kind == "images" and method == "PATCH":
+            if rest not in self.images:
+                return error(404, "not_found")
+            changes = json.loads(request.content)["metadata"]
+            found = {**self.images[rest]["metadata"], **changes}
+            kept = {key: value for key, value in found.items() if value is not None}
+            self.images[rest] = {**self.images[rest], "metadata": kept}
+            return httpx.Response(202, json=self._new_job("index", []))
         if kind == "images":
             return self._image(method, *rest.partition("/")[::2])
         return error(404, "not_found")

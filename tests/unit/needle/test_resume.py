@@ -172,12 +172,12 @@ def test_the_cheaper_way_of_asking_is_taken(service: FakeService) -> None:
     there, absent = ids.image_id(ids.digest(b"a")), ids.image_id(ids.digest(b"b"))
     with service.needle() as needle:
         listed = Known(needle, None, wanted=None)
-        assert there in listed and absent not in listed
+        assert listed.has(there) and not listed.has(absent)
         assert service.asked("GET", "/api/v1/images/") == 0
         service.before = _many_images
         each = Known(needle, None, wanted=2)
         service.before = lambda request: None
-        assert there in each and absent not in each
+        assert each.has(there) and not each.has(absent)
         assert service.asked("GET", "/api/v1/images/") == 2
 
 
@@ -246,3 +246,22 @@ def test_a_watched_folder_yields_what_is_new_or_changed_once_it_rests(folder: Pa
     assert len(pauses) == 4 and set(pauses) == {3}
     assert next(found) == [Path("a")]
     assert stamps([folder / "0.jpg", folder / "gone.jpg"]).keys() == {folder / "0.jpg"}
+
+
+def test_the_same_bytes_under_another_name_are_sent_so_that_both_names_are_known(
+    service: FakeService, journal: Journal, folder: Path
+) -> None:
+    run(service, journal, find([str(folder)]))
+    (folder / "copy.jpg").write_bytes((folder / "0.jpg").read_bytes())
+    again = run(service, journal, find([str(folder)]))
+    assert (again.skipped, again.unchanged) == (6, 1)
+    assert service.uploads[-1] == ["images/copy.jpg"]
+
+
+def test_an_image_of_before_paths_were_kept_is_known_by_its_name(
+    service: FakeService, journal: Journal, folder: Path
+) -> None:
+    run(service, journal, find([str(folder)]))
+    for image in service.images.values():
+        image["paths"] = [image["filename"]]
+    assert run(service, journal, find([str(folder)])).skipped == 6

@@ -33,7 +33,7 @@ def photo(kind: str = "JPEG", **changes: Any) -> bytes:
     gps[ExifTags.GPS.GPSLongitudeRef] = "E"
     gps[ExifTags.GPS.GPSLongitude] = (151.0, 12.0, 55.0)
     buffer = io.BytesIO()
-    noise(1).save(buffer, kind, exif=exif)
+    noise(1).save(buffer, kind, exif=exif.tobytes())
     return buffer.getvalue()
 
 

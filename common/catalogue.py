@@ -171,8 +171,9 @@ class Catalogue:
     def every(self, collection: str) -> Iterator[ImageRecord]:
         """Yield every image that has a record, indexed or not, in no order."""
         with translated():
-            for _, text in self._redis.hscan_iter(_records(collection), count=1000):
-                yield _load(text)
+            paths = self._redis.hgetall(_paths(collection))
+            for name, text in self._redis.hscan_iter(_records(collection), count=1000):
+                yield _load(text, paths.get(name))
 
     def count(self, collection: str) -> int:
         """Return how many images are indexed."""

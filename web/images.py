@@ -9,13 +9,14 @@ from pydantic import TypeAdapter
 
 from common.catalogue import ImageRecord
 from common.contract import answers
+from common.contract.fields import Sort
 from common.contract.parameters import Change, ImagesPage, InCollection
 from common.contract.requests import ImageChanges, IndexFields, UrlsRequest
 from common.errors import BadRequest, NotFound
 from common.images import old_regions_key, regions_key
 from common.regions import ListedRegion, RegionList
 from common.vectors import filters
-from web import idempotency, ingest, shown
+from web import idempotency, ingest, shown, sorting
 from web.jobs import POSTED, job_answer
 from web.operation import Answer, Body, FileField, operation
 from web.removal import remove
@@ -71,13 +72,16 @@ def post() -> Response:
 @routes.get("/images")
 @operation("images", {200: Answer(answers.Images, headers=("Link",))}, query=ImagesPage)
 def index(page: ImagesPage) -> Response:
-    """List the indexed images, newest first.
+    """List the indexed images, newest first unless `sort` says otherwise.
 
     With a `name` or a `filter`, a page may hold fewer images than `limit` and yet have a `next`
     one.
     """
     catalogue = services().catalogue
     keep = wanted(page.name, filters.parse(page.filter))
+    if page.sort is not Sort.NEWEST:
+        ordered = sorting.page(catalogue, page, keep)
+        return images_page([shown.image(r) for r in ordered.rows], ordered.next, ordered.total)
     found = catalogue.page(page.collection, page.place(), page.limit, keep=keep)
     total = catalogue.count(page.collection) if keep is None else None
     return images_page([shown.image(record) for record in found.rows], found.next, total)

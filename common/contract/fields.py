@@ -37,6 +37,15 @@ class Noted(StrEnum):
     FOLDER = "folder"  # `folder`: every folder on its path
 
 
+class Sort(StrEnum):
+    """In which order images are listed."""
+
+    NEWEST = "newest"  # indexed last
+    OLDEST = "oldest"  # indexed first
+    NAME = "name"  # by path
+    DATE = "date"  # taken last, by the metadata `date` and `time`; those without it at the end
+
+
 class RegionSource(StrEnum):
     """What proposed a region."""
 

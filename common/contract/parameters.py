@@ -13,6 +13,7 @@ from common.contract.fields import (
     CollectionName,
     Filter,
     MaxSide,
+    Sort,
     WaitS,
 )
 from common.contract.requests import Request
@@ -88,6 +89,13 @@ class ImagesPage(ListPage):
     )
     filter: Filter = Field(
         default_factory=dict, description="What the metadata of the images must be."
+    )
+    sort: Sort = Field(
+        default=Sort.NEWEST,
+        description=(
+            "Which comes first: what was indexed last (`newest`) or first (`oldest`), by path "
+            "(`name`), or what was taken last (`date`, by the metadata `date` and `time`)."
+        ),
     )
 
 

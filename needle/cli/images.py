@@ -22,9 +22,11 @@ from needle.cli.base import (
 from needle.cli.tables import collections_table, images_table, moment, values_table
 from needle.indexed import Image
 
+SORTS = ("newest", "oldest", "name", "date")
 IMAGES_EXAMPLES = """
 needle images                     # the newest twenty
 needle images --name shelf --filter shop=Basel
+needle images --sort name
 needle images -n 1000 --json | jq -r '.images[].filename'
 """
 SHOW_EXAMPLES = """
@@ -44,6 +46,7 @@ needle delete --all --collection trial --yes
 @click.command(cls=Command, examples=IMAGES_EXAMPLES)
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True)
 @click.option("--name", metavar="PART", help="Only those with this in their path.")
+@click.option("--sort", type=click.Choice(SORTS), help="Which come first.")
 @filter_option
 @collection_option
 @json_option
@@ -52,15 +55,17 @@ def images(
     shell: Shell,
     limit: int,
     name: str | None,
+    sort: str | None,
     wanted: dict[str, Any] | None,
     collection: str | None,
     as_json: bool,
 ) -> int:
-    """List the indexed images, newest first."""
+    """List the indexed images, newest first unless --sort says otherwise."""
     with shell.connect() as needle:
         total = needle.count(collection=collection)
-        listed = needle.images(collection=collection, name=name, filter=wanted, limit=limit)
-        found = list(listed)
+        found = list(
+            needle.images(collection=collection, name=name, filter=wanted, sort=sort, limit=limit)
+        )
     if as_json:
         shell.json({"images": [asdict(image) for image in found], "total": total})
         return ExitCode.OK

@@ -236,3 +236,46 @@ def test_a_change_of_metadata_is_a_job_with_the_options_of_before(
     for wrong in ({}, {"metadata": {}}, {"metadata": {"a.b": 1}}, {"filename": "x"}):
         assert client.patch("/api/v1/images/image-1", json=wrong).status_code == 400
     assert client.patch("/api/v1/images/nothing", json=body).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("sort", "found"),
+    [
+        ("newest", ["c", "b", "a", "d"]),
+        ("oldest", ["d", "a", "b", "c"]),
+        ("name", ["a", "d", "c", "b"]),
+        ("date", ["d", "a", "c", "b"]),
+    ],
+)
+def test_images_are_listed_in_other_orders_page_by_page(
+    client: FlaskClient, services: Services, sort: str, found: list[str]
+) -> None:
+    rows: list[tuple[str, str, float, dict[str, Any]]] = [
+        ("a", "\u00c4/IMG_9.jpg", 2.0, {"date": 20240101, "time": "08:00:00"}),
+        ("b", "z.jpg", 3.0, {}),
+        ("c", "\u00e4/IMG_100.jpg", 4.0, {"date": 20230101}),
+        ("d", "\u00e4/IMG_10.jpg", 1.0, {"date": 20240101, "time": "09:00:00"}),
+    ]
+    for name, path, at, metadata in rows:
+        record = ImageRecord(name, "default", path, "image/jpeg", 9, 9, 1, metadata, paths=(path,))
+        services.catalogue.add([record])
+        services.catalogue.mark_indexed("default", [record.indexed(regions=1, at=at, recipe="")])
+    pages = _walk(client, f"/api/v1/images?limit=3&sort={sort}", "images", "image_id")
+    assert pages == [found[:3], found[3:]]
+    narrowed = client.get(f"/api/v1/images?sort={sort}&name=img").json
+    assert [image["image_id"] for image in narrowed["images"]] == [n for n in found if n != "b"]
+
+
+def test_an_order_that_has_no_cursor_refuses_one(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/images?sort=name&cursor=1.0000000_a")
+    assert answer.status_code == 400
+
+
+def test_what_is_too_much_to_sort_is_said(
+    client: FlaskClient, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.sorting.MOST_SORTED", 1)
+    for n in range(2):
+        add(f"image-{n}", float(n))
+    assert client.get("/api/v1/images?sort=name").status_code == 400
+    assert client.get("/api/v1/images").status_code == 200

@@ -20,6 +20,7 @@ export function begin(take) {
   $("more").onclick = () => load(images.length);
   $("select").onclick = () => select(!selecting);
   $("delete").onclick = () => remove([...chosen.values()]);
+  $("sort").onchange = show;
   let typing;
   $("name").oninput = () => {
     clearTimeout(typing);
@@ -34,13 +35,16 @@ async function load(offset, limit = PAGE) {
   const mine = ++turn;
   const name = $("name").value.trim();
   const collection = collections.current();
+  const sort = $("sort").value;
   try {
-    const params = fields({ collection, offset: offset || "", limit, name });
+    const params = fields({ collection, offset: offset || "", limit, name,
+      sort: sort === "newest" ? "" : sort });
     const found = await call("GET", `/api/v1/images?${params}`);
     if (mine !== turn) return;
     images = offset ? [...images, ...found.images] : found.images;
     total = found.total ?? (found.next ? Infinity : images.length);
     $("name").hidden = !("next" in found) || (!name && total < 2);
+    $("sort").hidden = $("name").hidden;
     draw(name);
   } catch (error) {
     if (mine === turn) say($("library-text"), error.message, true);
@@ -51,7 +55,7 @@ function draw(name) {
   const any = images.length > 0;
   const words = { 0: "No images yet", Infinity: `More than ${count(images.length, "image")}` };
   say($("library-text"), name && !any ? `No image has “${name}” in its name.`
-    : words[total] ?? `${count(total, "image")}${name ? " found" : ", newest first"}`);
+    : words[total] ?? `${count(total, "image")}${name ? " found" : ""}`);
   $("images").classList.toggle("first-run", !any && !name);
   $("library-empty").hidden = any || Boolean(name);
   $("select").hidden = !any;

@@ -71,11 +71,12 @@ class ImageWithRegions(IndexedImage):
 
 
 class Images(Answer):
-    """A page of the images, newest first."""
+    """A page of the images."""
 
     images: list[Image] = Field(description="The images of this page.")
     total: int | None = Field(
-        description="How many images there are; null where a name or a filter is asked for."
+        description="How many images there are; null where a name or a filter is asked for, newest "
+        "first."
     )
     next: str | None = Field(description="The path of the next page; null on the last one.")
 

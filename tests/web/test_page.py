@@ -18,7 +18,7 @@ from web.page import POLICY, STATIC
 
 SCRIPTS = sorted(path for path in STATIC.glob("*.js") if path.name != "docs.js")
 SCRIPT = "\n".join(path.read_text() for path in SCRIPTS)
-REQUEST = re.compile(r"""(?:\bcall|\.open)\("(GET|POST|DELETE)", ["`]([^"`]+)["`]""")
+REQUEST = re.compile(r"""(?:\bcall|\.open)\("(GET|POST|PATCH|DELETE)", ["`]([^"`]+)["`]""")
 LINK_MADE_HERE = 1  # the crop of a box, which `cropUrl` makes; every other address is requested
 ELEMENT = re.compile(r"""\$\("([^"]+)"\)""")
 IMPORT = re.compile(r"""from "\./([\w.]+)";""")

@@ -5,6 +5,7 @@ import { $, announce, icon, known, make, percent, img, plain, say } from "./dom.
 import { frames, places, thing } from "./overlay.js";
 import * as regions from "./regions.js";
 import { Stage } from "./stage.js";
+import * as tags from "./tags.js";
 
 const dialog = $("viewer");
 const stage = new Stage($("view-stage"));
@@ -37,6 +38,7 @@ export function begin(given) {
   $("view-delete").onclick = () => actions.remove(image());
   for (const tool of ["move", "draw"]) $(`tool-${tool}`).onclick = () => take(tool);
   dialog.onkeydown = keys;
+  tags.begin();
   dialog.onclick = ({ target }) => { if (target === dialog) dialog.close(); };
   panning();
 }
@@ -64,7 +66,7 @@ async function show() {
   $("view-after").disabled = shown.at === shown.images.length - 1;
   say($("view-facts"), `${shown.at + 1} of ${plain(shown.images.length)} · `
     + `${now.width} × ${now.height} pixels${known(now.probability) ? ` · ${percent(now.probability)}` : ""}`);
-  showDetails(now);
+  tags.show(now);
   showHits();
   const { width, height, filename } = now;
   await stage.show({ sources: imageSources(now), width, height, alt: filename });
@@ -76,13 +78,6 @@ async function showRegions(now) {
   if (!dialog.open || image() !== now) return;
   detected = found;
   regions.draw(stage, detected);
-}
-
-function showDetails(now) {
-  const held = Object.entries(now.metadata ?? {});
-  $("view-details").replaceChildren(...held.flatMap(([name, value]) =>
-    [make("dt", {}, name), make("dd", {}, String(value))]));
-  $("view-details").hidden = !held.length;
 }
 
 function showHits() {

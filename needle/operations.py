@@ -17,12 +17,12 @@ from needle.errors import TimedOut
 from needle.exchange import Service
 from needle.indexed import Collection, Image
 from needle.jobs import Job
-from needle.results import Box, Match, Origin, SearchResult
+from needle.results import Box, Origin, SearchResult
 from needle.steps import PREFIX, Call, Pause, Steps
 from needle.uploads import Source, Upload
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as Drawing
+    pass
 
 LONG_POLL_S, LEAST_PAUSE_S = 0.5, 0.1
 OnJob = Callable[[Job], None]
@@ -204,12 +204,6 @@ def search(
     return SearchResult.from_job(calls.check(done), Origin(collection, service.fetch))
 
 
-def draw(service: Service, match: Match, *, hits: int | None = None) -> Steps[Drawing]:
-    """Fetch a match's image and draw its hits, the best `hits` of them: see `Match.draw`."""
-    content = yield from file(service, match.image_id, collection=match.origin.collection)
-    return match.draw(content, hits=hits)
-
-
 def count(service: Service, *, collection: str | None = None) -> Steps[int]:
     """Return how many images are indexed."""
     params = calls.given(collection=collection, limit=1)
@@ -243,12 +237,6 @@ def delete(service: Service, image_id: str, *, collection: str | None = None) ->
     """Delete an image (its file, its regions, everything) and wait until it is gone."""
     done = yield from _job(service, calls.image("DELETE", image_id, collection))
     calls.check(done if done.final else (yield from wait(service, done)))
-
-
-def file(service: Service, image_id: str, *, collection: str | None = None) -> Steps[bytes]:
-    """Return the bytes of an image as it was sent."""
-    answer = yield from service.send(calls.image("GET", image_id, collection, "/file"))
-    return answer.content
 
 
 def collections(service: Service) -> Steps[list[Collection]]:

@@ -85,7 +85,9 @@ def match_rows(
                 title=shown.name,
                 caption=f"{shown.image.width} x {shown.image.height} px",
                 query=shown.image,
-                photo=open_upright(needle.file(match.image_id, collection=collection)),
+                photo=open_upright(
+                    needle.file(match.image_id, collection=collection, drawable=True)
+                ),
                 box=box,
                 label=f"{match.score:.2f}",
                 verdict=f"match {place}: {match.score:.3f}",

@@ -164,7 +164,9 @@ class FakeService:
             job = {"job_id": "d", "kind": "delete", "status": "succeeded"}
             return httpx.Response(200, json=job)
         if what == "file":
-            return httpx.Response(200, content=self.files[found])
+            return httpx.Response(
+                200, content=self.files[found], headers={"content-type": "image/png"}
+            )
         return httpx.Response(200, json=self.images[found] | {"regions": [{}] * 5})
 
     def _search(self) -> httpx.Response:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageDraw
 
+from common.contract.orders import IndexOrder
 from common.images import query_key
-from common.jobs import Job, Status
+from common.jobs import Item, Job, Kind, Status
 from tests.worker.conftest import World, noise, png
+from worker.fetch import Fetcher
 from worker.searching.loading import LoadedQuery, QueryLoader
 from worker.searching.options import SearchOptions
 
@@ -43,6 +45,23 @@ def test_a_photo_that_is_cut_short_is_indexed_with_a_warning(world: World) -> No
     cut, other = world.base.jobs.items("job", offset=0, limit=9)
     assert cut.status == "indexed" and cut.warning and "cut short" in cut.warning
     assert other.warning is None
+
+
+def test_of_a_scan_behind_a_url_the_first_page_is_read_and_the_item_says_so(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = io.BytesIO()
+    noise(1).save(pages, "TIFF", save_all=True, append_images=[noise(2), noise(3)])
+    monkeypatch.setattr(Fetcher, "fetch", lambda self, url: pages.getvalue())
+    order = IndexOrder()
+    item = Item(0, "https://me:secret@example.org/scans/Caf%C3%A9.tif?size=full")
+    world.base.jobs.create("job", Kind.INDEX, [item], order.details())
+    world.index()
+    (ended,) = world.base.jobs.items("job", offset=0, limit=9)
+    assert ended.status == "indexed" and ended.image_id
+    assert ended.warning and "page 1 of 3" in ended.warning
+    record = world.base.catalogue.get("default", ended.image_id)
+    assert record.path == "example.org/scans/Café.tif"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from common import pictures
 from common.catalogue import Catalogue, ImageRecord
@@ -90,7 +91,7 @@ class Loader:
         content = self.fetcher.fetch(url)
         header = pictures.inspect(content, max_pixels=self.max_pixels)
         name = image_id(content, options.collection)
-        path = cleaned(url.partition("://")[2].partition("?")[0])
+        path = _path(url)
         record = ImageRecord(
             image_id=name,
             collection=options.collection,
@@ -108,6 +109,12 @@ class Loader:
         if kept is None:
             raise NotFound("The image was deleted while it was being indexed.")
         return kept, _left_out(pictures.count_pages(content))
+
+
+def _path(url: str) -> str:
+    """Return what an image is called that was downloaded: host and path, and no secrets."""
+    parts = urlsplit(url)
+    return cleaned(f"{parts.hostname or ''}/{unquote(parts.path)}")
 
 
 def _left_out(pages: int) -> str | None:

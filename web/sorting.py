@@ -16,7 +16,7 @@ from common.contract.parameters import ImagesPage
 from common.errors import BadRequest
 from common.paths import comparable
 
-MOST_SORTED = 100_000
+MOST_SORTED = 20_000
 _DIGITS = re.compile(r"(\d+)")
 
 

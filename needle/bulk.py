@@ -55,7 +55,7 @@ def index_all(
             on_progress(tally.done, tally.failed)
 
     bulk = Bulk(needle, Address(collection, metadata), in_flight=in_flight, on_tally=told)
-    sources = Sources(images=tuple(paths))
+    sources = Sources(images=tuple(Path(path) for path in paths))
     bulk.expect(sources.count())
     return bulk.run(parcels(sources.uploads(bulk.fault, bulk.leave_out)))
 

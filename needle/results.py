@@ -20,7 +20,7 @@ Box = tuple[int, int, int, int]
 Quad = tuple[tuple[float, float], ...]
 """Four corners (x, y) in pixels of the upright image."""
 
-_PROOF = ("rotation", "mirrored", "inliers", "evidence", "coverage", "object")
+_PROOF = ("rotation", "mirrored", "inliers", "evidence", "coverage", "agreement", "object")
 FetchImage = Callable[[str, str | None], bytes]
 
 
@@ -46,7 +46,8 @@ class Hit:
 
     A `verified` hit was found again by local features: `quad` are the query's corners in the
     image, from its top left, clockwise; `rotation` is in degrees clockwise; chance would find so
-    many `inliers` once in 10^`evidence` images; they lie around `coverage` (0..1) of the query.
+    many `inliers` once in 10^`evidence` images; they lie around `coverage` (0..1) of the query;
+    `agreement` (0..1) of its detail is there, which is known of the best places alone.
     """
 
     box: Box
@@ -62,6 +63,7 @@ class Hit:
     inliers: int | None = None
     evidence: float | None = None
     coverage: float | None = None
+    agreement: float | None = None
     object: int | None = None
     """With `detect`: the number of the thing in `SearchResult.objects` that was found here."""
 

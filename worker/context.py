@@ -23,6 +23,7 @@ from worker.indexing.profiles import PROFILES
 from worker.indexing.seeing import Seer, seer_of
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
+from worker.searching.agreeing import Agreer
 from worker.searching.candidates import CandidateFinder
 from worker.searching.comparing import Comparer
 from worker.searching.describing import QueryDescriber
@@ -152,6 +153,7 @@ def build_searching(base: Base, writer: Writer) -> SearchPipeline:
             Verifier(vocabulary, NearestMatcher(), base.images),
             unlike_budget_s=settings.verify_budget_ms / 1000,
         ),
+        agreer=Agreer(base.images, most_pixels),
         refiner=Refiner(
             nearest,
             encoder,

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from worker.local.features import DESCRIPTOR_SCALE, extract
+from worker.local.features import extract
+from worker.local.parts import DESCRIPTOR_SCALE
 from worker.local.vocabulary import DEFAULT_PATH, SHORT
 
 Floats = NDArray[np.float32]

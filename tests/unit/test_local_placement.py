@@ -15,6 +15,7 @@ from worker.local.features import extract
 from worker.local.keypoints import Keypoints
 from worker.local.match import NearestMatcher, Query
 from worker.local.placement import Placement, placements
+from worker.local.stored import StoredKeypoints
 from worker.local.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary.load()
@@ -23,8 +24,9 @@ PACK = texture(100, (120, 160))
 
 def places(query: Image.Image, image: Image.Image, most: int = 5) -> list[Placement]:
     """Return the places of the query, either way round, surest first."""
-    content = Keypoints.of(extract(image, 2500), VOCABULARY).to_bytes(VOCABULARY)
-    kept = Keypoints.from_bytes(content, VOCABULARY)
+    keypoints = Keypoints.of(extract(image, 2500), VOCABULARY)
+    content = StoredKeypoints.of(keypoints, VOCABULARY).to_bytes(VOCABULARY)
+    kept = StoredKeypoints.from_bytes(content, VOCABULARY)
     found = [
         place
         for side in Query.both(extract(query, 600), VOCABULARY)

@@ -31,6 +31,7 @@ from worker.indexing.seeing import seer_of
 from worker.local.match import NearestMatcher
 from worker.local.vocabulary import Vocabulary
 from worker.models.base import DenseEncoder, Detection, Detector, Encoder
+from worker.searching.agreeing import Agreer
 from worker.searching.candidates import CandidateFinder
 from worker.searching.comparing import Comparer
 from worker.searching.describing import QueryDescriber
@@ -200,6 +201,7 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         describer=QueryDescriber(VOCABULARY),
         finder=CandidateFinder(nearest, writer.words, VOCABULARY),
         prover=Prover(nearest, Verifier(VOCABULARY, NearestMatcher(), base.images), 30),
+        agreer=Agreer(base.images, 100_000_000),
         refiner=Refiner(nearest, encoder, Comparer(base.images, 10**8), budget_s=30),
         kinds=KindFinder(nearest),
         ranker=Ranker(base.catalogue),

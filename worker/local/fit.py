@@ -14,9 +14,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from worker.local.keypoints import Keypoints
 from worker.local.match import Pairs, Query
 from worker.local.scales import Floats
+from worker.local.stored import StoredKeypoints
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -70,7 +70,7 @@ class Field:
     size: tuple[int, int]
 
     @classmethod
-    def of(cls, query: Query, image: Keypoints, pairs: Pairs) -> Field:
+    def of(cls, query: Query, image: StoredKeypoints, pairs: Pairs) -> Field:
         """Gather the pairs' places, turns (degrees) and growths (factors)."""
         mine = query.keypoints
         return cls(

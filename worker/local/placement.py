@@ -11,8 +11,8 @@ import numpy as np
 from common.geometry import Box
 from worker.boxes import clear_of
 from worker.local.fit import Field, Fit, Matrix, best_fit, carried, corners
-from worker.local.keypoints import Keypoints
 from worker.local.match import Matcher, Query
+from worker.local.stored import StoredKeypoints
 
 Corner = tuple[float, float]
 
@@ -34,7 +34,8 @@ class Placement:
     a part of the query alone (both are images of scenes), they are that part's. `rotation`: degrees
     clockwise, of the query's upright (after mirroring, where `mirrored`). `inliers` of `matches`
     keypoint pairs agree, which lie around `coverage` (0..1) of the query's area; `evidence` is
-    -log10 of how often chance would do the same.
+    -log10 of how often chance would do the same. `agreement` (0..1) is how much of the query's
+    detail the image shows there; None where nobody has looked.
     """
 
     box: Box
@@ -46,10 +47,11 @@ class Placement:
     matches: int
     evidence: float
     coverage: float
+    agreement: float | None = None
 
 
 def placements(
-    matcher: Matcher, query: Query, image: Keypoints, most: int, least: float = FOUND
+    matcher: Matcher, query: Query, image: StoredKeypoints, most: int, least: float = FOUND
 ) -> list[Placement]:
     """Return at most `most` places with evidence of at least `least`, surest first."""
     pairs = matcher.pairs(query, image)
@@ -69,7 +71,7 @@ def placements(
     return found
 
 
-def _placement(query: Query, image: Keypoints, field: Field, fit: Fit) -> Placement | None:
+def _placement(query: Query, image: StoredKeypoints, field: Field, fit: Fit) -> Placement | None:
     quad = carried(fit.matrix, _shown_part(query, image, field, fit))
     low, high = quad.min(axis=0), quad.max(axis=0)
     box = Box.covering((*low.tolist(), *high.tolist()), image.width, image.height)
@@ -96,7 +98,7 @@ def _coverage(field: Field, fit: Fit) -> float:
     return min(1.0, cv2.contourArea(hull) / (field.size[0] * field.size[1]))
 
 
-def _shown_part(query: Query, image: Keypoints, field: Field, fit: Fit) -> Matrix:
+def _shown_part(query: Query, image: StoredKeypoints, field: Field, fit: Fit) -> Matrix:
     """Return the corners (4, 2) of what the image shows of the query: all of it, as a rule.
 
     An image of a street may share no more than a sign with another. If the keypoints around those

@@ -84,12 +84,15 @@ class Extrema:
         return radii
 
 
-def extrema(levels: Levels, blur: float) -> Extrema:
-    """Return the extrema of a picture that comes with a blur of that sigma."""
+def extrema(levels: Levels, blur: float, octaves: int | None = None) -> Extrema:
+    """Return the extrema of a picture that comes with a blur of that sigma.
+
+    `octaves` are the first so many; None means all that there are.
+    """
     first = _blurred(levels, math.sqrt(max(SIGMA**2 - blur**2, 0.01)))
     pictures: list[Levels] = []
     parts: list[_Tops] = []
-    while min(first.shape) >= LEAST_SIDE_PX:
+    while min(first.shape) >= LEAST_SIDE_PX and (octaves is None or len(parts) < octaves):
         blurred = [first]
         for n in range(SCALES + 2):
             before, after = (SIGMA * 2 ** (m / SCALES) for m in (n, n + 1))

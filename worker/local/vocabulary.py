@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import InvalidSettings
-from worker.local.features import DESCRIPTOR_SCALE, Bytes
+from worker.local.parts import DESCRIPTOR_SCALE, Bytes
 from worker.local.scales import Floats
 from worker.local.surroundings import DIM
 
@@ -25,6 +25,8 @@ DEFAULT_PATH = Path(__file__).parents[2] / "models" / "local" / "vocabulary.npz"
 TOGETHER = 256
 """Descriptors that are compared at a time: their products stay in the processor's cache."""
 Words = NDArray[np.int64]
+Cells = NDArray[np.int64]
+Near = tuple[Cells, Floats]
 
 
 @dataclass(frozen=True)
@@ -64,22 +66,27 @@ class Vocabulary:
         short: Floats = centred @ self.basis
         return short
 
-    def words(self, short: Floats, each: int) -> tuple[Words, Floats]:
-        """Return each descriptor's `each` nearest words, nearest first, and squared distances.
+    def words(self, short: Floats) -> Words:
+        """Return each descriptor's nearest word, int64 (N,) below cells squared."""
+        first, second = (cells[:, 0] for cells, _ in self.near_cells(short, 1))
+        words: Words = first * self.cells + second
+        return words
 
-        Shapes (N, each): int64 below cells squared, and float32.
+    @property
+    def cells(self) -> int:
+        """Cells of each half: a word is its first half's cell times this, plus its second's."""
+        return int(self.centres.shape[1])
+
+    def near_cells(self, short: Floats, count: int) -> tuple[Near, Near]:
+        """Return the `count` nearest cells of each half, nearest first, and squared distances.
+
+        Shapes (N, count): int64 below `cells`, and float32.
         """
-        if not len(short):
-            return np.zeros((0, each), np.int64), np.zeros((0, each), np.float32)
-        near = min(each, self.centres.shape[1])
-        (first, d_first), (second, d_second) = (
-            _nearest(short[:, half::2], centres, near) for half, centres in enumerate(self.centres)
+        first, second = (
+            _nearest(short[:, half::2], centres, min(count, self.cells))
+            for half, centres in enumerate(self.centres)
         )
-        cells = self.centres.shape[1]
-        words = (first[:, :, None] * cells + second[:, None, :]).reshape(len(short), -1)
-        distances = (d_first[:, :, None] + d_second[:, None, :]).reshape(len(short), -1)
-        order = np.argsort(distances, axis=1, kind="stable")[:, :each]
-        return np.take_along_axis(words, order, 1), np.take_along_axis(distances, order, 1)
+        return first, second
 
     def nearest_background(self, short: Floats) -> Floats:
         """Return each descriptor's squared distance to the nearest of unrelated images, (N,)."""

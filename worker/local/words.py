@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from worker.local.keypoints import Keypoints
+from worker.local.match import Query
 from worker.local.scales import Floats
-from worker.local.vocabulary import Vocabulary, Words
+from worker.local.stored import StoredKeypoints
+from worker.local.vocabulary import Words
 from worker.vectors.words import SparseVector
 
 CELLS_A_QUERY = 4
@@ -21,9 +22,9 @@ BUSY = 0.25
 """An image of many words shares some with any query: its words weigh (their number)^-0.25."""
 
 
-def image_words(keypoints: Keypoints, vocabulary: Vocabulary) -> Words:
+def image_words(keypoints: StoredKeypoints) -> Words:
     """Return the words of an image, int64, ascending and without doubles."""
-    return np.unique(vocabulary.words(keypoints.vectors, 1)[0])
+    return np.unique(keypoints.words)
 
 
 def weighted(words: Words) -> SparseVector:
@@ -32,11 +33,18 @@ def weighted(words: Words) -> SparseVector:
     return SparseVector(words.tolist(), [weight] * len(words))
 
 
-def query_words(keypoints: Keypoints, vocabulary: Vocabulary) -> SparseVector:
+def query_words(query: Query) -> SparseVector:
     """Return the words near a query's descriptors; a word named twice keeps its larger weight."""
-    found, distances = vocabulary.words(keypoints.vectors, CELLS_A_QUERY)
-    words = found.ravel()
+    (first, d_first), (second, d_second) = (
+        (cells[:, :CELLS_A_QUERY], distances[:, :CELLS_A_QUERY]) for cells, distances in query.near
+    )
+    shape = (len(first), CELLS_A_QUERY**2)
+    every = (first[:, :, None] * query.rank.shape[1] + second[:, None, :]).reshape(shape)
+    distances = (d_first[:, :, None] + d_second[:, None, :]).reshape(shape)
+    nearest = np.argsort(distances, axis=1, kind="stable")[:, :CELLS_A_QUERY]
+    words = np.take_along_axis(every, nearest, 1).ravel()
+    distances = np.take_along_axis(distances, nearest, 1)
     weights: Floats = np.exp(-(distances - distances[:, :1]) / (2 * SOFTNESS**2)).ravel()
     order = np.lexsort((-weights, words))
-    first = order[np.flatnonzero(np.diff(words[order], prepend=-1))]
-    return SparseVector(words[first].tolist(), weights[first].tolist())
+    named = order[np.flatnonzero(np.diff(words[order], prepend=-1))]
+    return SparseVector(words[named].tolist(), weights[named].tolist())

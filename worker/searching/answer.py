@@ -91,6 +91,7 @@ def _proof(place: Placement) -> dict[str, Any]:
         "inliers": place.inliers,
         "evidence": place.evidence,
         "coverage": place.coverage,
+        "agreement": place.agreement,
     }
 
 

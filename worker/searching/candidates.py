@@ -80,7 +80,7 @@ class CandidateFinder:
             for number, query in enumerate(candidates.thing.queries or ())
             for hit in self.words.search(
                 options.collection,
-                query_words(query.keypoints, self.vocabulary),
+                query_words(query),
                 vocabulary=self.vocabulary.id,
                 limit=options.verify_images,
                 where=options.where,

@@ -1,9 +1,10 @@
 """How sure a find is: the probability that an image really shows what was searched for.
 
-Three signs tell it. Evidence says how unlikely chance would make as many local features agree.
-Coverage says how much of the query these lie around. The rise says how far the image's score stands
-out from those of the images that rank behind: a search for something that no image shows has best
-scores as well, but none stands out. All three are comparable between encoders and collections; a
+Four signs tell it. Evidence says how unlikely chance would make as many local features agree.
+Coverage says how much of the query these lie around, agreement how much of its detail the image
+shows there: another code or flavour has the same corners. The rise says how far the image's score
+stands out from those of the images that rank behind: a search for something that no image shows has
+best scores as well, but none stands out. All are comparable between encoders and collections; a
 bare score is not.
 
 Two logistic models weigh them, one for finds with evidence and one for those without. They were
@@ -28,8 +29,10 @@ LIKELY = 0.5
 """Probability from which a thing counts as found."""
 UNVERIFIED = (-11.3, 16.9)
 """Without evidence: weights of 1 and of the rise; their sum is the logit of the probability."""
-VERIFIED = (-0.31, 3.66, 0.47, 3.07)
-"""With it: weights of 1, the rise, the proof and the coverage (`Signs`)."""
+VERIFIED = (-8.6, 2.0, 0.8, 2.0, 10.0)
+"""With it: weights of 1, the rise, the proof, the coverage and the agreement (`Signs`)."""
+NOT_COMPARED = 0.6
+"""Stands in for the agreement where nobody has looked, or where there is too little detail."""
 CLEAR = 4
 """Images right behind the first are no background: several may show the thing."""
 UNKNOWN_SCORE = 0.7
@@ -55,28 +58,37 @@ class Background:
 
 @dataclass(frozen=True)
 class Signs:
-    """What tells how sure a find is: its score's `rise`; with evidence also `proof` and `coverage`.
+    """What tells how sure a find is: its score's `rise`; with evidence also the others.
 
     `proof` is the logarithm of how many times the least evidence there is; `coverage` the share of
-    the query's area that the keypoints in agreement lie around: two mugs may bear the same icon.
+    the query's area that the inliers lie around: two mugs may bear the same icon; `agreement` how
+    much of the query's detail is there, 0..1.
     """
 
     rise: float
     proof: float | None = None
     coverage: float | None = None
+    agreement: float | None = None
 
-    NAMES: ClassVar = ("rise", "proof", "coverage")
+    NAMES: ClassVar = ("rise", "proof", "coverage", "agreement")
 
     @classmethod
-    def of(cls, rise: float, evidence: float | None, coverage: float | None) -> Signs:
+    def of(
+        cls,
+        rise: float,
+        evidence: float | None,
+        coverage: float | None,
+        agreement: float | None = None,
+    ) -> Signs:
         """Return the signs of a find; `evidence` is None where there is none."""
         if evidence is None:
             return cls(rise)
-        return cls(rise, math.log(max(evidence, FOUND) / FOUND), coverage or 0.0)
+        shown = NOT_COMPARED if agreement is None else agreement
+        return cls(rise, math.log(max(evidence, FOUND) / FOUND), coverage or 0.0, shown)
 
     def values(self) -> tuple[float, ...]:
         """Return those that are there, in the order of the weights."""
-        every = (self.rise, self.proof, self.coverage)
+        every = (self.rise, self.proof, self.coverage, self.agreement)
         return tuple(value for value in every if value is not None)
 
     @property
@@ -90,5 +102,7 @@ class Signs:
 def certainty(score: float, places: Sequence[Placement], background: Background) -> float:
     """Return the probability, 0..1, that an image with this score and places shows the thing."""
     best = places[0] if places else None
-    evidence, coverage = (best.evidence, best.coverage) if best else (None, None)
-    return Signs.of(background.rise(score), evidence, coverage).probability
+    rise = background.rise(score)
+    if best is None:
+        return Signs.of(rise, None, None).probability
+    return Signs.of(rise, best.evidence, best.coverage, best.agreement).probability

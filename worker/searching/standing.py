@@ -1,7 +1,8 @@
-"""What images are ordered by: their score, raised by their proof."""
+"""What images are ordered by: their score, raised by their proof and by what their pixels show."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from worker.local.placement import Placement
@@ -9,6 +10,14 @@ from worker.searching.grouping import Match
 
 SURE = 12.0
 """Evidence that outweighs any difference of scores."""
+AGREEING = 4.0
+"""What full agreement of details adds, over none: more than any difference of evidence or scores.
+
+Of two images that surely show the place, the one with the very thing comes first: photos of one
+scene, packages of two flavours.
+"""
+UNSEEN = 0.5
+"""Agreement that images stand by whose details were not compared."""
 
 
 def standing(score: float, places: Sequence[Placement]) -> float:
@@ -17,7 +26,13 @@ def standing(score: float, places: Sequence[Placement]) -> float:
     Proof far beyond chance outweighs any score; a proof that chance might give now and then only
     helps an image that the embedding likes too.
     """
-    return score + (min(places[0].evidence, SURE) / SURE if places else 0.0)
+    if not places:
+        return score
+    best = places[0]
+    proof = min(best.evidence, SURE) / SURE
+    beyond = math.log10(max(best.evidence, SURE) / SURE)
+    shown = UNSEEN if best.agreement is None else best.agreement
+    return score + proof + beyond + AGREEING * (shown - UNSEEN)
 
 
 def by_standing(

@@ -13,15 +13,20 @@ from dataclasses import dataclass, field
 from common.errors import NeedleError
 from common.images import ImageStore, local_key
 from worker.boxes import apart, corners
-from worker.local.keypoints import Keypoints
 from worker.local.match import Matcher, Query
 from worker.local.placement import SAME_PLACE_IOU, Placement, placements
+from worker.local.stored import StoredKeypoints
 from worker.local.vocabulary import Vocabulary
 from worker.searching.candidates import Candidate
 
 log = logging.getLogger(__name__)
 
 Places = tuple[Placement, ...]
+
+BEYOND_DOUBT = 40.0
+"""Evidence of the thing itself: photos of look-alikes seldom come to that."""
+LOST_INTEREST = 24
+"""Candidates in a row without a place, after which no more are looked at."""
 
 
 @dataclass(frozen=True)
@@ -84,15 +89,22 @@ class Verifier:
         candidates: Sequence[Candidate],
         limits: Limits,
     ) -> Proof:
-        """Look for places of a query in each candidate, in their order. Raises nothing."""
+        """Look for places of a query in each candidate, in their order. Raises nothing.
+
+        The thing is found beyond doubt and then many candidates in a row do not show it: the rest,
+        which are less likely still, are not looked at.
+        """
         deadline = time.monotonic() + limits.budget_s
+        surest, since = 0.0, 0
         places: dict[str, Places] = {}
         checked: set[str] = set()
-        opened: dict[str, Keypoints | None] = {}
+        opened: dict[str, StoredKeypoints | None] = {}
         for candidate in candidates:
             name = candidate.image_id
             if name not in opened and len(opened) >= limits.images:
                 continue
+            if surest >= BEYOND_DOUBT and since >= LOST_INTEREST:
+                break
             if time.monotonic() > deadline:
                 return Proof(places, frozenset(checked), complete=False)
             if name not in opened:
@@ -102,15 +114,17 @@ class Verifier:
                 checked.add(name)
                 query = queries[candidate.query]
                 more = placements(self.matcher, query, keypoints, limits.places)
+                since = 0 if more else since + 1
                 if more:
+                    surest = max(surest, more[0].evidence)
                     places[name] = _merged(places.get(name, ()), more)[: limits.places]
         return Proof(places, frozenset(checked))
 
-    def _keypoints(self, collection: str, image_id: str) -> Keypoints | None:
+    def _keypoints(self, collection: str, image_id: str) -> StoredKeypoints | None:
         """Return an image's keypoints; None for one indexed without, or by another vocabulary."""
         try:
             content = self.images.open(local_key(collection, image_id))
-            return Keypoints.from_bytes(content, self.vocabulary)
+            return StoredKeypoints.from_bytes(content, self.vocabulary)
         except NeedleError as error:
             log.debug("%s is not verified: %s", image_id, error.message)
             return None

@@ -55,6 +55,12 @@ class FoundHit(Answer):
     coverage: float | None = Field(
         default=None, description="The share of the query that the inliers lie around, 0..1."
     )
+    agreement: float | None = Field(
+        default=None,
+        description=(
+            "How much of the query's detail the image shows here, 0..1: of the best places alone."
+        ),
+    )
     object: int | None = Field(
         default=None,
         description="Which of the result's `objects` it shows, where each was searched for.",

@@ -79,7 +79,10 @@ def judged(answers: Sequence[dict[str, Any]], chance: Floats) -> dict[str, str]:
 
 def gathered(answers: Sequence[dict[str, Any]]) -> Seen:
     """Return the answers as arrays."""
-    signs = [Signs.of(a["rise"], a["evidence"], a["coverage"]).values() for a in answers]
+    signs = [
+        Signs.of(a["rise"], a["evidence"], a["coverage"], a.get("agreement")).values()
+        for a in answers
+    ]
     return Seen(
         np.array(signs, np.float64).reshape(len(answers), -1),
         np.array([a["rank"] == 1 for a in answers], bool),

@@ -26,10 +26,14 @@ WHATS = (EXACT, ALTERED)
 
 @dataclass(frozen=True)
 class LargePlan:
-    """Large photos, and their windows (labelled boxes), in the order of the photos."""
+    """Large photos, and their windows (labelled boxes), in the order of the photos.
+
+    `beside` are the photos that are indexed with them: what is searched for is in none of these.
+    """
 
     photos: tuple[Photo, ...]
     windows: tuple[BoxQuestion, ...]
+    beside: tuple[Photo, ...] = ()
 
     @property
     def searches(self) -> int:
@@ -55,8 +59,10 @@ class Large:
     windows: tuple[Window, ...]
 
 
-def plan_large(folder: Path, most: int | None) -> LargePlan:
+def plan_large(folder: Path, most: int | None, beside: Sequence[Photo] = ()) -> LargePlan:
     """Return the photos of a folder and at most `most` of their boxes, evenly spread.
+
+    `beside` are the photos that are indexed with them.
 
     Raises FileNotFoundError where the folder holds no labelled photos.
     """
@@ -67,14 +73,15 @@ def plan_large(folder: Path, most: int | None) -> LargePlan:
         for box in photo.boxes
         if not box.difficult
     ]
-    return LargePlan(tuple(photos), tuple(_spread_by_side(every, most)))
+    return LargePlan(tuple(photos), tuple(_spread_by_side(every, most)), tuple(beside))
 
 
 def ask_large(
     plan: LargePlan, stack: Stack, needle: Needle, budget_ms: int | None, console: Console
 ) -> Large:
-    """Index the photos into a collection of their own and ask for their windows."""
-    collection = index_photos(plan.photos, [0] * len(plan.photos), stack, needle, console)
+    """Index the photos, and those beside them, and ask for their windows."""
+    every = [*plan.photos, *plan.beside]
+    collection = index_photos(every, [0] * len(every), stack, needle, console)
     asker = Asker(needle, collection, budget_ms)
     windows: list[Window] = []
     with Progress(console=console) as progress:

@@ -67,7 +67,7 @@ def run(options: Options, console: Console) -> None:
     folder = options.out / name
     large = None
     if options.large is not None and options.most_windows != 0:
-        large = plan_large(options.large, options.most_windows)
+        large = plan_large(options.large, options.most_windows, photos)
     announce(plan, large, name, folder, console)
     stack = Stack(env, data_dir=folder / "service", port=_free_port())
     with as_interrupt():

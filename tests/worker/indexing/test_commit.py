@@ -82,7 +82,7 @@ def test_a_batch_that_waits_for_its_owner_has_written_nothing(world: World) -> N
     assert files_of(world) == {"photo"}
     run_commit(world.writer, handover_key("job", 0))
     assert world.base.images.open(thumbnail_key("default", name))[:2] == b"\xff\xd8"
-    assert world.base.images.open(local_key("default", name))[:4] == b"NLF2"
+    assert world.base.images.open(local_key("default", name))[:4] == b"NLF3"
 
 
 def test_a_cancelled_job_leaves_no_file(world: World) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from common.contract.fields import HitSource
 from common.geometry import Box
 from worker.local.placement import Placement
@@ -74,7 +76,13 @@ def test_proof_outweighs_any_score_and_ties_go_by_id() -> None:
     places = {"low": (place(SPOT, evidence=20.0),)}
     names = [one.image_id for one in by_standing([low, high, same], places)]
     assert names == ["low", "also", "high"]
-    assert standing(0.1, places["low"]) == 1.1
+
+
+def test_of_two_proofs_the_one_with_the_very_details_comes_first() -> None:
+    more, less = place(SPOT, evidence=230.0), place(SPOT, evidence=60.0)
+    assert standing(0.8, [more]) > standing(0.8, [less])
+    variant, same = replace(more, agreement=0.8), replace(less, agreement=0.97)
+    assert standing(0.9, [same]) > standing(0.9, [variant]) > standing(0.9, [less])
 
 
 def test_a_place_that_another_query_is_surer_of_is_no_proof() -> None:

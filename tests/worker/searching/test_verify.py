@@ -14,6 +14,7 @@ from tests.worker.conftest import VOCABULARY, World, png
 from tests.worker.searching.test_search import matches
 from worker.local.features import extract
 from worker.local.match import Query
+from worker.local.stored import StoredKeypoints
 from worker.searching.candidates import Candidate
 from worker.searching.proving import fused
 
@@ -140,7 +141,5 @@ def test_an_image_of_both_channels_is_verified_before_those_of_one() -> None:
 
 
 def test_old_keypoints_are_refused_with_a_reason(world: World) -> None:
-    from worker.local.keypoints import Keypoints
-
     with pytest.raises(InvalidImage, match="version"):
-        Keypoints.from_bytes(b"something else altogether", VOCABULARY)
+        StoredKeypoints.from_bytes(b"something else altogether", VOCABULARY)

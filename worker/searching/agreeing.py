@@ -1,0 +1,167 @@
+"""How far an image shows, at a verified place, what the query shows: detail by detail.
+
+Local features agree on where a thing is; that says little of what lies between them. Another code,
+another number or flavour, another mug with the same emblem share corners and letters. So the place
+is brought into the query's frame and compared block by block (normalised correlation).
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from common import pictures
+from common.errors import NeedleError
+from common.images import ImageStore, image_key
+from worker.local.placement import Placement
+from worker.searching.options import SearchOptions
+from worker.searching.proving import Proven
+from worker.searching.standing import SURE, by_standing
+from worker.searching.verifying import Places
+
+log = logging.getLogger(__name__)
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float32]
+
+FRAME_PX = 96
+"""The query's side, the root of its area, in which both are compared."""
+BLOCK_PX = 16
+SLACK_PX = 5
+"""How far a block may lie from its place: no transform is exact, and few things are flat."""
+PLAIN = 6.0
+"""Grey levels that a block's pixels deviate from their mean at least; plainer ones say nothing."""
+LEAST_BLOCKS = 3
+IMAGES = 4
+"""Images whose places are compared."""
+RIVAL = 0.35
+"""Only those are, whose evidence is at least this share of the most: the others are behind."""
+CHANCE = 0.35
+"""Agreement below which a proof that chance might give was given by chance."""
+PIXELS = 64_000_000
+"""Most pixels of an image that is decoded for it."""
+
+
+@dataclass(frozen=True)
+class Agreer:
+    """Compares the details of the best verified places with the query's."""
+
+    images: ImageStore
+    max_pixels: int
+
+    def compare(self, proven: Proven, options: SearchOptions) -> Proven:
+        """Return the matches in their order by what the images show at their places."""
+        places = proven.proof.places
+        queries = proven.candidates.thing.pixels
+        if not places or not queries:
+            return proven
+        most = max(own[0].evidence for own in places.values())
+        by_evidence = sorted(places, key=lambda name: (-places[name][0].evidence, name))
+        rivals = [name for name in by_evidence if places[name][0].evidence >= RIVAL * most]
+        with ThreadPoolExecutor(IMAGES) as pool:
+            compared = pool.map(
+                lambda name: self._compared(options.collection, name, places[name], queries),
+                rivals[:IMAGES],
+            )
+            seen = dict(zip(rivals, compared, strict=False))
+        kept = {name: seen.get(name, own) for name, own in places.items()}
+        kept = {name: own for name, own in kept.items() if not _chance(own)}
+        proof = replace(proven.proof, places=kept)
+        return replace(proven, matches=by_standing(proven.matches, kept), proof=proof)
+
+    def _compared(
+        self, collection: str, image_id: str, places: Places, queries: Sequence[Image.Image]
+    ) -> Places:
+        """Return an image's places, the surest with its agreement."""
+        try:
+            content = self.images.open(image_key(collection, image_id))
+            image = pictures.decode(content, max_pixels=min(self.max_pixels, PIXELS))
+        except NeedleError as error:
+            log.warning("%s is not compared: %s", image_id, error.message)
+            return places
+        first = places[0]
+        shown = [agreement(query, image, first) for query in queries]
+        best = max((one for one in shown if one is not None), default=None)
+        return (replace(first, agreement=best), *places[1:])
+
+
+def _chance(places: Places) -> bool:
+    """Tell whether a proof is of chance: the details are not there."""
+    shown = places[0].agreement
+    return shown is not None and shown < CHANCE and places[0].evidence < SURE
+
+
+def agreement(query: Image.Image, image: Image.Image, place: Placement) -> float | None:
+    """Return how much of the query's detail the image shows at the place, 0..1.
+
+    Both are RGB. None where the query has too little detail, or too little of it lies in the image.
+    """
+    frame = _frame(query)
+    seen, inside = _seen(image, place, frame.shape[1], frame.shape[0])
+    alike: list[float] = []
+    weights: list[float] = []
+    height, width = frame.shape[:2]
+    for top in range(0, height - BLOCK_PX + 1, BLOCK_PX):
+        for left in range(0, width - BLOCK_PX + 1, BLOCK_PX):
+            block = frame[top : top + BLOCK_PX, left : left + BLOCK_PX]
+            detail = float(block.std(axis=(0, 1)).max())
+            around = (
+                slice(max(0, top - SLACK_PX), top + BLOCK_PX + SLACK_PX),
+                slice(max(0, left - SLACK_PX), left + BLOCK_PX + SLACK_PX),
+            )
+            if detail < PLAIN or not inside[around].all():
+                continue
+            found = cv2.matchTemplate(seen[around], block, cv2.TM_CCOEFF_NORMED)
+            best = float(found.max())
+            alike.append(max(0.0, best) if math.isfinite(best) else 0.0)
+            weights.append(min(detail, 40.0))
+    if len(alike) < LEAST_BLOCKS:
+        return None
+    return round(float(np.average(alike, weights=weights)), 3)
+
+
+def _frame(query: Image.Image) -> Floats:
+    pixels = np.asarray(query)
+    height, width = pixels.shape[:2]
+    gain = FRAME_PX / math.sqrt(width * height)
+    size = (max(BLOCK_PX, round(width * gain)), max(BLOCK_PX, round(height * gain)))
+    how = cv2.INTER_AREA if gain < 1 else cv2.INTER_LINEAR
+    sized: Any = cv2.resize(pixels, size, interpolation=how)
+    return np.asarray(sized, np.float32)
+
+
+def _seen(
+    image: Image.Image, place: Placement, width: int, height: int
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return the place in the query's frame, and which of its pixels the image has."""
+    quad = np.array(place.quad, np.float32)
+    low = np.maximum(np.floor(quad.min(axis=0)).astype(int) - 2, 0)
+    high = np.minimum(np.ceil(quad.max(axis=0)).astype(int) + 3, image.size)
+    part = np.asarray(image.crop((*low.tolist(), *high.tolist())))
+    # Reduced first where the place is finer than the frame: warping reads single pixels.
+    sides = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)
+    gain = min(1.0, math.sqrt(width * height / max(1.0, float(sides.max() * sides.min()))))
+    if gain < 1:
+        size = tuple(max(1, round(side * gain)) for side in (part.shape[1], part.shape[0]))
+        part = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
+    ratio = np.array([part.shape[1], part.shape[0]], np.float32) / np.maximum(high - low, 1)
+    corners = ((quad - low) * ratio).astype(np.float32)
+    frame = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+    matrix = cv2.getPerspectiveTransform(frame, corners)
+    # Corners are those of pixels' edges; OpenCV counts from their centres.
+    shift = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    matrix = np.linalg.inv(shift) @ matrix @ shift
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    seen: Any = cv2.warpPerspective(part, matrix, (width, height), flags=flags)
+    whole = np.full(part.shape[:2], 255, np.uint8)
+    inside: Any = cv2.warpPerspective(whole, matrix, (width, height), flags=flags)
+    return np.asarray(seen, np.float32), np.asarray(inside) > 127

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import pi_heif
 from PIL import Image
+
+from common.pictures import heif
 
 FORMATS = {
     "JPEG": "image/jpeg",
@@ -27,7 +28,7 @@ READ = (
 """The same for people."""
 
 # Pillow reads an MPO (a JPEG that holds several) by its JPEG reader, and names it afterwards.
-READERS = [name for name in FORMATS if name not in ("MPO", "RAW")]
+READERS = [heif.FORMAT, *(name for name in FORMATS if name not in ("MPO", "RAW", heif.FORMAT))]
 
 _AS_PHOTO = "save it as JPEG or PNG"
 _EXPORT = "export it as JPEG"
@@ -81,7 +82,6 @@ _WORDS: tuple[tuple[bytes, str, str], ...] = (
 _HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"hevx", b"heim", b"heis", b"mif1", b"msf1", b"avif")
 _MOST_WORDS = 1024
 
-pi_heif.register_heif_opener(thumbnails=False)
 # Needle applies its own pixel limit, from the header, before anything is decoded.
 Image.MAX_IMAGE_PIXELS = None
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from common import pictures
 from common.errors import ImageTooLarge, InvalidImage
+from common.pictures import heif
 
 MANY = 10**8
 SIZE = (96, 64)
@@ -48,9 +49,9 @@ def test_a_format_is_read_as_what_it_shows(kind: str) -> None:
 
 def heic(image: Image.Image, **options: object) -> bytes:
     """Return what a phone would make of a picture."""
-    heif = pytest.importorskip("pillow_heif")
+    maker = pytest.importorskip("pillow_heif")
     buffer = io.BytesIO()
-    heif.from_pillow(image).save(buffer, quality=90, **options)
+    maker.from_pillow(image).save(buffer, quality=90, **options)
     return buffer.getvalue()
 
 
@@ -81,7 +82,7 @@ def test_a_limit_holds_before_anything_is_decoded(
         raise AssertionError("it was decoded")
 
     monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decoded)
-    monkeypatch.setattr("pi_heif.as_plugin.HeifImageFile.load", decoded)
+    monkeypatch.setattr("common.pictures.heif.HeifImageFile.load", decoded)
     for read in (pictures.inspect, pictures.decode):
         with pytest.raises(ImageTooLarge):
             read(content, max_pixels=1000)
@@ -102,6 +103,35 @@ def test_damage_in_a_modern_format_is_one_refusal(kind: str) -> None:
             pictures.decode(each, max_pixels=MANY)
         except (InvalidImage, ImageTooLarge):
             continue
+
+
+@pytest.mark.parametrize("program", ["import os; os.abort()", "print('+no length')", "", "1 / 0"])
+def test_a_reader_that_dies_takes_nothing_with_it(
+    program: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = heic(scene())
+    broken = tmp_path / "reader.py"
+    broken.write_text(program)
+    reader = heif._Reader()
+    monkeypatch.setattr(heif, "_READER", reader)
+    with monkeypatch.context() as during:
+        during.setattr(heif, "_PROGRAM", broken)
+        with pytest.raises(InvalidImage, match="HEIC"):
+            pictures.inspect(content, max_pixels=MANY)
+    assert pictures.decode(content, max_pixels=MANY).size == SIZE
+    reader.close()
+
+
+def test_a_reader_that_says_nothing_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    silent = tmp_path / "reader.py"
+    silent.write_text("import time; time.sleep(60)")
+    monkeypatch.setattr(heif, "_READER", heif._Reader())
+    monkeypatch.setattr(heif, "_PROGRAM", silent)
+    monkeypatch.setattr(heif, "ANSWER_S", 0.1)
+    with pytest.raises(InvalidImage, match="HEIC"):
+        pictures.inspect(heic(scene()), max_pixels=MANY)
 
 
 def test_a_picture_of_two_eyes_shows_its_first() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import struct
 import sys
 from typing import BinaryIO
@@ -21,6 +22,7 @@ LENGTH = struct.Struct(">Q")
 
 def main() -> None:
     """Answer requests until there are no more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # it ends when whoever asks does
     pi_heif.register_heif_opener(thumbnails=False)
     # Whoever asks has looked at the size before.
     Image.MAX_IMAGE_PIXELS = None

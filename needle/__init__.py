@@ -16,8 +16,9 @@ from __future__ import annotations
 from needle.api import AsyncNeedle, Needle
 from needle.bulk import index_all
 from needle.errors import JobFailed, NeedleApiError, NeedleClientError, NeedleUnreachable, TimedOut
+from needle.indexed import Collection, Image
 from needle.jobs import Item, Job, Progress
-from needle.results import Box, Collection, Hit, Image, Match, SearchResult
+from needle.results import Box, Hit, Match, SearchResult
 from needle.tally import Failure, Outcome
 from needle.upkeep import Verified
 

@@ -51,6 +51,7 @@ def item(item: Item, job: jobs.Job) -> answers.Item:
         image_id=item.image_id,
         status=item.status,
         error=_problem(item.error),
+        warning=item.warning,
     )
 
 
@@ -154,6 +155,8 @@ def _indexed(record: ImageRecord) -> answers.IndexedImage:
         image_id=record.image_id,
         collection=record.collection,
         filename=record.filename,
+        path=record.path,
+        paths=list(record.paths or (record.path,)),
         media_type=record.media_type,
         width=record.width,
         height=record.height,

@@ -28,6 +28,24 @@ class Profile(StrEnum):
     THOROUGH = "thorough"
 
 
+class Noted(StrEnum):
+    """What of an image's file can be added to its metadata."""
+
+    DATE = "date"  # `date`, as 20240531, and `time`
+    CAMERA = "camera"  # `camera`
+    PLACE = "place"  # `latitude` and `longitude`
+    FOLDER = "folder"  # `folder`: every folder on its path
+
+
+class Sort(StrEnum):
+    """In which order images are listed."""
+
+    NEWEST = "newest"  # indexed last
+    OLDEST = "oldest"  # indexed first
+    NAME = "name"  # by path
+    DATE = "date"  # taken last, by the metadata `date` and `time`; those without it at the end
+
+
 class RegionSource(StrEnum):
     """What proposed a region."""
 
@@ -82,6 +100,13 @@ def _each_parsed(value: object, info: ValidationInfo) -> object:
     return [found] if isinstance(value, str) and isinstance(found, dict) else found
 
 
+def _several(value: object) -> object:
+    """Read words that a form carries as JSON, or with commas between them."""
+    if isinstance(value, str):
+        return _parsed(value) if value.startswith("[") else value.split(",")
+    return value
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is not JSON")
 
@@ -103,6 +128,9 @@ FromText = BeforeValidator(_parsed)
 """Marks a field that a form carries as JSON in a text."""
 EachFromText = BeforeValidator(_each_parsed)
 """Marks a list that a form carries as JSON, or element by element."""
+
+SeveralFromText = BeforeValidator(_several)
+"""Marks a list of words that a form carries in one text."""
 
 Said = Annotated[str, BeforeValidator(_readable)]
 """A name or a sentence that came from elsewhere."""
@@ -154,6 +182,18 @@ Metadata = TypeAliasType(
         dict[MetadataKey, MetadataValue],
         FromText,
         Field(max_length=64, title="Metadata", description="What a client notes of an image."),
+    ],
+)
+MetadataChanges = TypeAliasType(
+    "MetadataChanges",
+    Annotated[
+        dict[MetadataKey, MetadataValue | None],
+        Field(
+            min_length=1,
+            max_length=64,
+            title="MetadataChanges",
+            description="New values of some keys; null removes a key.",
+        ),
     ],
 )
 Filter = TypeAliasType(

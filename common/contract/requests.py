@@ -17,7 +17,10 @@ from common.contract.fields import (
     ImageId,
     LocalFeatures,
     Metadata,
+    MetadataChanges,
+    Noted,
     Profile,
+    SeveralFromText,
     Share,
     Url,
     VerifyBudgetMs,
@@ -65,8 +68,18 @@ class IndexFields(MakingFields):
     metadata: Metadata | None = Field(
         default=None,
         description=(
-            "Kept with each image of the request, answered with it, and to be filtered by. Left "
-            "out, an image that is indexed already keeps its own."
+            "Kept with each image of the request, answered with it, and to be filtered by. An "
+            "image that is indexed already keeps its own as well: of two words under one key both "
+            "stay, as a list; any other value is replaced. `PATCH /images/{id}` edits."
+        ),
+    )
+    note: Annotated[list[Noted], SeveralFromText, Field(max_length=len(Noted))] | None = Field(
+        default=None,
+        description=(
+            "What of its file is added to each image's metadata, to be filtered by: `date` (when "
+            "it was taken, as `date`, 20240531, and `time`), `camera`, `place` (`latitude` and "
+            "`longitude`, as the camera noted them), `folder` (every folder on its path). What "
+            "`metadata` says goes before."
         ),
     )
 
@@ -76,6 +89,15 @@ class UrlsRequest(IndexFields):
 
     urls: Annotated[list[Url], Field(min_length=1)] = Field(
         description="Where the service downloads the images."
+    )
+
+
+class ImageChanges(Request):
+    """`PATCH /images/{id}`."""
+
+    metadata: MetadataChanges = Field(
+        description="What changes of its metadata: a value replaces the old one, null removes the "
+        "key, and keys that are not named stay."
     )
 
 

@@ -20,6 +20,7 @@ from needle.cli.keys import keys
 from needle.cli.reindex import reindex
 from needle.cli.search import search
 from needle.cli.status import models, status
+from needle.cli.tag import tag
 from needle.cli.up import up
 from needle.cli.verify import verify
 from needle.errors import NeedleClientError, NeedleUnreachable
@@ -68,6 +69,7 @@ for _command in (
     jobs,
     images,
     show,
+    tag,
     delete,
     collections,
     export,

@@ -14,7 +14,7 @@ import click
 import pytest
 from flask.testing import FlaskClient
 
-from needle import jobs, listings, operations, results, upkeep
+from needle import indexed, jobs, listings, operations, results, upkeep
 from needle.cli.backup import backup as backup_command
 from needle.cli.images import collections as collections_command
 from needle.cli.images import images as images_command
@@ -22,9 +22,11 @@ from needle.cli.index import index as index_command
 from needle.cli.jobs import jobs as jobs_command
 from needle.cli.reindex import reindex as reindex_command
 from needle.cli.search import search as search_command
+from needle.cli.tag import tag as tag_command
 from needle.cli.verify import verify as verify_command
 
 SEARCH, IMAGES = "POST /api/v1/search", "POST /api/v1/images"
+PATCH = "PATCH /api/v1/images/{image_id}"
 BACKUP = "POST /api/v1/backups"
 REINDEX = "POST /api/v1/collections/{name}/reindex"
 VERIFY = "POST /api/v1/collections/{name}/verify"
@@ -34,6 +36,7 @@ LIBRARY: dict[str, list[Callable[..., Any]]] = {
     "POST /api/v1/collections": [operations.create_collection],
     "GET /api/v1/images": [listings.images],
     "GET /api/v1/images/{image_id}": [operations.image],
+    PATCH: [operations.tag],
     "GET /api/v1/jobs": [listings.jobs],
     VERIFY: [upkeep.verify],
     BACKUP: [upkeep.backup],
@@ -44,6 +47,7 @@ COMMANDS: dict[str, click.Command] = {
     IMAGES: index_command,
     "POST /api/v1/collections": collections_command,
     "GET /api/v1/images": images_command,
+    PATCH: tag_command,
     "GET /api/v1/jobs": jobs_command,
     VERIFY: verify_command,
     BACKUP: backup_command,
@@ -60,6 +64,7 @@ NAMED = {
     (IMAGES, "urls"): ("urls", "words"),
     ("POST /api/v1/collections", "name"): ("name", "create"),
     ("GET /api/v1/images", "filter"): ("filter", "wanted"),
+    (PATCH, "metadata"): ("metadata", "words"),
 }
 """Fields whose parameter in the library, or option of the command, has another name."""
 NOT_IN_THE_LIBRARY = {
@@ -67,6 +72,7 @@ NOT_IN_THE_LIBRARY = {
     (VERIFY, "wait"): "the call waits until it is done",
     (BACKUP, "wait"): "the call waits until it is done",
     (REINDEX, "wait"): "the job is returned at once, to be waited for",
+    (PATCH, "wait"): "the call waits until it is done",
     ("GET /api/v1/images", "offset"): "lists are iterated, page by page",
     ("GET /api/v1/images", "cursor"): "lists are iterated, page by page",
     ("GET /api/v1/jobs", "offset"): "lists are iterated, page by page",
@@ -82,6 +88,7 @@ OF_ITS_OWN = {
     IMAGES: {"recursive", "watched", "resume", "dry_run", "in_flight", "as_json"},
     "POST /api/v1/collections": {"deleted", "yes", "as_json"},
     "GET /api/v1/images": {"as_json"},
+    PATCH: {"name", "wanted", "yes", "as_json"},
     "GET /api/v1/jobs": {"job_ids", "waits", "items", "cancel", "as_json"},
     VERIFY: {"collection", "as_json"},
     BACKUP: {"target"},
@@ -178,10 +185,10 @@ def test_the_exceptions_are_still_needed(document: dict[str, Any]) -> None:
         ("Match", results.Match),
         ("Hit", results.Hit),
         ("Thing", results.Thing),
-        ("Image", results.Image),
-        ("ImageWithRegions", results.Image),
-        ("Collection", results.Collection),
-        ("CollectionWithRegions", results.Collection),
+        ("Image", indexed.Image),
+        ("ImageWithRegions", indexed.Image),
+        ("Collection", indexed.Collection),
+        ("CollectionWithRegions", indexed.Collection),
         ("Job", jobs.Job),
         ("ListedJob", jobs.Job),
         ("Progress", jobs.Progress),

@@ -68,10 +68,15 @@ class Item(Answer):
     """One image of a job: a file, an archive's member or a URL."""
 
     index: int = Field(description="Its place in the request, from 0.")
-    name: Said = Field(description="The client's name for it: a file name or a URL.")
+    name: Said = Field(
+        description="The client's name for it: a path, a page of a file (`a.tif#2`) or a URL."
+    )
     image_id: str | None = Field(description="The id of the image; null where it has none yet.")
     status: ItemStatus = Field(description="How the item stands.")
     error: Problem | None = Field(description="Why it failed.")
+    warning: str | None = Field(
+        description="What of it could not be read, where it is indexed all the same."
+    )
 
 
 class Items(Answer):

@@ -52,7 +52,7 @@ def test_of_a_scan_behind_a_url_the_first_page_is_read_and_the_item_says_so(
 ) -> None:
     pages = io.BytesIO()
     noise(1).save(pages, "TIFF", save_all=True, append_images=[noise(2), noise(3)])
-    monkeypatch.setattr(Fetcher, "fetch", lambda self, url: pages.getvalue())
+    monkeypatch.setattr(Fetcher, "fetch", lambda self, url, wanted: pages.getvalue())
     order = IndexOrder()
     item = Item(0, "https://me:secret@example.org/scans/Caf%C3%A9.tif?size=full")
     world.base.jobs.create("job", Kind.INDEX, [item], order.details())

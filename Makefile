@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos fresh lint type browser chromium bench acceptance train evaluate eval lock lock-check clean
+.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos fresh lint audit type secrets browser chromium bench acceptance train evaluate eval lock lock-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -45,10 +45,13 @@ browser: setup-dev chromium ## only those of the page (NEEDLE_SCREENSHOTS=1 writ
 chromium: setup-dev
 	@$(PY) -m machine.setup.chromium
 
+secrets: ## passwords for the Redis and the Qdrant of Docker Compose, in the file .env
+	@$(PYTHON) -m machine.setup.secrets
+
 fresh: ## both commands on bare Debian machines, in root folders (root, mmdebstrap; half an hour)
 	@$(PYTHON) -m machine.setup.fresh $(ARGS)
 
-lint: setup-dev ## ruff
+lint: setup-dev ## ruff, its rules about security too
 	@$(PY) -m ruff check .
 
 type: setup-dev ## mypy, strict
@@ -63,7 +66,7 @@ acceptance: setup ## does it find things, through a kill and a restart? On the d
 	@exec $(PY) -m lab.bench.acceptance --shared $(SHARED) $(ARGS)
 
 TEACHERS = --teacher $(SHARED)/weights/yolov5n.safetensors --detector-teacher tests/models/crops/detector.safetensors
-train: setup-dev ## train the heads of the pack that ships (ARGS="bank", "things", "kinds", "detector", "export", "all")
+train: setup-dev ## train the heads of the pack that ships (ARGS="bank", "things", "kinds", "detector", "export", "int8", "all")
 	@exec $(PY) -m lab.training $(or $(ARGS),all) --data $(SHARED)/data/train $(TEACHERS)
 
 evaluate: setup-dev ## what the shipped models find, beside references (SHARED=folder)
@@ -76,6 +79,7 @@ evaluate: setup-dev ## what the shipped models find, beside references (SHARED=f
 eval: setup-dev ## the service on labelled photos: recall, boxes, doubt, cost (ARGS="--dev FOLDER --most-photos 60")
 	@exec $(PY) -m lab.evaluation service --shared $(SHARED) $(ARGS)
 
+LOCKS := requirements.txt requirements/cpu.txt requirements/web.txt requirements/dev.txt
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 lock: ## resolve the requirements again (needs uv)
 	cd requirements && $(COMPILE) service.in --overrides overrides.txt -o ../requirements.txt
@@ -85,7 +89,7 @@ lock: ## resolve the requirements again (needs uv)
 	@$(MAKE) --no-print-directory lock-check
 
 lock-check: ## does every lock have a package for each Python and machine? (needs uv)
-	@for lock in requirements.txt requirements/cpu.txt requirements/web.txt requirements/dev.txt; do \
+	@for lock in $(LOCKS); do \
 	  for python in 3.11 3.12 3.13 3.14; do \
 	    for machine in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do \
 	      said=$$(MACOSX_DEPLOYMENT_TARGET=14.0 uv pip install --dry-run --no-deps --require-hashes \
@@ -93,6 +97,11 @@ lock-check: ## does every lock have a package for each Python and machine? (need
 	        --python-platform $$machine -r $$lock 2>&1) \
 	        || { echo "$$said" >&2; echo "$$lock, Python $$python, $$machine: not to be had" >&2; exit 1; }; \
 	    done; done; echo "$$lock: every package is there"; done
+
+audit: ## is a known hole in a package that is locked? (needs uv and the network)
+	@for lock in $(LOCKS); do echo "$$lock"; \
+	  uvx pip-audit@2.9.0 --strict --disable-pip --require-hashes -r $$lock || failed=1; \
+	done; exit $${failed:-0}
 
 clean: ## remove the demo's data, caches and .venv
 	rm -rf .venv .venv-cpu data/fresh data/demo data/demo-* data/samples data/eval data/bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -21,13 +21,17 @@ _COLLECTIONS = "needle:collections"
 _DELETING = "needle:deleting"
 _INDEXES = "needle:indexes"
 _ASIDE = "needle:aside"
+MOST_PATHS_BYTES = 1 << 14
+"""So many bytes of paths are kept of an image that is posted under ever new ones."""
 
 
 @dataclass(frozen=True)
 class ImageRecord:
     """An image: sizes in pixels of the upright image and bytes of the file; times in Unix seconds.
 
-    `recipe` names the models and options that made its regions.
+    `recipe` names the models and options that made its regions, `options` are the latter as a
+    request says them. `paths` are those that it was posted under, in that order; they stand beside
+    the record, which others may be writing.
     """
 
     image_id: str
@@ -41,6 +45,13 @@ class ImageRecord:
     regions: int = 0
     indexed_at: float | None = None
     recipe: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    paths: Sequence[str] = ()
+
+    @property
+    def path(self) -> str:
+        """The path that it was posted under first; in older records its name alone."""
+        return self.paths[0] if self.paths else self.filename
 
     def indexed(self, *, regions: int, at: float, recipe: str) -> ImageRecord:
         """Return the record of the image with its regions written."""
@@ -75,26 +86,36 @@ class Catalogue:
         self._redis = redis
         self._mark = redis.register_script(scripts.MARK_INDEXED)
         self._remove = redis.register_script(scripts.REMOVE)
+        self._replace = redis.register_script(scripts.REPLACE)
         self._claim = redis.register_script(scripts.CLAIM)
         self._release = redis.register_script(scripts.RELEASE)
         self._regions = redis.register_script(scripts.COUNT_REGIONS)
+        self._note_paths = redis.register_script(scripts.NOTE_PATHS)
 
     def add(self, records: Sequence[ImageRecord]) -> None:
-        """Record images whose bytes are stored; a known image keeps its record."""
+        """Record images whose bytes are stored; a known image keeps its record, and gains paths."""
         with translated():
             pipe = self._redis.pipeline(transaction=False)
             for record in records:
                 pipe.hsetnx(_records(record.collection), record.image_id, _dump(record))
             pipe.execute()
+            self._note(records)
 
     def claim(self, record: ImageRecord, job_id: str) -> None:
         """Record an image whose bytes are about to be stored; the job wants it to be indexed.
 
-        A known image keeps its record.
+        A known image keeps its record, and gains its paths.
         """
         with translated():
             args = [job_id, record.image_id, _dump(record)]
             self._claim(keys=_keys(record.collection), args=args)
+            self._note([record])
+
+    def _note(self, records: Sequence[ImageRecord]) -> None:
+        for record in records:
+            args = [text for path in record.paths for text in (record.image_id, path)]
+            if args:
+                self._note_paths(keys=_keys(record.collection), args=[MOST_PATHS_BYTES, *args])
 
     def release(self, collection: str, image_ids: Sequence[str], job_id: str) -> list[str]:
         """Forget images that were never indexed and that no other job wants; return their ids."""
@@ -114,8 +135,11 @@ class Catalogue:
         if not image_ids:
             return {}
         with translated():
-            found = self._redis.hmget(_records(collection), list(image_ids))
-        records = [_load(text) for text in found if text]
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.hmget(_records(collection), list(image_ids))
+            pipe.hmget(_paths(collection), list(image_ids))
+            found, paths = pipe.execute()
+        records = [_load(text, told) for text, told in zip(found, paths, strict=True) if text]
         return {record.image_id: record for record in records}
 
     def get(self, collection: str, image_id: str) -> ImageRecord:
@@ -134,6 +158,20 @@ class Catalogue:
             return set()
         with translated():
             return set(self._mark(keys=_keys(collection), args=args))
+
+    def doubt(self, collection: str, image_ids: Sequence[str]) -> None:
+        """Forget what made the images' regions, so that an index job makes them again.
+
+        They stay listed. An image that is indexed or deleted meanwhile is left alone.
+        """
+        if not image_ids:
+            return
+        with translated():
+            found = self._redis.hmget(_records(collection), list(image_ids))
+            for image_id, text in zip(image_ids, found, strict=True):
+                if text:
+                    args = [image_id, text, _dump(replace(_load(text), recipe=""))]
+                    self._replace(keys=_keys(collection), args=args)
 
     def page(
         self,
@@ -155,8 +193,9 @@ class Catalogue:
     def every(self, collection: str) -> Iterator[ImageRecord]:
         """Yield every image that has a record, indexed or not, in no order."""
         with translated():
-            for _, text in self._redis.hscan_iter(_records(collection), count=1000):
-                yield _load(text)
+            paths = self._redis.hgetall(_paths(collection))
+            for name, text in self._redis.hscan_iter(_records(collection), count=1000):
+                yield _load(text, paths.get(name))
 
     def count(self, collection: str) -> int:
         """Return how many images are indexed."""
@@ -193,6 +232,13 @@ class Catalogue:
         bound = self.collection(name) or Collection(name, encoder, dim)
         check_encoder(bound, encoder)
         return bound
+
+    def rebind(self, name: str, *, encoder: str, dim: int) -> None:
+        """Bind a collection to another encoder; that no embedding of the old one is left is the
+        caller's."""
+        with translated():
+            value = json.dumps({"encoder": encoder, "dim": dim})
+            self._redis.hset(_COLLECTIONS, name, value)
 
     def holds(self, name: str) -> bool:
         """Tell whether a collection is bound, or has images that are not indexed yet."""
@@ -273,14 +319,20 @@ def _claims(collection: str) -> str:
     return f"needle:claims:{collection}"
 
 
+def _paths(collection: str) -> str:
+    return f"needle:paths:{collection}"
+
+
 def _keys(collection: str) -> list[str]:
-    regions = f"needle:regions:{collection}"
-    return [_records(collection), _listing(collection), regions, _claims(collection)]
+    more = [f"needle:{kind}:{collection}" for kind in ("regions", "claims", "paths")]
+    return [_records(collection), _listing(collection), *more]
 
 
 def _dump(record: ImageRecord) -> str:
-    return json.dumps(asdict(record))
+    kept = asdict(record)
+    del kept["paths"]
+    return json.dumps(kept)
 
 
-def _load(text: str | bytes) -> ImageRecord:
-    return ImageRecord(**json.loads(text))
+def _load(text: str | bytes, paths: str | None = None) -> ImageRecord:
+    return ImageRecord(**json.loads(text), paths=tuple(paths.split("\n")) if paths else ())

@@ -1,7 +1,8 @@
 """The Lua scripts behind Catalogue. Each runs atomically inside Redis.
 
 KEYS: 1 a collection's records, 2 its listing, 3 how many regions it has, 4 who claims images that
-are not indexed yet. The count is made when it is first read, and kept from then on.
+are not indexed yet, 5 the paths of each image, a line each. The count is made when it is first
+read, and kept from then on.
 """
 
 from __future__ import annotations
@@ -43,8 +44,16 @@ add(-regions(redis.call('HGET', KEYS[1], ARGV[1])))
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[4], ARGV[1])
+redis.call('HDEL', KEYS[5], ARGV[1])
 """
 )
+
+# ARGV: id, record as it was, record. Changed meanwhile, it stays.
+REPLACE = """
+if redis.call('HGET', KEYS[1], ARGV[1]) == ARGV[2] then
+  redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
+end
+"""
 
 COUNT_REGIONS = (
     _COUNT
@@ -99,6 +108,7 @@ for i = 2, #ARGV do
     if claims == '' then
       redis.call('HDEL', KEYS[1], ARGV[i])
       redis.call('HDEL', KEYS[4], ARGV[i])
+      redis.call('HDEL', KEYS[5], ARGV[i])
       gone[#gone + 1] = ARGV[i]
     else
       redis.call('HSET', KEYS[4], ARGV[i], claims)
@@ -108,3 +118,18 @@ end
 return gone
 """
 )
+
+# ARGV: the most bytes of an image's paths, then for each image: id, path. One that is known stays
+# where it is, so that the first is the one under which the image was posted first.
+NOTE_PATHS = """
+for i = 2, #ARGV, 2 do
+  local kept = redis.call('HGET', KEYS[5], ARGV[i])
+  local line = ARGV[i + 1]
+  if not kept then
+    redis.call('HSET', KEYS[5], ARGV[i], line)
+  elseif not string.find('\\n' .. kept .. '\\n', '\\n' .. line .. '\\n', 1, true)
+      and #kept + #line < tonumber(ARGV[1]) then
+    redis.call('HSET', KEYS[5], ARGV[i], kept .. '\\n' .. line)
+  end
+end
+"""

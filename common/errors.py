@@ -179,6 +179,18 @@ class HandoverBroken(Permanent):
     code = "handover_broken"
 
 
+class BackupFailed(Permanent):
+    """A backup could not be made."""
+
+    code = "backup_failed"
+
+
+class BackupBroken(Permanent):
+    """A backup is not whole, or cannot be restored here."""
+
+    code = "backup_broken"
+
+
 class InvalidSettings(Permanent):
     """One or more settings are not allowed; the message names each of them."""
 

@@ -43,6 +43,14 @@ class ImageStore(Protocol):
         """Tell whether the key holds bytes."""
         ...
 
+    def size(self, key: str) -> int | None:
+        """Return how many bytes the key holds, None where it holds none."""
+        ...
+
+    def names(self, folder: str) -> list[str]:
+        """Return what is directly under a folder of keys, in order; nothing for an absent one."""
+        ...
+
     def delete(self, key: str) -> None:
         """Remove a key, or everything under a folder of keys; an absent one is no error."""
         ...
@@ -140,6 +148,24 @@ class FileImageStore:
     def exists(self, key: str) -> bool:
         """See ImageStore."""
         return self._path(key).exists()
+
+    def size(self, key: str) -> int | None:
+        """See ImageStore."""
+        try:
+            return self._path(key).stat().st_size
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            raise StoreUnavailable(f"The image store cannot be read: {exc.strerror}.") from exc
+
+    def names(self, folder: str) -> list[str]:
+        """See ImageStore."""
+        try:
+            return sorted(os.listdir(self._path(folder)))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+        except OSError as exc:
+            raise StoreUnavailable(f"The image store cannot be read: {exc.strerror}.") from exc
 
     def delete(self, key: str) -> None:
         """See ImageStore."""

@@ -36,6 +36,16 @@ end
 return status == 'started' and 1 or 0
 """
 
+# ARGV: done, total
+MEASURE = (
+    _FINISH
+    + """
+if not open() then return 0 end
+redis.call('HSET', KEYS[1], 'done', ARGV[1], 'total', ARGV[2])
+return 1
+"""
+)
+
 # ARGV: now, ttl, then for each item: index, status, JSON
 FINISH_ITEMS = (
     _FINISH

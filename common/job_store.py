@@ -29,6 +29,7 @@ class JobStore:
         self._finish_items = redis.register_script(scripts.FINISH_ITEMS)
         self._note_item = redis.register_script(scripts.NOTE_ITEM)
         self._end = redis.register_script(scripts.END)
+        self._measure = redis.register_script(scripts.MEASURE)
 
     def create(
         self, job_id: str, kind: Kind, items: Sequence[Item], details: Mapping[str, object]
@@ -82,6 +83,8 @@ class JobStore:
 
     def pick(self, job_id: str, indexes: Sequence[int]) -> list[Item]:
         """Return the items of those indexes that the job has."""
+        if not indexes:
+            return []
         with translated():
             found = self._redis.hmget(items_key(job_id), [str(n) for n in indexes])
         return [Item.from_json(text) for text in found if text]
@@ -103,6 +106,11 @@ class JobStore:
         with translated():
             status = self._finish_items(keys=script_keys(job_id), args=args)
         return Status(status) if status else None
+
+    def measure(self, job_id: str, *, done: int, total: int) -> bool:
+        """Record how far a job is whose items do not end one by one; False when it has ended."""
+        with translated():
+            return bool(self._measure(keys=script_keys(job_id), args=[done, total]))
 
     def note_item(self, job_id: str, item: Item) -> bool:
         """Take down what is known of an item that has not ended; False when its job has."""

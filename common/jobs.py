@@ -17,6 +17,8 @@ class Kind(StrEnum):
     INDEX = "index"
     SEARCH = "search"
     DELETE = "delete"
+    VERIFY = "verify"
+    BACKUP = "backup"
 
 
 class Status(StrEnum):
@@ -48,17 +50,27 @@ class ItemStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Item:
-    """One image within a job; `name` is the client's name for it (a file name or a URL)."""
+    """One image within a job; `name` is the client's name for it (a path or a URL).
+
+    `warning` says what of it could not be read, where it is indexed all the same.
+    """
 
     index: int
     name: str
     image_id: str | None = None
     status: ItemStatus = ItemStatus.QUEUED
     error: Mapping[str, object] | None = None
+    warning: str | None = None
 
     def failed(self, error: NeedleError) -> Item:
         """Return this item, failed for the reason given."""
         return Item(self.index, self.name, self.image_id, ItemStatus.FAILED, error.as_dict())
+
+    def warned(self, warning: str | None) -> Item:
+        """Return this item with one more warning, itself where there is none."""
+        if warning is None:
+            return self
+        return replace(self, warning=f"{self.warning} {warning}" if self.warning else warning)
 
     def under(self, job: Status) -> Item:
         """Return the item as it stands in a job of that status: a cancelled job queues nothing."""
@@ -68,7 +80,7 @@ class Item:
 
     def ended(self, status: ItemStatus, image_id: str | None) -> Item:
         """Return this item, ended well."""
-        return Item(self.index, self.name, image_id, status)
+        return Item(self.index, self.name, image_id, status, warning=self.warning)
 
     def as_dict(self) -> dict[str, object]:
         """Return the JSON form."""
@@ -78,6 +90,7 @@ class Item:
             "image_id": self.image_id,
             "status": self.status.value,
             "error": self.error,
+            "warning": self.warning,
         }
 
     @classmethod

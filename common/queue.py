@@ -15,12 +15,16 @@ from common.errors import BrokerUnavailable, Overloaded
 from common.redis import CONNECT_TIMEOUT_S, Client, translated
 from common.settings import Settings
 
-INDEX, SEARCH, STORE, FETCH = "index", "search", "store", "fetch"
-QUEUES = (INDEX, SEARCH, STORE, FETCH)
+INDEX, SEARCH, STORE, FETCH, UPKEEP = "index", "search", "store", "fetch", "upkeep"
+QUEUES = (INDEX, SEARCH, STORE, FETCH, UPKEEP)
 INDEX_TASK = "needle.index"
 SEARCH_TASK = "needle.search"
 FETCH_TASK = "needle.fetch"
 COMMIT_TASK = "needle.commit"
+CONFIRM_TASK = "needle.confirm"
+VERIFY_TASK = "needle.verify"
+BACKUP_TASK = "needle.backup"
+REINDEX_TASK = "needle.reindex"
 DELETE_TASK = "needle.delete"
 SWEEP_TASK = "needle.sweep"
 DELETE_COLLECTION_TASK = "needle.delete_collection"

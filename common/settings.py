@@ -52,10 +52,11 @@ class Settings(BaseModel):
     device: str = Field(
         "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="`auto`, `cpu` or `cuda:N`"
     )
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+    precision: Literal["auto", "float32", "bfloat16", "float16", "int8"] = Field(
         "auto",
-        description="What the networks compute in: `auto`, `float32`, `bfloat16` or `float16`; "
-        "`auto` is the fastest that the machine does not emulate",
+        description="What the networks compute in: `auto`, `float32`, `bfloat16`, `float16` or "
+        "`int8`; `auto` is the fastest that the machine does not emulate; `int8` is for the pack "
+        "`mini` on a CPU, where `auto` takes it",
     )
     threads: int = Field(
         0, ge=0, description="CPU threads of a worker's models; 0 lets torch choose"
@@ -136,7 +137,11 @@ class Settings(BaseModel):
         400, description="Longest time that looking closely may take in a search (milliseconds)"
     )
     local_features: LocalFeatures = Field(
-        2500, description="Most local features kept of an image; 0 for none"
+        2500,
+        description=(
+            "Most local features kept of an image of 0.6 megapixels or less; larger ones have more "
+            "in proportion; 0 for none"
+        ),
     )
     verify_images: Annotated[int, Field(ge=0, le=200)] = Field(
         60, description="Images that a search verifies by their local features; 0 for none"

@@ -85,7 +85,7 @@ def _row(needle: Needle, finding: Finding) -> Row:
         title=finding.query.name,
         caption=finding.query.alteration,
         query=open_upright(finding.query.path),
-        photo=open_upright(needle.file(best.image_id)) if best else None,
+        photo=open_upright(needle.file(best.image_id, drawable=True)) if best else None,
         box=hit.box if hit else None,
         label=f"{hit.score:.2f}" if hit else "",
         verdict=f"{finding.verdict}, {best.score:.2f}" if best else finding.verdict,

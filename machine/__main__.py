@@ -1,4 +1,7 @@
-"""`python -m machine up`: the whole service in the foreground, until Ctrl-C or TERM."""
+"""`python -m machine up`: the whole service in the foreground, until Ctrl-C or TERM.
+
+`python -m machine restore FILE` makes a data folder of a backup.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from common.errors import NeedleError
+from machine.restoring import restore
 from machine.stack.signals import as_interrupt
 from machine.stack.supervisor import Stack, State
 
@@ -23,7 +27,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     with as_interrupt():
         try:
-            _up(options.data, options.port)
+            if options.command == "restore":
+                _restore(options.file, options.data)
+            else:
+                _up(options.data, options.port)
         except NeedleError as exc:
             print(f"needle: {exc.message}", file=sys.stderr)
             return 1
@@ -46,6 +53,13 @@ def _up(data_dir: Path, port: int | None) -> None:
         stack.stop()
 
 
+def _restore(file: Path, data_dir: Path) -> None:
+    head = restore(file, data_dir, os.environ)
+    print(f"{head.images:,} images in {head.collections:,} collections are in {data_dir}.")
+    if not head.has_vectors:
+        print("The backup has no points: start the service, then `needle verify --repair`.")
+
+
 def _pack(state: State) -> str:
     models = state.get("models")
     return f"model pack {models['name']}" if isinstance(models, dict) else "no models yet"
@@ -63,6 +77,9 @@ def _parser() -> argparse.ArgumentParser:
     data_dir = os.environ.get("NEEDLE_DATA_DIR") or "data"
     up.add_argument("--data", type=Path, default=Path(data_dir), help="folder of all data")
     up.add_argument("--port", type=int, default=None, help="port (default: NEEDLE_PORT, else 8080)")
+    back = commands.add_parser("restore", help="make a data folder of a backup")
+    back.add_argument("file", type=Path)
+    back.add_argument("--data", type=Path, default=Path(data_dir), help="the new folder")
     return parser
 
 

@@ -16,9 +16,11 @@ from __future__ import annotations
 from needle.api import AsyncNeedle, Needle
 from needle.bulk import index_all
 from needle.errors import JobFailed, NeedleApiError, NeedleClientError, NeedleUnreachable, TimedOut
+from needle.indexed import Collection, Image
 from needle.jobs import Item, Job, Progress
-from needle.results import Box, Collection, Hit, Image, Match, SearchResult
+from needle.results import Box, Hit, Match, SearchResult
 from needle.tally import Failure, Outcome
+from needle.upkeep import Verified
 
 __all__ = [
     "AsyncNeedle",
@@ -39,5 +41,6 @@ __all__ = [
     "Progress",
     "SearchResult",
     "TimedOut",
+    "Verified",
     "index_all",
 ]

@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from needle import listings, operations
+from needle import files, listings, operations, upkeep
 from needle.exchange import Service
 from needle.listings import Listing, Place
 from needle.steps import Steps
@@ -86,8 +86,8 @@ class Needle:
     `key` is an API key, where the service wants one. `timeout_s` bounds the wait for each answer.
     While the service says that it is busy (429, 503), a call is retried for `patience_s`, with
     growing pauses. Every method raises NeedleApiError (the service refused), NeedleUnreachable (no
-    answer), and OSError (a file of one's own cannot
-    be read). The methods are described in `needle.operations` and `needle.listings`.
+    answer), and OSError (a file of one's own cannot be read). The methods are described in
+    `needle.operations`, `needle.listings`, `needle.files` and `needle.upkeep`.
     """
 
     def __init__(
@@ -122,17 +122,22 @@ class Needle:
     cancel = _method(operations.cancel)
 
     search = _method(operations.search)
-    draw = _method(operations.draw)
+    draw = _method(files.draw)
 
     images = _each(listings.images)
     count = _method(operations.count)
     image = _method(operations.image)
-    file = _method(operations.file)
+    file = _method(files.file)
+    tag = _method(operations.tag)
     delete = _method(operations.delete)
     collections = _method(operations.collections)
     create_collection = _method(operations.create_collection)
     delete_collection = _method(operations.delete_collection)
     ready = _method(operations.ready)
+
+    verify = _method(upkeep.verify)
+    reindex = _method(upkeep.reindex)
+    backup = _method(upkeep.backup)
 
     def close(self) -> None:
         """Close the connections."""
@@ -147,7 +152,7 @@ class Needle:
         self.close()
 
     def _image(self, image_id: str, collection: str | None) -> bytes:
-        return self.file(image_id, collection=collection)
+        return self.file(image_id, collection=collection, drawable=True)
 
 
 class AsyncNeedle:
@@ -189,17 +194,22 @@ class AsyncNeedle:
     cancel = _awaited(operations.cancel)
 
     search = _awaited(operations.search)
-    draw = _awaited(operations.draw)
+    draw = _awaited(files.draw)
 
     images = _each_awaited(listings.images)
     count = _awaited(operations.count)
     image = _awaited(operations.image)
-    file = _awaited(operations.file)
+    file = _awaited(files.file)
+    tag = _awaited(operations.tag)
     delete = _awaited(operations.delete)
     collections = _awaited(operations.collections)
     create_collection = _awaited(operations.create_collection)
     delete_collection = _awaited(operations.delete_collection)
     ready = _awaited(operations.ready)
+
+    verify = _awaited(upkeep.verify)
+    reindex = _awaited(upkeep.reindex)
+    backup = _awaited(upkeep.backup)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -6,10 +6,11 @@ import lzma
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 
-from needle.uploads import Upload, is_image
+from needle import zip_names
+from needle.uploads import Upload, is_image, is_passed_over
 
 ENDINGS = (
     ".zip",
@@ -22,6 +23,10 @@ ENDINGS = (
     ".txz",
 )
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
+
+
+OnLeftOut = Callable[[str], None]
+"""Told the name of a file that is no image."""
 
 
 class DamagedArchive(OSError):
@@ -39,45 +44,61 @@ def count(path: Path) -> int:
         return 0
     try:
         with zipfile.ZipFile(path) as archive:
-            return sum(_wanted(name) for name in archive.namelist())
+            return sum(_wanted(name, _ignore) for name in zip_names.of(archive))
     except _DAMAGE:
         return 0
 
 
-def members(path: Path) -> Iterator[Upload]:
-    """Yield the images of an archive in its order, with their bytes.
+def members(path: Path, on_left_out: OnLeftOut | None = None) -> Iterator[Upload]:
+    """Yield the images of an archive in its order, with their bytes; what is none is told.
 
     Raises DamagedArchive where the archive cannot be read on, OSError where its file cannot.
     """
+    tell = on_left_out or _ignore
     try:
-        yield from _zipped(path) if path.name.lower().endswith(".zip") else _tarred(path)
+        if path.name.lower().endswith(".zip"):
+            yield from _zipped(path, tell)
+        else:
+            yield from _tarred(path, tell)
     except _DAMAGE as exc:
         raise DamagedArchive(f"The archive {path.name} is damaged: {exc}.") from exc
     except (RuntimeError, NotImplementedError) as exc:  # zipfile: encrypted, unknown method
         raise DamagedArchive(f"The archive {path.name} cannot be unpacked: {exc}.") from exc
 
 
-def _zipped(path: Path) -> Iterator[Upload]:
+def _zipped(path: Path, tell: OnLeftOut) -> Iterator[Upload]:
     with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if not member.is_dir() and _wanted(member.filename):
-                yield _upload(member.filename, archive.read(member))
+        for member, name in zip(archive.infolist(), zip_names.of(archive), strict=True):
+            if not member.is_dir() and _wanted(name, tell):
+                yield _upload(name, archive.read(member))
 
 
-def _tarred(path: Path) -> Iterator[Upload]:
+def _tarred(path: Path, tell: OnLeftOut) -> Iterator[Upload]:
     with tarfile.open(path, mode="r|*") as archive:
         for member in archive:
             content = archive.extractfile(member) if member.isfile() else None
-            if content is not None and _wanted(member.name):
+            if content is not None and _wanted(member.name, tell):
                 yield _upload(member.name, content.read())
 
 
 def _upload(name: str, content: bytes) -> Upload:
-    return Upload(PurePosixPath(name).name, len(content), content)
+    return Upload(name, len(content), content)
 
 
-def _wanted(name: str) -> bool:
-    """Leave out what is no image, and what file managers add: hidden files, resource forks."""
-    folders = PurePosixPath(name).parts[:-1]
-    hidden = any(part == "__MACOSX" or part.startswith(".") for part in folders if part != ".")
-    return is_image(name) and not hidden
+def _ignore(_: str) -> None:
+    pass
+
+
+def _wanted(name: str, tell: OnLeftOut) -> bool:
+    """Pass over what file managers add, hidden files and resource forks; tell of other files."""
+    *folders, own = PurePosixPath(name.replace("\\", "/")).parts or ("",)
+    hidden = any(
+        part == "__MACOSX" or part.startswith(".") for part in folders if part not in (".", "..")
+    )
+    if hidden or is_passed_over(own):
+        return False
+    if not is_image(own):
+        if not name.endswith("/"):
+            tell(own)
+        return False
+    return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import replace
@@ -12,7 +13,8 @@ from needle.api import Needle
 from needle.jobs import Item, Job
 from needle.parcels import Address, Parcel, Receipt, parcels, send
 from needle.sources import Sources
-from needle.tally import Failure, OnProgress, OnTally, Outcome, Tally
+from needle.tally import Failure, OnProgress, OnTally, Outcome, Remark, Tally
+from needle.uploads import ending
 
 __all__ = ["Bulk", "Failure", "Notes", "OnProgress", "Outcome", "index_all"]
 
@@ -53,9 +55,9 @@ def index_all(
             on_progress(tally.done, tally.failed)
 
     bulk = Bulk(needle, Address(collection, metadata), in_flight=in_flight, on_tally=told)
-    sources = Sources(images=tuple(paths))
+    sources = Sources(images=tuple(Path(path) for path in paths))
     bulk.expect(sources.count())
-    return bulk.run(parcels(sources.uploads(bulk.fault)))
+    return bulk.run(parcels(sources.uploads(bulk.fault, bulk.leave_out)))
 
 
 class Bulk:
@@ -80,6 +82,8 @@ class Bulk:
         self._tally = Tally()
         self._indexed = self._unchanged = 0
         self._failures: list[Failure] = []
+        self._remarks: list[Remark] = []
+        self._left_out: Counter[str] = Counter()
         self._image_ids: set[str] = set()
 
     def expect(self, images: int) -> None:
@@ -89,6 +93,10 @@ class Bulk:
     def skip(self) -> None:
         """Leave out an image that was expected: the service has it."""
         self._count(total=-1, skipped=1)
+
+    def leave_out(self, name: str) -> None:
+        """Note a file that is no image."""
+        self._left_out[ending(name)] += 1
 
     def fault(self, name: str, reason: str) -> None:
         """Note an image that cannot be sent."""
@@ -129,6 +137,8 @@ class Bulk:
             failures=tuple(self._failures),
             image_ids=frozenset(self._image_ids),
             skipped=self._tally.skipped,
+            remarks=tuple(self._remarks),
+            left_out=dict(self._left_out),
         )
 
     def _land(self) -> None:
@@ -182,6 +192,7 @@ class Bulk:
         for item in items:
             if item.status not in WELL:
                 self._fail(Failure(item.name, item.reason or item.status))
+        self._remarks += [Remark(item.name, item.warning) for item in well if item.warning]
         self._count(done=len(well))
         self._indexed += sum(item.status == "indexed" for item in well)
         self._unchanged += sum(item.status == "unchanged" for item in well)

@@ -35,10 +35,16 @@ def ids(job: Job | str) -> list[str]:
     return [quote(part, safe="") for part in job_id.split(",") if part]
 
 
-def image(method: str, image_id: str, collection: str | None, what: str = "") -> Call:
+def image(
+    method: str,
+    image_id: str,
+    collection: str | None,
+    what: str = "",
+    body: Mapping[str, Any] | None = None,
+) -> Call:
     """Return a call about one image."""
     path = f"{PREFIX}/images/{quote(image_id, safe='')}{what}"
-    return Call(method, path, params=given(collection=collection))
+    return Call(method, path, params=given(collection=collection), body=body)
 
 
 def index(batch: Sequence[Upload], form: Mapping[str, str]) -> Call:

@@ -77,7 +77,7 @@ class Service:
                 rest = _retry_after_s(answer, pause)
             if not again or time.monotonic() + rest > deadline:
                 raise error
-            yield Pause(rest * random.uniform(1.0, 1.1))  # not all clients at once
+            yield Pause(rest * random.uniform(1.0, 1.1))  # noqa: S311 (not all clients at once)
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
     def _harmless(self, call: Call, exc: httpx.TransportError) -> bool:

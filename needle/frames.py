@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-not-found, import-untyped, unused-ignore]
 
+    from needle.indexed import Image
     from needle.jobs import Item
-    from needle.results import Image, Match
+    from needle.results import Match
 
 Row = dict[str, Any]
 
@@ -18,6 +19,7 @@ MATCH_COLUMNS = (
     "rank",
     "image_id",
     "filename",
+    "path",
     "score",
     "probability",
     "hit",
@@ -33,7 +35,16 @@ MATCH_COLUMNS = (
     "width",
     "height",
 )
-IMAGE_COLUMNS = ("image_id", "filename", "width", "height", "bytes", "regions", "indexed_at")
+IMAGE_COLUMNS = (
+    "image_id",
+    "filename",
+    "path",
+    "width",
+    "height",
+    "bytes",
+    "regions",
+    "indexed_at",
+)
 ITEM_COLUMNS = ("index", "name", "status", "image_id", "reason")
 
 
@@ -48,6 +59,7 @@ def match_rows(matches: Iterable[Match]) -> list[Row]:
             "rank": rank,
             "image_id": match.image_id,
             "filename": match.filename,
+            "path": match.path,
             "score": match.score,
             "probability": match.probability,
             "hit": place,

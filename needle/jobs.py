@@ -106,13 +106,17 @@ def _merged_status(statuses: Sequence[str]) -> str:
 
 @dataclass(frozen=True)
 class Item:
-    """One image of an index job: `indexed`, `unchanged`, `failed`, `cancelled` or `queued`."""
+    """One image of an index job: `indexed`, `unchanged`, `failed`, `cancelled` or `queued`.
+
+    `warning` says what of it could not be read, where it is indexed all the same.
+    """
 
     index: int
     name: str
     status: str
     image_id: str | None = None
     error: Mapping[str, Any] | None = None
+    warning: str | None = None
 
     @property
     def reason(self) -> str | None:
@@ -128,4 +132,5 @@ class Item:
             status=str(raw["status"]),
             image_id=raw.get("image_id"),
             error=raw.get("error"),
+            warning=raw.get("warning"),
         )

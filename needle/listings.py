@@ -10,8 +10,8 @@ import httpx
 
 from needle import calls
 from needle.exchange import Service
+from needle.indexed import Image
 from needle.jobs import Item, Job
-from needle.results import Image
 from needle.steps import PREFIX, Call, Steps
 
 PAGE = 1000
@@ -55,7 +55,7 @@ def page(
     after = place.after + len(rows)
     if "next" in body:
         cursor = httpx.URL(str(body["next"] or "")).params.get("cursor")
-        return rows, Place(after, cursor) if cursor else None
+        return rows, Place(after, cursor) if body["next"] else None
     more = bool(rows) and after < int(body.get("total") or 0)
     return rows, Place(after) if more else None
 
@@ -72,13 +72,14 @@ def images(
     collection: str | None = None,
     name: str | None = None,
     filter: Mapping[str, Any] | None = None,
+    sort: str | None = None,
     limit: int | None = None,
 ) -> list[Listing[Image]]:
-    """Yield the indexed images, newest first; with `limit`, at most so many.
+    """Yield the indexed images, newest first unless `sort` says otherwise; at most `limit`.
 
-    `name` is a part of the file's name, `filter` is for metadata, as a search's is.
+    `name` is a part of the path, `filter` is for metadata, as a search's is.
     """
-    params = calls.form(collection=collection, name=name, filter=filter)
+    params = calls.form(collection=collection, name=name, filter=filter, sort=sort)
     return [Listing(f"{PREFIX}/images", "images", Image.from_json, params, limit)]
 
 

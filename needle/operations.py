@@ -15,18 +15,17 @@ from needle import calls, uploads
 from needle.calls import Example
 from needle.errors import TimedOut
 from needle.exchange import Service
+from needle.indexed import Collection, Image
 from needle.jobs import Job
-from needle.results import Box, Collection, Image, Match, Origin, SearchResult
+from needle.results import Box, Origin, SearchResult
 from needle.steps import PREFIX, Call, Pause, Steps
 from needle.uploads import Source, Upload
 
 if TYPE_CHECKING:
-    from PIL.Image import Image as Drawing
+    pass
 
 LONG_POLL_S, LEAST_PAUSE_S = 0.5, 0.1
 OnJob = Callable[[Job], None]
-
-# ---- indexing
 
 
 class IndexOptions(TypedDict, total=False):
@@ -38,6 +37,7 @@ class IndexOptions(TypedDict, total=False):
     batch_size: int | None
     profile: str | None
     local_features: int | None
+    note: Sequence[str] | None
 
 
 def _known(options: IndexOptions) -> IndexOptions:
@@ -91,9 +91,6 @@ def index_urls(
     )
 
 
-# ---- jobs
-
-
 def job(service: Service, job_id: str, *, wait: float = 0.0) -> Steps[Job]:
     """Return a job as it stands; with `wait`, as soon as it has ended, or after so many s."""
     ends = time.monotonic() + wait
@@ -139,9 +136,6 @@ def cancel(service: Service, job: Job | str) -> Steps[Job]:
     for part in calls.ids(job):
         parts.append((yield from _job(service, Call("DELETE", f"{PREFIX}/jobs/{part}"))))
     return Job.merged(parts)
-
-
-# ---- searching
 
 
 def search(
@@ -210,15 +204,6 @@ def search(
     return SearchResult.from_job(calls.check(done), Origin(collection, service.fetch))
 
 
-def draw(service: Service, match: Match, *, hits: int | None = None) -> Steps[Drawing]:
-    """Fetch a match's image and draw its hits, the best `hits` of them: see `Match.draw`."""
-    content = yield from file(service, match.image_id, collection=match.origin.collection)
-    return match.draw(content, hits=hits)
-
-
-# ---- images and the service
-
-
 def count(service: Service, *, collection: str | None = None) -> Steps[int]:
     """Return how many images are indexed."""
     params = calls.given(collection=collection, limit=1)
@@ -231,16 +216,27 @@ def image(service: Service, image_id: str, *, collection: str | None = None) -> 
     return Image.from_json((yield from service.json(calls.image("GET", image_id, collection))))
 
 
+def tag(
+    service: Service,
+    image_id: str,
+    metadata: Mapping[str, Any],
+    *,
+    collection: str | None = None,
+) -> Steps[Image]:
+    """Change an image's metadata, wait until searches see it, and return the image.
+
+    A value replaces the old one, None removes the key, and keys that are not named stay.
+    """
+    call = calls.image("PATCH", image_id, collection, body={"metadata": dict(metadata)})
+    done = yield from _job(service, call)
+    calls.check(done if done.final else (yield from wait(service, done)))
+    return (yield from image(service, image_id, collection=collection))
+
+
 def delete(service: Service, image_id: str, *, collection: str | None = None) -> Steps[None]:
     """Delete an image (its file, its regions, everything) and wait until it is gone."""
     done = yield from _job(service, calls.image("DELETE", image_id, collection))
     calls.check(done if done.final else (yield from wait(service, done)))
-
-
-def file(service: Service, image_id: str, *, collection: str | None = None) -> Steps[bytes]:
-    """Return the bytes of an image as it was sent."""
-    answer = yield from service.send(calls.image("GET", image_id, collection, "/file"))
-    return answer.content
 
 
 def collections(service: Service) -> Steps[list[Collection]]:
@@ -272,9 +268,6 @@ def delete_collection(
 def ready(service: Service) -> Steps[dict[str, Any]]:
     """Return what the service says of itself: `status`, `redis`, `workers`, `models`."""
     return (yield from service.state(Call("GET", "/readyz")))
-
-
-# ---- helpers
 
 
 def _job(service: Service, call: Call) -> Steps[Job]:

@@ -58,6 +58,7 @@ class Address:
     confidence_threshold: float | None = None
     batch_size: int | None = None
     local_features: int | None = None
+    note: Sequence[str] | None = None
 
 
 @dataclass(frozen=True)

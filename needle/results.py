@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from needle import frames
+from needle.indexed import paths
 from needle.jobs import Job
 
 if TYPE_CHECKING:
@@ -91,7 +92,8 @@ class Match:
     different searches cannot be compared, these can. `rise` is the score on the search's own scale:
     0 like images that do not show it, 1 for an equal image. `verified` tells whether local
     features found it again; the opposite is no disproof. `likeness` is "thing", or "kind" where the
-    score is that of showing the same kind of thing.
+    score is that of showing the same kind of thing. `path` is the one that the image was posted
+    under first, `paths` are all of them.
     """
 
     image_id: str
@@ -108,6 +110,8 @@ class Match:
     rise: float | None = None
     likeness: str = "thing"
     origin: Origin = field(default_factory=Origin, repr=False, compare=False)
+    path: str = ""
+    paths: tuple[str, ...] = ()
 
     def draw(self, photo: bytes | None = None, *, hits: int | None = None) -> Drawing:
         """Return the image with its hits drawn: the best one bright, its surroundings darkened.
@@ -136,6 +140,7 @@ class Match:
             width=int(raw.get("width") or 0),
             height=int(raw.get("height") or 0),
             hits=tuple(Hit.from_json(hit) for hit in raw.get("hits") or ()),
+            **paths(raw),
             metadata=raw.get("metadata") or {},
             urls=raw.get("urls") or {},
             verified=bool(raw.get("verified")),
@@ -226,78 +231,4 @@ class SearchResult:
             query=raw.get("query") or {},
             urls=raw.get("urls") or {},
             raw=raw,
-        )
-
-
-@dataclass(frozen=True)
-class Image:
-    """An indexed image. `regions` is how many of its regions are searched."""
-
-    image_id: str
-    filename: str
-    width: int
-    height: int
-    bytes: int
-    regions: int | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    indexed_at: float | None = None
-    urls: Mapping[str, str] = field(default_factory=dict)
-    collection: str = "default"
-    media_type: str = ""
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Image:
-        """Read the JSON form."""
-        regions = raw.get("regions")
-        return cls(
-            image_id=str(raw["image_id"]),
-            filename=str(raw.get("filename") or ""),
-            width=int(raw.get("width") or 0),
-            height=int(raw.get("height") or 0),
-            bytes=int(raw.get("bytes") or 0),
-            regions=len(regions) if isinstance(regions, list) else regions,
-            metadata=raw.get("metadata") or {},
-            indexed_at=raw.get("indexed_at"),
-            urls=raw.get("urls") or {},
-            collection=str(raw.get("collection") or "default"),
-            media_type=str(raw.get("media_type") or ""),
-        )
-
-
-@dataclass(frozen=True)
-class IndexState:
-    """How far the engine's index reaches: `pending` regions are compared one by one until then."""
-
-    pending: int
-    optimizing: bool
-
-
-@dataclass(frozen=True)
-class Collection:
-    """A collection, the encoder that it is bound to and how many images it holds.
-
-    `index` is None until a worker has said how far it reaches. How many `regions` there are, and
-    which job is `deleting` it, is told where one is created.
-    """
-
-    name: str
-    encoder: str
-    dim: int
-    images: int
-    regions: int | None = None
-    deleting: str | None = None
-    index: IndexState | None = None
-
-    @classmethod
-    def from_json(cls, raw: Mapping[str, Any]) -> Collection:
-        """Read the JSON form."""
-        index = raw.get("index") or {}
-        return cls(
-            name=str(raw["name"]),
-            encoder=str(raw.get("encoder") or ""),
-            dim=int(raw.get("dim") or 0),
-            images=int(raw.get("images") or 0),
-            regions=raw.get("regions"),
-            deleting=raw.get("deleting"),
-            index=IndexState(int(index["pending"]), bool(index["optimizing"])) if index else None,
         )

@@ -65,7 +65,7 @@ class ResumableIndex:
         )
         return bulk.run(load)
 
-    def _known(self, sources: Sources) -> Container[str]:
+    def _known(self, sources: Sources) -> Known:
         wanted = None if sources.archives else sources.count()
         return Known(self._needle, self._address.collection, wanted=wanted)
 
@@ -92,14 +92,16 @@ class _Fresh:
     """Sorts out what need not be sent: what is `known`, and what is `pending` in a job."""
 
     def __init__(self, bulk: Bulk, journal: Journal, collection: str | None) -> None:
-        self.known: Container[str] = ()
+        self.known: Known | None = None
         self.pending: Container[str] = ()
         self._bulk, self._journal, self._collection = bulk, journal, collection
 
     def files(self, sources: Sources) -> Iterator[Upload]:
         """Yield the files to send, each with its image id."""
         expected = sources.count()
-        for seen, file in enumerate(sources.uploads(self._bulk.fault), start=1):
+        for seen, file in enumerate(
+            sources.uploads(self._bulk.fault, self._bulk.leave_out), start=1
+        ):
             if seen > expected:  # in a tar archive, which does not say how many it holds
                 self._bulk.expect(1)
             try:
@@ -107,18 +109,18 @@ class _Fresh:
             except OSError as exc:
                 self._bulk.fault(file.name, exc.strerror or str(exc))
                 continue
-            if self._wanted(image_id, image_id):
+            if self._wanted(image_id, image_id, file.name):
                 yield replace(file, image_id=image_id)
 
     def urls(self, sources: Sources) -> Iterator[str]:
         """Yield the URLs to send; one that became an image that is indexed is left out."""
         return (u for u in sources.urls if self._wanted(u, self._journal.url_image(u)))
 
-    def _wanted(self, key: str, image_id: str | None) -> bool:
+    def _wanted(self, key: str, image_id: str | None, path: str | None = None) -> bool:
         if key in self.pending:
             self._bulk.expect(-1)  # counted with its job
             return False
-        if image_id and image_id in self.known:
+        if image_id and self.known is not None and self.known.has(image_id, path):
             self._bulk.skip()
             return False
         return True

@@ -37,7 +37,13 @@ def matches_table(matches: Sequence[Match], *, ids: bool = False) -> Table:
     for place, match in enumerate(matches, start=1):
         hit = match.hits[0] if match.hits else None
         box = " ".join(map(str, hit.box)) if hit else ""
-        cells = [str(place), match.filename, sure(match.probability), box, _how(match)]
+        cells = [
+            str(place),
+            match.path or match.filename,
+            sure(match.probability),
+            box,
+            _how(match),
+        ]
         table.add_row(*cells, *([match.image_id] if ids else []))
     return table
 
@@ -79,7 +85,9 @@ def match_rows(
                 title=shown.name,
                 caption=f"{shown.image.width} x {shown.image.height} px",
                 query=shown.image,
-                photo=open_upright(needle.file(match.image_id, collection=collection)),
+                photo=open_upright(
+                    needle.file(match.image_id, collection=collection, drawable=True)
+                ),
                 box=box,
                 label=f"{match.score:.2f}",
                 verdict=f"match {place}: {match.score:.3f}",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from needle import archives
-from needle.uploads import Upload, find_images, upload
+from needle.archives import OnLeftOut
+from needle.uploads import Upload, find_images, from_disk, given_name
 
 LISTS = frozenset({".txt", ".lst", ".urls"})
 STDIN = "-"
@@ -19,11 +21,17 @@ OnFault = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Sources:
-    """Images to index: files, archives of images, and URLs for the service to download."""
+    """Images to index: files, archives of images, and URLs for the service to download.
+
+    `folders` were named, and images in them are called by their path from there on. Of the files in
+    folders that are no images, `left_out` says how many there are of each ending.
+    """
 
     images: tuple[Path, ...] = ()
     archives: tuple[Path, ...] = ()
     urls: tuple[str, ...] = ()
+    folders: tuple[Path, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Sources) -> Sources:
         """Return both, the other's after one's own."""
@@ -31,29 +39,49 @@ class Sources:
             self.images + other.images,
             self.archives + other.archives,
             self.urls + other.urls,
+            self.folders + other.folders,
+            Counter(self.left_out) + Counter(other.left_out),
         )
 
     def __bool__(self) -> bool:
         """Tell whether there is anything."""
         return bool(self.images or self.archives or self.urls)
 
+    def only(self, files: Collection[Path]) -> Sources:
+        """Return those of its files alone."""
+        return replace(
+            self,
+            images=tuple(path for path in self.images if path in files),
+            archives=tuple(path for path in self.archives if path in files),
+            urls=(),
+            left_out={},
+        )
+
     def count(self) -> int:
         """Return how many images there are at least: those in tar archives are not known yet."""
         packed = sum(archives.count(path) for path in self.archives)
         return len(self.images) + len(self.urls) + packed
 
-    def uploads(self, on_fault: OnFault) -> Iterator[Upload]:
-        """Yield the files one at a time; one that cannot be read is told and left out."""
+    def uploads(self, on_fault: OnFault, on_left_out: OnLeftOut | None = None) -> Iterator[Upload]:
+        """Yield the files one at a time; one that cannot be read is told, and the rest goes on.
+
+        What is no image in an archive is told to `on_left_out`.
+        """
         for path in self.images:
+            name = self._name(path)
             try:
-                yield upload(path)
+                yield from_disk(path, name)
             except OSError as exc:
-                on_fault(path.name, exc.strerror or str(exc))
+                on_fault(name, exc.strerror or str(exc))
         for path in self.archives:
             try:
-                yield from archives.members(path)
+                yield from archives.members(path, on_left_out)
             except OSError as exc:
                 on_fault(path.name, str(exc))
+
+    def _name(self, path: Path) -> str:
+        root = next((folder for folder in self.folders if folder in path.parents), None)
+        return given_name(path, root)
 
 
 def find(
@@ -75,7 +103,9 @@ def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:
         return Sources(urls=(word,))
     path = Path(word).expanduser()
     if path.is_dir():
-        return Sources(images=tuple(find_images([path], recursive=recursive)))
+        left_out: Counter[str] = Counter()
+        images = tuple(find_images([path], recursive=recursive, left_out=left_out))
+        return Sources(images=images, folders=(path,), left_out=left_out)
     if not path.exists():
         return find(_matching(word), recursive=recursive)
     if archives.is_archive(path):

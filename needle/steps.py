@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 PREFIX = "/api/v1"
@@ -22,7 +23,8 @@ MakeFiles = Callable[[], Files]
 @dataclass(frozen=True)
 class Call:
     """A request. `body` is sent as JSON, or `data` and `files` as a form; the service may hold
-    its answer back for `wait_s`. By a key in the `headers` it knows a POST that is sent again."""
+    its answer back for `wait_s`. By a key in the `headers` it knows a POST that is sent again.
+    A successful answer goes `into` a file, where there is one, and not into memory."""
 
     method: str
     path: str
@@ -32,6 +34,7 @@ class Call:
     files: MakeFiles | None = None
     wait_s: float = 0.0
     headers: Mapping[str, str] | None = None
+    into: Path | None = None
 
     @property
     def repeatable(self) -> bool:

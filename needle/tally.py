@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,19 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Remark:
+    """An image that was indexed, and what of it could not be read."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
 class Outcome:
     """How a bulk index ended. `image_ids` are the images that this run has had indexed.
 
-    `skipped` were not sent: the service had them. `unchanged` were sent although it had them.
+    `skipped` were not sent: the service had them. `unchanged` were sent although it had them. Files
+    of folders and archives that are no images are counted in `left_out`, by their ending.
     """
 
     indexed: int = 0
@@ -45,3 +54,5 @@ class Outcome:
     failures: tuple[Failure, ...] = ()
     image_ids: frozenset[str] = frozenset()
     skipped: int = 0
+    remarks: tuple[Remark, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)

@@ -52,7 +52,16 @@ class Transport:
             self._sleep(step.seconds)
             return None
         with _arguments(step, self._timeout_s) as arguments:
-            return self._http.request(step.method, step.path, **arguments)
+            if step.into is None:
+                return self._http.request(step.method, step.path, **arguments)
+            with self._http.stream(step.method, step.path, **arguments) as answer:
+                if not answer.is_success:
+                    answer.read()
+                    return answer
+                with step.into.open("wb") as file:
+                    for part in answer.iter_bytes():
+                        file.write(part)
+                return answer
 
 
 class AsyncTransport:
@@ -91,7 +100,16 @@ class AsyncTransport:
             await self._sleep(step.seconds)
             return None
         with _arguments(step, self._timeout_s) as arguments:
-            return await self._http.request(step.method, step.path, **arguments)
+            if step.into is None:
+                return await self._http.request(step.method, step.path, **arguments)
+            async with self._http.stream(step.method, step.path, **arguments) as answer:
+                if not answer.is_success:
+                    await answer.aread()
+                    return answer
+                with step.into.open("wb") as file:
+                    async for part in answer.aiter_bytes():
+                        file.write(part)
+                return answer
 
 
 class _Course(Generic[T]):

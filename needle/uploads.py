@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +14,27 @@ REQUEST_FILES = 100
 """Bounds the open files of one request, and the work that one lost request repeats."""
 
 IMAGE_SUFFIXES = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".jfif"}
+    {
+        *(
+            ".jpg",
+            ".jpeg",
+            ".jpe",
+            ".jfif",
+            ".mpo",
+            ".png",
+            ".apng",
+            ".webp",
+            ".gif",
+            ".bmp",
+            ".dib",
+        ),
+        *(".tif", ".tiff", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx"),
+        *(".dng", ".nef", ".arw", ".cr2", ".pef", ".srw", ".rw2", ".raf"),
+    }
 )
+"""Of the formats that the service reads."""
+LITTER = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini"})
+"""What file managers leave in folders, hidden files aside."""
 
 Source = str | os.PathLike[str] | bytes | tuple[str, bytes]
 """A file's path, an image's bytes, or (name, bytes)."""
@@ -25,7 +45,7 @@ Part = tuple[str, bytes | BinaryIO]
 
 @dataclass(frozen=True)
 class Upload:
-    """One file to send: its name, its size in bytes, and where they are.
+    """One file to send: its path as it was given, its size in bytes, and where they are.
 
     `image_id` is the id that it will have, where that is known before it is sent.
     """
@@ -48,9 +68,23 @@ def upload(source: Source, number: int = 0) -> Upload:
         return Upload(f"image-{number}", len(source), source)
     if isinstance(source, tuple):
         return Upload(source[0], len(source[1]), source[1])
-    path = Path(source)
+    return from_disk(Path(source), Path(source).name)
+
+
+def from_disk(path: Path, name: str) -> Upload:
+    """Describe a file that is called `name` to the service. Raises OSError."""
     with path.open("rb") as file:  # a folder or an unreadable file is found out here
-        return Upload(path.name, os.fstat(file.fileno()).st_size, path)
+        return Upload(name, os.fstat(file.fileno()).st_size, path)
+
+
+def given_name(path: Path, root: Path | None = None) -> str:
+    """Return what a file is called: its path from the folder on that was named, that included.
+
+    A file that was named by itself is called as it was given, from its folder on if absolute.
+    """
+    if root is not None:
+        return path.relative_to(root.parent).as_posix()
+    return "/".join(path.parts[-2:]) if path.is_absolute() else path.as_posix()
 
 
 def uploads(sources: Iterable[Source]) -> list[Upload]:
@@ -88,18 +122,24 @@ def _close(made: Sequence[tuple[str, Part]]) -> None:
             content.close()
 
 
-def each(sources: Source | Iterable[Source]) -> Iterator[Source]:
-    """Yield one source after another: a single one is taken as well, of a folder every image.
+def each(sources: Source | Iterable[Source]) -> Iterator[Upload]:
+    """Yield one file after another: a single source is taken as well, of a folder every image.
 
-    Raises FileNotFoundError for a path that is not there.
+    Raises OSError, FileNotFoundError for a path that is not there.
     """
     single = isinstance(sources, (str, bytes, os.PathLike)) or _is_named(sources)
     several = cast("Iterable[Source]", [sources] if single else sources)
+    number = 0
     for source in several:
         if isinstance(source, (str, os.PathLike)):
-            yield from find_images([Path(source)])
+            path = Path(source)
+            root = path if path.is_dir() else None
+            for found in find_images([path]):
+                yield from_disk(found, given_name(found, root))
+                number += 1
         else:
-            yield source
+            yield upload(source, number)
+            number += 1
 
 
 def _is_named(source: object) -> bool:
@@ -114,8 +154,7 @@ def requests(
     max_files: int = REQUEST_FILES,
 ) -> Iterator[list[Upload]]:
     """Yield the files of each request, in order; a file above `max_bytes` goes alone."""
-    files = (upload(source, number) for number, source in enumerate(each(sources)))
-    yield from batches(files, max_bytes=max_bytes, max_files=max_files)
+    yield from batches(each(sources), max_bytes=max_bytes, max_files=max_files)
 
 
 def batches(files: Iterable[Upload], *, max_bytes: int, max_files: int) -> Iterator[list[Upload]]:
@@ -132,16 +171,20 @@ def batches(files: Iterable[Upload], *, max_bytes: int, max_files: int) -> Itera
         yield batch
 
 
-def find_images(paths: Sequence[Path], *, recursive: bool = True) -> list[Path]:
+def find_images(
+    paths: Sequence[Path], *, recursive: bool = True, left_out: Counter[str] | None = None
+) -> list[Path]:
     """Return the files named, and every image in the folders named, however deep, sorted.
 
-    Hidden files and folders are left out, folders in folders where it is not `recursive`. Raises
-    FileNotFoundError for a path that is not there.
+    Hidden files and folders are passed over, folders in folders where it is not `recursive`. Other
+    files of folders are counted into `left_out`, by their ending. Raises FileNotFoundError for a
+    path that is not there.
     """
+    others: Counter[str] = Counter() if left_out is None else left_out
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(_images_below(path, recursive))
+            found += sorted(_images_below(path, recursive, others))
         elif path.exists():
             found.append(path)
         else:
@@ -155,10 +198,22 @@ def is_image(name: str) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".")
 
 
-def _images_below(folder: Path, recursive: bool) -> Iterator[Path]:
+def ending(name: str) -> str:
+    """Return what a file that is left out is counted under: `.pdf`, or that it has no ending."""
+    return Path(name).suffix.lower() or "without an ending"
+
+
+def is_passed_over(name: str) -> bool:
+    """Tell whether nobody would miss a file: it is hidden, or a file manager's own."""
+    return name.startswith(".") or name.lower() in LITTER
+
+
+def _images_below(folder: Path, recursive: bool, left_out: Counter[str]) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         wanted = [name for name in folders if not name.startswith(".")]
         folders[:] = wanted if recursive else []
         for name in names:
             if is_image(name):
                 yield Path(parent, name)
+            elif not is_passed_over(name):
+                left_out[ending(name)] += 1

@@ -22,6 +22,8 @@ from web.server import Reception
 THREADS = 64
 """A request that waits for a job holds one, and a body that comes in: see PLACES and RECEIVING."""
 
+_SHARED = "/dev/shm"  # noqa: S108 (gunicorn's own heartbeat, a file without a name)
+
 KEPT_S = 30
 """How long a connection is kept for a client's next request: longer than the usual `Retry-After` of
 a busy service, or the request that is sent then would meet the connection's end."""
@@ -44,7 +46,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.cfg.set("graceful_timeout", 10)
         self.cfg.set("loglevel", "warning")
         self.cfg.set("control_socket_disable", True)  # it would lie in the user's home
-        self.cfg.set("worker_tmp_dir", "/dev/shm" if os.path.isdir("/dev/shm") else None)
+        self.cfg.set("worker_tmp_dir", _SHARED if os.path.isdir(_SHARED) else None)
 
     def load(self) -> Flask:
         """Build the application in the worker process."""

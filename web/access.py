@@ -108,6 +108,8 @@ def given_key() -> str | None:
 
 def needed_scope(method: str, path: str) -> Scope:
     """Return the scope that a call needs."""
+    if path.startswith(f"{PREFIX}/backups"):  # everything is in one
+        return Scope.ADMIN
     if method not in CHANGING or path == f"{PREFIX}/search":
         return Scope.READ
     return Scope.ADMIN if path.startswith(f"{PREFIX}/collections") else Scope.WRITE

@@ -8,6 +8,7 @@ from common.services import Services
 from common.settings import Settings
 from web import (
     access,
+    backups,
     collections,
     docs,
     errors,
@@ -36,7 +37,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.url_map.merge_slashes = False  # a redirect would repeat the Host that it was asked for
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["needle"] = services or Services.build(settings)
-    for api in (images, image_files, search, query_files, jobs, collections):
+    for api in (images, image_files, search, query_files, jobs, collections, backups):
         app.register_blueprint(api.routes, url_prefix=PREFIX)
     app.register_blueprint(health.routes)
     app.register_blueprint(docs.routes)

@@ -16,11 +16,12 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import IO, Any, cast
 
+from common import paths
 from common.errors import ImageTooLarge, InvalidImage, NeedleError, TooLarge
 from common.settings import Settings
+from web import zip_names
 
 HEADER_BYTES = 1 << 20
 """Most bytes of a header of a tar archive: a long name, or what PAX adds."""
@@ -91,16 +92,17 @@ def _zip(stream: IO[bytes], limits: Limits) -> Iterator[Member]:
     with zipfile.ZipFile(stream) as archive:
         if len(archive.infolist()) > limits.members:
             raise limits.too_many()
-        for member in archive.infolist():
-            if member.is_dir() or not _wanted(member.filename):
+        names = zip_names.of(archive)
+        for member, name in zip(archive.infolist(), names, strict=True):
+            if member.is_dir() or not _wanted(name):
                 continue
             if member.file_size > limits.file_bytes:
-                yield member.filename, limits.too_large()
+                yield name, limits.too_large()
                 continue
             with archive.open(member) as file:
                 content = file.read(limits.file_bytes + 1)
             limits.count(len(content))
-            yield member.filename, content
+            yield name, content
             del content
 
 
@@ -217,7 +219,5 @@ class _Xz(io.RawIOBase):
 
 def _wanted(path: str) -> bool:
     """Skip what file managers add: hidden files and resource forks."""
-    parts = PurePosixPath(path).parts
-    return not any(
-        part.startswith(".") or part == "__MACOSX" for part in parts if part not in (".", "..")
-    )
+    name = paths.cleaned(path)
+    return not paths.is_litter(name) and not paths.is_hidden(name)

@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from common.catalogue import Collection, check_encoder
 from common.contract import answers
 from common.contract.parameters import Wait
-from common.contract.requests import NewCollection
+from common.contract.requests import MakingFields, NewCollection, VerifyFields
 from common.errors import ModelUnavailable, NotFound
 from web import shown
 from web.ingest import check_not_deleting
@@ -17,10 +17,13 @@ from web.operation import Answer, Body, operation
 from web.removal import remove_collection
 from web.responses import respond
 from web.services import services
+from web.upkeep import begin_reindexing, begin_verifying
 from web.waiting import waited
 
 routes = Blueprint("collections", __name__)
 BODY = Body(json=NewCollection)
+VERIFY_BODY = Body(json=VerifyFields)
+REINDEX_BODY = Body(json=MakingFields)
 _SHOWN = Answer(answers.CollectionWithRegions, headers=("Location",))
 
 
@@ -77,4 +80,33 @@ def delete(parameters: Wait, name: str) -> Response:
     images.
     """
     job_id = remove_collection(services(), name)
+    return job_answer(waited(job_id, parameters.wait), created=True)
+
+
+@routes.post("/collections/<name>/verify")
+@operation("collections", POSTED, query=Wait, body=VERIFY_BODY, errors=(404, 413, 415, 429))
+def verify(parameters: Wait, name: str) -> Response:
+    """Verify that the list of a collection agrees with its files, points and visual words.
+
+    The job's result says what is missing of which image, and what is there of images that are not
+    in the list. With `repair`, damaged images are indexed again by a job of their own, as the
+    settings say, and what belongs to no image is removed. The progress counts images, then points.
+    """
+    fields, _ = VERIFY_BODY.read()
+    job_id = begin_verifying(services(), name, fields)
+    return job_answer(waited(job_id, parameters.wait), created=True)
+
+
+@routes.post("/collections/<name>/reindex")
+@operation("collections", POSTED, query=Wait, body=REINDEX_BODY, errors=(404, 409, 413, 415, 429))
+def reindex(parameters: Wait, name: str) -> Response:
+    """Index every image of a collection again, from the stored files.
+
+    With another encoder in use than the one that the collection is bound to, its embeddings are
+    dropped and it is bound to the new one: until the job has ended a search finds what is done.
+    Images keep their ids, names and metadata. A job that is cancelled leaves the rest without
+    regions; verifying with `repair` goes on.
+    """
+    fields, _ = REINDEX_BODY.read()
+    job_id = begin_reindexing(services(), name, fields)
     return job_answer(waited(job_id, parameters.wait), created=True)

@@ -22,7 +22,7 @@ _WHOLE = Answer(None, tuple(dict.fromkeys(pictures.FORMATS.values())), _CACHED)
 _JPEGS = Answer(None, (JPEG,), _CACHED)
 AS_POSTED = {200: _WHOLE, 206: _WHOLE, 304: Answer(None, ())}
 AS_JPEG = {200: _JPEGS, 206: _JPEGS, 304: Answer(None, ())}
-_CUT_FORM = "1"
+_CUT_FORM = "2"
 """Part of the ETag of what is made here; to be changed with how it is made."""
 _ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)\Z")
 # Decoding holds a whole image; one at a time keeps the process small.

@@ -9,15 +9,15 @@ from pydantic import TypeAdapter
 
 from common.catalogue import ImageRecord
 from common.contract import answers
-from common.contract.parameters import Deletion, ImagesPage, InCollection
-from common.contract.requests import IndexFields, UrlsRequest
+from common.contract.fields import Sort
+from common.contract.parameters import Change, ImagesPage, InCollection
+from common.contract.requests import ImageChanges, IndexFields, UrlsRequest
 from common.disk import Use
 from common.errors import BadRequest, NotFound
 from common.images import old_regions_key, regions_key
 from common.regions import ListedRegion, RegionList
 from common.vectors import filters
-from web import idempotency, shown
-from web.ingest import ingest_files, ingest_urls
+from web import idempotency, ingest, shown, sorting
 from web.jobs import POSTED, job_answer
 from web.operation import Answer, Body, FileField, operation
 from web.removal import remove
@@ -34,6 +34,7 @@ BODY = Body(
     files={"files": FileField("The images, or zip or tar archives of images.")},
     needs_file=True,
 )
+CHANGES = Body(json=ImageChanges)
 _REGIONS = TypeAdapter(list[answers.FoundRegion])
 
 
@@ -49,8 +50,8 @@ def post() -> Response:
     """Index images.
 
     They come as files, as archives (zip, tar), or as URLs that the service downloads. The answer is
-    the job that indexes them. An image that was posted before changes nothing: its id comes from
-    its bytes.
+    the job that indexes them. An image that was posted before is not indexed again, since its id
+    comes from its bytes: it gains the path and the metadata that it comes with.
     """
     if not idempotency.given():
         # Refuse before the body is read when nothing can be enqueued.
@@ -62,9 +63,9 @@ def post() -> Response:
 
     def make(job_id: str) -> None:
         if isinstance(options, UrlsRequest):
-            ingest_urls(services(), options, job_id)
+            ingest.ingest_urls(services(), options, job_id)
         else:
-            ingest_files(services(), files.getlist("files"), options, job_id)
+            ingest.ingest_files(services(), files.getlist("files"), options, job_id)
 
     job_id = idempotency.once(services(), make)
     return job_answer(services().jobs.get(job_id), created=True)
@@ -73,13 +74,16 @@ def post() -> Response:
 @routes.get("/images")
 @operation("images", {200: Answer(answers.Images, headers=("Link",))}, query=ImagesPage)
 def index(page: ImagesPage) -> Response:
-    """List the indexed images, newest first.
+    """List the indexed images, newest first unless `sort` says otherwise.
 
     With a `name` or a `filter`, a page may hold fewer images than `limit` and yet have a `next`
     one.
     """
     catalogue = services().catalogue
     keep = wanted(page.name, filters.parse(page.filter))
+    if page.sort is not Sort.NEWEST:
+        ordered = sorting.page(catalogue, page, keep)
+        return images_page([shown.image(r) for r in ordered.rows], ordered.next, ordered.total)
     found = catalogue.page(page.collection, page.place(), page.limit, keep=keep)
     total = catalogue.count(page.collection) if keep is None else None
     return images_page([shown.image(record) for record in found.rows], found.next, total)
@@ -93,9 +97,24 @@ def show(parameters: InCollection, image_id: str) -> Response:
     return respond(shown.image_with_regions(record, regions_of(record)))
 
 
+@routes.patch("/images/<image_id>")
+@operation("images", POSTED, query=Change, body=CHANGES, errors=(404, 409, 415, 429))
+def change(parameters: Change, image_id: str) -> Response:
+    """Change an image's metadata.
+
+    What is named is replaced or removed, the rest stays. A job writes it into the index, with the
+    options that the image was indexed with; the answer is held until that has ended, at most `wait`
+    seconds.
+    """
+    changes, _ = CHANGES.read()
+    record = services().catalogue.get(parameters.collection, image_id)
+    job_id = ingest.change(services(), record, changes.metadata)
+    return job_answer(waited(job_id, parameters.wait), created=True)
+
+
 @routes.delete("/images/<image_id>")
-@operation("images", POSTED, query=Deletion, errors=(404,))
-def delete(parameters: Deletion, image_id: str) -> Response:
+@operation("images", POSTED, query=Change, errors=(404,))
+def delete(parameters: Change, image_id: str) -> Response:
     """Delete an image: its file, its regions and all else of it.
 
     No search finds it from now on. A job removes the rest; the answer is held until that has ended,

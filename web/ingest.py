@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from werkzeug.datastructures import FileStorage
 
@@ -14,10 +15,11 @@ from common.contract.orders import IndexOrder
 from common.contract.requests import IndexFields, UrlsRequest
 from common.disk import Use
 from common.errors import BadRequest, BeingDeleted, FetchFailed, NeedleError, TooLarge
-from common.ids import image_id
+from common.ids import image_id, new_job_id
 from common.images import image_key
 from common.jobs import Item, Kind
 from common.leftovers import take_back
+from common.paths import name_of
 from common.queue import INDEX, INDEX_TASK
 from common.services import Services
 from common.urls import check_form, resolve
@@ -62,7 +64,7 @@ def _stored(
     refused: list[Refused] = []
     for found in read_uploads(files, services.settings, is_there=client_is_there):
         goes_on()
-        item = Item(len(items), found.name)
+        item = Item(len(items), found.path)
         if isinstance(found, Refused):
             items.append(item.failed(found.error))
             refused.append(found)
@@ -70,7 +72,7 @@ def _stored(
         record = _record(found, options)
         claimed.append(record.image_id)
         _store(services, record, found.content, job_id)
-        items.append(Item(len(items), found.name, record.image_id))
+        items.append(Item(len(items), found.path, record.image_id))
     if len(refused) == len(items):
         raise _nothing_to_index(refused)
     return items
@@ -103,6 +105,27 @@ def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
         _enqueue(services, items, options, job_id, goes_on)
 
 
+def change(services: Services, record: ImageRecord, changes: Mapping[str, Any]) -> str:
+    """Enqueue the job that edits an image's metadata and return its id.
+
+    The points of its regions carry the metadata, so they are written again: made with the options
+    that the image was indexed with, the regions stay as they are.
+    """
+    _check_collection(services, record.collection)
+    job_id = new_job_id()
+    services.queue.check_room(INDEX, 1)
+    order = IndexOrder(collection=record.collection, changes=dict(changes), **record.options)
+    item = Item(0, record.path, record.image_id)
+    services.jobs.create(job_id, Kind.INDEX, [item], order.details())
+    try:
+        services.queue.submit(INDEX_TASK, INDEX, {"job_id": job_id, "first": 0, "last": 0})
+    except NeedleError:
+        with suppress(NeedleError):
+            services.jobs.discard(job_id)
+        raise
+    return job_id
+
+
 def _check_collection(services: Services, collection: str) -> None:
     """Refuse at once what could not be kept: a collection of another encoder, or about to go."""
     check_not_deleting(services, collection)
@@ -125,22 +148,23 @@ def _record(file: ImageFile, options: IndexFields) -> ImageRecord:
     return ImageRecord(
         image_id=image_id(file.content, options.collection),
         collection=options.collection,
-        filename=file.name,
+        filename=name_of(file.path),
         media_type=file.header.media_type,
         width=file.header.width,
         height=file.header.height,
         bytes=len(file.content),
         metadata=options.metadata or {},
+        paths=(file.path,),
     )
 
 
 def _nothing_to_index(refused: Sequence[Refused]) -> NeedleError:
     """Return the first file's fault, listing the others, for a request without any image."""
     if not refused:
-        return BadRequest("The request holds no image: the archive is empty.")
+        return BadRequest("The request holds no image.")
     first = refused[0]
-    faults = [{"name": each.name, **each.error.as_dict()} for each in refused[:LISTED_FAULTS]]
-    return type(first.error)(f"{first.name}: {first.error.message}", items=faults)
+    faults = [{"name": each.path, **each.error.as_dict()} for each in refused[:LISTED_FAULTS]]
+    return type(first.error)(f"{first.path}: {first.error.message}", items=faults)
 
 
 def _enqueue(

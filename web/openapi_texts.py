@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from common.pictures import READ
+
 ABOUT = {
     "title": "Needle",
     "version": "1",
@@ -14,8 +16,9 @@ ABOUT = {
         "Finds small images inside large images. Post large images, then search with a small one, "
         "the query. The answer says which images contain it, and where. A job is posted, answered "
         "at once with its id, and polled. Boxes are `[x1, y1, x2, y2]` in pixels of the upright "
-        "image, half open. A field or parameter that is not documented is refused (400). Answers "
-        "may get further fields; a client should pass over those that it does not know."
+        f"image, half open. Images are read in these formats: {READ}. A field or parameter that "
+        "is not documented is refused (400). Answers may get further fields; a client should pass "
+        "over those that it does not know."
     ),
 }
 
@@ -74,6 +77,7 @@ STATUSES = {
     200: "It is done.",
     201: "It was made.",
     202: "The job is under way; poll it.",
+    204: "It is gone.",
     206: "The range that was asked for.",
     304: "What the client has still holds.",
     503: "Not everything is there yet.",

@@ -27,17 +27,21 @@ def jobs_page(
     return _linked(answers.Jobs(jobs=list(rows), total=total, next=url), url)
 
 
-def images_page(rows: Sequence[answers.Image], after: Cursor | None, total: int | None) -> Response:
+def images_page(
+    rows: Sequence[answers.Image], after: Cursor | int | None, total: int | None
+) -> Response:
     """Return a page of the images, as `jobs_page` does."""
     url = _next_url(after)
     return _linked(answers.Images(images=list(rows), total=total, next=url), url)
 
 
-def _next_url(after: Cursor | None) -> str | None:
+def _next_url(after: Cursor | int | None) -> str | None:
+    """Return the URL of the page behind a cursor or from an offset on."""
     if after is None:
         return None
     fields = {k: v for k, v in request.args.items() if k not in ("offset", "cursor")}
-    return f"{request.path}?{urlencode({**fields, 'cursor': after.text()}, safe=',')}"
+    place = {"offset": str(after)} if isinstance(after, int) else {"cursor": after.text()}
+    return f"{request.path}?{urlencode({**fields, **place}, safe=',')}"
 
 
 def _linked(page: BaseModel, url: str | None) -> Response:

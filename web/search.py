@@ -104,7 +104,7 @@ class Search:
             **{name: getattr(self.options, name) for name in SearchFields.model_fields},
             files=len(self.files),
             negative_files=len(self.negatives),
-            filename=self.files[0].name if self.files else None,
+            filename=self.files[0].path if self.files else None,
         )
 
 

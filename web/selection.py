@@ -1,4 +1,4 @@
-"""Which images a list holds: by a part of their name, by their metadata."""
+"""Which images a list holds: by a part of their path, by their metadata."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from common.catalogue import ImageRecord
+from common.paths import comparable
 from common.vectors.filters import Condition
 
 _COMPARE = {"gt": operator.gt, "gte": operator.ge, "lt": operator.lt, "lte": operator.le}
@@ -18,10 +19,11 @@ def wanted(
     """Return what tells whether an image is in the list; None when every one is."""
     if name is None and not conditions:
         return None
-    part = (name or "").casefold()
+    part = comparable(name or "")
 
     def keep(record: ImageRecord) -> bool:
-        return part in record.filename.casefold() and all(
+        paths = (record.filename, *record.paths)
+        return any(part in comparable(path) for path in paths) and all(
             _holds(condition, record.metadata) for condition in conditions
         )
 

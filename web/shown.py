@@ -16,6 +16,8 @@ from common.errors import IncompatibleJob
 from common.jobs import Item, Kind
 from web.links import crop_urls, image_urls, match_urls, query_urls
 
+Result = answers.SearchResult | answers.DeletionResult | answers.Verified | answers.BackedUp
+
 
 def listed_job(job: jobs.Job) -> answers.ListedJob:
     """Return a job as a list shows it."""
@@ -49,6 +51,7 @@ def item(item: Item, job: jobs.Job) -> answers.Item:
         image_id=item.image_id,
         status=item.status,
         error=_problem(item.error),
+        warning=item.warning,
     )
 
 
@@ -107,12 +110,16 @@ def _problem(error: Any) -> answers.Problem | None:
     return None if error is None else answers.Problem.model_validate(error)
 
 
-def _result(job: jobs.Job) -> answers.SearchResult | answers.DeletionResult | None:
+def _result(job: jobs.Job) -> Result | None:
     if job.result is None:
         return None
     try:
         if job.kind is Kind.SEARCH:
             return _search_result(job, answers.Findings.model_validate(job.result))
+        if job.kind is Kind.VERIFY:
+            return answers.Verified.model_validate(job.result)
+        if job.kind is Kind.BACKUP:
+            return answers.BackedUp.model_validate(job.result)
         return answers.DeletionResult.model_validate(job.result)
     except ValidationError as exc:
         raise IncompatibleJob(
@@ -148,6 +155,8 @@ def _indexed(record: ImageRecord) -> answers.IndexedImage:
         image_id=record.image_id,
         collection=record.collection,
         filename=record.filename,
+        path=record.path,
+        paths=list(record.paths or (record.path,)),
         media_type=record.media_type,
         width=record.width,
         height=record.height,

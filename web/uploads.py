@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from werkzeug.datastructures import FileStorage
 
-from common import pictures
+from common import paths, pictures
 from common.errors import ClientLeft, ImageTooLarge, NeedleError, TooLarge
 from common.settings import Settings
 from web import archives
@@ -19,9 +19,9 @@ ASK_BYTES = 8 * 2**20
 
 @dataclass(frozen=True)
 class ImageFile:
-    """A file that looks like an image: its bytes and what its header tells."""
+    """A file that looks like an image: its path, its bytes and what its header tells."""
 
-    name: str
+    path: str
     content: bytes
     header: pictures.Header
 
@@ -30,7 +30,7 @@ class ImageFile:
 class Refused:
     """A file that cannot be taken, and why."""
 
-    name: str
+    path: str
     error: NeedleError
 
 
@@ -42,21 +42,40 @@ def read_uploads(
 ) -> Iterator[ImageFile | Refused]:
     """Yield every image of a request, one at a time, so that the memory holds one.
 
-    Raises TooLarge when the request holds more files or unpacks to more bytes than allowed, and
+    Of a TIFF file each page is an image. What file managers leave behind is passed over. Raises
+    TooLarge when the request holds more files or unpacks to more bytes than allowed, and
     ClientLeft when `is_there` says that nobody waits for the answer.
     """
     items = 0
     limits = Limits.of(settings, _Counter(settings.max_request_bytes, is_there))
     for file in files:
-        for name, content in _members(file, limits):
-            items += 1
-            if items > settings.max_items_per_job:
-                raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} images.")
-            if isinstance(content, NeedleError):
-                yield Refused(name, content)
-            else:
-                yield check(name, content, settings)
+        for path, content in _members(file, limits):
+            for found in _images(path, content, settings):
+                items += 1
+                if items > settings.max_items_per_job:
+                    raise TooLarge(
+                        f"A request may hold at most {settings.max_items_per_job:,} images."
+                    )
+                yield found
             del content
+
+
+def _images(
+    path: str, content: bytes | NeedleError, settings: Settings
+) -> Iterator[ImageFile | Refused]:
+    """Yield the image in a file, and where it is of several pages each further one."""
+    if isinstance(content, NeedleError):
+        yield Refused(path, content)
+        return
+    first = check(path, content, settings)
+    yield first
+    if isinstance(first, ImageFile) and first.header.format == "TIFF":
+        for page in pictures.further_pages(content):
+            name = f"{path}#{page.number}"
+            if isinstance(page.content, NeedleError):
+                yield Refused(name, page.content)
+            else:
+                yield check(name, page.content, settings)
 
 
 class _Counter:
@@ -77,15 +96,15 @@ class _Counter:
                 raise ClientLeft("The client has left.")
 
 
-def check(name: str, content: bytes, settings: Settings) -> ImageFile | Refused:
+def check(path: str, content: bytes, settings: Settings) -> ImageFile | Refused:
     """Return the image, or why it is none, by its size and its header."""
     try:
         if len(content) > settings.max_file_bytes:
             raise _too_many_bytes(settings)
         header = pictures.inspect(content, max_pixels=settings.max_image_pixels)
     except NeedleError as error:
-        return Refused(name, _bare(error))
-    return ImageFile(name, content, header)
+        return Refused(path, _bare(error))
+    return ImageFile(path, content, header)
 
 
 def _too_many_bytes(settings: Settings) -> ImageTooLarge:
@@ -98,29 +117,24 @@ def _bare(error: NeedleError) -> NeedleError:
 
 
 def _members(file: FileStorage, limits: Limits) -> Iterator[tuple[str, bytes | NeedleError]]:
-    """Yield the name and bytes of a file, or of every file in it when it is an archive."""
-    own = base_name(file.filename or "unnamed")
+    """Yield the path and bytes of a file, or of every file in it when it is an archive."""
+    own = paths.cleaned(file.filename or "")
     found = archives.members(file.stream, limits)
     if found is None:
-        single = file.stream.read(limits.file_bytes + 1)
-        limits.count(len(single))
-        yield own, single
+        if not paths.is_litter(own):
+            single = file.stream.read(limits.file_bytes + 1)
+            limits.count(len(single))
+            yield own, single
         return
     for path, member in found:
-        yield base_name(path) if path else own, member
-
-
-def base_name(path: str) -> str:
-    """Return the last part of a path of either kind, at most 255 characters."""
-    name = path.replace("\\", "/").rsplit("/", 1)[-1][-255:]
-    # A tar archive may hold names that are no UTF-8.
-    return name.encode("utf-8", "replace").decode() or "unnamed"
+        yield paths.cleaned(path) if path else own, member
 
 
 def read_file(file: FileStorage, settings: Settings) -> ImageFile:
     """Return the one image of a field of a search request. Raises what is wrong with it."""
     content = file.stream.read(settings.max_file_bytes + 1)
-    found = check(base_name(file.filename or "query"), content, settings)
+    path = paths.cleaned(file.filename or "query")
+    found = check(paths.name_of(path), content, settings)
     if isinstance(found, Refused):
         raise found.error
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import gc
 import logging
+import math
 import multiprocessing
 import os
 import signal
@@ -17,7 +18,7 @@ from celery.signals import worker_process_init
 from common import log as logs
 from common.beats import beat_file
 from common.errors import NeedleError
-from common.queue import FETCH, INDEX, SEARCH, STORE, make_celery, release_deliveries
+from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery, release_deliveries
 from common.redis import connect
 from common.settings import Settings
 from worker.abandoned import look_after
@@ -34,6 +35,7 @@ from worker.models.packs import check_pack
 from worker.stalling import Patience, Watch, end_at_once
 from worker.tasks import register_index, register_search
 from worker.tending import Tender
+from worker.upkeep.tasks import register_upkeep
 
 log = logging.getLogger("worker")
 
@@ -41,6 +43,7 @@ LOAD_TIMEOUT_S = 900
 """How long a child may take to load its models (a download included) before it is replaced."""
 STORE_THREADS = 2
 FETCH_THREADS = 8
+UPKEEP_THREADS = 1
 MAX_CHILD_KIB = 8 * 1024 * 1024
 """A child that has grown beyond this is replaced after its task: memory creeps up."""
 
@@ -101,13 +104,20 @@ def _run_search(settings: Settings) -> int:
     tender.start()
     look_after(base)
     settle()
-    threads = {SEARCH: settings.search_threads, STORE: STORE_THREADS, FETCH: FETCH_THREADS}
+    threads = {
+        SEARCH: settings.search_threads,
+        STORE: STORE_THREADS,
+        FETCH: FETCH_THREADS,
+        UPKEEP: UPKEEP_THREADS,
+    }
     apps = {queue: make_celery(settings) for queue in threads}
     for app in apps.values():
         register_search(app, base, lambda: writer, lambda: pipeline)
+        register_upkeep(app, base, lambda: writer)
     _take_up(base, threads)
     patience = Patience(busy_s=settings.visibility_timeout_s)
-    _watch(base, SEARCH_ROLE, dict.fromkeys(threads, patience))
+    long = Patience(busy_s=math.inf)  # a task of upkeep may take hours
+    _watch(base, SEARCH_ROLE, {**dict.fromkeys(threads, patience), UPKEEP: long})
     log.info("the search worker takes tasks")
     consume_in_threads(apps, threads, SEARCH_ROLE, settings.log_level)
     tender.stop()

@@ -14,11 +14,13 @@ from common.settings import Settings
 from worker.attempts import Attempts
 from worker.fetch import Fetcher
 from worker.indexing.committing import Committer, Writer
+from worker.indexing.confirming import Asker, Confirmer, Owner
 from worker.indexing.describing import Describer
 from worker.indexing.handover import Forwarder
 from worker.indexing.loading import Loader
 from worker.indexing.means import Costs, Means
 from worker.indexing.pipeline import IndexPipeline
+from worker.indexing.presence import Presence
 from worker.indexing.profiles import PROFILES
 from worker.indexing.seeing import Seer, seer_of
 from worker.local.match import NearestMatcher
@@ -78,6 +80,11 @@ class Base(Services):
             VectorStore(engine), WordStore(engine), self.images, self.catalogue, self.jobs
         )
 
+    def owner(self, writer: Writer) -> Owner:
+        """Return what looks whether images are there, in the vectors that the writer has open."""
+        presence = Presence(writer.store, writer.words)
+        return Owner(presence, self.catalogue, self.jobs, self.queue)
+
 
 def build_indexing(base: Base) -> IndexPipeline:
     """Load the models of the index role and light its beacon. Raises NeedleError."""
@@ -87,9 +94,11 @@ def build_indexing(base: Base) -> IndexPipeline:
     pack = load_pack(settings)
     vocabulary = Vocabulary.load()
     # Qdrant Edge belongs to the search worker; a server takes points from everyone.
-    committer: Committer = (
-        base.writer() if settings.qdrant_url else Forwarder(base.images, base.queue)
-    )
+    committer: Committer = Forwarder(base.images, base.queue)
+    confirmer: Confirmer = Asker(base.queue)
+    if settings.qdrant_url:
+        committer = writer = base.writer()
+        confirmer = base.owner(writer)
     seer = _seer(base, pack)
     return IndexPipeline(
         loader=Loader(
@@ -98,6 +107,7 @@ def build_indexing(base: Base) -> IndexPipeline:
         describer=Describer(vocabulary),
         seer=seer,
         committer=committer,
+        confirmer=confirmer,
         jobs=base.jobs,
         threads=settings.threads or len(os.sched_getaffinity(0)),
         most_bytes=settings.decoded_bytes,
@@ -153,9 +163,9 @@ def build_searching(base: Base, writer: Writer) -> SearchPipeline:
         prover=Prover(
             nearest,
             Verifier(vocabulary, NearestMatcher(), base.images),
+            Agreer(base.images, most_pixels),
             unlike_budget_s=settings.verify_budget_ms / 1000,
         ),
-        agreer=Agreer(base.images, most_pixels),
         refiner=Refiner(
             nearest,
             encoder,

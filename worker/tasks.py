@@ -26,6 +26,7 @@ from common.jobs import ItemStatus
 from common.log import log_context
 from common.queue import (
     COMMIT_TASK,
+    CONFIRM_TASK,
     DELETE_COLLECTION_TASK,
     DELETE_TASK,
     FETCH_TASK,
@@ -109,6 +110,15 @@ def register_search(
                     make_again(base, job_id, key)
             except DiskFull as error:
                 wait_for_room(base, job_id, key, error)
+
+    @app.task(name=CONFIRM_TASK, shared=False)  # type: ignore[untyped-decorator]
+    def confirm(job_id: str, collection: str, images: list[tuple[int, str]]) -> None:
+        with (
+            log_context(job_id=job_id),
+            back_to_the_queue(Transient),
+            failing_its_job(base.jobs, job_id, "Looking whether it is there failed."),
+        ):
+            base.owner(writer()).confirm(job_id, collection, dict(images))
 
     @app.task(name=DELETE_TASK, shared=False)  # type: ignore[untyped-decorator]
     def delete(job_id: str, collection: str, image_id: str) -> None:

@@ -28,6 +28,24 @@ class Profile(StrEnum):
     THOROUGH = "thorough"
 
 
+class Noted(StrEnum):
+    """What of an image's file can be added to its metadata."""
+
+    DATE = "date"  # `date`, as 20240531, and `time`
+    CAMERA = "camera"  # `camera`
+    PLACE = "place"  # `latitude` and `longitude`
+    FOLDER = "folder"  # `folder`: every folder on its path
+
+
+class Sort(StrEnum):
+    """In which order images are listed."""
+
+    NEWEST = "newest"  # indexed last
+    OLDEST = "oldest"  # indexed first
+    NAME = "name"  # by path
+    DATE = "date"  # taken last, by the metadata `date` and `time`; those without it at the end
+
+
 class RegionSource(StrEnum):
     """What proposed a region."""
 
@@ -53,6 +71,17 @@ class Likeness(StrEnum):
     KIND = "kind"
 
 
+class ImagePart(StrEnum):
+    """What there is of an indexed image."""
+
+    FILE = "file"  # its own, byte for byte as it was posted
+    THUMBNAIL = "thumbnail"
+    REGIONS = "regions"  # the list of them, beside the file
+    LOCAL_FEATURES = "local_features"
+    POINTS = "points"  # its regions in the vector store
+    WORDS = "words"  # its visual words there
+
+
 def _parsed(value: object) -> object:
     """Read JSON that a form carries as text; a JSON body carries it as it is."""
     if not isinstance(value, str):
@@ -69,6 +98,13 @@ def _each_parsed(value: object, info: ValidationInfo) -> object:
         return [_parsed(one) for one in value]
     found = _parsed(value)
     return [found] if isinstance(value, str) and isinstance(found, dict) else found
+
+
+def _several(value: object) -> object:
+    """Read words that a form carries as JSON, or with commas between them."""
+    if isinstance(value, str):
+        return _parsed(value) if value.startswith("[") else value.split(",")
+    return value
 
 
 def _refuse(constant: str) -> None:
@@ -92,6 +128,9 @@ FromText = BeforeValidator(_parsed)
 """Marks a field that a form carries as JSON in a text."""
 EachFromText = BeforeValidator(_each_parsed)
 """Marks a list that a form carries as JSON, or element by element."""
+
+SeveralFromText = BeforeValidator(_several)
+"""Marks a list of words that a form carries in one text."""
 
 Said = Annotated[str, BeforeValidator(_readable)]
 """A name or a sentence that came from elsewhere."""
@@ -143,6 +182,18 @@ Metadata = TypeAliasType(
         dict[MetadataKey, MetadataValue],
         FromText,
         Field(max_length=64, title="Metadata", description="What a client notes of an image."),
+    ],
+)
+MetadataChanges = TypeAliasType(
+    "MetadataChanges",
+    Annotated[
+        dict[MetadataKey, MetadataValue | None],
+        Field(
+            min_length=1,
+            max_length=64,
+            title="MetadataChanges",
+            description="New values of some keys; null removes a key.",
+        ),
     ],
 )
 Filter = TypeAliasType(

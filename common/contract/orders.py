@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
-from common.contract.fields import Said
-from common.contract.requests import IndexFields, Request, SearchFields
+from common.contract.fields import MetadataChanges, Said
+from common.contract.requests import IndexFields, Request, SearchFields, VerifyFields
 from common.errors import IncompatibleJob
 from common.jobs import Job, Kind
 
@@ -27,7 +27,12 @@ class Order(Request):
 
 
 class IndexOrder(IndexFields, Order):
-    """The order of an index job; what it leaves open is as the settings say."""
+    """The order of an index job; what it leaves open is as the settings say.
+
+    `changes` are made to the images' metadata: the job edits what is indexed already.
+    """
+
+    changes: MetadataChanges | None = None
 
 
 class SearchOrder(SearchFields, Order):
@@ -46,6 +51,16 @@ class DeleteOrder(Order):
 
     collection: str
     whole: bool = False
+
+
+class VerifyOrder(VerifyFields, Order):
+    """The order to look after a collection."""
+
+    collection: str
+
+
+class BackupOrder(Order):
+    """The order to make a backup, of everything."""
 
 
 Kept = TypeVar("Kept", bound=Order)

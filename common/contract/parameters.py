@@ -13,6 +13,7 @@ from common.contract.fields import (
     CollectionName,
     Filter,
     MaxSide,
+    Sort,
     WaitS,
 )
 from common.contract.requests import Request
@@ -84,10 +85,17 @@ class ImagesPage(ListPage):
         default=DEFAULT_COLLECTION, description="The collection that is listed."
     )
     name: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
-        default=None, description="A part of the file's name, in upper or lower case."
+        default=None, description="A part of its path, folders included, in upper or lower case."
     )
     filter: Filter = Field(
         default_factory=dict, description="What the metadata of the images must be."
+    )
+    sort: Sort = Field(
+        default=Sort.NEWEST,
+        description=(
+            "Which comes first: what was indexed last (`newest`) or first (`oldest`), by path "
+            "(`name`), or what was taken last (`date`, by the metadata `date` and `time`)."
+        ),
     )
 
 
@@ -131,8 +139,8 @@ class QueryFileQuery(Request):
     max_side: MaxSide | None = None
 
 
-class Deletion(InCollection):
-    """`DELETE /images/{id}`."""
+class Change(InCollection):
+    """`DELETE /images/{id}` and `PATCH /images/{id}`."""
 
     wait: WaitS = Field(
         default=DELETE_WAIT_S,

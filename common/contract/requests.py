@@ -17,7 +17,10 @@ from common.contract.fields import (
     ImageId,
     LocalFeatures,
     Metadata,
+    MetadataChanges,
+    Noted,
     Profile,
+    SeveralFromText,
     Share,
     Url,
     VerifyBudgetMs,
@@ -34,19 +37,9 @@ class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class IndexFields(Request):
-    """How images are indexed. What is left out is as the server's settings say."""
+class MakingFields(Request):
+    """How regions are made of images. What is left out is as the server's settings say."""
 
-    collection: CollectionName = Field(
-        default=DEFAULT_COLLECTION, description="The collection that the images go into."
-    )
-    metadata: Metadata | None = Field(
-        default=None,
-        description=(
-            "Kept with each image of the request, answered with it, and to be filtered by. Left "
-            "out, an image that is indexed already keeps its own."
-        ),
-    )
     confidence_threshold: Share | None = Field(
         default=None, description="Detections of less confidence become no regions."
     )
@@ -58,7 +51,36 @@ class IndexFields(Request):
         description="How finely images are cut into regions. More regions cost and find more.",
     )
     local_features: LocalFeatures | None = Field(
-        default=None, description="The most local features that are kept of an image; 0 keeps none."
+        default=None,
+        description=(
+            "The most local features that are kept of an image of 0.6 megapixels or less. Larger "
+            "ones have more in proportion. 0 keeps none."
+        ),
+    )
+
+
+class IndexFields(MakingFields):
+    """How images are indexed. What is left out is as the server's settings say."""
+
+    collection: CollectionName = Field(
+        default=DEFAULT_COLLECTION, description="The collection that the images go into."
+    )
+    metadata: Metadata | None = Field(
+        default=None,
+        description=(
+            "Kept with each image of the request, answered with it, and to be filtered by. An "
+            "image that is indexed already keeps its own as well: of two words under one key both "
+            "stay, as a list; any other value is replaced. `PATCH /images/{id}` edits."
+        ),
+    )
+    note: Annotated[list[Noted], SeveralFromText, Field(max_length=len(Noted))] | None = Field(
+        default=None,
+        description=(
+            "What of its file is added to each image's metadata, to be filtered by: `date` (when "
+            "it was taken, as `date`, 20240531, and `time`), `camera`, `place` (`latitude` and "
+            "`longitude`, as the camera noted them), `folder` (every folder on its path). What "
+            "`metadata` says goes before."
+        ),
     )
 
 
@@ -67,6 +89,15 @@ class UrlsRequest(IndexFields):
 
     urls: Annotated[list[Url], Field(min_length=1)] = Field(
         description="Where the service downloads the images."
+    )
+
+
+class ImageChanges(Request):
+    """`PATCH /images/{id}`."""
+
+    metadata: MetadataChanges = Field(
+        description="What changes of its metadata: a value replaces the old one, null removes the "
+        "key, and keys that are not named stay."
     )
 
 
@@ -201,6 +232,16 @@ class SearchRequest(SearchFields):
                 raise BadRequest(f"'{name}' belongs to an image: file, url or image_id.")
         if max(files, negative_files) > MOST_EXAMPLES:
             raise BadRequest(f"At most {MOST_EXAMPLES} files go into one field of a search.")
+
+
+class VerifyFields(Request):
+    """`POST /collections/{name}/verify`."""
+
+    repair: bool = Field(
+        default=False,
+        description="Whether damaged images are indexed again, and what belongs to no image of "
+        "the list is removed.",
+    )
 
 
 class NewCollection(Request):

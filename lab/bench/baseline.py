@@ -29,7 +29,7 @@ END_S = 30.0
 SUPERVISORS = ("machine", "stack")
 PATIENCE = {"NEEDLE_TASK_TIME_LIMIT_S": "3600"}
 """Earlier checkouts begin what the time of a task does not suffice for, and fail."""
-PRECISION = "NEEDLE_PRECISION"
+CAPPED = "ONEDNN_MAX_CPU_ISA"
 OLDER = Path(__file__).resolve().parent / "older"
 
 
@@ -119,14 +119,14 @@ def command(checkout: Path) -> list[str]:
 def environment(checkout: Path, env: Mapping[str, str]) -> dict[str, str]:
     """Return what the checkout's processes get of a cap and of settings.
 
-    One that does not know NEEDLE_PRECISION is made to compute in float32 another way (`older/`).
+    One that does not know NEEDLE_PRECISION does not see the cap either: it is made to compute in
+    float32 (`older/`).
     """
     settings = checkout / "common" / "settings.py"
-    if PRECISION not in env or "precision:" in settings.read_text(encoding="utf-8"):
+    if CAPPED not in env or "precision:" in settings.read_text(encoding="utf-8"):
         return dict(env)
-    found = {name: value for name, value in env.items() if name != PRECISION}
     paths = [str(OLDER), *filter(None, [env.get("PYTHONPATH")])]
-    return found | {"PYTHONPATH": os.pathsep.join(paths)}
+    return {**env, "PYTHONPATH": os.pathsep.join(paths)}
 
 
 def descendants(supervisor: int) -> list[int]:

@@ -1,7 +1,8 @@
 """Measuring as a processor of AVX2 without bfloat16 would, on one that has more.
 
-oneDNN, MKL, torch, OpenCV and NumPy each obey a variable of their own. ONNX Runtime obeys none: it
-asks the processor, and the system whether it keeps the registers of AVX-512 (the instruction
+oneDNN, MKL, torch, OpenCV and NumPy each obey a variable of their own; with oneDNN capped, the
+service has torch compute in float32 (`worker.models.precision`). ONNX Runtime obeys none: it asks
+the processor, and the system whether it keeps the registers of AVX-512 (the instruction
 `xgetbv`). The child processes of a capped run therefore import a copy of that package in which the
 answer to the latter is "no". The copy lies in a scratch folder and ends with the run.
 """
@@ -26,7 +27,6 @@ VARIABLES = {
     "ATEN_CPU_CAPABILITY": "avx2",
     "OPENCV_CPU_DISABLE": "AVX512-SKX",
     "NPY_DISABLE_CPU_FEATURES": "X86_V4 AVX512_ICL AVX512_SPR",
-    "NEEDLE_PRECISION": "float32",
 }
 _ASKING = re.compile(rb"([\x31\x33]\xc9)\x0f\x01\xd0", re.DOTALL)
 """`xor ecx, ecx; xgetbv`: which registers does the system keep?"""

@@ -19,7 +19,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,6 +76,9 @@ class Stores:
         """Leave a batch as a file, as a worker beside an embedded index does."""
         (self.folder / f"{self.written}.npz").write_bytes(batch.to_bytes())
         self.written += 1
+
+    def confirm(self, job_id: str, collection: str, images: Mapping[int, str]) -> None:
+        """Look for images that are indexed already, of which there are none."""
 
     def finish_items(self, job_id: str, items: Sequence[Item]) -> None:
         """End items, of which there are none to be told."""
@@ -284,6 +287,7 @@ def pipeline_of(seer: CropSeer, stores: Any, settings: Settings) -> IndexPipelin
         describer=Describer(Vocabulary.load()),
         seer=seer,
         committer=stores,
+        confirmer=stores,
         jobs=stores,
         threads=cores(),
         most_bytes=settings.decoded_bytes,

@@ -24,6 +24,8 @@ from worker.models.device import resolve_device
 from worker.models.onepass.heads import Sizes
 
 STEPS = ("bank", "things", "kinds", "detector", "export")
+WRITING = ("export", "int8")
+"""What writes into the pack's folder; `export` takes `int8` along."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -44,10 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.workers,
         )
         for step in STEPS if options.what == "all" else (options.what,):
-            if step == "export":
-                making.export(options.out)
-            else:
-                getattr(making, step)()
+            getattr(making, step)(*([options.out] if step in WRITING else []))
     except (NeedleError, OSError, ValueError) as exc:
         print(f"training: {exc}", file=sys.stderr)
         return 1
@@ -87,7 +86,7 @@ def _asked(recipe: RecipeT, options: argparse.Namespace) -> RecipeT:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lab.training", description=__doc__)
-    parser.add_argument("what", choices=(*STEPS, "all"))
+    parser.add_argument("what", choices=(*STEPS, "int8", "all"))
     parser.add_argument("--data", type=Path, required=True, help="folder of .tar archives")
     parser.add_argument("--teacher", type=Path, required=True, help="trained YOLOv5 weights")
     more: dict[str, Any] = {"type": Path, "action": "append", "default": [], "metavar": "PATH"}

@@ -1,7 +1,8 @@
 """Writes the network for the service: one file of weights, and graphs that refer to it.
 
 `network.safetensors` holds the weights in float16, once. Each ONNX graph names the places of its
-own in that file; a GPU worker reads the same file into torch.
+own in that file; a GPU worker reads the same file into torch. What a graph of 8 bits has rounded it
+carries itself.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,12 +18,16 @@ from typing import Any
 import onnx
 import torch
 from onnx import TensorProto, helper
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
+from lab.training.int8.graphs import in_8_bits
+from lab.training.int8.ranges import Feed, outputs
+from lab.training.pictures.photos import Pixels
 from worker.models.onepass.heads import DEEP, FINE, Network, Sizes
 from worker.models.onepass.loading import FACTS, WEIGHTS
 from worker.models.onepass.network import padding
+from worker.models.onepass.onnx_engine import INT8, file_of
 
 OPSET = 17
 
@@ -40,11 +45,25 @@ def export(network: Network, folder: Path, name: str) -> None:
     facts = {"name": name, "sizes": network.sizes.as_dict()}
     (folder / FACTS).write_text(json.dumps(facts, indent=1) + "\n")
     places = _places(folder / WEIGHTS)
-    for name, (run, inputs, free, outputs) in _graphs(network).items():
-        model = traced(network, run, inputs, free, outputs)
-        _pad_in_convolutions(model)
-        _refer(model, places)
-        onnx.save(model, folder / f"{name}.onnx")
+    for part, graph in _graphs(network).items():
+        _save(_model(network, graph), places, folder / file_of(part))
+
+
+def export_int8(folder: Path, pictures: Sequence[Pixels]) -> None:
+    """Write a pack's graphs of 8 bits beside its others; ranges of maps are those of pictures.
+
+    The weights are read from the folder.
+    """
+    facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+    network = Network(Sizes(**facts["sizes"])).eval().requires_grad_(False)
+    tensors = load_file(folder / WEIGHTS)
+    network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
+    places, graphs = _places(folder / WEIGHTS), _graphs(network)
+    see, deep = (_model(network, graphs[part]) for part in ("see", "deep"))
+    pixels: list[Feed] = [{"pixels": each} for each in pictures]
+    maps: list[Feed] = [{"sixteenth": each} for (each,) in outputs(see, ["sixteenth_map"], pixels)]
+    for part, model, feeds in (("see", see, pixels), ("deep", deep, maps)):
+        _save(in_8_bits(model, feeds), places, folder / file_of(part, INT8))
 
 
 Graph = tuple[
@@ -85,6 +104,18 @@ def _graphs(network: Network) -> dict[str, Graph]:
             ("kind",),
         ),
     }
+
+
+def _model(network: Network, graph: Graph) -> Any:
+    """Return a part of the network as an ONNX model that carries its weights."""
+    model = traced(network, *graph)
+    _pad_in_convolutions(model)
+    return model
+
+
+def _save(model: Any, places: dict[str, tuple[int, int]], path: Path) -> None:
+    _refer(model, places)
+    onnx.save(model, path)
 
 
 class _Part(nn.Module):
@@ -178,9 +209,3 @@ def _refer(model: Any, places: dict[str, tuple[int, int]]) -> None:
     nodes = [*casts, *graph.node]
     del graph.node[:]
     graph.node.extend(nodes)
-
-
-def untrained(sizes: Sizes = Sizes()) -> Network:  # noqa: B008 (frozen)
-    """Return a network whose weights are random: it costs what a trained one costs."""
-    torch.manual_seed(0)
-    return Network(sizes)

@@ -13,7 +13,7 @@ from lab.training.backbone import load_backbone, published, write_graphs
 from lab.training.banks.canvases import CanvasRecipe, CanvasShards, make_canvas_bank
 from lab.training.banks.regions import RegionRecipe, RegionShards, chosen, make_region_bank
 from lab.training.banks.shards import Bank
-from lab.training.export import export
+from lab.training.export import export, export_int8
 from lab.training.heads.detector import (
     DetectorBatches,
     DetectorRecipe,
@@ -22,6 +22,7 @@ from lab.training.heads.detector import (
 )
 from lab.training.heads.kinds import kind_axes
 from lab.training.heads.things import LearningThings, ThingBatches, ThingRecipe, ThingTraining
+from lab.training.int8.ranges import calibration_pictures
 from lab.training.pictures.photos import TrainingPhoto, find_photos, spread
 from lab.training.pictures.tiles import cut_large
 from lab.training.runs.plot import plot_losses
@@ -139,6 +140,13 @@ class Making:
         """Write the network into a pack's folder."""
         export(self.network(), out, NAME)
         print(f"wrote the network of {out}")
+        self.int8(out)
+
+    def int8(self, out: Path) -> None:
+        """Write the graphs of 8 bits into the folder of a pack whose weights are there."""
+        photos = find_photos(self.sources.archives)
+        export_int8(out, calibration_pictures(photos, self.recipes.regions.seed))
+        print(f"wrote the graphs of 8 bits of {out}")
 
     @cached_property
     def _photos(self) -> list[TrainingPhoto]:

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import click
 
+from needle.cli.backup import backup, restore
 from needle.cli.base import ExitCode, Shell, default_url
 from needle.cli.completion import VARIABLE, completion
 from needle.cli.export import export
@@ -16,9 +17,12 @@ from needle.cli.images import collections, delete, images, show
 from needle.cli.index import index
 from needle.cli.jobs import jobs
 from needle.cli.keys import keys
+from needle.cli.reindex import reindex
 from needle.cli.search import search
 from needle.cli.status import models, status
+from needle.cli.tag import tag
 from needle.cli.up import up
+from needle.cli.verify import verify
 from needle.errors import NeedleClientError, NeedleUnreachable
 
 EPILOG = """
@@ -65,10 +69,15 @@ for _command in (
     jobs,
     images,
     show,
+    tag,
     delete,
     collections,
     export,
     models,
+    verify,
+    reindex,
+    backup,
+    restore,
     completion,
 ):
     cli.add_command(_command)

@@ -20,11 +20,13 @@ from needle.cli.base import (
     pass_shell,
 )
 from needle.cli.tables import collections_table, images_table, moment, values_table
-from needle.results import Image
+from needle.indexed import Image
 
+SORTS = ("newest", "oldest", "name", "date")
 IMAGES_EXAMPLES = """
 needle images                     # the newest twenty
 needle images --name shelf --filter shop=Basel
+needle images --sort name
 needle images -n 1000 --json | jq -r '.images[].filename'
 """
 SHOW_EXAMPLES = """
@@ -43,7 +45,8 @@ needle delete --all --collection trial --yes
 
 @click.command(cls=Command, examples=IMAGES_EXAMPLES)
 @click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True)
-@click.option("--name", metavar="PART", help="Only those with this in their file's name.")
+@click.option("--name", metavar="PART", help="Only those with this in their path.")
+@click.option("--sort", type=click.Choice(SORTS), help="Which come first.")
 @filter_option
 @collection_option
 @json_option
@@ -52,15 +55,17 @@ def images(
     shell: Shell,
     limit: int,
     name: str | None,
+    sort: str | None,
     wanted: dict[str, Any] | None,
     collection: str | None,
     as_json: bool,
 ) -> int:
-    """List the indexed images, newest first."""
+    """List the indexed images, newest first unless --sort says otherwise."""
     with shell.connect() as needle:
         total = needle.count(collection=collection)
-        listed = needle.images(collection=collection, name=name, filter=wanted, limit=limit)
-        found = list(listed)
+        found = list(
+            needle.images(collection=collection, name=name, filter=wanted, sort=sort, limit=limit)
+        )
     if as_json:
         shell.json({"images": [asdict(image) for image in found], "total": total})
         return ExitCode.OK
@@ -93,7 +98,7 @@ def show(
 def _described(image: Image) -> dict[str, object]:
     return {
         "image id": image.image_id,
-        "image": image.filename,
+        "image": "\n".join(image.paths),
         "size": f"{image.width} x {image.height} px, {image.bytes:,} bytes",
         "regions": image.regions,
         "indexed": moment(image.indexed_at) or "not yet",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import click
 from needle import sources, watch
 from needle.bulk import IN_FLIGHT
 from needle.cli.base import Command, ExitCode, Shell, collection_option, json_option, pass_shell
-from needle.cli.values import metadata
+from needle.cli.values import metadata, noted
 from needle.journal import Journal, state_file
 from needle.parcels import Address
 from needle.progress import tally_bar
@@ -32,6 +33,7 @@ needle index 'shots/**/*.jpg' holiday.zip    # a pattern, an archive
 needle index urls.txt https://example.org/a.jpg
 find . -size +1M -name '*.jpg' -print0 | needle index -
 needle index ~/images --metadata shop=Basel --metadata year=2024
+needle index ~/images --note date,folder     # to filter by: date>=20240501, folder=images/beach
 needle index ~/incoming --watch              # and whatever comes later
 needle index ~/images --dry-run              # how many, and how long they would take
 """
@@ -50,6 +52,13 @@ needle index ~/images --dry-run              # how many, and how long they would
     "sends everything, for instance after the models or the tiles have changed.",
 )
 @click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", callback=metadata)
+@click.option(
+    "--note",
+    multiple=True,
+    metavar="WHAT",
+    callback=noted,
+    help="Add to the metadata: date, camera, place (as the camera noted them), folder.",
+)
 @click.option("--profile", type=click.Choice(PROFILES), help="How thoroughly to index.")
 @click.option(
     "--confidence-threshold", type=click.FloatRange(0, 1), help="Leave out detections below it."
@@ -78,6 +87,7 @@ def index(
     watched: bool,
     resume: bool,
     metadata: dict[str, Any] | None,
+    note: Sequence[str] | None,
     profile: str | None,
     confidence_threshold: float | None,
     batch_size: int | None,
@@ -99,7 +109,7 @@ def index(
 
     found = look()
     if not found and not watched:
-        raise click.UsageError("There are no images in what was named.")
+        raise click.UsageError(f"There are no images in what was named{_left_out(found.left_out)}.")
     if dry_run:
         return _estimate(shell, found, profile, as_json)
     seen = watch.stamps(found.images + found.archives)
@@ -107,7 +117,13 @@ def index(
     try:
         with shell.connect() as needle:
             target = Address(
-                collection, metadata, profile, confidence_threshold, batch_size, local_features
+                collection,
+                metadata,
+                profile,
+                confidence_threshold,
+                batch_size,
+                local_features,
+                note,
             )
             one = ResumableIndex(needle, journal, target, resume=resume, in_flight=in_flight)
             run = _Run(shell, one, as_json)
@@ -134,6 +150,8 @@ class _Run:
         with tally_bar(self._shell.err) as told:
             outcome = self._index.run(found, told, self._stopping)
         self.failed = self.failed or bool(outcome.failures)
+        every = Counter(found.left_out) + Counter(outcome.left_out)
+        outcome = replace(outcome, left_out=dict(every.most_common()))
         _report(self._shell, outcome, self._as_json)
 
     def _stopping(self, uploads: int) -> None:
@@ -143,18 +161,27 @@ class _Run:
 def _report(shell: Shell, outcome: Outcome, as_json: bool) -> None:
     if as_json:
         counts = {"failed": len(outcome.failures), "image_ids": sorted(outcome.image_ids)}
-        failures = [asdict(failure) for failure in outcome.failures]
-        shell.json({**asdict(outcome), **counts, "failures": failures})
+        shell.json({**asdict(outcome), **counts})
         return
     for failure in outcome.failures[:SHOWN_FAILURES]:
         shell.say(f"failed {failure.name}: {failure.reason}")
     hidden = len(outcome.failures) - SHOWN_FAILURES
     if hidden > 0:
         shell.say(f"and {hidden:,} more failed; `needle jobs` names the jobs.")
+    for remark in outcome.remarks[:SHOWN_FAILURES]:
+        shell.say(f"indexed {remark.name}: {remark.text}")
     failed = len(outcome.failures)
     said = f"{outcome.indexed:,} indexed, {outcome.unchanged:,} unchanged, {failed:,} failed"
     skipped = f"; {outcome.skipped:,} already indexed, skipped" if outcome.skipped else ""
-    shell.out.print(said + skipped)
+    shell.out.print(said + skipped + _left_out(outcome.left_out))
+
+
+def _left_out(counts: Mapping[str, int]) -> str:
+    """Say which files are no images that are read, commonest endings first: no silence on them."""
+    if not counts:
+        return ""
+    each = [f"{count:,} {ending}" for ending, count in Counter(counts).most_common()]
+    return f"; left out: {', '.join(each)}"
 
 
 def _estimate(shell: Shell, found: Sources, profile: str | None, as_json: bool) -> int:
@@ -165,16 +192,17 @@ def _estimate(shell: Shell, found: Sources, profile: str | None, as_json: bool) 
     each = (models.get("seconds_per_image") or {}).get(name)
     regions = (models.get("regions_per_image") or {}).get(name)
     count = found.count()
+    others = _left_out(found.left_out)
     seconds = None if each is None else count * float(each)
     if as_json:
         facts = {"images": count, "profile": name, "regions_per_image": regions}
-        shell.json({**facts, "seconds": seconds})
+        shell.json({**facts, "seconds": seconds, "left_out": dict(found.left_out)})
     elif seconds is None:
-        shell.out.print(f"{count:,} images; no index worker has said how long one takes.")
+        shell.out.print(f"{count:,} images; no index worker has said how long one takes{others}.")
     else:
         shell.out.print(
             f"{count:,} images, at most {regions:,} regions each ({name}): the networks take "
-            f"about {_duration(seconds)} at most."
+            f"about {_duration(seconds)} at most{others}."
         )
     return ExitCode.OK
 
@@ -188,15 +216,18 @@ def _duration(seconds: float) -> str:
 
 
 def _watch(look: Callable[[], Sources], seen: dict[Path, watch.Stamp], run: _Run) -> None:
+    latest = Sources()
+
     def stamps() -> dict[Path, watch.Stamp]:
+        nonlocal latest
         try:
-            found = look()
+            latest = look()
         except FileNotFoundError:  # a folder may go and come back
             return {}
-        return watch.stamps(found.images + found.archives)
+        return watch.stamps(latest.images + latest.archives)
 
     for paths in watch.changes(stamps, seen):
-        run(sources.find([str(path) for path in paths]))
+        run(latest.only(frozenset(paths)))
 
 
 def _journal(shell: Shell, collection: str | None) -> Journal:

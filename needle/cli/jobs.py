@@ -19,7 +19,7 @@ from needle.journal import Journal, state_file
 SHOWN_ITEMS = 100
 UNLISTED = frozenset({404, 405})
 """What a service answers that has no list of its jobs."""
-KINDS = ("index", "search", "delete")
+KINDS = ("index", "search", "delete", "verify", "backup")
 STATUSES = ("queued", "started", "succeeded", "partial", "failed", "cancelled")
 BAD = frozenset({"failed", "cancelled"})
 
@@ -109,11 +109,12 @@ def _if_known(needle: Needle, job_id: str) -> Job | None:
 
 def _items(needle: Needle, job: Job) -> list[dict[str, Any]]:
     rows = [asdict(item) | {"reason": item.reason} for item in needle.items(job)]
-    return sorted(rows, key=lambda row: row["reason"] is None)
+    return sorted(rows, key=lambda row: (row["reason"] is None, row["warning"] is None))
 
 
 def _items_table(rows: Sequence[dict[str, Any]]) -> Table:
-    table = Table("image", Column("status", no_wrap=True), "image id or why it failed")
+    table = Table("image", Column("status", no_wrap=True), "image id, or what is wrong with it")
     for row in rows:
-        table.add_row(row["name"], row["status"], row["reason"] or row["image_id"] or "")
+        said = row["reason"] or row["warning"] or row["image_id"] or ""
+        table.add_row(row["name"], row["status"], said)
     return table

@@ -227,8 +227,15 @@ def _draw(
 
     content = subject.content
     if "image_id" in subject.query:
-        content = needle.file(subject.name, collection=result.matches[0].origin.collection)
-    seen = worded(subject.name) if content is None else open_upright(content)
-    query = Query(subject.name, seen.crop(box) if box and content is not None else seen)
+        collection = result.matches[0].origin.collection
+        content = needle.file(subject.name, collection=collection, drawable=True)
+    try:
+        seen = None if content is None else open_upright(content)
+    except OSError:  # the service reads formats that Pillow alone does not
+        seen = None
+    if seen is None:
+        query = Query(subject.name, worded(subject.name))
+    else:
+        query = Query(subject.name, seen.crop(box) if box else seen)
     rows = match_rows(needle, query, result.matches[:DRAWN], result.matches[0].origin.collection)
     results_sheet(rows, title=f"Where is {subject.name}?").save(target)

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.table import Column, Table
 
+from needle.indexed import Collection, Image
 from needle.jobs import Job
-from needle.results import Collection, Image
 
 
 def images_table(images: Iterable[Image]) -> Table:
@@ -24,7 +24,7 @@ def images_table(images: Iterable[Image]) -> Table:
     )
     for image in images:
         table.add_row(
-            image.filename,
+            "\n".join(image.paths),
             f"{image.width} x {image.height}",
             "" if image.regions is None else f"{image.regions:,}",
             moment(image.indexed_at),

@@ -47,6 +47,18 @@ def metadata(
     return found or None
 
 
+NOTED = ("date", "camera", "place", "folder")
+
+
+def noted(ctx: click.Context, param: click.Parameter, words: Sequence[str]) -> Sequence[str] | None:
+    """Return what is to be noted of files, None for nothing: the callback of --note."""
+    found = [part.strip() for word in words for part in word.split(",")]
+    for part in found:
+        if part not in NOTED:
+            raise click.BadParameter(f"{part!r} is none of {', '.join(NOTED)}.", ctx, param)
+    return found or None
+
+
 def conditions(
     ctx: click.Context, param: click.Parameter, texts: Sequence[str]
 ) -> dict[str, Any] | None:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import jsonschema
 import pytest
+import redis
 import yaml
 
 from common.beacons import Beacons
 from common.redis import Client
 from common.settings import PREFIX, Settings
+from machine.setup import secrets
 from machine.setup.lists import CPU, WHOLE
+from machine.stack.redis_server import find_binary
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("web", "worker-index", "worker-search")
@@ -47,7 +52,18 @@ GPU = {
 }
 SERVICE = {
     "type": "object",
-    "required": ["image", "restart", "healthcheck", "stop_grace_period", "volumes"],
+    "required": [
+        "image",
+        "restart",
+        "healthcheck",
+        "stop_grace_period",
+        "volumes",
+        "init",
+        "user",
+        "read_only",
+        "cap_drop",
+        "security_opt",
+    ],
     "properties": {
         "image": {"type": "string"},
         "build": {
@@ -58,7 +74,11 @@ SERVICE = {
         },
         "command": TEXTS,
         "restart": {"const": "unless-stopped"},
-        "init": {"type": "boolean"},
+        "init": {"const": True},
+        "user": {"type": "string"},
+        "read_only": {"const": True},
+        "cap_drop": {"const": ["ALL"]},
+        "tmpfs": TEXTS,
         "security_opt": TEXTS,
         "volumes": TEXTS,
         "ports": TEXTS,
@@ -143,6 +163,11 @@ def copied(dockerfile: str) -> list[str]:
     return [source for line in lines for source in line[:-1]]
 
 
+def filled(value: str) -> str:
+    """Return a value with its variables filled in, as Compose fills them in."""
+    return re.sub(r"\$\{(\w+):\?[^}]*\}", r"of \1", value)
+
+
 DOCKERFILES = ["deploy/web.Dockerfile", "deploy/worker.Dockerfile"]
 
 
@@ -168,17 +193,80 @@ def test_every_setting_can_be_given_and_nothing_else_is(compose: dict[str, Any])
 def test_the_values_given_are_valid_settings(compose: dict[str, Any]) -> None:
     for name in OURS:
         environment = compose["services"][name]["environment"]
-        fixed = {key: str(value) for key, value in environment.items() if value is not None}
+        fixed = {key: filled(str(v)) for key, v in environment.items() if v is not None}
         settings = Settings.from_env(fixed)
         assert settings.qdrant_url == "http://qdrant:6333"
-        assert settings.redis_url.startswith("redis://redis:")
+        assert settings.qdrant_api_key == "of NEEDLE_QDRANT_API_KEY"
+        assert settings.redis_url == "redis://:of REDIS_PASSWORD@redis:6379/0"
         assert str(settings.data_dir) == "/data"
 
 
 def test_redis_loses_nothing_and_evicts_nothing(compose: dict[str, Any]) -> None:
-    command = " ".join(compose["services"]["redis"]["command"])
+    command = compose["services"]["redis"]["command"][-1]
     assert "--appendonly yes" in command
     assert "--maxmemory-policy noeviction" in command
+
+
+def test_nobody_is_root_or_writes_where_nothing_is_to_be_written(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["user"].partition(":")[0] not in ("", "0", "root"), name
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        writable = [volume.split(":")[1] for volume in service["volumes"]]
+        writable += [one.split(":")[0] for one in service.get("tmpfs", ())]
+        assert len(set(writable)) == len(writable)
+        assert name == "redis" or "/tmp" in writable
+    for name in OURS:
+        uid = compose["services"][name]["user"].partition(":")[0]
+        dockerfile = compose["services"][name]["build"]["dockerfile"]
+        assert f"--uid {uid}" in (ROOT / dockerfile).read_text()
+        assert "data:/data" in compose["services"][name]["volumes"]
+
+
+def test_redis_and_qdrant_want_a_password_that_a_command_makes(
+    compose: dict[str, Any], tmp_path: Path
+) -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    assert set(re.findall(r"\$\{(\w+):\?", text)) == set(secrets.NAMES)
+    services = compose["services"]
+    assert filled(services["redis"]["environment"]["REDISCLI_AUTH"]) == "of REDIS_PASSWORD"
+    key = services["qdrant"]["environment"]["QDRANT__SERVICE__API_KEY"]
+    assert filled(key) == "of NEEDLE_QDRANT_API_KEY"
+
+    file = tmp_path / ".env"
+    file.write_text("NEEDLE_PORT=8081")
+    assert secrets.main(["--file", str(file)]) == 0
+    first = file.read_text()
+    assert first.startswith("NEEDLE_PORT=8081\n") and file.stat().st_mode & 0o077 == 0
+    values = dict(line.split("=") for line in first.splitlines())
+    assert set(values) == {"NEEDLE_PORT", *secrets.NAMES}
+    assert all(re.fullmatch(r"[0-9a-f]{64}", values[name]) for name in secrets.NAMES)
+    assert secrets.add_missing(file) == [] and file.read_text() == first  # data is kept with them
+    ignored = subprocess.run(["git", "check-ignore", "-q", ".env"], cwd=ROOT, check=False)
+    assert ignored.returncode in (0, 128)  # 128: no checkout
+
+
+def test_the_command_of_redis_lets_nobody_in_without_the_password(tmp_path: Path) -> None:
+    """Compose's own words, run by this machine's shell and server."""
+    command = read("docker-compose.yml")["services"]["redis"]["command"]
+    binary = find_binary(os.environ).path
+    (tmp_path / "valkey-server").symlink_to(binary)
+    script = command[-1].replace("$$", "$").replace("/run/needle", str(tmp_path))
+    script = script.replace("--dir /data", f"--dir {tmp_path} --port 0 --unixsocket redis.sock")
+    env = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "REDISCLI_AUTH": "a1b2"}
+    server = subprocess.Popen([*command[:-1], script], env=env, stdout=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "redis.sock").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        with pytest.raises(redis.AuthenticationError):
+            redis.Redis(unix_socket_path=str(tmp_path / "redis.sock")).ping()
+        let_in = redis.Redis(unix_socket_path=str(tmp_path / "redis.sock"), password="a1b2")
+        assert let_in.ping() and let_in.config_get("appendonly") == {"appendonly": "yes"}
+        assert "a1b2" not in Path(f"/proc/{server.pid}/cmdline").read_text()
+    finally:
+        server.terminate()
+        server.wait(20)
+    assert (tmp_path / "redis.conf").stat().st_mode & 0o077 == 0
 
 
 def test_the_versions_are_pinned_and_qdrant_fits_its_client(compose: dict[str, Any]) -> None:

@@ -158,17 +158,28 @@ def test_both_engines_give_the_same_maps_and_embeddings(photo: Image.Image) -> N
     )
 
 
-@pytest.mark.parametrize("missing", ["see.onnx", "things.onnx", "network.safetensors"])
-def test_a_folder_with_a_part_missing_is_refused(tmp_path: Path, missing: str) -> None:
+@pytest.mark.parametrize(
+    ("missing", "precision"),
+    [
+        ("see.int8.onnx", "auto"),
+        ("deep.int8.onnx", "auto"),
+        ("see.onnx", "float32"),
+        ("things.onnx", "auto"),
+        ("network.safetensors", "auto"),
+    ],
+)
+def test_a_folder_with_a_part_missing_is_refused(
+    tmp_path: Path, missing: str, precision: str
+) -> None:
     folder = Path(shutil.copytree(MINI, tmp_path / "net"))
     (folder / missing).unlink()
     with pytest.raises((InvalidModel, FileNotFoundError)) as caught:
-        load_onepass(folder, device="cpu")
+        load_onepass(folder, device="cpu", precision=precision)
     assert isinstance(caught.value, InvalidModel), "a sentence, not a stranger's error"
     assert str(folder) in str(caught.value)
 
 
-@pytest.mark.parametrize("broken", ["deep.onnx", "kinds.onnx", "network.safetensors"])
+@pytest.mark.parametrize("broken", ["deep.int8.onnx", "kinds.onnx", "network.safetensors"])
 def test_a_folder_with_a_broken_part_is_refused(tmp_path: Path, broken: str) -> None:
     folder = Path(shutil.copytree(MINI, tmp_path / "net"))
     (folder / broken).write_bytes((folder / broken).read_bytes()[:1000])

@@ -14,28 +14,44 @@ import click
 import pytest
 from flask.testing import FlaskClient
 
-from needle import jobs, listings, operations, results
+from needle import indexed, jobs, listings, operations, results, upkeep
+from needle.cli.backup import backup as backup_command
 from needle.cli.images import collections as collections_command
 from needle.cli.images import images as images_command
 from needle.cli.index import index as index_command
 from needle.cli.jobs import jobs as jobs_command
+from needle.cli.reindex import reindex as reindex_command
 from needle.cli.search import search as search_command
+from needle.cli.tag import tag as tag_command
+from needle.cli.verify import verify as verify_command
 
 SEARCH, IMAGES = "POST /api/v1/search", "POST /api/v1/images"
+PATCH = "PATCH /api/v1/images/{image_id}"
+BACKUP = "POST /api/v1/backups"
+REINDEX = "POST /api/v1/collections/{name}/reindex"
+VERIFY = "POST /api/v1/collections/{name}/verify"
 LIBRARY: dict[str, list[Callable[..., Any]]] = {
     SEARCH: [operations.search],
     IMAGES: [operations.index, operations.index_batch, operations.index_urls],
     "POST /api/v1/collections": [operations.create_collection],
     "GET /api/v1/images": [listings.images],
     "GET /api/v1/images/{image_id}": [operations.image],
+    PATCH: [operations.tag],
     "GET /api/v1/jobs": [listings.jobs],
+    VERIFY: [upkeep.verify],
+    BACKUP: [upkeep.backup],
+    REINDEX: [upkeep.reindex],
 }
 COMMANDS: dict[str, click.Command] = {
     SEARCH: search_command,
     IMAGES: index_command,
     "POST /api/v1/collections": collections_command,
     "GET /api/v1/images": images_command,
+    PATCH: tag_command,
     "GET /api/v1/jobs": jobs_command,
+    VERIFY: verify_command,
+    BACKUP: backup_command,
+    REINDEX: reindex_command,
 }
 NAMED = {
     (SEARCH, "file"): ("image", "image"),
@@ -48,10 +64,15 @@ NAMED = {
     (IMAGES, "urls"): ("urls", "words"),
     ("POST /api/v1/collections", "name"): ("name", "create"),
     ("GET /api/v1/images", "filter"): ("filter", "wanted"),
+    (PATCH, "metadata"): ("metadata", "words"),
 }
 """Fields whose parameter in the library, or option of the command, has another name."""
 NOT_IN_THE_LIBRARY = {
     (SEARCH, "wait"): "every call waits, up to its own `timeout_s`",
+    (VERIFY, "wait"): "the call waits until it is done",
+    (BACKUP, "wait"): "the call waits until it is done",
+    (REINDEX, "wait"): "the job is returned at once, to be waited for",
+    (PATCH, "wait"): "the call waits until it is done",
     ("GET /api/v1/images", "offset"): "lists are iterated, page by page",
     ("GET /api/v1/images", "cursor"): "lists are iterated, page by page",
     ("GET /api/v1/jobs", "offset"): "lists are iterated, page by page",
@@ -67,7 +88,11 @@ OF_ITS_OWN = {
     IMAGES: {"recursive", "watched", "resume", "dry_run", "in_flight", "as_json"},
     "POST /api/v1/collections": {"deleted", "yes", "as_json"},
     "GET /api/v1/images": {"as_json"},
+    PATCH: {"name", "wanted", "yes", "as_json"},
     "GET /api/v1/jobs": {"job_ids", "waits", "items", "cancel", "as_json"},
+    VERIFY: {"collection", "as_json"},
+    BACKUP: {"target"},
+    REINDEX: {"collection"},
 }
 """Options about what the command does with the answer, and not of the request."""
 Fields = dict[str, dict[str, Any]]
@@ -160,14 +185,15 @@ def test_the_exceptions_are_still_needed(document: dict[str, Any]) -> None:
         ("Match", results.Match),
         ("Hit", results.Hit),
         ("Thing", results.Thing),
-        ("Image", results.Image),
-        ("ImageWithRegions", results.Image),
-        ("Collection", results.Collection),
-        ("CollectionWithRegions", results.Collection),
+        ("Image", indexed.Image),
+        ("ImageWithRegions", indexed.Image),
+        ("Collection", indexed.Collection),
+        ("CollectionWithRegions", indexed.Collection),
         ("Job", jobs.Job),
         ("ListedJob", jobs.Job),
         ("Progress", jobs.Progress),
         ("Item", jobs.Item),
+        ("Verified", upkeep.Verified),
     ],
 )
 def test_the_library_keeps_every_field_of_an_answer(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -190,3 +191,91 @@ def test_a_job_that_could_not_be_enqueued_is_not_listed(
     services.jobs.discard("half")
     assert client.get("/api/v1/jobs").json == {"jobs": [], "total": 0, "next": None}
     assert json.dumps(redis.keys("*")) == "[]"
+
+
+@pytest.mark.parametrize(
+    "name", ["second", "FIRST", "zurich/", "2024/second", "caf\u00e9", "cafe\u0301"]
+)
+def test_an_image_is_found_by_any_path_that_it_was_posted_under(
+    client: FlaskClient, name: str
+) -> None:
+    for path in ("Zurich/first.png", "2024/second.png", "Cafe\u0301.png", "Zurich/first.png"):
+        client.post("/api/v1/images", data=files(plain(1), names=(path,)))
+    services = client.application.extensions["needle"]
+    (record,) = services.catalogue.every("default")
+    services.catalogue.mark_indexed("default", [record.indexed(regions=1, at=1.0, recipe="")])
+    (image,) = client.get("/api/v1/images", query_string={"name": name}).json["images"]
+    assert (image["filename"], image["path"]) == ("first.png", "Zurich/first.png")
+    assert image["paths"] == ["Zurich/first.png", "2024/second.png", "Caf\u00e9.png"]
+
+
+def test_ever_new_paths_of_one_image_are_bounded(services: Services) -> None:
+    paths = [f"{n:04}/{'x' * 900}.png" for n in range(50)]
+    for path in paths:
+        record = ImageRecord("one", "default", "x.png", "image/png", 9, 9, 1, paths=(path,))
+        services.catalogue.claim(record, "job")
+    kept = services.catalogue.get("default", "one").paths
+    assert kept == tuple(paths[: len(kept)]) and 10 < len(kept) < 20
+    services.catalogue.remove("default", "one")
+    assert services.redis.keys("needle:paths:*") == []
+
+
+def test_a_change_of_metadata_is_a_job_with_the_options_of_before(
+    client: FlaskClient, services: Services, add: Add
+) -> None:
+    add("image-1", 1.0, shop="Basel")
+    record = services.catalogue.get("default", "image-1")
+    kept = replace(record, options={"profile": "fast", "local_features": 9})
+    services.catalogue.mark_indexed("default", [kept])
+    body = {"metadata": {"shop": None, "year": 2024}}
+    answer = client.patch("/api/v1/images/image-1?wait=0", json=body)
+    assert (answer.status_code, answer.json["kind"]) == (202, "index")
+    order = services.jobs.get(answer.json["job_id"]).details
+    assert order["changes"] == {"shop": None, "year": 2024}
+    assert (order["profile"], order["local_features"]) == ("fast", 9)
+    for wrong in ({}, {"metadata": {}}, {"metadata": {"a.b": 1}}, {"filename": "x"}):
+        assert client.patch("/api/v1/images/image-1", json=wrong).status_code == 400
+    assert client.patch("/api/v1/images/nothing", json=body).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("sort", "found"),
+    [
+        ("newest", ["c", "b", "a", "d"]),
+        ("oldest", ["d", "a", "b", "c"]),
+        ("name", ["a", "d", "c", "b"]),
+        ("date", ["d", "a", "c", "b"]),
+    ],
+)
+def test_images_are_listed_in_other_orders_page_by_page(
+    client: FlaskClient, services: Services, sort: str, found: list[str]
+) -> None:
+    rows: list[tuple[str, str, float, dict[str, Any]]] = [
+        ("a", "\u00c4/IMG_9.jpg", 2.0, {"date": 20240101, "time": "08:00:00"}),
+        ("b", "z.jpg", 3.0, {}),
+        ("c", "\u00e4/IMG_100.jpg", 4.0, {"date": 20230101}),
+        ("d", "\u00e4/IMG_10.jpg", 1.0, {"date": 20240101, "time": "09:00:00"}),
+    ]
+    for name, path, at, metadata in rows:
+        record = ImageRecord(name, "default", path, "image/jpeg", 9, 9, 1, metadata, paths=(path,))
+        services.catalogue.add([record])
+        services.catalogue.mark_indexed("default", [record.indexed(regions=1, at=at, recipe="")])
+    pages = _walk(client, f"/api/v1/images?limit=3&sort={sort}", "images", "image_id")
+    assert pages == [found[:3], found[3:]]
+    narrowed = client.get(f"/api/v1/images?sort={sort}&name=img").json
+    assert [image["image_id"] for image in narrowed["images"]] == [n for n in found if n != "b"]
+
+
+def test_an_order_that_has_no_cursor_refuses_one(client: FlaskClient) -> None:
+    answer = client.get("/api/v1/images?sort=name&cursor=1.0000000_a")
+    assert answer.status_code == 400
+
+
+def test_what_is_too_much_to_sort_is_said(
+    client: FlaskClient, add: Add, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.sorting.MOST_SORTED", 1)
+    for n in range(2):
+        add(f"image-{n}", float(n))
+    assert client.get("/api/v1/images?sort=name").status_code == 400
+    assert client.get("/api/v1/images").status_code == 200

@@ -11,11 +11,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from common.contract.requests import QueryFields
+from common.pictures import READ
+from needle.archives import ENDINGS
+from needle.uploads import IMAGE_SUFFIXES
 from web.page import POLICY, STATIC
 
 SCRIPTS = sorted(path for path in STATIC.glob("*.js") if path.name != "docs.js")
 SCRIPT = "\n".join(path.read_text() for path in SCRIPTS)
-REQUEST = re.compile(r"""(?:\bcall|\.open)\("(GET|POST|DELETE)", ["`]([^"`]+)["`]""")
+REQUEST = re.compile(r"""(?:\bcall|\.open)\("(GET|POST|PATCH|DELETE)", ["`]([^"`]+)["`]""")
 LINK_MADE_HERE = 1  # the crop of a box, which `cropUrl` makes; every other address is requested
 ELEMENT = re.compile(r"""\$\("([^"]+)"\)""")
 IMPORT = re.compile(r"""from "\./([\w.]+)";""")
@@ -54,6 +57,15 @@ def test_nothing_is_loaded_from_elsewhere() -> None:
     for path in STATIC.iterdir():
         text = path.read_text().replace("http://www.w3.org/2000/svg", "")  # a name, not an address
         assert not re.search(r"https?://|[\"'(]//\w", text), path.name
+
+
+def test_the_page_the_client_and_the_service_know_the_same_formats() -> None:
+    script = (STATIC / "files.js").read_text()
+    known = set(re.findall(r'"(\.\w+)"', script.partition("READ = new Set(")[2].partition(")")[0]))
+    packed = {f".{ending.rpartition('.')[2]}" for ending in ENDINGS}
+    assert known == IMAGE_SUFFIXES | packed
+    for name in ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "HEIC", "AVIF", "JPEG 2000", "raw"):
+        assert name in READ and name in _page(), name
 
 
 def test_every_asset_of_the_page_exists_and_has_its_type(client: FlaskClient) -> None:

@@ -94,12 +94,13 @@ def test_an_archive_is_unpacked(client: FlaskClient, kind: str) -> None:
         "../../b.png": plain(2),
         "__MACOSX/holiday/._a.png": b"junk",
         ".DS_Store": b"junk",
+        "holiday/Thumbs.db": b"junk",
     }
     job = client.post(URL, data=files(archive(kind, members))).json
     items = items_of(client, job)
     assert [(i["name"], i["status"]) for i in items] == [
-        ("a.png", "queued"),
-        ("notes.txt", "failed"),
+        ("holiday/a.png", "queued"),
+        ("holiday/notes.txt", "failed"),
         ("b.png", "queued"),
     ]
 

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -100,9 +100,13 @@ def test_health_answers_while_clients_wait_send_slowly_or_say_nothing(
             held.enter_context(connected(port, content))
         alive(port)
         last = upload.replace(b"Host", b"Connection: close\r\nHost") + b"--x\r\n"
-        one_more = held.enter_context(connected(port, last))
-        one_more.settimeout(20)
-        error = body_of(one_more)["error"]
+        for _ in range(4):
+            one_more = held.enter_context(connected(port, last))
+            one_more.settimeout(6)
+            # On a busy machine it may be taken in before the others, whose place it has then.
+            with suppress(TimeoutError):
+                error = body_of(one_more)["error"]
+                break
     assert isinstance(error, dict) and error["code"] == "overloaded"
 
 

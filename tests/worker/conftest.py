@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from qdrant_client import QdrantClient
 
 from common import pictures
 from common.catalogue import ImageRecord
@@ -22,8 +25,10 @@ from common.redis import Client
 from common.settings import Settings
 from common.vectors import filters
 from tests.fakes import FixedDetector, PixelEncoder
+from worker import context
 from worker.context import Base
 from worker.indexing.committing import Committer, Writer
+from worker.indexing.confirming import Confirmer
 from worker.indexing.describing import Describer
 from worker.indexing.loading import Loader
 from worker.indexing.pipeline import IndexPipeline
@@ -47,6 +52,7 @@ from worker.searching.refining import Refiner
 from worker.searching.verifying import Verifier
 from worker.tasks import run_index, run_search
 from worker.vectors.base import Region
+from worker.vectors.server import Server
 
 VOCABULARY = Vocabulary.load()
 
@@ -164,6 +170,10 @@ class World:
         """Return the same worker with another last stage."""
         return replace(self, indexing=replace(self.indexing, committer=committer))
 
+    def confirming_with(self, confirmer: Confirmer) -> World:
+        """Return the same worker, which asks another whether images are there."""
+        return replace(self, indexing=replace(self.indexing, confirmer=confirmer))
+
     def indexing_by(self, encoder: Encoder) -> World:
         """Return the same worker with another encoder of the index role; a dense one detects."""
         dense = isinstance(encoder, DenseEncoder)
@@ -172,6 +182,13 @@ class World:
     def _seeing(self, encoder: Encoder, detector: Detector | None) -> World:
         seer = seer_of(encoder, detector, self.base.settings)
         return replace(self, indexing=replace(self.indexing, seer=seer))
+
+
+@pytest.fixture(params=["edge", "local"])
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `world` stand on each form of Qdrant in turn; of the server its double in-process."""
+    if request.param == "local":
+        monkeypatch.setattr(context, "open_engine", lambda _: Server(QdrantClient(":memory:")))
 
 
 @pytest.fixture
@@ -189,6 +206,7 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         describer=Describer(VOCABULARY),
         seer=seer_of(encoder, FixedDetector(), settings),
         committer=writer,
+        confirmer=base.owner(writer),
         jobs=base.jobs,
         threads=2,
         most_bytes=settings.decoded_bytes,
@@ -200,8 +218,12 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         embedder=QueryEmbedder(encoder),
         describer=QueryDescriber(VOCABULARY),
         finder=CandidateFinder(nearest, writer.words, VOCABULARY),
-        prover=Prover(nearest, Verifier(VOCABULARY, NearestMatcher(), base.images), 30),
-        agreer=Agreer(base.images, 100_000_000),
+        prover=Prover(
+            nearest,
+            Verifier(VOCABULARY, NearestMatcher(), base.images),
+            Agreer(base.images, 100_000_000),
+            30,
+        ),
         refiner=Refiner(nearest, encoder, Comparer(base.images, 10**8), budget_s=30),
         kinds=KindFinder(nearest),
         ranker=Ranker(base.catalogue),
@@ -211,6 +233,13 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
     yield World(base, writer, indexing, searching)
     writer.store.close()
     writer.words.close()
+
+
+def sent(redis: Client, queue: str) -> list[dict[str, Any]]:
+    """Take the tasks off a queue and return their arguments, oldest first."""
+    messages = [json.loads(text) for text in reversed(redis.lrange(queue, 0, -1))]
+    redis.delete(queue)
+    return [json.loads(base64.b64decode(message["body"]))[1] for message in messages]
 
 
 def sources(hits: Sequence[dict[str, Any]]) -> list[str]:

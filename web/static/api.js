@@ -82,6 +82,9 @@ export function cropUrl(image, box) {
   return `/api/v1/images/${image.image_id}/crop?${fields({ box: box.join(","), collection: name })}`;
 }
 
+/** Return every path of an image, a line each: what to show where there is room for its name alone. */
+export const titleOf = (image) => (image.paths?.length ? image.paths.join("\n") : image.filename);
+
 /** Return where to get an image to look at: the file, then a JPEG of it that every browser shows. */
 export function imageSources(image) {
   return [image.urls.file, cropUrl(image, [0, 0, image.width, image.height]), image.urls.thumbnail];

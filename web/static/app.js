@@ -17,9 +17,9 @@ import * as viewer from "./viewer.js";
 
 const details = new Rows($("metadata"), { tests: false, add: "Add a detail" });
 
-function add(files) {
+function add(chosen) {
   tabs.turnTo("images");
-  upload.add(files, details.read());
+  upload.add(chosen, details.read());
   status.again();
 }
 
@@ -31,7 +31,7 @@ async function find(file) {
 
 function files(input, take) {
   input.onchange = () => {
-    const chosen = wanted(input.files);
+    const chosen = wanted(input);
     input.value = "";
     take(chosen);
   };
@@ -68,7 +68,7 @@ collections.begin(({ byHand } = {}) => {
 });
 files($("add-input"), add);
 files($("folder-input"), add);
-files($("find-input"), ([file]) => find(file));
+files($("find-input"), ({ files: [file] }) => find(file));
 drop.begin({ find, add });
 upload.onIndexed(library.show);
 $("search-cancel").onclick = search.cancel;

@@ -2,7 +2,7 @@
 import { $ } from "./dom.js";
 import { dropped } from "./files.js";
 
-/** `find` gets an image to look for, `add` gets files to index. */
+/** `find` gets an image to look for, `add` gets files to index, with what was left out. */
 export function begin({ find, add }) {
   const panel = $("query");
   const bringsFiles = (event) => event.dataTransfer?.types.includes("Files");
@@ -20,9 +20,9 @@ export function begin({ find, add }) {
     mark("");
     if (document.querySelector("dialog[open]")) return;
     const looksFor = panel.contains(event.target);
-    const files = await dropped(event.dataTransfer);
-    if (looksFor) find(files[0]);
-    else add(files);
+    const chosen = await dropped(event.dataTransfer);
+    if (looksFor) find(chosen.files[0]);
+    else add(chosen);
   });
   document.addEventListener("paste", (event) => {
     const [file] = event.clipboardData.files;

@@ -1,18 +1,51 @@
 // The files of a drop, a paste or a choice: folders walked through, requests of a sensible size.
 
 const BATCH = { files: 100, bytes: 48e6 };
-const LITTER = /^(\.|Thumbs\.db$|desktop\.ini$)/i; // what file managers leave in folders
+const LITTER = /^(\.|Thumbs\.db$|ehthumbs\.db$|desktop\.ini$)/i; // what file managers leave in folders
+const READ = new Set([".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif",
+  ".bmp", ".dib", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx",
+  ".dng", ".nef", ".arw", ".cr2", ".pef", ".srw", ".rw2", ".raf",
+  ".zip", ".tar", ".tgz", ".gz", ".tbz2", ".bz2", ".txz", ".xz"]);
+const paths = new WeakMap(); // of files that were dropped in a folder: no file says where it was
 
-/** Return every file of a drop, folders walked through. To be called while the drop is handled. */
-export function dropped(transfer) {
+/** Return the path of a file, from the folder on that was chosen or dropped. */
+export const pathOf = (file) => paths.get(file) || file.webkitRelativePath || file.name;
+
+const ending = (name) => /.(\.[^.]+)$/.exec(name)?.[1].toLowerCase() ?? "without an ending";
+
+/** Divide what a folder holds: files to send, and how many of each other ending are left out. */
+function divided(files) {
+  const leftOut = new Map();
+  const sent = files.filter((file) => {
+    const end = ending(file.name);
+    if (!READ.has(end)) leftOut.set(end, (leftOut.get(end) ?? 0) + 1);
+    return READ.has(end);
+  });
+  return { files: sent, leftOut };
+}
+
+/** Say which files were left out, commonest endings first; nothing where there are none. */
+export function leftOutSentence(leftOut) {
+  const each = [...leftOut].sort((one, other) => other[1] - one[1]);
+  return each.length ? ` Left out: ${each.map(([end, many]) => `${many} ${end}`).join(", ")}.` : "";
+}
+
+/** Return every file of a drop, folders walked through, and what was left out of these.
+ * To be called while the drop is handled. */
+export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.());
-  if (!entries.some((entry) => entry?.isDirectory)) return Promise.resolve([...transfer.files]);
-  return Promise.all(entries.filter(Boolean).map(inside)).then((found) => found.flat());
+  const whole = [...transfer.files];
+  if (!entries.some((entry) => entry?.isDirectory)) return { files: whole, leftOut: new Map() };
+  return divided((await Promise.all(entries.filter(Boolean).map(inside))).flat());
 }
 
 async function inside(entry) {
   if (LITTER.test(entry.name)) return [];
-  if (entry.isFile) return [await new Promise((done, fail) => { entry.file(done, fail); })];
+  if (entry.isFile) {
+    const file = await new Promise((done, fail) => { entry.file(done, fail); });
+    paths.set(file, entry.fullPath.replace(/^\//, ""));
+    return [file];
+  }
   const reader = entry.createReader();
   const found = [];
   for (;;) { // a reader gives some entries at a time, none when it is through
@@ -22,8 +55,12 @@ async function inside(entry) {
   }
 }
 
-/** Return what a folder input chose, without what file managers leave there. */
-export const wanted = (files) => [...files].filter((file) => !LITTER.test(file.name));
+/** Return what an input chose, without what file managers leave in a folder, and what was left out.
+ * Files that were chosen one by one are all sent: Needle says of each what it is. */
+export function wanted(input) {
+  const files = [...input.files].filter((file) => !LITTER.test(file.name));
+  return input.webkitdirectory ? divided(files) : { files, leftOut: new Map() };
+}
 
 /** Split files into requests. */
 export function batches(files) {

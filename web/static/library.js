@@ -1,5 +1,5 @@
 // The indexed images: a page at a time, by name, to search with, to look at, to delete.
-import { call, fields } from "./api.js";
+import { call, fields, titleOf } from "./api.js";
 import * as collections from "./collections.js";
 import { ask } from "./confirm.js";
 import { $, announce, button, count, make, img, plain, say } from "./dom.js";
@@ -20,6 +20,7 @@ export function begin(take) {
   $("more").onclick = () => load(images.length);
   $("select").onclick = () => select(!selecting);
   $("delete").onclick = () => remove([...chosen.values()]);
+  $("sort").onchange = show;
   let typing;
   $("name").oninput = () => {
     clearTimeout(typing);
@@ -34,13 +35,16 @@ async function load(offset, limit = PAGE) {
   const mine = ++turn;
   const name = $("name").value.trim();
   const collection = collections.current();
+  const sort = $("sort").value;
   try {
-    const params = fields({ collection, offset: offset || "", limit, name });
+    const params = fields({ collection, offset: offset || "", limit, name,
+      sort: sort === "newest" ? "" : sort });
     const found = await call("GET", `/api/v1/images?${params}`);
     if (mine !== turn) return;
     images = offset ? [...images, ...found.images] : found.images;
     total = found.total ?? (found.next ? Infinity : images.length);
     $("name").hidden = !("next" in found) || (!name && total < 2);
+    $("sort").hidden = $("name").hidden;
     draw(name);
   } catch (error) {
     if (mine === turn) say($("library-text"), error.message, true);
@@ -51,7 +55,7 @@ function draw(name) {
   const any = images.length > 0;
   const words = { 0: "No images yet", Infinity: `More than ${count(images.length, "image")}` };
   say($("library-text"), name && !any ? `No image has “${name}” in its name.`
-    : words[total] ?? `${count(total, "image")}${name ? " found" : ", newest first"}`);
+    : words[total] ?? `${count(total, "image")}${name ? " found" : ""}`);
   $("images").classList.toggle("first-run", !any && !name);
   $("library-empty").hidden = any || Boolean(name);
   $("select").hidden = !any;
@@ -77,7 +81,7 @@ function tile(image, n) {
       onclick: () => remove([image]) }, "button bare"));
   const item = make("li", { className: "tile" }, open,
     make("div", { className: "caption" },
-      make("span", { className: "name", title: filename }, filename), tools));
+      make("span", { className: "name", title: titleOf(image) }, filename), tools));
   item.style.setProperty("--ratio", Math.min(2.4, Math.max(0.55, width / height)));
   return item;
 }

@@ -57,6 +57,14 @@ export class ProgressCard {
     this.faults.open = this.failures > 0;
   }
 
+  /** List what was indexed although part of it could not be read. */
+  warn(pairs) {
+    if (!pairs.length) return;
+    const list = this.card.querySelector(".warnings")
+      ?? this.card.appendChild(make("ul", { className: "failures warnings" }));
+    list.append(...pairs.map(([name, what]) => make("li", {}, make("strong", {}, name), ` ${what}`)));
+  }
+
   /** Say how it ended; the card can be put away then. */
   end(sentence, { bad = false } = {}) {
     this.bar.hidden = true;

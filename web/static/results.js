@@ -1,5 +1,5 @@
 // What a search found: the found images first, look-alikes below, each with its boxes.
-import { imageSources } from "./api.js";
+import { imageSources, titleOf } from "./api.js";
 import { $, announce, button, count, icon, known, make, percent, img, plain, say } from "./dom.js";
 import { named, overlay, places, words } from "./overlay.js";
 import * as tabs from "./tabs.js";
@@ -164,7 +164,7 @@ function card(match, open) {
     make("button", { type: "button", className: "open", "aria-label": label(match),
       onclick: () => open(match) }, inside),
     make("div", { className: "caption" },
-      make("span", { className: "name", title: match.filename }, match.filename),
+      make("span", { className: "name", title: titleOf(match) }, match.filename),
       match.verified ? mark() : null,
       score(match), make("span", { className: "tools" }, unlike(match))));
   item.style.setProperty("--ratio", ratio(match));
@@ -180,7 +180,7 @@ function hero(match, query, open) {
     figure(query.preview, "Looked for"),
     figure(match.urls.crop, match.verified ? "Found here" : looks(match)));
   const side = make("div", { className: "side" }, pair,
-    make("strong", { className: "name", title: match.filename }, match.filename),
+    make("strong", { className: "name", title: titleOf(match) }, match.path ?? match.filename),
     make("p", { className: "facts" }, match.verified ? mark() : null,
       score(match), make("span", { className: "muted" }, where(match))),
     make("div", { className: "deeds" },

@@ -2,7 +2,7 @@
 import { call, ended, isFinal, newKey, upload } from "./api.js";
 import * as collections from "./collections.js";
 import { count, pause } from "./dom.js";
-import { batches } from "./files.js";
+import { batches, leftOutSentence, pathOf } from "./files.js";
 import { ProgressCard } from "./progress.js";
 
 const ITEMS_PAGE = 1000;
@@ -17,8 +17,8 @@ export function onIndexed(then) {
 
 /** An upload, or a job that is found running: its jobs, their states, its card. */
 class Run {
-  constructor(title, { size = 0, waiting = 0 } = {}) {
-    Object.assign(this, { size, waiting, sent: 0, done: 0, jobs: new Map(), refused: 0 });
+  constructor(title, { size = 0, waiting = 0, leftOut = new Map() } = {}) {
+    Object.assign(this, { size, waiting, leftOut, sent: 0, done: 0, jobs: new Map(), refused: 0 });
     this.abort = new AbortController();
     this.card = new ProgressCard(title, () => this.cancel());
   }
@@ -63,16 +63,18 @@ class Run {
       this.jobs.set(state.job_id, state);
       return this.show();
     });
-    if (last.progress.failed) await this.#failures(last.job_id);
+    await this.#remarks(last.job_id);
     if (last.error) this.card.fail([["The whole job", last.error.message]]);
   }
 
-  async #failures(id) {
+  /** List what failed, and what of an image could not be read. */
+  async #remarks(id) {
     for (let offset = 0; ; offset += ITEMS_PAGE) {
       const page = `offset=${offset}&limit=${ITEMS_PAGE}`;
       const { items, total } = await call("GET", `/api/v1/jobs/${id}/items?${page}`);
       this.card.fail(items.filter((item) => item.status === "failed")
         .map((item) => [item.name, item.error?.message ?? "failed"]));
+      this.card.warn(items.filter((item) => item.warning).map((item) => [item.name, item.warning]));
       if (offset + ITEMS_PAGE >= total) return;
     }
   }
@@ -83,17 +85,17 @@ class Run {
     const bad = failed + this.refused;
     const sentence = this.abort.signal.aborted ? `Cancelled; ${all}.`
       : bad ? `${all}, ${bad} failed.` : `${count(done, "image")} indexed.`;
-    this.card.end(sentence, { bad: bad > 0 && !done });
+    this.card.end(sentence + leftOutSentence(this.leftOut), { bad: bad > 0 && !done });
     changed();
     collections.refresh();
   }
 }
 
-/** Post files as images and follow them. */
-export async function add(files, metadata = {}) {
-  if (!files.length) return;
+/** Post files as images and follow them; say what of a folder was left out. */
+export async function add({ files, leftOut }, metadata = {}) {
+  if (!files.length && !leftOut.size) return;
   const size = files.reduce((sum, file) => sum + file.size, 0);
-  const run = new Run(`Adding ${count(files.length, "file")}`, { size, waiting: files.length });
+  const run = new Run(`Adding ${count(files.length, "file")}`, { size, waiting: files.length, leftOut });
   const options = { collection: collections.current() };
   if (Object.keys(metadata).length) options.metadata = JSON.stringify(metadata);
   const followed = [];
@@ -117,7 +119,7 @@ const there = () => call("GET", "/livez").then(() => true, ({ status }) => statu
 async function send(batch, options, run) {
   const form = new FormData();
   for (const [name, value] of Object.entries(options)) form.append(name, value);
-  for (const file of batch) form.append("files", file, file.name);
+  for (const file of batch) form.append("files", file, pathOf(file));
   const before = run.sent;
   const key = newKey();
   const progress = (bytes) => {
@@ -138,7 +140,7 @@ async function send(batch, options, run) {
       const items = error.body.error?.items ?? [];
       run.refused += batch.length;
       run.card.fail(items.length ? items.map((item) => [item.name, item.message])
-        : batch.map((file) => [file.name, error.message]));
+        : batch.map((file) => [pathOf(file), error.message]));
       return null;
     }
   }

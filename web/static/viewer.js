@@ -1,10 +1,11 @@
 // The full view of an image: zoom, every occurrence, the crop beside the query, a box to search with.
-import { call, cropUrl, fields, imageSources } from "./api.js";
+import { call, cropUrl, fields, imageSources, titleOf } from "./api.js";
 import { BoxEditor } from "./box.js";
 import { $, announce, icon, known, make, percent, img, plain, say } from "./dom.js";
 import { frames, places, thing } from "./overlay.js";
 import * as regions from "./regions.js";
 import { Stage } from "./stage.js";
+import * as tags from "./tags.js";
 
 const dialog = $("viewer");
 const stage = new Stage($("view-stage"));
@@ -37,6 +38,7 @@ export function begin(given) {
   $("view-delete").onclick = () => actions.remove(image());
   for (const tool of ["move", "draw"]) $(`tool-${tool}`).onclick = () => take(tool);
   dialog.onkeydown = keys;
+  tags.begin();
   dialog.onclick = ({ target }) => { if (target === dialog) dialog.close(); };
   panning();
 }
@@ -57,13 +59,14 @@ async function show() {
   regions.draw(stage, []);
   shown.hit = 0;
   take(now.hits ? "move" : "draw");
-  $("view-title").textContent = now.filename;
+  $("view-title").textContent = now.path ?? now.filename;
+  $("view-title").title = titleOf(now);
   $("view-file").href = now.urls.file;
   $("view-before").disabled = shown.at === 0;
   $("view-after").disabled = shown.at === shown.images.length - 1;
   say($("view-facts"), `${shown.at + 1} of ${plain(shown.images.length)} · `
     + `${now.width} × ${now.height} pixels${known(now.probability) ? ` · ${percent(now.probability)}` : ""}`);
-  showDetails(now);
+  tags.show(now);
   showHits();
   const { width, height, filename } = now;
   await stage.show({ sources: imageSources(now), width, height, alt: filename });
@@ -75,13 +78,6 @@ async function showRegions(now) {
   if (!dialog.open || image() !== now) return;
   detected = found;
   regions.draw(stage, detected);
-}
-
-function showDetails(now) {
-  const held = Object.entries(now.metadata ?? {});
-  $("view-details").replaceChildren(...held.flatMap(([name, value]) =>
-    [make("dt", {}, name), make("dd", {}, String(value))]));
-  $("view-details").hidden = !held.length;
 }
 
 function showHits() {

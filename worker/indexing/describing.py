@@ -12,9 +12,16 @@ from worker.local.stored import StoredKeypoints
 from worker.local.vocabulary import Vocabulary
 from worker.local.words import image_words
 
-MEGAPIXEL = 1_000_000
+SMALL_PIXELS = 625_000
+"""Pixels up to which images have as many keypoints as the job says; larger ones have more."""
 MOST = 100_000
-"""Keypoints of an image at most, 2.5 MB: of over 40 megapixels, each has fewer."""
+"""Keypoints of an image at most, 2.5 MB: with 2,500 of a small one, what 25 megapixels have."""
+_METHOD = "sift"
+
+
+def has_local_features(recipe: str) -> bool:
+    """Tell whether the images of a recipe were described, by this version or an earlier one."""
+    return f"|{_METHOD}" in recipe
 
 
 @dataclass(frozen=True)
@@ -23,22 +30,20 @@ class Describer:
 
     vocabulary: Vocabulary
 
-    def recipe(self, density: int) -> str:
+    def recipe(self, most: int) -> str:
         """Name everything that decides an image's local features; empty where there are none."""
-        return f"sift3/{self.vocabulary.id}/{density}" if density else ""
+        return f"{_METHOD}3/{self.vocabulary.id}/{most}" if most else ""
 
     def described(self, image: LoadedImage, options: IndexOptions) -> LoadedImage:
         """Return the image with its features; unchanged where the job wants none.
 
-        A large image has as many to each megapixel as a small one, found at its own size: a thing
-        of a hundred pixels must have some of its own. OpenCV releases the interpreter's lock, so
-        that threads do this.
+        A large image has more, found at its own size: a thing of a hundred pixels must have some of
+        its own. OpenCV releases the interpreter's lock, so that threads do this.
         """
-        density = options.local_features
-        if not density:
+        if not options.local_features:
             return image
         area = image.pixels.width * image.pixels.height
-        most = min(round(density * max(1.0, area / MEGAPIXEL)), MOST)
+        most = min(round(options.local_features * max(1.0, area / SMALL_PIXELS)), MOST)
         features = extract(image.pixels, most, max(WORK_PIXELS, area))
         keypoints = StoredKeypoints.of(Keypoints.of(features, self.vocabulary), self.vocabulary)
         kept = Features(keypoints.to_bytes(self.vocabulary), image_words(keypoints))

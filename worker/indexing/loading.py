@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from common import pictures
 from common.catalogue import Catalogue, ImageRecord
@@ -12,9 +14,13 @@ from common.images import ImageStore, image_folder, image_key
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
 from common.leftovers import take_back
+from common.metadata import edited, merged
+from common.paths import cleaned, name_of
 from worker.fetch import Fetcher
 from worker.indexing.image import LoadedImage
+from worker.indexing.noting import noted
 from worker.indexing.options import IndexOptions
+from worker.indexing.presence import files_there
 
 _GIVEN_UP = "The job was cancelled while the image was downloaded."
 
@@ -40,31 +46,43 @@ class Loader:
     def find(self, item: Item, options: IndexOptions, recipe: str) -> Found | Item:
         """Find an item's image, a URL's after storing it; else return the item as it has ended.
 
-        It is indexed already, by the same recipe, or there is none. Raises transient errors only.
+        It is indexed already, by the same recipe, as far as list and files tell, or there is none.
+        Raises transient errors only.
         """
         try:
             if item.image_id is None:
-                record = self._download(item, options)
+                record, warning = self._download(item, options)
+                item = item.warned(warning)
             else:
                 record = self.catalogue.get(options.collection, item.image_id)
+            metadata = self._metadata(record, options)
         except Permanent as error:
             return item.failed(error)
         item = replace(item, image_id=record.image_id)
-        metadata = record.metadata if options.metadata is None else options.metadata
-        if record.recipe == recipe and record.metadata == metadata:
+        same = record.recipe == recipe and record.metadata == metadata
+        if same and files_there(self.images, record):
             return item.ended(ItemStatus.UNCHANGED, record.image_id)
-        return Found(item, replace(record, metadata=metadata))
+        return Found(item, replace(record, metadata=metadata, options=options.kept()))
+
+    def _metadata(self, record: ImageRecord, options: IndexOptions) -> dict[str, Any]:
+        """Return what the image will have: its own, what its file says, what the request says."""
+        key = image_key(record.collection, record.image_id)
+        of_file = noted(options.note, record, lambda: self.images.open(key))
+        more = {**of_file, **(options.metadata or {})}
+        return edited(merged(record.metadata, more), options.changes or {})
 
     def load(self, found: Found) -> LoadedImage | Item:
         """Decode what was found; return the item, failed, where that cannot be done."""
         record = found.record
         try:
             content = self.images.open(image_key(record.collection, record.image_id))
-            pixels = pictures.decode(content, max_pixels=self.max_pixels)
+            picture = pictures.read(content, max_pixels=self.max_pixels)
         except Permanent as error:
             self._forget(record)
             return found.item.failed(error)
-        return LoadedImage(found.item, record, pixels, pictures.thumbnail(pixels))
+        pixels = picture.pixels
+        item = found.item.warned(picture.warning)
+        return LoadedImage(item, record, pixels, pictures.thumbnail(pixels))
 
     def _forget(self, record: ImageRecord) -> None:
         """Take back what ingest stored of an image that cannot be decoded and never was indexed."""
@@ -73,25 +91,28 @@ class Loader:
                 self.catalogue.remove(record.collection, record.image_id)
                 self.images.delete(image_folder(record.collection, record.image_id))
 
-    def _download(self, item: Item, options: IndexOptions) -> ImageRecord:
+    def _download(self, item: Item, options: IndexOptions) -> tuple[ImageRecord, str | None]:
         """Do for a URL what web does for a posted file: store the bytes and record the image.
 
         This is ingest, not indexing: it is all that is stored of an image before the commit. The
-        job takes down which image it is; one that has ended meanwhile leaves nothing of it.
+        job takes down which image it is; one that has ended meanwhile leaves nothing of it. Return
+        the record with a warning where the file has more pages: a URL is one item.
         """
         job_id, collection, url = options.job_id, options.collection, item.name
         content = self.fetcher.fetch(url, wanted=lambda: self.jobs.is_open(job_id))
         header = pictures.inspect(content, max_pixels=self.max_pixels)
         name = image_id(content, collection)
+        path = _path(url)
         record = ImageRecord(
             image_id=name,
             collection=collection,
-            filename=url.rsplit("/", 1)[-1].split("?")[0] or url,
+            filename=name_of(path),
             media_type=header.media_type,
             width=header.width,
             height=header.height,
             bytes=len(content),
             metadata=options.metadata or {},
+            paths=(path,),
         )
         with self.images.changing(collection, [name]):
             if not self.jobs.is_open(job_id):
@@ -102,4 +123,16 @@ class Loader:
         if not self.jobs.note_item(job_id, replace(item, image_id=name)):
             take_back(self.images, self.catalogue, collection, [name], job_id)
             raise Cancelled(_GIVEN_UP)
-        return self.catalogue.get(collection, name)
+        return self.catalogue.get(collection, name), _left_out(pictures.count_pages(content))
+
+
+def _path(url: str) -> str:
+    """Return what an image is called that was downloaded: host and path, and no secrets."""
+    parts = urlsplit(url)
+    return cleaned(f"{parts.hostname or ''}/{unquote(parts.path)}")
+
+
+def _left_out(pages: int) -> str | None:
+    if pages == 1:
+        return None
+    return f"Only page 1 of {pages:,} was read: post the file itself, and each page is an image."

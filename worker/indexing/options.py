@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from common.contract import orders
+from common.contract.fields import Noted
 from common.contract.orders import IndexOrder
 from common.jobs import Job
 from common.settings import Settings
@@ -14,7 +15,11 @@ from common.settings import Settings
 
 @dataclass(frozen=True)
 class IndexOptions:
-    """The options of an index job. `metadata` None leaves a known image's metadata alone."""
+    """The options of an index job.
+
+    `metadata` is added to what a known image has, None is nothing, and what of its file the request
+    wants to be noted; `changes` are made to it.
+    """
 
     job_id: str
     collection: str
@@ -23,6 +28,13 @@ class IndexOptions:
     profile: str
     metadata: Mapping[str, Any] | None
     local_features: int
+    changes: Mapping[str, Any] | None = None
+    note: Sequence[Noted] = ()
+
+    def kept(self) -> dict[str, Any]:
+        """Return those that decide an image's regions, as a request says them."""
+        names = ("profile", "confidence_threshold", "local_features")
+        return {name: getattr(self, name) for name in names}
 
     @classmethod
     def of(cls, job: Job, settings: Settings) -> IndexOptions:
@@ -37,5 +49,10 @@ class IndexOptions:
             if hasattr(settings, name)
         }
         return cls(
-            job_id=job.job_id, collection=order.collection, metadata=order.metadata, **chosen
+            job_id=job.job_id,
+            collection=order.collection,
+            metadata=order.metadata,
+            changes=order.changes,
+            note=order.note or (),
+            **chosen,
         )

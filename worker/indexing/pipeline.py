@@ -17,9 +17,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.job_store import JobStore
-from common.jobs import Item
+from common.jobs import Item, ItemStatus
 from worker.indexing.batch import Batch
 from worker.indexing.committing import Committer
+from worker.indexing.confirming import Confirmer
 from worker.indexing.describing import Describer
 from worker.indexing.gathering import gathered
 from worker.indexing.image import LoadedImage
@@ -51,6 +52,7 @@ class IndexPipeline:
     describer: Describer
     seer: Seer
     committer: Committer
+    confirmer: Confirmer
     jobs: JobStore
     threads: int
     """Images that are loaded and described at the same time."""
@@ -71,6 +73,7 @@ class IndexPipeline:
         are at work until the generator has ended or is closed.
         """
         recipe = self.recipe(options)
+        same: list[Item] = []
         with (
             Ahead(
                 items,
@@ -82,10 +85,13 @@ class IndexPipeline:
             Behind(self.committer.commit) as behind,
         ):
             while more() and (step := self._step(ahead, options, recipe)):
+                same += step.same
                 yield from step.done
                 if step.ready is not None:
                     yield from map(_committed, behind.put(*step.ready))
             yield from map(_committed, behind.rest())
+        if same:
+            yield self._confirmed(same, options)
 
     def recipe(self, options: IndexOptions) -> str:
         """Name everything that decides an image's regions, embeddings and local features."""
@@ -109,8 +115,10 @@ class IndexPipeline:
         images = [outcome for outcome in outcomes if isinstance(outcome, LoadedImage)]
         items = [image.item for image in images]
         try:
-            self._finish(ended, options)
-            step.done.append(Part(ended))
+            step.same = [item for item in ended if item.status is ItemStatus.UNCHANGED]
+            failed = [item for item in ended if item.status is not ItemStatus.UNCHANGED]
+            self._finish(failed, options)
+            step.done.append(Part(failed))
             if images:
                 step.ready = (items, self._seen(images, options, recipe))
                 self.pace.note(options.profile, len(images), time.monotonic() - started)
@@ -125,13 +133,22 @@ class IndexPipeline:
             ahead.release()
         return step
 
-    def _finish(self, ended: Sequence[Item], options: IndexOptions) -> None:
-        """End items that need no stage after loading: indexed already, or not to be loaded."""
-        for item in ended:
+    def _finish(self, failed: Sequence[Item], options: IndexOptions) -> None:
+        """End items that cannot be loaded."""
+        for item in failed:
             if item.error is not None:
                 log.info("%s: %s", item.name, item.error["message"])
-        if ended:
-            self.jobs.finish_items(options.job_id, ended)
+        if failed:
+            self.jobs.finish_items(options.job_id, failed)
+
+    def _confirmed(self, same: Sequence[Item], options: IndexOptions) -> Part:
+        """Have those ended that were indexed before, all of a run with one question."""
+        images = {item.index: item.image_id for item in same if item.image_id is not None}
+        try:
+            self.confirmer.confirm(options.job_id, options.collection, images)
+        except Exception as error:
+            return Part(same, error)
+        return Part(same)
 
     def _seen(self, images: Sequence[LoadedImage], options: IndexOptions, recipe: str) -> Batch:
         seen = self.seer.see(
@@ -151,10 +168,11 @@ class IndexPipeline:
 
 @dataclass
 class _Step:
-    """What became of items that were taken together: parts that are done, and what is to be
-    committed."""
+    """What became of items that were taken together: parts that are done, items that were indexed
+    before, and what is to be committed."""
 
     done: list[Part]
+    same: list[Item] = field(default_factory=list)
     ready: tuple[Sequence[Item], Batch] | None = None
 
 

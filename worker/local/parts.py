@@ -26,8 +26,8 @@ PART_PIXELS = 4_200_000
 """Pixels that are described together: 100 MB or so."""
 DESCRIPTOR_SCALE = 512.0
 """A descriptor's norm in its bytes: RootSIFT's values stay under 0.5, so all 8 bits are used."""
-CELLS = 64
-"""About so many cells share a part's keypoints, so that no plain corner of it is starved."""
+CELL_PX = 100
+"""Cells of about this side share a picture's keypoints: no plain corner of it is starved."""
 HALO_PX = 48
 """What a part sees beyond its edges, for each octave twice as much: a keypoint's surroundings."""
 COARSE_SHARE, COARSE_ENOUGH = 4, 10_000
@@ -49,9 +49,9 @@ class Described:
     descriptors: Bytes
 
     @classmethod
-    def of(cls, found: Extrema, shape: tuple[int, ...], most: int) -> Described:
-        """Describe at most `most` of the extrema of a picture of that shape."""
-        given = _spread(found.points, found.strengths, shape, most)
+    def of(cls, found: Extrema, most: int) -> Described:
+        """Describe at most `most` of a picture's extrema."""
+        given = _spread(found.points, found.strengths, most)
         rank = np.argsort(given)
         found = found.where(given[rank])
         rows, angles = directions(found)
@@ -86,7 +86,7 @@ def described(grey: Grey, blur: float, most: int) -> Described:
     `grey` is (height, width): 8-bit grey levels, or already in 16-bit steps (`scales.GREY`).
     """
     if grey.size <= PART_PIXELS:
-        return Described.joined([Described.of(extrema(_levels(grey), blur), grey.shape, most)])
+        return Described.joined([Described.of(extrema(_levels(grey), blur), most)])
     octaves = math.ceil(math.log(grey.size / PART_PIXELS, 4))
     coarse = max(most >> 2 * octaves, min(most // COARSE_SHARE, COARSE_ENOUGH))
     height, width = grey.shape
@@ -98,7 +98,7 @@ def described(grey: Grey, blur: float, most: int) -> Described:
     parts = list(_fine(grey, blur, most - coarse, octaves))
     # A blurred picture has few that are fine: the coarse ones take what is left.
     left = most - sum(len(part.points) for part in parts)
-    whole = Described.of(extrema(_levels(reduced), CAMERA_SIGMA), reduced.shape, left)
+    whole = Described.of(extrema(_levels(reduced), CAMERA_SIGMA), left)
     return Described.joined([whole.moved(0, 0, factor), *parts])
 
 
@@ -117,7 +117,7 @@ def _fine(grey: Grey, blur: float, most: int, octaves: int) -> Iterator[Describe
             inside = found.where(np.flatnonzero(within.all(axis=1)))
             area = (down.stop - down.start) * (across.stop - across.start)
             share = round(most * area / grey.size)
-            yield Described.of(inside, seen.shape, share).moved(left, top)
+            yield Described.of(inside, share).moved(left, top)
 
 
 def _split(height: int, width: int) -> tuple[list[slice], list[slice]]:
@@ -143,12 +143,11 @@ def _levels(grey: Grey) -> Levels:
     return levels
 
 
-def _spread(points: Floats, strengths: Floats, shape: tuple[int, ...], most: int) -> Indices:
+def _spread(points: Floats, strengths: Floats, most: int) -> Indices:
     """Return at most `most` rows, one of each cell of a grid in turn, its strongest first."""
     if not len(points):
         return np.zeros(0, np.intp)
-    side = math.sqrt(shape[0] * shape[1] / CELLS)
-    cells = (points // side).astype(np.int64)
+    cells = (points // CELL_PX).astype(np.int64)
     cell = cells[:, 1] * 100_000 + cells[:, 0]
     order = np.lexsort((-strengths, cell))
     starts = np.flatnonzero(np.r_[True, np.diff(cell[order]) != 0])

@@ -1,4 +1,4 @@
-"""Which precision the networks run in, and why.
+"""Which precision torch runs networks in, and why.
 
 A precision that the machine has no instructions for is emulated, many times slower than float32:
 it is used where it is asked for, never by choice.
@@ -53,6 +53,11 @@ def resolve_precision(
     twice as fast as float32), else float32. What is asked for is given, emulated or not; the
     reason says which, and that `asked_by` asked. Raises InvalidSettings for any other name.
     """
+    if requested == "int8":
+        raise InvalidSettings(
+            f"PyTorch runs no network in int8: set {asked_by} to auto, float32, bfloat16 or "
+            "float16. int8 is for a pack's own network on a CPU, where auto takes it"
+        )
     if requested == "auto":
         return unless_emulated(torch.float16 if _is_gpu(device) else torch.bfloat16, device)
     dtype = _DTYPES.get(requested)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,11 +22,9 @@ from PIL import Image
 from common import pictures
 from common.errors import NeedleError
 from common.images import ImageStore, image_key
-from worker.local.placement import Placement
-from worker.searching.options import SearchOptions
-from worker.searching.proving import Proven
-from worker.searching.standing import SURE, by_standing
-from worker.searching.verifying import Places
+from worker.local.placement import FOUND, Placement
+from worker.searching.standing import SURE
+from worker.searching.verifying import Places, Proof
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +45,8 @@ RIVAL = 0.35
 """Only those are, whose evidence is at least this share of the most: the others are behind."""
 CHANCE = 0.35
 """Agreement below which a proof that chance might give was given by chance."""
+CONFIRMED = 0.85
+"""Agreement from which on a place is shown to be right that local features alone do not prove."""
 PIXELS = 64_000_000
 """Most pixels of an image that is decoded for it."""
 
@@ -58,25 +58,22 @@ class Agreer:
     images: ImageStore
     max_pixels: int
 
-    def compare(self, proven: Proven, options: SearchOptions) -> Proven:
-        """Return the matches in their order by what the images show at their places."""
-        places = proven.proof.places
-        queries = proven.candidates.thing.pixels
-        if not places or not queries:
-            return proven
-        most = max(own[0].evidence for own in places.values())
-        by_evidence = sorted(places, key=lambda name: (-places[name][0].evidence, name))
-        rivals = [name for name in by_evidence if places[name][0].evidence >= RIVAL * most]
+    def compare(self, proof: Proof, queries: Sequence[Image.Image], collection: str) -> Proof:
+        """Return the proof with the agreement of its best places, and without what is not there.
+
+        `queries` are a thing's RGB images, any of which may be what an image shows.
+        """
+        rivals = _rivals(proof)
+        if not rivals or not queries:
+            return replace(proof, doubtful={})
+        every = {**proof.doubtful, **proof.places}
         with ThreadPoolExecutor(IMAGES) as pool:
             compared = pool.map(
-                lambda name: self._compared(options.collection, name, places[name], queries),
-                rivals[:IMAGES],
+                lambda name: self._compared(collection, name, every[name], queries), rivals
             )
-            seen = dict(zip(rivals, compared, strict=False))
-        kept = {name: seen.get(name, own) for name, own in places.items()}
-        kept = {name: own for name, own in kept.items() if not _chance(own)}
-        proof = replace(proven.proof, places=kept)
-        return replace(proven, matches=by_standing(proven.matches, kept), proof=proof)
+            every |= zip(rivals, compared, strict=True)
+        kept = {name: places for name, places in every.items() if _lasts(places[0])}
+        return replace(proof, places=kept, doubtful={})
 
     def _compared(
         self, collection: str, image_id: str, places: Places, queries: Sequence[Image.Image]
@@ -94,10 +91,34 @@ class Agreer:
         return (replace(first, agreement=best), *places[1:])
 
 
-def _chance(places: Places) -> bool:
-    """Tell whether a proof is of chance: the details are not there."""
-    shown = places[0].agreement
-    return shown is not None and shown < CHANCE and places[0].evidence < SURE
+def surely_there(place: Placement) -> bool:
+    """Tell whether a place needs no closer look: it is proven beyond chance, or its details are."""
+    shown = place.agreement
+    return place.evidence >= SURE or (shown is not None and shown >= CONFIRMED)
+
+
+def _rivals(proof: Proof) -> list[str]:
+    """Return the images whose places are compared, those with the most evidence first."""
+
+    def best(places: Mapping[str, Places]) -> list[str]:
+        return sorted(places, key=lambda name: (-places[name][0].evidence, name))
+
+    proven, most = best(proof.places), _most_evidence(proof)
+    close = [name for name in proven if proof.places[name][0].evidence >= RIVAL * most]
+    doubtful = best(proof.doubtful) if most < SURE else []
+    return [*close, *doubtful][:IMAGES]
+
+
+def _most_evidence(proof: Proof) -> float:
+    return max((own[0].evidence for own in proof.places.values()), default=0.0)
+
+
+def _lasts(place: Placement) -> bool:
+    """Tell whether a place is proven, now that its details were compared or not."""
+    shown = place.agreement
+    if place.evidence < FOUND:
+        return shown is not None and shown >= CONFIRMED
+    return shown is None or shown >= CHANCE or place.evidence >= SURE
 
 
 def agreement(query: Image.Image, image: Image.Image, place: Placement) -> float | None:
@@ -106,7 +127,10 @@ def agreement(query: Image.Image, image: Image.Image, place: Placement) -> float
     Both are RGB. None where the query has too little detail, or too little of it lies in the image.
     """
     frame = _frame(query)
-    seen, inside = _seen(image, place, frame.shape[1], frame.shape[0])
+    warped = _seen(image, place, frame.shape[1], frame.shape[0])
+    if warped is None:
+        return None
+    seen, inside = warped
     alike: list[float] = []
     weights: list[float] = []
     height, width = frame.shape[:2]
@@ -141,11 +165,13 @@ def _frame(query: Image.Image) -> Floats:
 
 def _seen(
     image: Image.Image, place: Placement, width: int, height: int
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Return the place in the query's frame, and which of its pixels the image has."""
+) -> tuple[Floats, NDArray[np.bool_]] | None:
+    """Return the place in the query's frame, and which of its pixels the image has, if any."""
     quad = np.array(place.quad, np.float32)
     low = np.maximum(np.floor(quad.min(axis=0)).astype(int) - 2, 0)
     high = np.minimum(np.ceil(quad.max(axis=0)).astype(int) + 3, image.size)
+    if (low >= high).any():
+        return None
     part = np.asarray(image.crop((*low.tolist(), *high.tolist())))
     # Reduced first where the place is finer than the frame: warping reads single pixels.
     sides = np.linalg.norm(np.roll(quad, -1, axis=0) - quad, axis=1)

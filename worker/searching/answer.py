@@ -59,6 +59,8 @@ def _match(ranked: RankedImage, *, numbered: bool) -> FoundMatch:
         likeness=holding.likeness,
         verified=holding.verified,
         filename=record.filename,
+        path=record.path,
+        paths=tuple(record.paths or (record.path,)),
         width=record.width,
         height=record.height,
         metadata=dict(record.metadata),

@@ -7,8 +7,10 @@ from the query's.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from worker.local.match import Query
 from worker.local.vocabulary import Vocabulary
 from worker.local.words import query_words
 from worker.searching.certainty import Background
@@ -18,6 +20,10 @@ from worker.searching.options import SearchOptions
 from worker.searching.question import Thing
 from worker.vectors.stores import WordStore
 
+FULL_QUERY = 400
+"""Keypoints of a query from which on no more images are verified than the settings say."""
+MOST_MORE = 3.0
+"""How many times more are verified where the query has few: each costs less."""
 HITS_LEFT_OVER = 6
 """Hits looked at of each image where some may be left out as negatives."""
 
@@ -75,6 +81,7 @@ class CandidateFinder:
 
     def with_words(self, candidates: Candidates, options: SearchOptions) -> Candidates:
         """Return the candidates and those that share the most words. Raises StoreUnavailable."""
+        limit = images_to_verify(candidates.thing.queries or (), options.verify_images)
         scored = [
             (hit.score, Candidate(hit.image_id, number))
             for number, query in enumerate(candidates.thing.queries or ())
@@ -82,9 +89,18 @@ class CandidateFinder:
                 options.collection,
                 query_words(query),
                 vocabulary=self.vocabulary.id,
-                limit=options.verify_images,
+                limit=limit,
                 where=options.where,
             )
         ]
         scored.sort(key=lambda pair: (-pair[0], pair[1].image_id, pair[1].query))
         return replace(candidates, by_words=tuple(candidate for _, candidate in scored))
+
+
+def images_to_verify(queries: Sequence[Query], most: int) -> int:
+    """Return how many images are verified: more than `most` where that is quickly done.
+
+    A small crop of a large image has few keypoints, and shares few words with it.
+    """
+    fullest = max((len(query.keypoints) for query in queries), default=FULL_QUERY)
+    return round(most * min(MOST_MORE, max(1.0, FULL_QUERY / max(fullest, 1))))

@@ -12,9 +12,9 @@ from worker.local.vocabulary import Vocabulary
 from worker.searching.options import SearchOptions
 from worker.searching.question import Question, Thing
 
-QUERY_FEATURES = 600
+QUERY_FEATURES = 500
 """Keypoints of a query: matching costs time in proportion."""
-QUERY_PIXELS = 1_600_000
+QUERY_PIXELS = 640_000
 """Pixels of a query's first octave, at most: more only cost time."""
 LEAST_FEATURES = 4
 """Fewer keypoints prove nothing."""

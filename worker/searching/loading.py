@@ -10,7 +10,7 @@ from PIL import Image
 from common import pictures
 from common.catalogue import Catalogue
 from common.contract.requests import Example, ImageExample, UrlExample
-from common.errors import NotFound
+from common.errors import InvalidImage, NotFound
 from common.geometry import Box
 from common.images import ImageStore, download_key, image_key, query_key
 from worker.fetch import Fetcher
@@ -29,8 +29,9 @@ _Corners = Sequence[int] | None
 class LoadedQuery:
     """The pixels of a query, upright RGB; a text has none.
 
-    `given` is what is searched for, `examples` are more of it, `negatives` what it is not. A pixel
-    of the first of `given` is `scale` pixels wide in the image as it was given.
+    `given` is what is searched for, `examples` are more of it, `negatives` what it is not. An image
+    that is partly transparent may be there on two grounds. A pixel of the first of `given` is
+    `scale` pixels wide in the image as it was given.
     """
 
     given: tuple[Image.Image, ...]
@@ -41,9 +42,9 @@ class LoadedQuery:
 
 @dataclass(frozen=True)
 class _Part:
-    """One image of a query, each of whose pixels was `scale` pixels wide."""
+    """One image of a query on each of its grounds; a pixel of it was `scale` pixels wide."""
 
-    pixels: Image.Image
+    grounded: tuple[Image.Image, ...]
     scale: float
 
 
@@ -70,9 +71,9 @@ class QueryLoader:
             *(self._example(example, options) for example in order.negatives),
         ]
         return LoadedQuery(
-            tuple(part.pixels for part in given),
-            tuple(part.pixels for part in examples),
-            tuple(part.pixels for part in negatives),
+            tuple(pixels for part in given for pixels in part.grounded),
+            tuple(pixels for part in examples for pixels in part.grounded),
+            tuple(pixels for part in negatives for pixels in part.grounded),
             given[0].scale if given else 1.0,
         )
 
@@ -114,14 +115,24 @@ class QueryLoader:
             raise NotFound("The query's image is no longer there; post it again.") from exc
 
     def _decode(self, content: bytes, box: _Corners, options: SearchOptions) -> _Part:
-        """Decode one image, and keep of it what is searched for."""
+        """Decode one image, and keep of it what is searched for. Raises InvalidImage if blank."""
         header = pictures.inspect(content, max_pixels=self.max_pixels)
         with self.room.held(DECODING_BYTES * header.width * header.height):
-            pixels = pictures.decode(content, max_pixels=self.max_pixels)
+            # With `detect` each image is a thing of its own, and its boxes count from its corner.
+            transparent = not options.order.detect
+            read = pictures.read(content, max_pixels=self.max_pixels, transparent=transparent)
+            pixels = read.pixels
             if box:
                 pixels = pictures.crop(pixels, Box(*box))
-            kept = pictures.shrunk(pixels, PIXELS // _images(options))
-            return _Part(kept, pixels.width / kept.width)
+            grounded = pictures.grounded(pixels)
+            if all(pictures.is_blank(each) for each in grounded):
+                raise InvalidImage(
+                    "The query is blank: all of it is of one colour, and nothing can be found by "
+                    "that. Choose a part that shows something."
+                )
+            most = PIXELS // (_images(options) * len(grounded))
+            kept = tuple(pictures.shrunk(each, most) for each in grounded)
+            return _Part(kept, grounded[0].width / kept[0].width)
 
 
 def _images(options: SearchOptions) -> int:

@@ -9,7 +9,6 @@ from common.catalogue import Catalogue, check_encoder
 from common.contract.answers.searches import Findings, Searched
 from common.jobs import Job
 from common.settings import Settings
-from worker.searching.agreeing import Agreer
 from worker.searching.answer import answer
 from worker.searching.candidates import CandidateFinder
 from worker.searching.describing import QueryDescriber
@@ -36,7 +35,6 @@ class SearchPipeline:
     describer: QueryDescriber
     finder: CandidateFinder
     prover: Prover
-    agreer: Agreer
     refiner: Refiner
     kinds: KindFinder
     ranker: Ranker
@@ -76,7 +74,7 @@ class SearchPipeline:
         nearest = self.finder.by_embedding(thing, unlike, options)
         watch.lap("search")
         candidates = self.finder.with_words(nearest, options)
-        proven = self.agreer.compare(self.prover.prove(candidates, options), options)
+        proven = self.prover.prove(candidates, options)
         watch.lap("verify")
         refined = self.refiner.refine(proven, options)
         watch.lap("zoom")

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.local.match import Query
-from worker.searching.candidates import Candidate, Candidates
+from worker.searching.agreeing import Agreer
+from worker.searching.candidates import Candidate, Candidates, images_to_verify
 from worker.searching.grouping import Match, best_of_image
 from worker.searching.nearest import Nearest
 from worker.searching.options import SearchOptions
@@ -42,6 +43,7 @@ class Prover:
 
     nearest: Nearest
     verifier: Verifier
+    agreer: Agreer
     unlike_budget_s: float
 
     def prove(self, candidates: Candidates, options: SearchOptions) -> Proven:
@@ -60,8 +62,13 @@ class Prover:
             options.collection,
             queries,
             fused(by_embedding, candidates.by_words, queries),
-            Limits(options.verify_images, options.grouping.hits_per_image, budget_s),
+            Limits(
+                images_to_verify(queries, options.verify_images),
+                options.grouping.hits_per_image,
+                budget_s,
+            ),
         )
+        proof = self.agreer.compare(proof, candidates.thing.pixels, options.collection)
         more = self._brought_up(candidates, proof, options)
         return Proven(candidates, by_standing([*candidates.matches, *more], proof.places), proof)
 

@@ -18,6 +18,7 @@ from itertools import product
 from common.contract.fields import HitSource
 from common.geometry import Box
 from worker.models.base import Embeddings, Encoder
+from worker.searching.agreeing import surely_there
 from worker.searching.comparing import ALIKE, Comparer, View, centred, refutes
 from worker.searching.grouping import Match
 from worker.searching.hits import outside
@@ -25,7 +26,7 @@ from worker.searching.looking import look_at
 from worker.searching.nearest import Nearest
 from worker.searching.options import SearchOptions
 from worker.searching.proving import Proven
-from worker.searching.standing import SURE, by_standing
+from worker.searching.standing import by_standing
 from worker.vectors.base import Hit
 
 IN_ALL_S = 0.65
@@ -82,7 +83,7 @@ class Refiner:
         candidates = proven.candidates
         aspect = candidates.thing.aspect
         places = proven.proof.places
-        sure = any(own[0].evidence >= SURE for own in places.values())
+        sure = any(surely_there(own[0]) for own in places.values())
         if not candidates.looks or aspect is None or sure:
             return proven
         left_s = max(LEAST_FIT_S, IN_ALL_S - (time.monotonic() - candidates.started))

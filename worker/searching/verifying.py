@@ -14,7 +14,7 @@ from common.errors import NeedleError
 from common.images import ImageStore, local_key
 from worker.boxes import apart, corners
 from worker.local.match import Matcher, Query
-from worker.local.placement import SAME_PLACE_IOU, Placement, placements
+from worker.local.placement import FOUND, SAME_PLACE_IOU, Placement, placements
 from worker.local.stored import StoredKeypoints
 from worker.local.vocabulary import Vocabulary
 from worker.searching.candidates import Candidate
@@ -25,6 +25,8 @@ Places = tuple[Placement, ...]
 
 BEYOND_DOUBT = 40.0
 """Evidence of the thing itself: photos of look-alikes seldom come to that."""
+DOUBTFUL = 1.5
+"""Evidence from which a place is worth comparing in detail where there is no better one."""
 LOST_INTEREST = 24
 """Candidates in a row without a place, after which no more are looked at."""
 
@@ -33,11 +35,13 @@ LOST_INTEREST = 24
 class Proof:
     """What verifying found: `places` of each image, surest first, and the images looked at.
 
-    An image without places is not in `places`. `complete` is false when the time was up before the
-    last candidate.
+    An image without places is not in `places`. `doubtful` are places that chance may well have
+    given, of images without a better one: pixels can tell. `complete` is false when the time was up
+    before the last candidate.
     """
 
     places: Mapping[str, Places] = field(default_factory=dict)
+    doubtful: Mapping[str, Places] = field(default_factory=dict)
     checked: frozenset[str] = frozenset()
     complete: bool = True
 
@@ -46,6 +50,7 @@ class Proof:
         """Return several things' proof together."""
         return cls(
             {name: places for proof in proofs for name, places in proof.places.items()},
+            {},
             frozenset().union(*(proof.checked for proof in proofs)),
             all(proof.complete for proof in proofs),
         )
@@ -58,7 +63,7 @@ class Proof:
             kept = tuple(place for place in own if not any(_outdoes(o, place) for o in stronger))
             if kept:
                 places[name] = kept
-        return Proof(places, self.checked, self.complete)
+        return Proof(places, {}, self.checked, self.complete)
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,7 @@ class Verifier:
         deadline = time.monotonic() + limits.budget_s
         surest, since = 0.0, 0
         places: dict[str, Places] = {}
+        doubtful: dict[str, Places] = {}
         checked: set[str] = set()
         opened: dict[str, StoredKeypoints | None] = {}
         for candidate in candidates:
@@ -106,19 +112,23 @@ class Verifier:
             if surest >= BEYOND_DOUBT and since >= LOST_INTEREST:
                 break
             if time.monotonic() > deadline:
-                return Proof(places, frozenset(checked), complete=False)
+                return Proof(places, doubtful, frozenset(checked), complete=False)
             if name not in opened:
                 opened[name] = self._keypoints(collection, name)
             keypoints = opened[name]
             if keypoints is not None:
                 checked.add(name)
                 query = queries[candidate.query]
-                more = placements(self.matcher, query, keypoints, limits.places)
+                seen = placements(self.matcher, query, keypoints, limits.places, DOUBTFUL)
+                more = [place for place in seen if place.evidence >= FOUND]
                 since = 0 if more else since + 1
                 if more:
                     surest = max(surest, more[0].evidence)
                     places[name] = _merged(places.get(name, ()), more)[: limits.places]
-        return Proof(places, frozenset(checked))
+                elif seen:
+                    doubtful[name] = _merged(doubtful.get(name, ()), seen)[:1]
+        left = {name: own for name, own in doubtful.items() if name not in places}
+        return Proof(places, left, frozenset(checked))
 
     def _keypoints(self, collection: str, image_id: str) -> StoredKeypoints | None:
         """Return an image's keypoints; None for one indexed without, or by another vocabulary."""

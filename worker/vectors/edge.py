@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import qdrant_edge as qe
@@ -102,20 +103,11 @@ class Edge:
 
     def of_images(self, shelf: Shelf, image_ids: Sequence[str]) -> list[Kept]:
         """See Engine."""
-        one = self._shelves.get(shelf)
-        if one is None or not image_ids:
-            return []
-        wanted, shard, offset = FILTERS.of_images(image_ids), one.shard, None
-        found: list[Kept] = []
-        while True:
-            request = qe.ScrollRequest(
-                offset=offset, limit=MANY, filter=wanted, with_payload=list(PAYLOAD)
-            )
-            with translated():
-                page, offset = shard.scroll(request)
-            found += [Kept(str(point.id), point.payload or {}) for point in page]
-            if offset is None:
-                return found
+        return list(self._scroll(shelf, FILTERS.of_images(image_ids))) if image_ids else []
+
+    def every(self, shelf: Shelf) -> Iterator[Kept]:
+        """See Engine."""
+        return self._scroll(shelf, None)
 
     def read(self, shelf: Shelf, ids: Sequence[str]) -> list[Kept]:
         """See Engine."""
@@ -175,6 +167,19 @@ class Edge:
             self._disk.check(Use.ACCEPT, folders.used_bytes(one.folder))
             return one.rebuild()
 
+    def snapshot(self, folder: Path, meanwhile: Callable[[], None]) -> bool:
+        """See Engine."""
+        with self._lock, ExitStack() as held:
+            size = sum(folders.used_bytes(one.folder) for one in self._shelves.values())
+            self._disk.check(Use.ACCEPT, size)
+            for one in self._shelves.values():
+                with translated():
+                    held.enter_context(one.held())
+            for shelf, one in self._shelves.items():
+                folders.copied(one.folder, folder / shelf.sort.value / shelf.collection)
+            meanwhile()
+        return True
+
     def drop(self, shelf: Shelf) -> None:
         """See Engine."""
         with self._lock, translated():
@@ -196,6 +201,21 @@ class Edge:
                 one.close()
             self._shelves.clear()
             self._owner.close()
+
+    def _scroll(self, shelf: Shelf, wanted: qe.Filter | None) -> Iterator[Kept]:
+        one = self._shelves.get(shelf)
+        if one is None:
+            return
+        shard, offset = one.shard, None
+        while True:
+            request = qe.ScrollRequest(
+                offset=offset, limit=MANY, filter=wanted, with_payload=list(PAYLOAD)
+            )
+            with translated():
+                page, offset = shard.scroll(request)
+            yield from (Kept(str(point.id), point.payload or {}) for point in page)
+            if offset is None:
+                return
 
     def _index_fields(self, shelf: Shelf, one: EdgeShelf, conditions: Sequence[Condition]) -> None:
         """Index what is filtered by, the first time: without, each point's payload is read."""

@@ -6,7 +6,8 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -101,6 +102,13 @@ class EdgeShelf:
         points = self.shard.info().points_count
         pending = min(points, self._pending)
         return State(points, points - pending, optimizing=self._touched is not None)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have everything written down, and nothing more written meanwhile."""
+        with self._lock:
+            self.shard.flush()
+            yield
 
     def close(self) -> None:
         """Write everything down; a rebuild that is under way is given up."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol
 
 from common.vectors.filters import Condition
@@ -126,6 +127,10 @@ class Engine(Protocol):
         """Return the points whose payload names one of the images."""
         ...
 
+    def every(self, shelf: Shelf) -> Iterator[Kept]:
+        """Yield every point, by id. Of those that come and go meanwhile some may be missing."""
+        ...
+
     def read(self, shelf: Shelf, ids: Sequence[str]) -> list[Kept]:
         """Return those of the points that are there, in no order."""
         ...
@@ -146,6 +151,14 @@ class Engine(Protocol):
         """Index what is pending; tell whether it was done. Takes minutes, others work meanwhile.
 
         An engine that does this by itself does nothing.
+        """
+        ...
+
+    def snapshot(self, folder: Path, meanwhile: Callable[[], None]) -> bool:
+        """Copy every shelf into the folder, to `SORT/COLLECTION`, all as they are at one moment.
+
+        Nothing is written from that moment until `meanwhile` has returned. False, after
+        `meanwhile`, where the points lie elsewhere. Raises OSError as well.
         """
         ...
 

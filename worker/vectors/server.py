@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -119,23 +120,11 @@ class Server:
 
     def of_images(self, shelf: Shelf, image_ids: Sequence[str]) -> list[Kept]:
         """See Engine."""
-        wanted = FILTERS.of_images(image_ids)
-        return self._read(shelf, lambda: self._every(shelf, wanted), []) if image_ids else []
+        return list(self._scroll(shelf, FILTERS.of_images(image_ids))) if image_ids else []
 
-    def _every(self, shelf: Shelf, wanted: models.Filter) -> list[Kept]:
-        found: list[Kept] = []
-        offset = None
-        while True:
-            page, offset = self._client.scroll(
-                _name(shelf),
-                scroll_filter=wanted,
-                limit=MANY,
-                offset=offset,
-                with_payload=list(PAYLOAD),
-            )
-            found += [Kept(str(p.id), p.payload or {}) for p in page]
-            if offset is None:
-                return found
+    def every(self, shelf: Shelf) -> Iterator[Kept]:
+        """See Engine."""
+        return self._scroll(shelf, None)
 
     def read(self, shelf: Shelf, ids: Sequence[str]) -> list[Kept]:
         """See Engine."""
@@ -180,6 +169,11 @@ class Server:
         """See Engine. The server does it by itself."""
         return False
 
+    def snapshot(self, folder: Path, meanwhile: Callable[[], None]) -> bool:
+        """See Engine. The server makes snapshots of its own."""
+        meanwhile()
+        return False
+
     def drop(self, shelf: Shelf) -> None:
         """See Engine."""
         self._forget(shelf)
@@ -213,6 +207,23 @@ class Server:
         """Forget what was known of a shelf, which another process may have dropped."""
         self._known.discard(shelf)
         self._indexed = {pair: at for pair, at in self._indexed.items() if pair[0] != shelf}
+
+    def _scroll(self, shelf: Shelf, wanted: models.Filter | None) -> Iterator[Kept]:
+        nothing: tuple[list[models.Record], Any] = ([], None)
+        offset: Any = None
+        while True:
+            ask = partial(
+                self._client.scroll,
+                _name(shelf),
+                scroll_filter=wanted,
+                limit=MANY,
+                offset=offset,
+                with_payload=list(PAYLOAD),
+            )
+            page, offset = self._read(shelf, ask, nothing)
+            yield from (Kept(str(p.id), p.payload or {}) for p in page)
+            if offset is None:
+                return
 
     def _index_fields(self, shelf: Shelf, conditions: Sequence[Condition]) -> None:
         """Index what is filtered by, the first time: without, each point's payload is read."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import ClassVar
 
 from common.vectors.filters import Condition
 from worker.vectors.base import Hit, ImagePoints, Vector
 from worker.vectors.engine import Engine, Row, Shelf, Sort, State, Wanted
+from worker.vectors.ids import first_of
 from worker.vectors.payloads import ListCache, members, rows
 from worker.vectors.words import SparseVector, WordsHit, WordsPoint, of_vocabulary
+
+MANY = 1000
+"""Points read in one call."""
 
 
 class Store:
@@ -24,6 +30,11 @@ class Store:
         """Remove every point of an image; absent ones are no error."""
         shelf = self._shelf(collection)
         self.engine.delete(shelf, self._points_of(shelf, [image_id]))
+
+    def holding(self, collection: str, image_ids: Sequence[str]) -> set[str]:
+        """Return those of the images whose first point is there: it goes last."""
+        found = self.engine.of_images(self._shelf(collection), image_ids)
+        return {str(point.payload["image_id"]) for point in found}
 
     def count(self, collection: str) -> int:
         """Return the number of points."""
@@ -77,6 +88,36 @@ class VectorStore(Store):
         there = self._points_of(shelf, [image.image_id for image in images])
         self.engine.delete(shelf, [name for name in there if name not in kept])
 
+    def counts(self, collection: str, image_ids: Sequence[str]) -> Counter[str]:
+        """Return how many points each of the images has, left-overs of an earlier index too."""
+        shelf = self._shelf(collection)
+        owners = {
+            name: str(point.payload["image_id"])
+            for point in self.engine.of_images(shelf, image_ids)
+            for name in members(point)
+        }
+        names, found = list(owners), Counter[str]()
+        for start in range(0, len(names), MANY):
+            there = self.engine.read(shelf, names[start : start + MANY])
+            found.update(owners[point.id] for point in there)
+        return found
+
+    def owners(self, collection: str) -> Iterator[tuple[str | None, list[str]]]:
+        """Yield every image that has points, and their ids; None for points that name no image."""
+        points = self.engine.every(self._shelf(collection))
+        for _, group in groupby(points, lambda point: first_of(point.id)):
+            found = list(group)
+            named = (point.payload.get("image_id") for point in found)
+            yield next(filter(None, named), None), [point.id for point in found]
+
+    def delete_strays(self, collection: str, ids: Sequence[str]) -> int:
+        """Remove points that name no image and whose first point is gone; return how many."""
+        shelf = self._shelf(collection)
+        led = {point.id for point in self.engine.read(shelf, [first_of(name) for name in ids])}
+        gone = [name for name in ids if first_of(name) not in led]
+        self.engine.delete(shelf, gone)
+        return len(gone)
+
     def search(
         self,
         collection: str,
@@ -115,6 +156,11 @@ class WordStore(Store):
     """Keeps the visual words of every collection's images, one point each."""
 
     sort = Sort.WORDS
+
+    def owners(self, collection: str) -> Iterator[str]:
+        """Yield every image that has words."""
+        for point in self.engine.every(self._shelf(collection)):
+            yield str(point.payload["image_id"])
 
     def put(self, collection: str, points: Sequence[WordsPoint]) -> None:
         """Write the words of images, one point each, over what was there. Safe to repeat."""

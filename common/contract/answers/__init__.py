@@ -37,14 +37,17 @@ from common.contract.answers.searches import (
     Thing,
     Verification,
 )
+from common.contract.answers.upkeep import BackedUp, DamagedImage, OrphanedImage, Verified
 
 __all__ = [
     "Alive",
     "Answer",
+    "BackedUp",
     "Collection",
     "CollectionWithRegions",
     "Collections",
     "CropUrls",
+    "DamagedImage",
     "DeletionResult",
     "Error",
     "FieldFault",
@@ -68,6 +71,7 @@ __all__ = [
     "Match",
     "MatchUrls",
     "Models",
+    "OrphanedImage",
     "Problem",
     "Progress",
     "Query",
@@ -78,5 +82,6 @@ __all__ = [
     "Searched",
     "Thing",
     "Verification",
+    "Verified",
     "widened",
 ]

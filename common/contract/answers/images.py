@@ -30,6 +30,8 @@ class IndexedImage(Answer):
     image_id: str = Field(description="The id of the image.")
     collection: str = Field(description="The collection that it is in.")
     filename: Said = Field(description="The name of its file.")
+    path: Said = Field(description="The path that it was posted under first: folders and name.")
+    paths: list[Said] = Field(description="Every path that it was posted under.")
     media_type: str = Field(description="The media type of its file.")
     width: int = Field(description="The width of the upright image (pixels).")
     height: int = Field(description="The height of the upright image (pixels).")
@@ -69,11 +71,12 @@ class ImageWithRegions(IndexedImage):
 
 
 class Images(Answer):
-    """A page of the images, newest first."""
+    """A page of the images."""
 
     images: list[Image] = Field(description="The images of this page.")
     total: int | None = Field(
-        description="How many images there are; null where a name or a filter is asked for."
+        description="How many images there are; null where a name or a filter is asked for, newest "
+        "first."
     )
     next: str | None = Field(description="The path of the next page; null on the last one.")
 

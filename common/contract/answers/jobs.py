@@ -6,6 +6,7 @@ from pydantic import Field
 
 from common.contract.answers.base import Answer, Problem
 from common.contract.answers.searches import SearchResult
+from common.contract.answers.upkeep import BackedUp, Verified
 from common.contract.fields import Said
 from common.jobs import ItemStatus, Kind, Status
 
@@ -47,8 +48,9 @@ class ListedJob(Answer):
 class Job(ListedJob):
     """A job. Times are Unix seconds."""
 
-    result: SearchResult | DeletionResult | None = Field(
-        description="What a search found, or which image was deleted, once the job has succeeded."
+    result: SearchResult | DeletionResult | Verified | BackedUp | None = Field(
+        description="What a search found, which image was deleted, how a collection was found "
+        "to be, or what a backup has, once the job has succeeded."
     )
 
 
@@ -66,10 +68,15 @@ class Item(Answer):
     """One image of a job: a file, an archive's member or a URL."""
 
     index: int = Field(description="Its place in the request, from 0.")
-    name: Said = Field(description="The client's name for it: a file name or a URL.")
+    name: Said = Field(
+        description="The client's name for it: a path, a page of a file (`a.tif#2`) or a URL."
+    )
     image_id: str | None = Field(description="The id of the image; null where it has none yet.")
     status: ItemStatus = Field(description="How the item stands.")
     error: Problem | None = Field(description="Why it failed.")
+    warning: str | None = Field(
+        description="What of it could not be read, where it is indexed all the same."
+    )
 
 
 class Items(Answer):

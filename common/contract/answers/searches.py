@@ -80,6 +80,11 @@ class FoundMatch(Answer):
     score: float = Field(description="Cosine similarity of the image to the query, -1..1.")
     distance: float = Field(description="1 - score.")
     filename: Said = Field(description="The name of the image's file.")
+    path: Said | None = Field(
+        default=None,
+        description="The path that it was posted under first; null in old results.",
+    )
+    paths: tuple[Said, ...] = Field(default=(), description="Every path that it was posted under.")
     width: int = Field(description="The width of the upright image (pixels).")
     height: int = Field(description="The height of the upright image (pixels).")
     metadata: dict[str, Any] = Field(description="What was noted of the image.")

@@ -121,7 +121,9 @@ class FakeNeedle:
     def delete(self, image_id: str) -> None:
         self.deleted.append(image_id)
 
-    def file(self, image_id: str, collection: str | None = None) -> bytes:
+    def file(
+        self, image_id: str, collection: str | None = None, *, drawable: bool = False
+    ) -> bytes:
         return self.photo
 
 

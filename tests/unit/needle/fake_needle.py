@@ -35,6 +35,7 @@ class FakeService:
         self.lists_jobs = False
         self.result: dict[str, Any] | None = None
         self.says: dict[str, Any] = {}
+        self.verified: dict[str, Any] = {}
         self.ready: dict[str, Any] = {
             "status": "ready",
             "redis": True,
@@ -73,6 +74,9 @@ class FakeService:
         if kind == "collections" and rest and method == "DELETE":
             self.images.clear()
             return httpx.Response(202, json=self._new_job("delete", []))
+        if kind == "collections" and rest.endswith("/verify"):
+            report = {"collection": rest.partition("/")[0], **self.verified}
+            return httpx.Response(202, json=self._new_job("verify", [], result=report))
         if path == "/collections":
             if method == "POST":
                 name = json.loads(request.content)["name"]
@@ -83,6 +87,14 @@ class FakeService:
             return self._page("jobs", list(reversed(self.jobs.values())), request)
         if kind == "jobs":
             return self._job(method, *rest.partition("/")[::2], request)
+        if kind == "images" and method == "PATCH":
+            if rest not in self.images:
+                return error(404, "not_found")
+            changes = json.loads(request.content)["metadata"]
+            found = {**self.images[rest]["metadata"], **changes}
+            kept = {key: value for key, value in found.items() if value is not None}
+            self.images[rest] = {**self.images[rest], "metadata": kept}
+            return httpx.Response(202, json=self._new_job("index", []))
         if kind == "images":
             return self._image(method, *rest.partition("/")[::2])
         return error(404, "not_found")
@@ -134,7 +146,8 @@ class FakeService:
     def _record(found: str, name: str) -> dict[str, Any]:
         size = {"width": 400, "height": 300, "bytes": 9, "regions": 5}
         meta = {"shop": "Basel"}
-        return {"image_id": found, "filename": name, **size, "metadata": meta, "indexed_at": 1.5e9}
+        told = {"filename": name.rsplit("/", 1)[-1], "path": name, "paths": [name]}
+        return {"image_id": found, **told, **size, "metadata": meta, "indexed_at": 1.5e9}
 
     def _job(self, method: str, job_id: str, what: str, request: httpx.Request) -> httpx.Response:
         if job_id not in self.jobs:
@@ -155,7 +168,9 @@ class FakeService:
             job = {"job_id": "d", "kind": "delete", "status": "succeeded"}
             return httpx.Response(200, json=job)
         if what == "file":
-            return httpx.Response(200, content=self.files[found])
+            return httpx.Response(
+                200, content=self.files[found], headers={"content-type": "image/png"}
+            )
         return httpx.Response(200, json=self.images[found] | {"regions": [{}] * 5})
 
     def _search(self) -> httpx.Response:

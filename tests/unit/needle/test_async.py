@@ -43,7 +43,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
     parameters = inspect.signature(Needle().search).parameters
     assert list(parameters)[:3] == ["image", "url", "text"], "self is none of them"
     listed = inspect.signature(Needle().images).parameters
-    assert list(listed) == ["collection", "name", "filter", "limit"]
+    assert list(listed) == ["collection", "name", "filter", "sort", "limit"]
 
 
 def test_images_are_indexed_awaited_listed_and_found(tmp_path: Path) -> None:
@@ -60,7 +60,10 @@ def test_images_are_indexed_awaited_listed_and_found(tmp_path: Path) -> None:
         return items, images, done.status
 
     (items, images, status), _ = run(service, use)
-    assert [item.name for item in items] == ["a.jpg", "image-1"] and status == "succeeded"
+    assert [item.name for item in items] == [
+        f"{tmp_path.name}/a.jpg",
+        "image-1",
+    ] and status == "succeeded"
     assert [image.filename for image in images] == ["image-1"], "the newest"
     assert fields(service.requests[0])["metadata"] == '{"k": 1}'
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -43,7 +44,8 @@ def test_a_bulk_index_counts_and_names_failures(service: FakeService, tmp_path: 
         again = index_all(needle, paths[:1])
     assert (outcome.indexed, outcome.unchanged, len(outcome.image_ids)) == (2, 0, 2)
     assert {(f.name, f.reason) for f in outcome.failures} == {
-        (name, "It is no image.") for name in ("bad b.jpg", "bad c.jpg", "bad d.jpg")
+        (f"{tmp_path.name}/{name}", "It is no image.")
+        for name in ("bad b.jpg", "bad c.jpg", "bad d.jpg")
     }
     assert seen[-1] == (2, 3)
     assert (again.indexed, again.unchanged, again.failures) == (0, 1, ())
@@ -74,7 +76,7 @@ def test_a_request_that_is_too_large_goes_in_halves(service: FakeService, tmp_pa
     with service.needle() as needle:
         outcome = index_all(needle, images(tmp_path, *names))
     assert outcome.indexed == 4
-    assert [failure.name for failure in outcome.failures] == ["huge.jpg"]
+    assert [failure.name for failure in outcome.failures] == [f"{tmp_path.name}/huge.jpg"]
 
 
 def test_a_file_that_goes_away_fails_alone(service: FakeService, tmp_path: Path) -> None:
@@ -164,10 +166,15 @@ def test_one_source_or_several_or_a_folder_are_indexed(tmp_path: Path) -> None:
     first, second = tmp_path / "a.jpg", tmp_path / "deep" / "b.png"
     for path in (first, second, tmp_path / "notes.txt"):
         path.write_bytes(b"x")
-    assert list(uploads.each(str(first))) == list(uploads.each([first])) == [first]
-    assert list(uploads.each(tmp_path)) == list(uploads.each([str(tmp_path)])) == [first, second]
-    assert list(uploads.each(("a.jpg", b"x"))) == [("a.jpg", b"x")]
-    assert list(uploads.each((b"x", b"y"))) == [b"x", b"y"]
+
+    def names(sources: Any) -> list[str]:
+        return [file.name for file in uploads.each(sources)]
+
+    home = tmp_path.name
+    assert names(str(first)) == names([first]) == [f"{home}/a.jpg"]
+    assert names(tmp_path) == names([str(tmp_path)]) == [f"{home}/a.jpg", f"{home}/deep/b.png"]
+    assert names(("a.jpg", b"x")) == ["a.jpg"]
+    assert names((b"x", b"y")) == ["image-0", "image-1"]
     with pytest.raises(FileNotFoundError, match="There is no file or folder shelf"):
         list(uploads.each("shelf"))
 

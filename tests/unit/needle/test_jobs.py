@@ -51,7 +51,7 @@ def test_images_are_posted_with_their_options(tmp_path: Path) -> None:
         "metadata": '{"k": 1}',
         "confidence_threshold": "0.3",
         "batch_size": "4",
-        "files/a.jpg": "first",
+        f"files/{tmp_path.name}/a.jpg": "first",
         "files/image-1": "second",
         "files/c.png": "third",
     }

@@ -52,4 +52,4 @@ def test_the_wheel_says_its_licence_its_needs_and_its_command(wheel: zipfile.Zip
         for line in wheel.read(told["METADATA"]).decode().splitlines()
         if line.startswith("Requires-Dist: ")
     ]
-    assert sorted(needs) == ["click", "httpx", "pillow", "rich"]
+    assert sorted(needs) == ["chardet", "click", "httpx", "pillow", "rich"]

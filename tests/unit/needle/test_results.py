@@ -16,7 +16,7 @@ from PIL import Image
 from needle import Match, SearchResult
 from needle.draw import DOUBTFUL, FOUND
 from needle.frames import IMAGE_COLUMNS, MATCH_COLUMNS, columns, image_row
-from needle.results import Image as IndexedImage
+from needle.indexed import Image as IndexedImage
 from tests.unit.needle.fake_needle import FakeService
 
 GREY = (120, 120, 120)

@@ -12,6 +12,8 @@ import pytest
 from needle import archives, sources
 from needle.sources import Sources
 
+REPO = Path(__file__).resolve().parents[3]
+
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -81,8 +83,8 @@ def test_archives_give_their_images_one_by_one(folder: Path) -> None:
     uploads = list(found.uploads(lambda *fault: pytest.fail(str(fault))))
     assert [file.name for file in uploads] == [
         "a.jpg",
-        *("one.jpg", "two.PNG"),
-        *("one.jpg", "two.PNG"),
+        *("x/one.jpg", "two.PNG"),
+        *("x/one.jpg", "two.PNG"),
     ]
     assert uploads[1].content == b"x/one.jpg" and uploads[1].size == 9
 
@@ -95,7 +97,46 @@ def test_what_cannot_be_read_is_told_and_left_out(folder: Path) -> None:
     (folder / "a.jpg").unlink()
     faults: list[tuple[str, str]] = []
     uploads = list(found.uploads(lambda name, reason: faults.append((name, reason))))
-    assert [file.name for file in uploads] == ["b.jpg"]
+    assert [file.name for file in uploads] == ["shots/b.jpg"]
     assert [name for name, _ in faults] == ["a.jpg", "cut.zip", "cut.tgz"]
     assert "No such file" in faults[0][1] and "is damaged" in faults[1][1]
     assert archives.count(folder / "cut.zip") == 0
+
+
+def test_a_file_is_called_by_its_path_from_the_folder_on_that_was_named(folder: Path) -> None:
+    def called(*words: str) -> list[str]:
+        found = sources.find(words)
+        return [file.name for file in found.uploads(lambda *fault: pytest.fail(str(fault)))]
+
+    home = folder.name
+    assert called("shots") == ["shots/b.jpg", "shots/day/c.png"]
+    assert called(str(folder / "shots")) == ["shots/b.jpg", "shots/day/c.png"]
+    assert called("shots/day/c.png", "a.jpg") == ["shots/day/c.png", "a.jpg"]
+    assert called(str(folder / "a.jpg")) == [f"{home}/a.jpg"]
+    assert called(".") == ["a.jpg", "shots/b.jpg", "shots/day/c.png"]
+
+
+def test_what_is_no_image_is_counted_by_its_ending_and_litter_is_not(folder: Path) -> None:
+    for name in ("b.PDF", "c.pdf", "clip.mov", "README", "Thumbs.db", ".DS_Store", "._a.jpg"):
+        (folder / "shots" / name).write_bytes(b"x")
+    found = sources.find(["shots"])
+    assert found.left_out == {".pdf": 2, ".md": 1, ".mov": 1, "without an ending": 1}
+    inside = ("x/one.jpg", "x/notes.txt", "x/Thumbs.db", "__MACOSX/x/a.txt", "x/", "b.heic")
+    told: list[str] = []
+    for path in (zipped(folder / "a.zip", *inside), tarred(folder / "b.tgz", *inside)):
+        kept = [file.name for file in archives.members(path, told.append)]
+        assert kept == ["x/one.jpg", "b.heic"]
+    assert told == ["notes.txt", "notes.txt"]
+
+
+def test_names_of_an_archive_that_does_not_say_how_they_are_written(shared: Path) -> None:
+    packed = shared / "data" / "cases" / "zip-shift-jis" / "sjis.zip"
+    assert [file.name for file in archives.members(packed)] == [
+        "アルバム/表示ソース.jpg",
+        "アルバム/富士山.jpg",
+    ]
+
+
+def test_client_and_service_read_the_names_of_archives_alike() -> None:
+    here, there = (Path(REPO, folder, "zip_names.py").read_text() for folder in ("needle", "web"))
+    assert here == there, "neither may import the other"

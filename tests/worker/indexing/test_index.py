@@ -8,9 +8,10 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 from PIL import Image
 
+from common.contract.orders import IndexOrder
 from common.errors import StoreUnavailable
 from common.images import image_key, regions_key, thumbnail_key
-from common.jobs import Status
+from common.jobs import Item, Kind, Status
 from common.paging import Place
 from tests.fakes import FixedDetector, PixelEncoder
 from tests.worker.conftest import World, noise, png
@@ -56,7 +57,7 @@ def test_other_options_index_again_and_leave_no_orphan(world: World) -> None:
     assert len(world.regions(name)) == 1 + 6
 
 
-def test_other_metadata_replaces_the_old_and_none_leaves_it(world: World) -> None:
+def test_metadata_of_an_image_that_is_posted_again_come_together(world: World) -> None:
     (name,) = world.post(png(noise(1)), metadata={"shop": "Basel"})
     world.index()
     world.post(png(noise(1)), job_id="none", metadata=None)
@@ -64,8 +65,28 @@ def test_other_metadata_replaces_the_old_and_none_leaves_it(world: World) -> Non
     assert world.statuses("none") == ["unchanged"]
     world.post(png(noise(1)), job_id="other", metadata={"shop": "Bern"})
     world.index("other")
-    assert not world.regions(name, shop="Basel")
-    assert world.regions(name, shop="Bern") == world.regions(name)
+    for shop in ("Basel", "Bern"):
+        assert world.regions(name, shop=shop) == world.regions(name)
+    assert world.base.catalogue.get("default", name).metadata == {"shop": ["Basel", "Bern"]}
+    world.post(png(noise(1)), job_id="same", metadata={"shop": "Bern"})
+    world.index("same")
+    assert world.statuses("same") == ["unchanged"]
+
+
+def test_an_edit_replaces_and_removes_and_keeps_the_options_of_before(world: World) -> None:
+    world = world.with_detections(CAT)
+    metadata = {"shop": "Basel", "year": 2023}
+    (name,) = world.post(png(noise(1)), metadata=metadata, confidence_threshold=0.95)
+    world.index()
+    before = world.base.catalogue.get("default", name)
+    changes = {"shop": "Bern", "year": None}
+    order = IndexOrder(changes=changes, **before.options)
+    world.base.jobs.create("edit", Kind.INDEX, [Item(0, "a", name)], order.details())
+    world.index("edit")
+    after = world.base.catalogue.get("default", name)
+    assert after.metadata == {"shop": "Bern"}
+    assert (after.recipe, after.regions) == (before.recipe, before.regions)
+    assert world.regions(name, shop="Bern") and not world.regions(name, shop="Basel")
 
 
 def test_a_damaged_image_fails_with_its_reason_and_leaves_nothing(world: World) -> None:

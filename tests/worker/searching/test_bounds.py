@@ -22,8 +22,8 @@ def test_a_querys_images_are_decoded_one_by_one_and_share_their_pixels(
 ) -> None:
     monkeypatch.setattr(loading, "PIXELS", 4_000)
     alive: list[int] = []
-    decode, shrunk = pictures.decode, pictures.shrunk
-    monkeypatch.setattr(pictures, "decode", lambda *a, **k: (alive.append(1), decode(*a, **k))[1])
+    read, shrunk = pictures.read, pictures.shrunk
+    monkeypatch.setattr(pictures, "read", lambda *a, **k: (alive.append(1), read(*a, **k))[1])
 
     def shrink(image: Image.Image, most: int) -> Image.Image:
         assert sum(alive) == 1, "the one before was let go"
@@ -93,4 +93,4 @@ def test_a_closer_look_decodes_no_more_than_it_may(
     monkeypatch.setattr(comparing, "PIXELS", 2 * 160 * 120)
     job = world.search(noise(1).crop((10, 10, 90, 70)), zoom=6)
     assert job.status is Status.SUCCEEDED
-    assert len(decoded) == 1 + 2, "the query, and two images"
+    assert len(decoded) == 2, "the query is none of them"

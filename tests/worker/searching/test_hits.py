@@ -93,7 +93,7 @@ def test_a_place_that_another_query_is_surer_of_is_no_proof() -> None:
 
 
 def test_proof_of_several_things_is_summed() -> None:
-    one = Proof({"a": (place(SPOT),)}, frozenset("ab"))
-    other = Proof({"a": (place(FAR),)}, frozenset("bc"), complete=False)
+    one = Proof({"a": (place(SPOT),)}, checked=frozenset("ab"))
+    other = Proof({"a": (place(FAR),)}, checked=frozenset("bc"), complete=False)
     both = Proof.summed([one, other])
     assert (set(both.places), both.checked, both.complete) == ({"a"}, frozenset("abc"), False)

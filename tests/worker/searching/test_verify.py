@@ -120,7 +120,7 @@ def test_a_query_without_texture_is_searched_by_its_embedding(
     filled: tuple[World, list[str]],
 ) -> None:
     world, _ = filled
-    job = world.search(Image.new("RGB", (90, 60), (200, 30, 30)))
+    job = world.search(Image.linear_gradient("L").resize((90, 60)).convert("RGB"))
     assert len(matches(job)) == 5
     assert job.result["verification"]["checked"] == 0
 

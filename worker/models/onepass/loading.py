@@ -35,8 +35,9 @@ def load_onepass(
 ) -> OnePassEncoder:
     """Load the network of a folder: `network.json`, `network.safetensors` and graphs beside them.
 
-    `device` and `precision` are those of the settings; torch is imported for a GPU alone, and the
-    CPU computes in float32. Raises InvalidModel, DeviceUnavailable and InvalidSettings.
+    `device` and `precision` are those of the settings; torch is imported for a GPU alone. The id is
+    that of the weights: embeddings of one precision may be searched with those of another. Raises
+    InvalidModel, DeviceUnavailable and InvalidSettings.
     """
     facts = _facts(folder)
     engine = _engine(folder, device, precision, threads or 0)
@@ -58,9 +59,9 @@ def is_onepass(folder: Path) -> bool:
 
 def _engine(folder: Path, device: str, precision: str, threads: int) -> Engine:
     if not _wants_gpu(device):
-        from worker.models.onepass.onnx_engine import OnnxEngine
+        from worker.models.onepass.onnx_engine import OnnxEngine, cpu_precision
 
-        return OnnxEngine(folder, threads=threads)
+        return OnnxEngine(folder, precision=cpu_precision(precision, folder), threads=threads)
     from worker.models.device import resolve_device
     from worker.models.onepass.torch_engine import TorchEngine
     from worker.models.precision import resolve_precision

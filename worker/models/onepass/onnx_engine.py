@@ -11,19 +11,39 @@ import onnxruntime
 from common.errors import InvalidModel
 from worker.models.onepass.engine import Floats, Pixels, Seen
 
+FLOAT32, INT8 = "float32", "int8"
 GRAPHS = ("see", "deep", "things", "kinds")
+_IN_8_BITS = ("see", "deep")
+"""What runs the backbone, nearly all of the cost. What reads boxes off stays in float32."""
+
+
+def file_of(graph: str, precision: str = FLOAT32) -> str:
+    """Return the name of a graph's file in a pack's folder."""
+    return f"{graph}.int8.onnx" if precision == INT8 and graph in _IN_8_BITS else f"{graph}.onnx"
+
+
+def cpu_precision(requested: str, folder: Path) -> str:
+    """Return what a network on a CPU computes in, for a precision of the settings.
+
+    `auto` is int8 where the folder has graphs of 8 bits. bfloat16 and float16 are torch's, and
+    float32 here.
+    """
+    if requested != "auto":
+        return INT8 if requested == INT8 else FLOAT32
+    return INT8 if any((folder / file_of(part, INT8)).is_file() for part in _IN_8_BITS) else FLOAT32
 
 
 class OnnxEngine:
-    """An `Engine` on a CPU, in float32."""
+    """An `Engine` on a CPU: in float32, or with a backbone in int8."""
 
-    device, precision = "cpu", "float32"
+    device = "cpu"
 
-    def __init__(self, folder: Path, *, threads: int = 0) -> None:
+    def __init__(self, folder: Path, *, precision: str = FLOAT32, threads: int = 0) -> None:
         """Load the graphs in a folder; they share one file of weights.
 
         `threads` 0 takes every core. Raises InvalidModel where the folder holds none.
         """
+        self.precision = precision
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         # Threads that wait by spinning take the cores from everything beside them.
@@ -34,7 +54,9 @@ class OnnxEngine:
         try:
             self._see, self._deep, self._things, self._kinds = (
                 onnxruntime.InferenceSession(
-                    str(folder / f"{graph}.onnx"), options, providers=["CPUExecutionProvider"]
+                    str(folder / file_of(graph, precision)),
+                    options,
+                    providers=["CPUExecutionProvider"],
                 )
                 for graph in GRAPHS
             )

@@ -22,6 +22,9 @@ from lab.bench.forwards import Forwards
 from lab.bench.inprocess import STAGES
 from lab.bench.samples import Sample
 from lab.evaluation.photos import LabelledBox, Photo
+from tests.assets import CPU, MINI
+from worker.models.onepass.onnx_engine import cpu_precision
+from worker.models.precision import resolve_precision
 
 CPUINFO = """processor\t: 0
 model name\t: Some Processor 3 GHz
@@ -139,7 +142,15 @@ def test_a_capped_run_says_so(tmp_path: Path) -> None:
     assert cap.describe(cap.NONE, {}) == "not capped"
     env = cap.VARIABLES | {"PYTHONPATH": "copy"}
     said = cap.describe(cap.AVX2, env)
-    assert "AVX2" in said and "NEEDLE_PRECISION=float32" in said and "onnxruntime" in said
+    assert "ONEDNN_MAX_CPU_ISA=AVX2" in said and "onnxruntime" in said
+
+
+def test_a_cap_leaves_the_precision_to_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch takes float32 under it by itself; the network of 8 bits stays."""
+    for name, value in cap.VARIABLES.items():
+        monkeypatch.setenv(name, value)
+    assert resolve_precision("auto", CPU).name == "float32"
+    assert cpu_precision("auto", MINI) == "int8"
 
 
 def test_a_copy_of_the_engine_is_capped_where_there_is_one(tmp_path: Path) -> None:
@@ -192,7 +203,6 @@ def test_a_checkout_without_the_setting_computes_in_float32_all_the_same(tmp_pat
     settings.write_text("    device: str\n")
     capped = cap.VARIABLES | {"PYTHONPATH": "copy"}
     older = environment(tmp_path, capped)
-    assert "NEEDLE_PRECISION" not in older
     assert older["PYTHONPATH"] == os.pathsep.join([str(OLDER), "copy"])
     settings.write_text("    precision: str\n")
     assert environment(tmp_path, capped) == capped

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from lab.training.making import Making
 from tests.unit.lab.training.conftest import noise
 from worker.models.kinds import KIND_SHARE
 from worker.models.onepass.encoder import OnePassEncoder
-from worker.models.onepass.onnx_engine import OnnxEngine
+from worker.models.onepass.onnx_engine import OnnxEngine, cpu_precision
 from worker.models.onepass.torch_engine import TorchEngine
 
 
@@ -60,6 +61,35 @@ def test_both_engines_say_the_same(pack: Path, trained: Making) -> None:
     for name, maps in vars(onnx).items():
         expected = getattr(torchs, name)
         assert np.allclose(maps, expected, atol=2e-3 * np.abs(expected).max()), name
+
+
+def test_the_pack_has_graphs_of_8_bits_that_say_nearly_the_same(pack: Path) -> None:
+    exact, near = (
+        OnnxEngine(pack, precision=name, threads=1)
+        for name in ("float32", cpu_precision("auto", pack))
+    )
+    assert near.precision == "int8"
+    pixels = np.array(noise(71, 96, 64))
+    seen = [one.see(pixels) for one in (exact, near)]
+    said = [
+        {**vars(maps), "deep": one.deep(seen[0].sixteenth)}
+        for one, maps in zip((exact, near), seen, strict=True)
+    ]
+    for name, expected in said[0].items():
+        found = said[1][name]
+        assert not np.array_equal(found, expected), name
+        assert np.corrcoef(found.ravel(), expected.ravel())[0, 1] > 0.95, name
+
+
+def test_graphs_of_8_bits_are_made_again_of_the_weights_alone(
+    pack: Path, archives: Path, tmp_path: Path
+) -> None:
+    graphs = ("see.int8.onnx", "deep.int8.onnx")
+    again = Path(shutil.copytree(pack, tmp_path / "pack", ignore=shutil.ignore_patterns(*graphs)))
+    places = ["--data", str(archives), "--teacher", str(tmp_path), "--out", str(again)]
+    assert main(["int8", "--device", "cpu", *places]) == 0
+    for name in graphs:
+        assert (again / name).read_bytes() == (pack / name).read_bytes()
 
 
 def test_steps_that_were_taken_are_not_taken_again(

@@ -81,7 +81,9 @@ def test_a_job_is_shown_awaited_and_cancelled(run: Run, service: FakeService) ->
     shown = run("jobs", "index-0", "--items", "--wait")
     assert shown.status == 0 and "partial" in shown.out and "It is no image." in shown.out
     rows = run("jobs", "index-0", "--items", "--json").json[0]["items"]
-    assert [row["name"] for row in rows] == ["x.jpg", "0.jpg", "1.jpg"], "failures first"
+    assert [row["name"] for row in rows] == ["images/x.jpg", "images/0.jpg", "images/1.jpg"], (
+        "failures first"
+    )
     assert run("jobs", "index-0", "--cancel").status == 0
     assert run("jobs", "index-0").status == ExitCode.FAILED, "it was cancelled"
     assert run("jobs", "nope").status == ExitCode.FAILED

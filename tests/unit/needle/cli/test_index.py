@@ -27,10 +27,10 @@ def test_images_that_fail_are_named_and_the_status_says_so(run: Run) -> None:
     Path("images", "x.jpg").write_bytes(b"bad")
     ended = run("index", "images")
     assert ended.status == ExitCode.FAILED and "2 indexed, 0 unchanged, 1 failed" in ended.out
-    assert "failed x.jpg: It is no image." in ended.err
+    assert "failed images/x.jpg: It is no image." in ended.err
     counted = run("index", "images", "--json").json
     assert (counted["skipped"], counted["failed"], counted["indexed"]) == (2, 1, 0)
-    assert counted["failures"] == [{"name": "x.jpg", "reason": "It is no image."}]
+    assert counted["failures"] == [{"name": "images/x.jpg", "reason": "It is no image."}]
 
 
 def test_options_reach_the_service(run: Run, service: FakeService) -> None:
@@ -54,7 +54,7 @@ def test_options_reach_the_service(run: Run, service: FakeService) -> None:
 
 def test_a_list_of_urls_and_paths_comes_from_stdin(run: Run, service: FakeService) -> None:
     assert run("index", "-", stdin=b"images/0.jpg\nhttp://x/a.jpg\n").status == 0
-    assert sorted(service.uploads) == [["0.jpg"], ["http://x/a.jpg"]]
+    assert sorted(service.uploads) == [["http://x/a.jpg"], ["images/0.jpg"]]
 
 
 def test_a_watched_folder_is_indexed_again_and_again_until_ctrl_c(
@@ -64,13 +64,14 @@ def test_a_watched_folder_is_indexed_again_and_again_until_ctrl_c(
         assert list(seen) == [Path("images/0.jpg"), Path("images/1.jpg")]
         assert list(look()) == list(seen)
         Path("images", "2.jpg").write_bytes(image(2))
+        assert Path("images/2.jpg") in look()
         yield [Path("images/2.jpg")]
         raise KeyboardInterrupt
 
     monkeypatch.setattr(watch, "changes", changes)
     ended = run("index", "images", "--watch")
     assert ended.status == ExitCode.INTERRUPTED
-    assert service.uploads == [["0.jpg", "1.jpg"], ["2.jpg"]]
+    assert service.uploads == [["images/0.jpg", "images/1.jpg"], ["images/2.jpg"]]
     assert "Watching" in ended.err and "the same command goes on" in ended.err
 
 
@@ -97,3 +98,15 @@ def test_a_dry_run_counts_and_estimates_and_sends_nothing(run: Run, service: Fak
     long = run("index", "images", "--dry-run", "--profile", "thorough")
     assert long.status == 0 and "2 hours" in long.out
     assert service.uploads == []
+
+
+def test_what_is_left_out_is_said_at_the_end(run: Run) -> None:
+    for name in ("a.pdf", "b.pdf", "c.mov", "Thumbs.db"):
+        Path("images", name).write_bytes(b"x")
+    ended = run("index", "images")
+    assert "2 indexed, 0 unchanged, 0 failed; left out: 2 .pdf, 1 .mov" in ended.out
+    assert ended.status == 0
+    assert run("index", "images", "--json").json["left_out"] == {".pdf": 2, ".mov": 1}
+    Path("papers").mkdir()
+    Path("papers", "a.pdf").write_bytes(b"x")
+    assert "no images in what was named; left out: 1 .pdf" in run("index", "papers").err

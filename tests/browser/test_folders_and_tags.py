@@ -1,0 +1,67 @@
+"""Folders as they are: names that come twice, files that are no photos. Tags that are edited."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import expect
+
+
+def test_a_folder_says_what_it_leaves_out_and_photos_keep_their_folders(
+    opened: Callable, samples: Path, tmp_path: Path
+) -> None:
+    first, second = sorted((samples / "photos").iterdir())[:2]
+    for folder, photo in (("basel", first), ("zurich", second)):
+        (tmp_path / "album" / folder).mkdir(parents=True)
+        shutil.copy(photo, tmp_path / "album" / folder / "IMG_1.jpg")
+    for name in ("a.pdf", "b.pdf", "clip.mov", "Thumbs.db"):
+        (tmp_path / "album" / name).write_bytes(b"x")
+    page, _ = opened("/?collection=folders")
+    page.set_input_files("#folder-input", tmp_path / "album")
+    line = page.locator(".job .line")
+    expect(line).to_have_text("2 images indexed. Left out: 2 .pdf, 1 .mov.", timeout=300_000)
+    names = page.locator("#library .name")
+    expect(names).to_have_count(2)
+    titles = {names.nth(n).get_attribute("title") for n in range(2)}
+    assert titles == {"album/basel/IMG_1.jpg", "album/zurich/IMG_1.jpg"}
+    page.fill("#name", "Zurich/")
+    expect(names).to_have_count(1)
+    page.fill("#name", "")
+    page.select_option("#sort", "name")
+    expect(names.first).to_have_attribute("title", "album/basel/IMG_1.jpg")
+
+
+def test_tags_are_edited_in_the_viewer(opened: Callable, samples: Path) -> None:
+    page, _ = opened("/?collection=tags")
+    photo = min((samples / "photos").iterdir())
+    form = {"collection": "tags", "metadata": json.dumps({"shop": "Basel", "tags": ["a", "b"]})}
+    page.request.post(
+        "/api/v1/images",
+        multipart={
+            **form,
+            "files": {"name": photo.name, "mimeType": "image/jpeg", "buffer": photo.read_bytes()},
+        },
+    )
+    page.wait_for_function(
+        "async () => (await (await fetch('/api/v1/images?collection=tags')).json()).total === 1",
+        timeout=300_000,
+    )
+    page.reload()
+    page.get_by_role("button", name="Look at").click()
+    details = page.locator("#view-details")
+    expect(details).to_contain_text("Basel")
+    page.click("#view-edit")
+    rows = page.locator("#view-rows .row")
+    expect(rows).to_have_count(2)
+    rows.nth(0).locator("[name=value]").fill("Bern")
+    rows.nth(1).get_by_role("button", name="Remove this row").click()
+    page.get_by_role("button", name="Add a tag").click()
+    page.locator("#view-rows [name=key]").nth(1).fill("year")
+    page.locator("#view-rows [name=value]").nth(1).fill("2024")
+    page.click("#view-keep")
+    expect(details).to_have_text("shopBernyear2024", timeout=60_000)
+    kept = page.request.get("/api/v1/images?collection=tags").json()["images"][0]
+    assert kept["metadata"] == {"shop": "Bern", "year": 2024}

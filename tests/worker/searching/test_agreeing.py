@@ -1,0 +1,115 @@
+"""What an image shows at a place, compared with the query in detail."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageEnhance, ImageOps
+
+from common.geometry import Box
+from common.images import FileImageStore, ImageStore, image_key
+from tests.textures import texture
+from tests.worker.conftest import png
+from worker.local.placement import Placement
+from worker.searching.agreeing import CONFIRMED, Agreer, agreement, surely_there
+from worker.searching.verifying import Proof
+
+SPOT = (100, 60, 180, 130)
+SCENE = texture(3, (320, 240))
+QUERY = SCENE.crop(SPOT)
+
+
+def place(spot: tuple[int, int, int, int] = SPOT, evidence: float = 5.0) -> Placement:
+    x1, y1, x2, y2 = spot
+    quad = ((float(x1), float(y1)), (x2, y1), (x2, y2), (x1, y2))
+    return Placement(Box(*spot), quad, 0.0, 1.0, False, 9, 9, evidence, 0.5)
+
+
+def checkers(seed: int, cells: int = 12) -> Image.Image:
+    """Return a code: black and white cells, the same three corners in each."""
+    rng = np.random.default_rng(seed)
+    bits = rng.integers(0, 2, (cells, cells), dtype=np.uint8)
+    for rows, columns in (
+        (slice(3), slice(3)),
+        (slice(3), slice(-3, None)),
+        (slice(-3, None), slice(3)),
+    ):
+        bits[rows, columns] = [[1, 1, 1], [1, 0, 1], [1, 1, 1]]
+    return Image.fromarray(np.kron(bits * 255, np.ones((8, 8), np.uint8))).convert("RGB")
+
+
+def within(thing: Image.Image) -> Image.Image:
+    scene = SCENE.copy()
+    scene.paste(thing, (120, 70))
+    return scene
+
+
+def test_the_very_thing_agrees_though_it_is_darker_smaller_and_compressed() -> None:
+    seen = ImageEnhance.Brightness(QUERY).enhance(0.6)
+    seen = seen.resize((50, 44), Image.Resampling.BICUBIC)
+    assert (agreement(QUERY, SCENE, place()) or 0) > 0.95
+    assert (agreement(seen, SCENE, place()) or 0) > 0.9
+
+
+def test_a_mirrored_thing_agrees_at_its_mirrored_corners() -> None:
+    shown = place()
+    a, b, c, d = shown.quad
+    assert (agreement(ImageOps.mirror(QUERY), SCENE, replace(shown, quad=(b, a, d, c))) or 0) > 0.95
+    assert (agreement(ImageOps.mirror(QUERY), SCENE, shown) or 0) < 0.6
+
+
+def test_another_code_with_the_same_corners_agrees_less() -> None:
+    spot = (120, 70, 216, 166)
+    same = agreement(checkers(1), within(checkers(1)), place(spot))
+    other = agreement(checkers(1), within(checkers(2)), place(spot))
+    assert same is not None and other is not None
+    assert same > 0.95 and other < 0.75
+
+
+def test_what_is_plain_or_outside_tells_nothing() -> None:
+    assert agreement(Image.new("RGB", (80, 80), (90, 120, 90)), SCENE, place()) is None
+    outside = place((-400, -400, -300, -300))
+    assert agreement(QUERY, SCENE, replace(outside, box=Box(0, 0, 10, 10))) is None
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> ImageStore:
+    store = FileImageStore(tmp_path)
+    store.put(image_key("c", "right"), png(SCENE))
+    store.put(image_key("c", "wrong"), png(texture(8, (320, 240))))
+    return store
+
+
+def test_a_doubtful_place_is_proven_by_its_details_and_another_is_dropped(
+    images: ImageStore,
+) -> None:
+    doubtful = {name: (place(evidence=2.0),) for name in ("right", "wrong", "gone")}
+    proof = Agreer(images, 10**8).compare(Proof({}, doubtful), [QUERY], "c")
+    assert set(proof.places) == {"right"} and not proof.doubtful
+    first = proof.places["right"][0]
+    assert first.agreement is not None and first.agreement > CONFIRMED and surely_there(first)
+
+
+def test_a_proof_of_chance_is_dropped_and_one_beyond_it_is_said_to_disagree(
+    images: ImageStore,
+) -> None:
+    agreer = Agreer(images, 10**8)
+    weak = agreer.compare(Proof({"wrong": (place(evidence=4.0),)}), [QUERY], "c")
+    assert not weak.places
+    strong = agreer.compare(Proof({"wrong": (place(evidence=30.0),)}), [QUERY], "c")
+    assert (strong.places["wrong"][0].agreement or 0) < 0.6
+
+
+def test_images_far_behind_are_not_decoded(images: ImageStore) -> None:
+    proof = Proof({"right": (place(evidence=90.0),), "wrong": (place(evidence=9.0),)})
+    compared = Agreer(images, 10**8).compare(proof, [QUERY], "c").places
+    assert compared["right"][0].agreement is not None
+    assert compared["wrong"][0].agreement is None
+
+
+def test_an_image_that_cannot_be_read_keeps_its_proof(images: ImageStore) -> None:
+    proof = Proof({"gone": (place(evidence=9.0),)})
+    assert Agreer(images, 10**8).compare(proof, [QUERY], "c").places == proof.places

@@ -116,13 +116,14 @@ def change(services: Services, record: ImageRecord, changes: Mapping[str, Any]) 
     services.queue.check_room(INDEX, 1)
     order = IndexOrder(collection=record.collection, changes=dict(changes), **record.options)
     item = Item(0, record.path, record.image_id)
-    services.jobs.create(job_id, Kind.INDEX, [item], order.details())
-    try:
-        services.queue.submit(INDEX_TASK, INDEX, {"job_id": job_id, "first": 0, "last": 0})
-    except NeedleError:
-        with suppress(NeedleError):
-            services.jobs.discard(job_id)
-        raise
+    with services.beginnings.of(job_id, record.collection):
+        services.jobs.create(job_id, Kind.INDEX, [item], order.details())
+        try:
+            services.queue.submit(INDEX_TASK, INDEX, {"job_id": job_id, "first": 0, "last": 0})
+        except NeedleError:
+            with suppress(NeedleError):
+                services.jobs.discard(job_id)
+            raise
     return job_id
 
 

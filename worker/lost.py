@@ -16,6 +16,7 @@ from common.errors import IncompatibleJob
 from common.jobs import ItemStatus, Job, Kind, Status
 from common.paging import Place
 from common.queue import (
+    BACKUP_TASK,
     DELETE_COLLECTION_TASK,
     DELETE_TASK,
     FETCH,
@@ -26,6 +27,8 @@ from common.queue import (
     SEARCH,
     SEARCH_TASK,
     STORE,
+    UPKEEP,
+    VERIFY_TASK,
 )
 from common.redis import translated
 from worker.context import Base
@@ -82,8 +85,11 @@ class Lost:
                 slow = orders.of(job, SearchOrder).urls()
                 queue, task = (FETCH, FETCH_TASK) if slow else (SEARCH, SEARCH_TASK)
                 yield task, queue, {"job_id": job.job_id}
-            else:
+            elif job.kind is Kind.DELETE:
                 yield self._of_a_deletion(job)
+            else:
+                task = VERIFY_TASK if job.kind is Kind.VERIFY else BACKUP_TASK
+                yield task, UPKEEP, {"job_id": job.job_id}
         except IncompatibleJob as error:
             self._base.jobs.fail(job.job_id, error.code, error.message)
 

@@ -18,6 +18,8 @@ from common.queue import (
     SEARCH,
     SEARCH_TASK,
     STORE,
+    UPKEEP,
+    VERIFY_TASK,
 )
 from tests.worker.conftest import World, noise, png
 from tests.worker.test_tasks import Sent
@@ -61,12 +63,14 @@ def test_searches_and_deletions_get_theirs(world: World, lost: Lost, sent: Sent)
     jobs.create("d", Kind.DELETE, [Item(0, "a", "image")], DeleteOrder(collection="c").details())
     whole = DeleteOrder(collection="c", whole=True)
     jobs.create("w", Kind.DELETE, [Item(0, "c")], whole.details())
+    jobs.create("v", Kind.VERIFY, [Item(0, "c")], {})
     for now in (0, SURE_AFTER_S):
         lost.look(now)
     assert sorted(sent.tasks, key=lambda task: str(task[2]["job_id"])) == [
         (DELETE_TASK, STORE, {"job_id": "d", "collection": "c", "image_id": "image"}),
         (SEARCH_TASK, SEARCH, {"job_id": "s"}),
         (FETCH_TASK, FETCH, {"job_id": "u"}),
+        (VERIFY_TASK, UPKEEP, {"job_id": "v"}),
         (DELETE_COLLECTION_TASK, STORE, {"job_id": "w", "collection": "c"}),
     ]
 

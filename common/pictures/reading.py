@@ -85,24 +85,27 @@ def inspect(content: bytes, *, max_pixels: int) -> Header:
         return Header(kind, *((height, width) if turned else (width, height)))
 
 
-def decode(content: bytes, *, max_pixels: int) -> Image.Image:
+def decode(content: bytes, *, max_pixels: int, coarser: int = 1) -> Image.Image:
     """Decode a picture as upright RGB, laid on a ground where it is transparent.
 
+    A JPEG may come smaller by up to `coarser` (2, 4 or 8), which takes a fraction of the time.
     Raises InvalidImage, or ImageTooLarge beyond `max_pixels`.
     """
-    return read(content, max_pixels=max_pixels).pixels
+    return read(content, max_pixels=max_pixels, coarser=coarser).pixels
 
 
-def read(content: bytes, *, max_pixels: int, transparent: bool = False) -> Picture:
+def read(
+    content: bytes, *, max_pixels: int, transparent: bool = False, coarser: int = 1
+) -> Picture:
     """Decode a picture as `decode` does, and say what of it is missing.
 
     With `transparent` one that is partly so comes as RGBA. Raises as `decode` does.
     """
     try:
-        return _read(content, max_pixels, transparent)
+        return _read(content, max_pixels, transparent, coarser)
     except _CutShort as cut:
         # The JPEG library fills in what is missing once it has seen an end.
-        found = _read(content + _JPEG_END, max_pixels, transparent)
+        found = _read(content + _JPEG_END, max_pixels, transparent, coarser)
         missing = _missing(found.pixels)
         coarse = "The file is cut short: parts of the picture are coarser than they were."
         return replace(found, warning=missing or (coarse if cut.details["progressive"] else None))
@@ -112,9 +115,11 @@ class _CutShort(InvalidImage):
     """A JPEG's file ends before its pixels do."""
 
 
-def _read(content: bytes, max_pixels: int, transparent: bool) -> Picture:
+def _read(content: bytes, max_pixels: int, transparent: bool, coarser: int) -> Picture:
     with _checked(content, max_pixels) as (image, orientation, _):
         turn = _TURNS.get(orientation)
+        if coarser > 1 and image.format in ("JPEG", "MPO"):
+            image.draft(None, (-(-image.width // coarser), -(-image.height // coarser)))
         try:
             image.load()
         except OSError as exc:

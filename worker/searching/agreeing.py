@@ -81,14 +81,26 @@ class Agreer:
         """Return an image's places, the surest with its agreement."""
         try:
             content = self.images.open(image_key(collection, image_id))
-            image = pictures.decode(content, max_pixels=min(self.max_pixels, PIXELS))
+            header = pictures.inspect(content, max_pixels=min(self.max_pixels, PIXELS))
+            image = pictures.decode(
+                content, max_pixels=self.max_pixels, coarser=_coarser(places[0])
+            )
         except NeedleError as error:
             log.warning("%s is not compared: %s", image_id, error.message)
             return places
+        across, down = image.width / header.width, image.height / header.height
         first = places[0]
-        shown = [agreement(query, image, first) for query in queries]
+        quad = np.array(first.quad, np.float32) * np.array([across, down], np.float32)
+        shown = [agreement(query, image, quad) for query in queries]
         best = max((one for one in shown if one is not None), default=None)
         return (replace(first, agreement=best), *places[1:])
+
+
+def _coarser(place: Placement) -> int:
+    """Return how much smaller an image may be decoded, so that the place fills the frame."""
+    corners = np.array(place.quad, np.float32)
+    gain = math.sqrt(abs(cv2.contourArea(corners))) / FRAME_PX
+    return 1 if gain < 2 else 2 if gain < 4 else 4
 
 
 def surely_there(place: Placement) -> bool:
@@ -121,13 +133,13 @@ def _lasts(place: Placement) -> bool:
     return shown is None or shown >= CHANCE or place.evidence >= SURE
 
 
-def agreement(query: Image.Image, image: Image.Image, place: Placement) -> float | None:
-    """Return how much of the query's detail the image shows at the place, 0..1.
+def agreement(query: Image.Image, image: Image.Image, quad: Floats) -> float | None:
+    """Return how much of the query's detail the image shows at a place, 0..1.
 
-    Both are RGB. None where the query has too little detail, or too little of it lies in the image.
+    Both are RGB; `quad` (4, 2) are the query's corners in the image, as in `Placement`. None where the query has too little detail, or too little of it lies in the image.
     """
     frame = _frame(query)
-    warped = _seen(image, place, frame.shape[1], frame.shape[0])
+    warped = _seen(image, quad, frame.shape[1], frame.shape[0])
     if warped is None:
         return None
     seen, inside = warped
@@ -164,10 +176,9 @@ def _frame(query: Image.Image) -> Floats:
 
 
 def _seen(
-    image: Image.Image, place: Placement, width: int, height: int
+    image: Image.Image, quad: Floats, width: int, height: int
 ) -> tuple[Floats, NDArray[np.bool_]] | None:
     """Return the place in the query's frame, and which of its pixels the image has, if any."""
-    quad = np.array(place.quad, np.float32)
     low = np.maximum(np.floor(quad.min(axis=0)).astype(int) - 2, 0)
     high = np.minimum(np.ceil(quad.max(axis=0)).astype(int) + 3, image.size)
     if (low >= high).any():

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
+from common import pictures
 from common.geometry import Box
 from common.images import FileImageStore, ImageStore, image_key
 from tests.textures import texture
 from tests.worker.conftest import png
 from worker.local.placement import Placement
-from worker.searching.agreeing import CONFIRMED, Agreer, agreement, surely_there
+from worker.searching.agreeing import CONFIRMED, Agreer, Floats, agreement, surely_there
 from worker.searching.verifying import Proof
 
 SPOT = (100, 60, 180, 130)
@@ -26,6 +27,10 @@ def place(spot: tuple[int, int, int, int] = SPOT, evidence: float = 5.0) -> Plac
     x1, y1, x2, y2 = spot
     quad = ((float(x1), float(y1)), (x2, y1), (x2, y2), (x1, y2))
     return Placement(Box(*spot), quad, 0.0, 1.0, False, 9, 9, evidence, 0.5)
+
+
+def corners(spot: tuple[int, int, int, int]) -> Floats:
+    return np.array(place(spot).quad, np.float32)
 
 
 def checkers(seed: int, cells: int = 12) -> Image.Image:
@@ -50,29 +55,28 @@ def within(thing: Image.Image) -> Image.Image:
 def test_the_very_thing_agrees_though_it_is_darker_smaller_and_compressed() -> None:
     seen = ImageEnhance.Brightness(QUERY).enhance(0.6)
     seen = seen.resize((50, 44), Image.Resampling.BICUBIC)
-    assert (agreement(QUERY, SCENE, place()) or 0) > 0.95
-    assert (agreement(seen, SCENE, place()) or 0) > 0.9
+    assert (agreement(QUERY, SCENE, corners(SPOT)) or 0) > 0.95
+    assert (agreement(seen, SCENE, corners(SPOT)) or 0) > 0.9
 
 
 def test_a_mirrored_thing_agrees_at_its_mirrored_corners() -> None:
-    shown = place()
-    a, b, c, d = shown.quad
-    assert (agreement(ImageOps.mirror(QUERY), SCENE, replace(shown, quad=(b, a, d, c))) or 0) > 0.95
-    assert (agreement(ImageOps.mirror(QUERY), SCENE, shown) or 0) < 0.6
+    shown = corners(SPOT)
+    mirrored = ImageOps.mirror(QUERY)
+    assert (agreement(mirrored, SCENE, shown[[1, 0, 3, 2]]) or 0) > 0.95
+    assert (agreement(mirrored, SCENE, shown) or 0) < 0.6
 
 
 def test_another_code_with_the_same_corners_agrees_less() -> None:
     spot = (120, 70, 216, 166)
-    same = agreement(checkers(1), within(checkers(1)), place(spot))
-    other = agreement(checkers(1), within(checkers(2)), place(spot))
+    same = agreement(checkers(1), within(checkers(1)), corners(spot))
+    other = agreement(checkers(1), within(checkers(2)), corners(spot))
     assert same is not None and other is not None
     assert same > 0.95 and other < 0.75
 
 
 def test_what_is_plain_or_outside_tells_nothing() -> None:
-    assert agreement(Image.new("RGB", (80, 80), (90, 120, 90)), SCENE, place()) is None
-    outside = place((-400, -400, -300, -300))
-    assert agreement(QUERY, SCENE, replace(outside, box=Box(0, 0, 10, 10))) is None
+    assert agreement(Image.new("RGB", (80, 80), (90, 120, 90)), SCENE, corners(SPOT)) is None
+    assert agreement(QUERY, SCENE, corners((-400, -400, -300, -300))) is None
 
 
 @pytest.fixture
@@ -113,3 +117,24 @@ def test_images_far_behind_are_not_decoded(images: ImageStore) -> None:
 def test_an_image_that_cannot_be_read_keeps_its_proof(images: ImageStore) -> None:
     proof = Proof({"gone": (place(evidence=9.0),)})
     assert Agreer(images, 10**8).compare(proof, [QUERY], "c").places == proof.places
+
+
+def test_a_large_photo_is_decoded_smaller_where_the_place_is_large(images: ImageStore) -> None:
+    large = texture(3, (2400, 1800))
+    held = io.BytesIO()
+    large.save(held, "JPEG", quality=90)
+    images.put(image_key("c", "large"), held.getvalue())
+    spot = (700, 500, 1500, 1200)
+    sizes: list[tuple[int, int]] = []
+    decode = pictures.decode
+
+    def noted(content: bytes, **options: int) -> Image.Image:
+        sizes.append((decoded := decode(content, **options)).size)
+        return decoded
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "decode", noted)
+        proof = Proof({"large": (place(spot, evidence=40.0),)})
+        compared = Agreer(images, 10**8).compare(proof, [large.crop(spot)], "c").places["large"]
+    assert sizes == [(600, 450)]
+    assert (compared[0].agreement or 0) > 0.95

@@ -136,7 +136,8 @@ def _lasts(place: Placement) -> bool:
 def agreement(query: Image.Image, image: Image.Image, quad: Floats) -> float | None:
     """Return how much of the query's detail the image shows at a place, 0..1.
 
-    Both are RGB; `quad` (4, 2) are the query's corners in the image, as in `Placement`. None where the query has too little detail, or too little of it lies in the image.
+    Both are RGB; `quad` (4, 2) are the query's corners in the image, as in `Placement`. None where
+    the query has too little detail, or too little of it lies in the image.
     """
     frame = _frame(query)
     warped = _seen(image, quad, frame.shape[1], frame.shape[0])

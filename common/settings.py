@@ -147,7 +147,7 @@ class Settings(BaseModel):
         60, description="Images that a search verifies by their local features; 0 for none"
     )
     verify_budget_ms: VerifyBudgetMs = Field(
-        500, description="Longest time that verifying may take in a search (milliseconds)"
+        1500, description="Longest time that verifying may take in a search (milliseconds)"
     )
     search_threads: Positive = Field(4, description="Tasks that the search worker runs at once")
     host: str = Field("127.0.0.1", description="Address that the web server listens on")

@@ -25,6 +25,7 @@ measured in that run, on the same crops.
   python -m lab.evaluation speed --models mini
   python -m lab.evaluation service --dev FOLDER --profile balanced --most-photos 60
   python -m lab.evaluation compare data/eval/*/report.json
+  python -m lab.evaluation lookalikes --half 1
   python -m lab.evaluation certainty data/eval/*/answers.jsonl
 
 NEEDLE_* settings apply to `pack`, `speed` and `service`: NEEDLE_TILE_SCALES=1,2 tries other
@@ -71,6 +72,13 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         from lab.evaluation.service import certainty
 
         certainty.run(arguments.answers, console)
+        return
+    if arguments.command == "lookalikes":
+        from lab.evaluation.lookalikes import run as lookalikes
+        from lab.evaluation.pack import environment
+
+        env = environment(arguments.models, None)
+        lookalikes.run(env, arguments.half, arguments.answers, console)
         return
     dev = arguments.dev or arguments.shared / "data" / "dev"
     most, json = arguments.most_photos, arguments.json
@@ -186,6 +194,14 @@ def _parser() -> argparse.ArgumentParser:
     compare = commands.add_parser("compare", help="runs of the service, side by side")
     compare.add_argument("reports", type=Path, nargs="+", metavar="REPORT", help="report.json")
     _output_options(compare)
+    lookalikes = commands.add_parser(
+        "lookalikes", help="whether `found` is said of drawn things that only look alike"
+    )
+    lookalikes.add_argument("--models", default="mini", help="the pack: mini, standard or a folder")
+    lookalikes.add_argument(
+        "--half", type=int, choices=(0, 1), help="every second scene: to fit to, or to judge on"
+    )
+    lookalikes.add_argument("--answers", type=Path, metavar="FILE", help="write the answers there")
     certainty = commands.add_parser("certainty", help="fit how sure finds are to a run's answers")
     certainty.add_argument("answers", type=Path, nargs="+", metavar="ANSWERS", help="answers.jsonl")
     return parser
@@ -218,7 +234,7 @@ def _service_options(parser: argparse.ArgumentParser) -> None:
         "--verify-budget-ms",
         type=int,
         metavar="MS",
-        help="longest time that verifying may take; unset: the service's own, 500",
+        help="longest time that verifying may take; unset: the service's own, 1500",
     )
     parser.add_argument(
         "--out",

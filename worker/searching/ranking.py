@@ -92,15 +92,15 @@ class Ranker:
     def ranked(self, judged: Sequence[Judged], options: SearchOptions) -> list[RankedImage]:
         """Return the images of the answer, the best first, at most the request's `limit`.
 
-        An image that was deleted meanwhile leaves its place empty.
+        The next take the places of images that were deleted meanwhile.
         """
-        first = together([thing.images for thing in judged])[: options.grouping.limit]
-        records = self.catalogue.find(options.collection, [image.image_id for image in first])
+        every = together([thing.images for thing in judged])
+        records = self.catalogue.find(options.collection, [image.image_id for image in every])
         most = options.grouping.hits_per_image
+        there = [image for image in every if image.image_id in records]
         return [
             RankedImage(image, records[image.image_id], image.hits(most))
-            for image in first
-            if image.image_id in records
+            for image in there[: options.grouping.limit]
         ]
 
 

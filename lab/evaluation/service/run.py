@@ -69,7 +69,7 @@ def run(options: Options, console: Console) -> None:
     if options.large is not None and options.most_windows != 0:
         large = plan_large(options.large, options.most_windows, photos)
     announce(plan, large, name, folder, console)
-    stack = Stack(env, data_dir=folder / "service", port=_free_port())
+    stack = Stack(env, data_dir=folder / "service", port=free_port())
     with as_interrupt():
         measured = measure(name, plan, large, stack, options, console)
     write_answers(measured, folder / "answers.jsonl")
@@ -171,7 +171,8 @@ def title(measured: Measured) -> str:
     )
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """Return a port that nobody listens at now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -91,6 +91,8 @@ def test_an_image_deleted_from_the_list_is_no_match(filled: tuple[World, list[st
     world, names = filled
     world.base.catalogue.remove("default", names[3])
     assert names[3] not in [m["image_id"] for m in matches(world.search(noise(3)))]
+    # Another takes its place, even where it alone was asked for.
+    assert len(matches(world.search(noise(3), limit=1))) == 1
     world.writer.discard("default", names[3])
     assert world.regions(names[3]) == []
 

@@ -13,13 +13,18 @@ from tests.textures import texture
 from tests.worker.conftest import VOCABULARY, World, png
 from tests.worker.searching.test_search import matches
 from worker.local.features import extract
-from worker.local.match import Query
+from worker.local.keypoints import Keypoints
+from worker.local.match import NearestMatcher, Query
+from worker.local.placement import Placement
 from worker.local.stored import StoredKeypoints
-from worker.searching.candidates import Candidate
+from worker.searching import verifying
+from worker.searching.candidates import Candidate, images_to_verify
 from worker.searching.proving import fused
+from worker.searching.verifying import BEYOND_DOUBT, LOST_INTEREST, Limits, Verifier
 
 SIZE = (320, 240)
 SPOT = (90, 60, 210, 150)
+QUAD = ((90.0, 60.0), (210.0, 60.0), (210.0, 150.0), (90.0, 150.0))
 
 
 @pytest.fixture
@@ -143,3 +148,30 @@ def test_an_image_of_both_channels_is_verified_before_those_of_one() -> None:
 def test_old_keypoints_are_refused_with_a_reason(world: World) -> None:
     with pytest.raises(InvalidImage, match="version"):
         StoredKeypoints.from_bytes(b"something else altogether", VOCABULARY)
+
+
+def test_of_a_small_query_more_images_are_verified() -> None:
+    full, few = (Query.both(extract(texture(1, SIZE), most), VOCABULARY) for most in (400, 100))
+    assert images_to_verify(full, 60) == 60
+    assert images_to_verify(few, 60) == 180
+    assert images_to_verify((), 60) == 60
+
+
+@pytest.mark.parametrize(("evidence", "looked_at"), [(BEYOND_DOUBT, 1 + LOST_INTEREST), (9.0, 40)])
+def test_after_a_find_beyond_doubt_interest_is_lost(
+    evidence: float, looked_at: int, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keypoints = Keypoints.of(extract(texture(1, SIZE), 50), VOCABULARY)
+    content = StoredKeypoints.of(keypoints, VOCABULARY).to_bytes(VOCABULARY)
+    names = [f"{n:02}" for n in range(40)]
+    for name in names:
+        world.base.images.put(local_key("default", name), content)
+    found = [Placement(Box(*SPOT), QUAD, 0, 1, False, 9, 9, evidence, 0.5)]
+    shown = iter([found, *[[] for _ in names]])
+    monkeypatch.setattr(verifying, "placements", lambda *_: next(shown))
+    verifier = Verifier(VOCABULARY, NearestMatcher(), world.base.images)
+    queries = Query.both(extract(texture(1, SIZE), 50), VOCABULARY)
+    candidates = [Candidate(name, 0) for name in names]
+    proof = verifier.verify("default", queries, candidates, Limits(100, 3, 30.0))
+    assert set(proof.places) == {"00"} and proof.complete
+    assert len(proof.checked) == looked_at

@@ -47,6 +47,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_LOADING = 6
+"""Threads that decode and describe images: each takes some 110 MB besides the pixels."""
+
 INDEX_ROLE, SEARCH_ROLE = "index", "search"
 ANSWER_TIMEOUT_S = 10.0
 """Workers have patience with Redis: nobody waits at the other end of a connection."""
@@ -109,7 +112,7 @@ def build_indexing(base: Base) -> IndexPipeline:
         committer=committer,
         confirmer=confirmer,
         jobs=base.jobs,
-        threads=settings.threads or len(os.sched_getaffinity(0)),
+        threads=settings.threads or min(len(os.sched_getaffinity(0)), MOST_LOADING),
         most_bytes=settings.decoded_bytes,
     )
 

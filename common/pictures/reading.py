@@ -119,7 +119,7 @@ def _read(content: bytes, max_pixels: int, transparent: bool, coarser: int) -> P
     with _checked(content, max_pixels) as (image, orientation, _):
         turn = _TURNS.get(orientation)
         if coarser > 1 and image.format in ("JPEG", "MPO"):
-            image.draft(None, (-(-image.width // coarser), -(-image.height // coarser)))
+            image.draft(None, (max(1, image.width // coarser), max(1, image.height // coarser)))
         try:
             image.load()
         except OSError as exc:

@@ -131,6 +131,8 @@ def test_keypoints_of_earlier_forms_are_still_read(form: bytes) -> None:
     assert len(found) > 150 and (apart < 0.01).mean() > 0.8
     with pytest.raises(InvalidImage, match="cut off"):
         StoredKeypoints.from_bytes(content[:-1], VOCABULARY)
+    plain = earlier(form, Keypoints.of(extract(Image.new("RGB", (64, 64)), 9), VOCABULARY))
+    assert len(StoredKeypoints.from_bytes(plain, VOCABULARY)) == 0
 
 
 def test_near_cells_lose_few_of_the_pairs_that_all_comparisons_find() -> None:

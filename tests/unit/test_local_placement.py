@@ -114,6 +114,9 @@ def test_of_a_scene_that_shares_a_thing_only_the_thing_is_boxed() -> None:
     corners = np.array(theirs)
     box = Box.covering((*corners.min(axis=0), *corners.max(axis=0)), 400, 300)
     assert first.box.iou(box) > 0.7
+    own = np.array(mine)
+    shown = Box.covering((*own.min(axis=0), *own.max(axis=0)), 400, 300)
+    assert first.shown is not None and first.shown.iou(shown) > 0.7
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -1,4 +1,4 @@
-"""Local features of an image: computed once at ingest, so that no search decodes the image."""
+"""Local features of an image: computed once at ingest; no search decodes images for them."""
 
 from __future__ import annotations
 

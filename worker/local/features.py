@@ -25,7 +25,6 @@ WORK_PIXELS = 4_000_000
 MOST_ENLARGED = 2.0
 MOST_SIDE_PX = 32_000
 """OpenCV reads places off pictures of less than 32,767 pixels a side."""
-MIN_SIDE_PX = 8
 # Bins of SIFT's descriptor as (row, column, direction): a mirror turns rows over and directions
 # round; columns run along the keypoint's own direction, which the mirror carries with it.
 _BINS = np.arange(DIM).reshape(4, 4, 8)

@@ -35,7 +35,8 @@ class Placement:
     clockwise, of the query's upright (after mirroring, where `mirrored`). `inliers` of `matches`
     keypoint pairs agree, which lie around `coverage` (0..1) of the query's area; `evidence` is
     -log10 of how often chance would do the same. `agreement` (0..1) is how much of the query's
-    detail the image shows there; None where nobody has looked.
+    detail the image shows there; None where nobody has looked. `shown` is the part of the query as
+    posted, in its pixels, that the image shows; None for all of it.
     """
 
     box: Box
@@ -48,6 +49,7 @@ class Placement:
     evidence: float
     coverage: float
     agreement: float | None = None
+    shown: Box | None = None
 
 
 def placements(
@@ -72,7 +74,8 @@ def placements(
 
 
 def _placement(query: Query, image: StoredKeypoints, field: Field, fit: Fit) -> Placement | None:
-    quad = carried(fit.matrix, _shown_part(query, image, field, fit))
+    part = _shown_part(query, image, field, fit)
+    quad = carried(fit.matrix, part)
     low, high = quad.min(axis=0), quad.max(axis=0)
     box = Box.covering((*low.tolist(), *high.tolist()), image.width, image.height)
     if not box.inside(image.width, image.height):
@@ -89,7 +92,18 @@ def _placement(query: Query, image: StoredKeypoints, field: Field, fit: Fit) -> 
         matches=len(field.source),
         evidence=round(fit.evidence, 2),
         coverage=round(_coverage(field, fit), 3),
+        shown=_as_posted(query, part),
     )
+
+
+def _as_posted(query: Query, part: Matrix) -> Box | None:
+    """Return a part of the query's keypoints' picture in pixels of the posted one; None for all."""
+    width, height = query.keypoints.width, query.keypoints.height
+    (x1, y1), (x2, y2) = part[0], part[2]
+    if query.mirrored:
+        x1, x2 = width - x2, width - x1
+    box = Box.covering((x1, y1, x2, y2), width, height)
+    return None if box == Box(0, 0, width, height) else box
 
 
 def _coverage(field: Field, fit: Fit) -> float:

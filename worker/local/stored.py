@@ -135,11 +135,12 @@ def _earlier(
     magic: bytes, width: int, height: int, count: int, body: Bytes, vocabulary: Vocabulary
 ) -> Keypoints:
     """Read the body of an earlier form."""
-    codes = body[_PLACE_BYTES * count :].reshape(count, -1 if count else 0)
+    codes = body[_PLACE_BYTES * count :]
     if magic == _UNORDERED:
         vectors = code_of(vocabulary).vectors(codes.reshape(count, CODE_BYTES))
     else:
+        halves = codes.reshape(count, SHORT // 2)
         levels = np.empty((count, SHORT), np.float32)
-        levels[:, 0::2], levels[:, 1::2] = codes >> 4, codes & 15
+        levels[:, 0::2], levels[:, 1::2] = halves >> 4, halves & 15
         vectors = (levels - np.float32(7.5)) * (vocabulary.spread * np.float32(2 * _REACH / 16))
     return Keypoints(width, height, *_places(body, width, height, count), vectors)

@@ -47,8 +47,9 @@ CHANCE = 0.35
 """Agreement below which a proof that chance might give was given by chance."""
 CONFIRMED = 0.85
 """Agreement from which on a place is shown to be right that local features alone do not prove."""
-PIXELS = 64_000_000
-"""Most pixels of an image that is decoded for it."""
+PIXELS = 48_000_000
+"""Most pixels that are decoded for it in a search, 11 bytes each for a moment."""
+JPEG = "image/jpeg"
 
 
 @dataclass(frozen=True)
@@ -67,33 +68,63 @@ class Agreer:
         if not rivals or not queries:
             return replace(proof, doubtful={})
         every = {**proof.doubtful, **proof.places}
+        wanted = self._opened(collection, {name: every[name] for name in rivals})
         with ThreadPoolExecutor(IMAGES) as pool:
-            compared = pool.map(
-                lambda name: self._compared(collection, name, every[name], queries), rivals
-            )
-            every |= zip(rivals, compared, strict=True)
-        kept = {name: places for name, places in every.items() if _lasts(places[0])}
+            seen = pool.map(lambda one: self._compared(one, queries), wanted)
+            every |= {one.image_id: places for one, places in zip(wanted, seen, strict=True)}
+        kept = {name: lasting for name, places in every.items() if (lasting := _lasting(places))}
         return replace(proof, places=kept, doubtful={})
 
-    def _compared(
-        self, collection: str, image_id: str, places: Places, queries: Sequence[Image.Image]
-    ) -> Places:
+    def _opened(self, collection: str, rivals: Mapping[str, Places]) -> list[_Rival]:
+        """Return the rivals that can be read, in their order, as far as they fit into memory."""
+        opened: list[_Rival] = []
+        left = PIXELS
+        for name, places in rivals.items():
+            try:
+                content = self.images.open(image_key(collection, name))
+                header = pictures.inspect(content, max_pixels=self.max_pixels)
+            except NeedleError as error:
+                log.warning("%s is not compared: %s", name, error.message)
+                continue
+            coarser = _coarser(places[0]) if header.media_type == JPEG else 1
+            left -= header.width * header.height // coarser**2
+            if left < 0:
+                break
+            opened.append(_Rival(name, places, content, header.width, header.height, coarser))
+        return opened
+
+    def _compared(self, rival: _Rival, queries: Sequence[Image.Image]) -> Places:
         """Return an image's places, the surest with its agreement."""
         try:
-            content = self.images.open(image_key(collection, image_id))
-            header = pictures.inspect(content, max_pixels=min(self.max_pixels, PIXELS))
             image = pictures.decode(
-                content, max_pixels=self.max_pixels, coarser=_coarser(places[0])
+                rival.content, max_pixels=self.max_pixels, coarser=rival.coarser
             )
         except NeedleError as error:
-            log.warning("%s is not compared: %s", image_id, error.message)
-            return places
-        across, down = image.width / header.width, image.height / header.height
-        first = places[0]
-        quad = np.array(first.quad, np.float32) * np.array([across, down], np.float32)
-        shown = [agreement(query, image, quad) for query in queries]
+            log.warning("%s is not compared: %s", rival.image_id, error.message)
+            return rival.places
+        ratios = np.array([image.width / rival.width, image.height / rival.height], np.float32)
+        first = rival.places[0]
+        quad = np.array(first.quad, np.float32) * ratios
+        shown = [agreement(_part(query, first), image, quad) for query in queries]
         best = max((one for one in shown if one is not None), default=None)
-        return (replace(first, agreement=best), *places[1:])
+        return (replace(first, agreement=best), *rival.places[1:])
+
+
+@dataclass(frozen=True)
+class _Rival:
+    """An image whose surest place is compared: its bytes, its size, and how to decode it."""
+
+    image_id: str
+    places: Places
+    content: bytes
+    width: int
+    height: int
+    coarser: int
+
+
+def _part(query: Image.Image, place: Placement) -> Image.Image:
+    """Return what of the query the place shows."""
+    return query if place.shown is None else pictures.crop(query, place.shown)
 
 
 def _coarser(place: Placement) -> int:
@@ -125,12 +156,15 @@ def _most_evidence(proof: Proof) -> float:
     return max((own[0].evidence for own in proof.places.values()), default=0.0)
 
 
-def _lasts(place: Placement) -> bool:
-    """Tell whether a place is proven, now that its details were compared or not."""
-    shown = place.agreement
-    if place.evidence < FOUND:
-        return shown is not None and shown >= CONFIRMED
-    return shown is None or shown >= CHANCE or place.evidence >= SURE
+def _lasting(places: Places) -> Places:
+    """Return the places without a first one that is not proven, now that it was compared."""
+    first = places[0]
+    shown = first.agreement
+    if first.evidence < FOUND:
+        proven = shown is not None and shown >= CONFIRMED
+    else:
+        proven = shown is None or shown >= CHANCE or first.evidence >= SURE
+    return places if proven else tuple(p for p in places[1:] if p.evidence >= FOUND)
 
 
 def agreement(query: Image.Image, image: Image.Image, quad: Floats) -> float | None:

@@ -92,7 +92,12 @@ class Prover:
                 options.collection,
                 unlike.queries,
                 fused(list(proof.places), (), unlike.queries),
-                Limits(options.verify_images, grouping.hits_per_image, self.unlike_budget_s),
+                Limits(
+                    options.verify_images,
+                    grouping.hits_per_image,
+                    self.unlike_budget_s,
+                    every=True,
+                ),
             )
             proof = proof.without(against)
         fetch = self.nearest.fetch(unlike, options)

@@ -1,6 +1,7 @@
 """Verification: images that show a query at a place, by keypoints that agree on one transform.
 
-The keypoints were stored at ingest, so no image is decoded. Bounded by a deadline.
+The keypoints were stored at ingest, so no image is decoded for it. Bounded by a number of images,
+and by a deadline as a last resort.
 """
 
 from __future__ import annotations
@@ -27,8 +28,10 @@ BEYOND_DOUBT = 40.0
 """Evidence of the thing itself: photos of look-alikes seldom come to that."""
 DOUBTFUL = 1.5
 """Evidence from which a place is worth comparing in detail where there is no better one."""
-LOST_INTEREST = 24
-"""Candidates in a row without a place, after which no more are looked at."""
+LOST_INTEREST = 16
+"""Images in a row without a place, after which no more are looked at."""
+MOST_HELD = 1_000_000
+"""Keypoints that a search holds in memory at a time: 50 MB."""
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,14 @@ class Limits:
     """What verifying may cost.
 
     It opens at most so many `images`, keeps at most so many `places` of each, and begins with no
-    image after `budget_s` seconds.
+    image after `budget_s` seconds. `every` candidate is looked at, or none any more once the thing
+    was found beyond doubt and then many images in a row did not show it.
     """
 
     images: int
     places: int
     budget_s: float
+    every: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,43 +99,43 @@ class Verifier:
         candidates: Sequence[Candidate],
         limits: Limits,
     ) -> Proof:
-        """Look for places of a query in each candidate, in their order. Raises nothing.
-
-        The thing is found beyond doubt and then many candidates in a row do not show it: the rest,
-        which are less likely still, are not looked at.
-        """
+        """Look for places of a query in each candidate, in their order. Raises nothing."""
         deadline = time.monotonic() + limits.budget_s
-        surest, since = 0.0, 0
+        surest, complete = 0.0, True
         places: dict[str, Places] = {}
         doubtful: dict[str, Places] = {}
-        checked: set[str] = set()
-        opened: dict[str, StoredKeypoints | None] = {}
+        opened: dict[str, bool] = {}
+        without: set[str] = set()
+        drawer = _Drawer(self, collection)
         for candidate in candidates:
             name = candidate.image_id
             if name not in opened and len(opened) >= limits.images:
                 continue
-            if surest >= BEYOND_DOUBT and since >= LOST_INTEREST:
+            if not limits.every and surest >= BEYOND_DOUBT and len(without) >= LOST_INTEREST:
                 break
             if time.monotonic() > deadline:
-                return Proof(places, doubtful, frozenset(checked), complete=False)
-            if name not in opened:
-                opened[name] = self._keypoints(collection, name)
-            keypoints = opened[name]
-            if keypoints is not None:
-                checked.add(name)
-                query = queries[candidate.query]
-                seen = placements(self.matcher, query, keypoints, limits.places, DOUBTFUL)
-                more = [place for place in seen if place.evidence >= FOUND]
-                since = 0 if more else since + 1
-                if more:
-                    surest = max(surest, more[0].evidence)
-                    places[name] = _merged(places.get(name, ()), more)[: limits.places]
-                elif seen:
-                    doubtful[name] = _merged(doubtful.get(name, ()), seen)[:1]
+                complete = False
+                break
+            keypoints = drawer.keypoints(name)
+            opened[name] = keypoints is not None
+            if keypoints is None:
+                continue
+            query = queries[candidate.query]
+            seen = placements(self.matcher, query, keypoints, limits.places, DOUBTFUL)
+            more = [place for place in seen if place.evidence >= FOUND]
+            if more:
+                without.clear()
+                surest = max(surest, more[0].evidence)
+                places[name] = _merged(places.get(name, ()), more)[: limits.places]
+                continue
+            without.add(name)
+            if seen:
+                doubtful[name] = _merged(doubtful.get(name, ()), seen)[:1]
         left = {name: own for name, own in doubtful.items() if name not in places}
-        return Proof(places, left, frozenset(checked))
+        checked = frozenset(name for name, has_keypoints in opened.items() if has_keypoints)
+        return Proof(places, left, checked, complete)
 
-    def _keypoints(self, collection: str, image_id: str) -> StoredKeypoints | None:
+    def keypoints(self, collection: str, image_id: str) -> StoredKeypoints | None:
         """Return an image's keypoints; None for one indexed without, or by another vocabulary."""
         try:
             content = self.images.open(local_key(collection, image_id))
@@ -138,6 +143,26 @@ class Verifier:
         except NeedleError as error:
             log.debug("%s is not verified: %s", image_id, error.message)
             return None
+
+
+class _Drawer:
+    """Keypoints of the images that were opened last: most are asked for twice, for either query."""
+
+    def __init__(self, verifier: Verifier, collection: str) -> None:
+        self._verifier, self._collection = verifier, collection
+        self._kept: dict[str, StoredKeypoints | None] = {}
+
+    def keypoints(self, image_id: str) -> StoredKeypoints | None:
+        """Return an image's keypoints, as the verifier does."""
+        if image_id not in self._kept:
+            self._kept[image_id] = self._verifier.keypoints(self._collection, image_id)
+            while sum(map(_count, self._kept.values())) > MOST_HELD and len(self._kept) > 1:
+                del self._kept[next(iter(self._kept))]
+        return self._kept[image_id]
+
+
+def _count(keypoints: StoredKeypoints | None) -> int:
+    return 0 if keypoints is None else len(keypoints)
 
 
 def _merged(known: Sequence[Placement], more: Sequence[Placement]) -> Places:

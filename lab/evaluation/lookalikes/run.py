@@ -76,6 +76,7 @@ def _lines(asked: Sequence[Asked]) -> Iterator[str]:
     """Yield pairs of answers: to a thing that is there, and to one of its make that is not."""
     for family in FAMILIES:
         there, absent = (_answers(asked, family.name, there=is_there) for is_there in (True, False))
+        # There are more of the former: each of the latter is beside one.
         for pair in zip(there, absent, strict=False):
             for way, answer in zip(ASKED, pair, strict=True):
                 facts = {"asked": way, "group": family.name, **asdict(answer)}
@@ -89,7 +90,9 @@ def _asked(needle: Needle, folder: Path, half: int | None) -> Iterator[Asked]:
             if half is not None and number % 2 != half:
                 continue
             things, name = _things(family, number), f"{family.name}-{number}.jpg"
-            scene(1000 * number + len(family.name), things[:SHOWN]).save(folder / name, quality=88)
+            scene(1000 * number + FAMILIES.index(family), things[:SHOWN]).save(
+                folder / name, quality=88
+            )
             wanted += [(family.name, name, thing, n < SHOWN) for n, thing in enumerate(things)]
     needle.wait(needle.index(sorted(folder.glob("*.jpg"))))
     ids = {image.filename: image.image_id for image in needle.images()}
@@ -101,10 +104,11 @@ def _asked(needle: Needle, folder: Path, half: int | None) -> Iterator[Asked]:
 
 def _things(family: Family, number: int) -> list[Image.Image]:
     """Return the things of a family in a scene, those that it shows first."""
+    make = FAMILIES.index(family)
     return [
         family.draw(
-            np.random.default_rng(77),
-            np.random.default_rng([number, n, len(family.name)]),
+            np.random.default_rng([make, number]),
+            np.random.default_rng([make, number, n]),
             number * (SHOWN + ABSENT) + n,
         )
         for n in range(SHOWN + ABSENT)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -120,7 +121,7 @@ def test_an_image_that_cannot_be_read_keeps_its_proof(images: ImageStore) -> Non
 
 
 def test_a_large_photo_is_decoded_smaller_where_the_place_is_large(images: ImageStore) -> None:
-    large = texture(3, (2400, 1800))
+    large = texture(3, (2403, 1801))
     held = io.BytesIO()
     large.save(held, "JPEG", quality=90)
     images.put(image_key("c", "large"), held.getvalue())
@@ -136,5 +137,19 @@ def test_a_large_photo_is_decoded_smaller_where_the_place_is_large(images: Image
         patch.setattr(pictures, "decode", noted)
         proof = Proof({"large": (place(spot, evidence=40.0),)})
         compared = Agreer(images, 10**8).compare(proof, [large.crop(spot)], "c").places["large"]
-    assert sizes == [(600, 450)]
+    assert sizes == [(601, 451)]
     assert (compared[0].agreement or 0) > 0.95
+
+
+def test_where_a_part_of_the_query_is_shown_that_part_is_compared(images: ImageStore) -> None:
+    scene = texture(12, (320, 240))
+    scene.paste(SCENE.crop(SPOT), (200, 30))
+    shown = replace(place(evidence=40.0), shown=Box(200, 30, 280, 100))
+    compared = Agreer(images, 10**8).compare(Proof({"right": (shown,)}), [scene], "c").places
+    assert (compared["right"][0].agreement or 0) > 0.95
+
+
+def test_a_right_place_behind_one_of_chance_is_kept(images: ImageStore) -> None:
+    chance, right = place((10, 10, 90, 80), evidence=5.0), place(evidence=4.5)
+    compared = Agreer(images, 10**8).compare(Proof({"right": (chance, right)}), [QUERY], "c")
+    assert compared.places["right"] == (right,)

@@ -21,7 +21,7 @@ from worker.models.onepass.detecting import (
     clipped,
 )
 from worker.models.onepass.engine import Engine, Floats, Pixels, Seen
-from worker.models.onepass.maps import OnePassMaps, ScaleMaps
+from worker.models.onepass.maps import DEEP_PX, FINE_PX, OnePassMaps, ScaleMaps
 from worker.models.onepass.scales import (
     KIND_PX,
     LARGEST,
@@ -96,20 +96,16 @@ class OnePassEncoder:
         )
 
     def _encode(self, pixels: Pixels) -> Floats:
-        """Embed a crop by itself, at the scale at which an index would have read it off."""
+        """Embed a crop by itself, at the scales at which an index would have read it off."""
         height, width = pixels.shape[:2]
-        factor = min(LARGEST, SEEN_PX / math.sqrt(width * height))
-        inner = [max(MULTIPLE // 2, round(side * factor)) for side in (width, height)]
-        right, below = (RIM_PX + (-(side + 2 * RIM_PX)) % MULTIPLE for side in inner)
-        framed: Any = cv2.copyMakeBorder(
-            _resized(pixels, *inner), RIM_PX, below, RIM_PX, right, cv2.BORDER_REFLECT_101
-        )
+        side = math.sqrt(width * height)
+        framed, box = _framed(pixels, min(LARGEST, SEEN_PX / side))
         seen = self.engine.see(framed)
         deep = self.engine.deep(seen.sixteenth)
-        box = np.array([[RIM_PX, RIM_PX, RIM_PX + inner[0], RIM_PX + inner[1]]])
-        fine_box, deep_box = ((box / cell).astype(np.float32) for cell in (8, 32))
-        own = self.engine.things(seen.things, deep, fine_box, deep_box)
-        kind = self.engine.kinds(deep, deep_box)
+        own = self.engine.things(seen.things, deep, *_in_cells(box))
+        framed, box = _framed(pixels, min(DEEPEST, KIND_PX / side))
+        deep = self.engine.deep(self.engine.see(framed).sixteenth)
+        kind = self.engine.kinds(deep, _in_cells(box)[1])
         row: Floats = np.concatenate((own * self._weights[0], kind * self._weights[1]), axis=1)[0]
         return row
 
@@ -129,6 +125,24 @@ class OnePassEncoder:
                 getattr(whole, name)[:, *to] = kept
         assert whole is not None
         return whole
+
+
+def _in_cells(box: Floats) -> tuple[Floats, Floats]:
+    """Return a box in cells of the maps at strides 8 and 32."""
+    fine, deep = ((box / cell).astype(np.float32) for cell in (FINE_PX, DEEP_PX))
+    return fine, deep
+
+
+def _framed(pixels: Pixels, factor: float) -> tuple[Pixels, Floats]:
+    """Return a crop at another size with a rim around it, and its box therein, (1, 4)."""
+    height, width = pixels.shape[:2]
+    inner = [max(MULTIPLE // 2, round(side * factor)) for side in (width, height)]
+    right, below = (RIM_PX + (-(side + 2 * RIM_PX)) % MULTIPLE for side in inner)
+    framed: Any = cv2.copyMakeBorder(
+        _resized(pixels, *inner), RIM_PX, below, RIM_PX, right, cv2.BORDER_REFLECT_101
+    )
+    box = np.array([[RIM_PX, RIM_PX, RIM_PX + inner[0], RIM_PX + inner[1]]], np.float32)
+    return framed, box
 
 
 def _kept(part: Part, cell: int) -> slice:

@@ -114,9 +114,9 @@ def test_of_a_scene_that_shares_a_thing_only_the_thing_is_boxed() -> None:
     corners = np.array(theirs)
     box = Box.covering((*corners.min(axis=0), *corners.max(axis=0)), 400, 300)
     assert first.box.iou(box) > 0.7
-    own = np.array(mine)
-    shown = Box.covering((*own.min(axis=0), *own.max(axis=0)), 400, 300)
-    assert first.shown is not None and first.shown.iou(shown) > 0.7
+    assert first.whole is not None and places(PACK, scene)[0].whole is None
+    # The whole of the query lies around its part, as far as the pack around it in the query.
+    assert np.ptp(np.array(first.whole), axis=0).min() > 1.5 * np.ptp(corners, axis=0).min()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -35,8 +35,8 @@ class Placement:
     clockwise, of the query's upright (after mirroring, where `mirrored`). `inliers` of `matches`
     keypoint pairs agree, which lie around `coverage` (0..1) of the query's area; `evidence` is
     -log10 of how often chance would do the same. `agreement` (0..1) is how much of the query's
-    detail the image shows there; None where nobody has looked. `shown` is the part of the query as
-    posted, in its pixels, that the image shows; None for all of it.
+    detail the image shows there; None where nobody has looked. `whole` are the corners of all
+    of the query where `quad` has a part's; None where it is the same.
     """
 
     box: Box
@@ -49,7 +49,7 @@ class Placement:
     evidence: float
     coverage: float
     agreement: float | None = None
-    shown: Box | None = None
+    whole: tuple[Corner, Corner, Corner, Corner] | None = None
 
 
 def placements(
@@ -74,17 +74,16 @@ def placements(
 
 
 def _placement(query: Query, image: StoredKeypoints, field: Field, fit: Fit) -> Placement | None:
-    part = _shown_part(query, image, field, fit)
+    every, part = corners(field.size), _shown_part(query, image, field, fit)
     quad = carried(fit.matrix, part)
     low, high = quad.min(axis=0), quad.max(axis=0)
     box = Box.covering((*low.tolist(), *high.tolist()), image.width, image.height)
     if not box.inside(image.width, image.height):
         return None
     top = quad[1] - quad[0] + quad[2] - quad[3]
-    shown = quad[[1, 0, 3, 2]] if query.mirrored else quad
     return Placement(
         box=box,
-        quad=_rounded(shown),
+        quad=_turned_back(query, quad),
         rotation=round(math.degrees(math.atan2(top[1], top[0])), 1),
         scale=round(fit.scale, 4),
         mirrored=query.mirrored,
@@ -92,18 +91,8 @@ def _placement(query: Query, image: StoredKeypoints, field: Field, fit: Fit) -> 
         matches=len(field.source),
         evidence=round(fit.evidence, 2),
         coverage=round(_coverage(field, fit), 3),
-        shown=_as_posted(query, part),
+        whole=None if (part == every).all() else _turned_back(query, carried(fit.matrix, every)),
     )
-
-
-def _as_posted(query: Query, part: Matrix) -> Box | None:
-    """Return a part of the query's keypoints' picture in pixels of the posted one; None for all."""
-    width, height = query.keypoints.width, query.keypoints.height
-    (x1, y1), (x2, y2) = part[0], part[2]
-    if query.mirrored:
-        x1, x2 = width - x2, width - x1
-    box = Box.covering((x1, y1, x2, y2), width, height)
-    return None if box == Box(0, 0, width, height) else box
 
 
 def _coverage(field: Field, fit: Fit) -> float:
@@ -131,6 +120,11 @@ def _shown_part(query: Query, image: StoredKeypoints, field: Field, fit: Fit) ->
         return corners(field.size)
     (x1, y1), (x2, y2) = np.maximum(low, 0), np.minimum(high, field.size)
     return np.array([[x1, y1], [x2, y1], [x2, y2], [x1, y2]], np.float64)
+
+
+def _turned_back(query: Query, quad: Matrix) -> tuple[Corner, Corner, Corner, Corner]:
+    """Return corners in the order of the query as it was posted."""
+    return _rounded(quad[[1, 0, 3, 2]] if query.mirrored else quad)
 
 
 def _rounded(quad: Matrix) -> tuple[Corner, Corner, Corner, Corner]:

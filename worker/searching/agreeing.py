@@ -39,11 +39,13 @@ SLACK_PX = 5
 PLAIN = 6.0
 """Grey levels that a block's pixels deviate from their mean at least; plainer ones say nothing."""
 LEAST_BLOCKS = 3
+WORSE = 0.5
+"""Share of the query's detail that counts: that which the image shows the least."""
 IMAGES = 4
 """Images whose places are compared."""
 RIVAL = 0.35
 """Only those are, whose evidence is at least this share of the most: the others are behind."""
-CHANCE = 0.35
+CHANCE = 0.25
 """Agreement below which a proof that chance might give was given by chance."""
 CONFIRMED = 0.85
 """Agreement from which on a place is shown to be right that local features alone do not prove."""
@@ -104,8 +106,8 @@ class Agreer:
             return rival.places
         ratios = np.array([image.width / rival.width, image.height / rival.height], np.float32)
         first = rival.places[0]
-        quad = np.array(first.quad, np.float32) * ratios
-        shown = [agreement(_part(query, first), image, quad) for query in queries]
+        quad = np.array(first.whole or first.quad, np.float32) * ratios
+        shown = [agreement(query, image, quad) for query in queries]
         best = max((one for one in shown if one is not None), default=None)
         return (replace(first, agreement=best), *rival.places[1:])
 
@@ -120,11 +122,6 @@ class _Rival:
     width: int
     height: int
     coarser: int
-
-
-def _part(query: Image.Image, place: Placement) -> Image.Image:
-    """Return what of the query the place shows."""
-    return query if place.shown is None else pictures.crop(query, place.shown)
 
 
 def _coarser(place: Placement) -> int:
@@ -197,7 +194,15 @@ def agreement(query: Image.Image, image: Image.Image, quad: Floats) -> float | N
             weights.append(min(detail, 40.0))
     if len(alike) < LEAST_BLOCKS:
         return None
-    return round(float(np.average(alike, weights=weights)), 3)
+    return round(_of_the_worse(np.array(alike), np.array(weights)), 3)
+
+
+def _of_the_worse(alike: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+    """Return the mean of the worse half: where one number differs, most else is the same."""
+    order = np.argsort(alike)
+    before = np.cumsum(weights[order]) - weights[order]
+    half = np.clip(WORSE * weights.sum() - before, 0, weights[order])
+    return float((alike[order] * half).sum() / half.sum())
 
 
 def _frame(query: Image.Image) -> Floats:

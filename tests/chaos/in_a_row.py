@@ -137,7 +137,7 @@ class Row:
         until(lambda: not any(self.needle.ready()["queues"].values()), "every queue is empty")
         images = {image.image_id: image for image in self.needle.images(collection=COLLECTION)}
         assert images.keys() == self.held.keys()
-        assert {one: image.filename for one, image in images.items()} == self.held
+        assert {one: image.path for one, image in images.items()} == self.held
         assert self._folders() == self.held.keys()
         for image_id in images:
             folder = self.stack.data_dir / image_folder(COLLECTION, image_id)

@@ -117,6 +117,17 @@ def test_a_crop_embeds_near_its_region(
     assert (own >= scores.max(axis=1) - 1e-6).mean() >= 0.9
 
 
+def test_the_kind_of_a_crop_is_read_at_the_scale_of_its_regions(
+    encoder: OnePassEncoder, photo: Image.Image
+) -> None:
+    boxes = grid(640, 480, 2, 2)
+    regions = encoder.maps(photo, pixels=4 * PIXELS).embeddings(boxes)
+    crops = encoder.encode_images([photo.crop(box.as_tuple()) for box in boxes])
+    alike = (crops[:, THING:] * regions[:, THING:]).sum(axis=1) / KIND_SHARE
+    # At the scale of things it is 0.62.
+    assert alike.mean() > 0.75
+
+
 def test_detections_lie_within_the_image_the_most_confident_first(
     encoder: OnePassEncoder, photo: Image.Image
 ) -> None:

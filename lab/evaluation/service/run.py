@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,13 +21,14 @@ from lab.evaluation.service.ask import Asker
 from lab.evaluation.service.asking import Asking, truths
 from lab.evaluation.service.index import index_photos
 from lab.evaluation.service.large import LargePlan, ask_large, plan_large
-from lab.evaluation.service.losses import follow
+from lab.evaluation.service.losses import Steps, follow
 from lab.evaluation.service.measured import Measured, write_answers
 from lab.evaluation.service.plan import Plan, make_plan
 from lab.evaluation.service.tables import Counted
 from machine.stack import Stack
 from machine.stack.signals import as_interrupt
 from needle import Needle
+from worker.models.base import Embeddings
 from worker.models.packs import load_pack
 from worker.vectors.opening import open_store
 
@@ -71,8 +72,10 @@ def run(options: Options, console: Console) -> None:
     announce(plan, large, name, folder, console)
     stack = Stack(env, data_dir=folder / "service", port=free_port())
     with as_interrupt():
-        measured = measure(name, plan, large, stack, options, console)
-    write_answers(measured, folder / "answers.jsonl")
+        measured, vectors = measure(name, plan, large, stack, options, console)
+        # Following the steps takes long: what was answered is kept before.
+        write_answers(measured, folder / "answers.jsonl")
+        measured = replace(measured, steps=_followed(measured, vectors, stack))
     sheets = report.sheets(measured)
     report.show(sheets, console)
     if measured.leaked:
@@ -116,8 +119,11 @@ def measure(
     stack: Stack,
     options: Options,
     console: Console,
-) -> Measured:
-    """Run the service, index, ask everything, and then look into what it has stored."""
+) -> tuple[Measured, Embeddings]:
+    """Run the service, index and ask everything.
+
+    Return all but the steps, which are followed afterwards, and the questions' embeddings.
+    """
     loaded = load_pack(stack.settings)
     folds = plans.folds(plan.photos, queries(options.dev, plan.photos))
     with stack, Needle(stack.base_url) as needle:
@@ -131,18 +137,7 @@ def measure(
         if large is not None:
             of_large = ask_large(large, stack, needle, options.budget_ms, console)
     vectors = asking.vectors()
-    stepwise = [n for n, question in enumerate(plan.questions) if question.stepwise]
-    with closing(open_store(stack.settings)) as store:
-        steps = follow(
-            [plan.questions[n] for n in stepwise],
-            vectors[stepwise],
-            np.array([asking.grouped[n].right for n in stepwise], bool),
-            np.array([asking.answers[n].right for n in stepwise], bool),
-            collection,
-            store,
-            stack.settings.exact_below,
-        )
-    return Measured(
+    measured = Measured(
         name,
         plan,
         collection,
@@ -154,11 +149,27 @@ def measure(
             for way, pipeline in asking.references.items()
         },
         {way: pipeline.cost() for way, pipeline in asking.references.items()},
-        steps,
+        Steps({}, False),
         loaded.describe(),
         os.getloadavg()[0],
         of_large,
     )
+    return measured, vectors
+
+
+def _followed(measured: Measured, vectors: Embeddings, stack: Stack) -> Steps:
+    """Look into what the service, which has ended, has stored."""
+    chosen = measured.stepwise
+    with closing(open_store(stack.settings)) as store:
+        return follow(
+            [measured.plan.questions[n] for n in chosen],
+            vectors[chosen],
+            np.array([measured.grouped[n].right for n in chosen], bool),
+            np.array([measured.answers[n].right for n in chosen], bool),
+            measured.collection,
+            store,
+            stack.settings.exact_below,
+        )
 
 
 def title(measured: Measured) -> str:

@@ -145,7 +145,7 @@ def test_an_image_of_both_channels_is_verified_before_those_of_one() -> None:
     assert len(order) == len(set(order)) == 7
 
 
-def test_old_keypoints_are_refused_with_a_reason(world: World) -> None:
+def test_bytes_that_are_no_keypoints_are_refused_with_a_reason(world: World) -> None:
     with pytest.raises(InvalidImage, match="version"):
         StoredKeypoints.from_bytes(b"something else altogether", VOCABULARY)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
@@ -42,9 +42,12 @@ LEAST_BLOCKS = 3
 WORSE = 0.5
 """Share of the query's detail that counts: that which the image shows the least."""
 IMAGES = 4
-"""Images whose places are compared."""
+"""Images whose places are compared together."""
+MOST_IMAGES = 12
+"""Those that are compared, as many at a time, as long as none agrees."""
+AGREES = 0.6
 RIVAL = 0.35
-"""Only those are, whose evidence is at least this share of the most: the others are behind."""
+"""At first only those are, whose evidence is at least this share of the most."""
 CHANCE = 0.25
 """Agreement below which a proof that chance might give was given by chance."""
 CONFIRMED = 0.85
@@ -66,21 +69,25 @@ class Agreer:
 
         `queries` are a thing's RGB images, any of which may be what an image shows.
         """
-        rivals = _rivals(proof)
-        if not rivals or not queries:
-            return replace(proof, doubtful={})
         every = {**proof.doubtful, **proof.places}
-        wanted = self._opened(collection, {name: every[name] for name in rivals})
+        left = PIXELS
         with ThreadPoolExecutor(IMAGES) as pool:
-            seen = pool.map(lambda one: self._compared(one, queries), wanted)
-            every |= {one.image_id: places for one, places in zip(wanted, seen, strict=True)}
+            for rivals in _rounds(proof) if queries else ():
+                wanted, left = self._opened(
+                    collection, {name: every[name] for name in rivals}, left
+                )
+                seen = list(pool.map(lambda one: self._compared(one, queries), wanted))
+                every |= {one.image_id: places for one, places in zip(wanted, seen, strict=True)}
+                if any((places[0].agreement or 0) >= AGREES for places in seen):
+                    break
         kept = {name: lasting for name, places in every.items() if (lasting := _lasting(places))}
         return replace(proof, places=kept, doubtful={})
 
-    def _opened(self, collection: str, rivals: Mapping[str, Places]) -> list[_Rival]:
-        """Return the rivals that can be read, in their order, as far as they fit into memory."""
+    def _opened(
+        self, collection: str, rivals: Mapping[str, Places], left: int
+    ) -> tuple[list[_Rival], int]:
+        """Return the rivals that can be read, in their order, and the pixels that are left then."""
         opened: list[_Rival] = []
-        left = PIXELS
         for name, places in rivals.items():
             try:
                 content = self.images.open(image_key(collection, name))
@@ -89,11 +96,12 @@ class Agreer:
                 log.warning("%s is not compared: %s", name, error.message)
                 continue
             coarser = _coarser(places[0]) if header.media_type == JPEG else 1
-            left -= header.width * header.height // coarser**2
-            if left < 0:
-                break
+            pixels = header.width * header.height // coarser**2
+            if pixels > left:
+                return opened, 0
+            left -= pixels
             opened.append(_Rival(name, places, content, header.width, header.height, coarser))
-        return opened
+        return opened, left
 
     def _compared(self, rival: _Rival, queries: Sequence[Image.Image]) -> Places:
         """Return an image's places, the surest with its agreement."""
@@ -137,8 +145,11 @@ def surely_there(place: Placement) -> bool:
     return place.evidence >= SURE or (shown is not None and shown >= CONFIRMED)
 
 
-def _rivals(proof: Proof) -> list[str]:
-    """Return the images whose places are compared, those with the most evidence first."""
+def _rounds(proof: Proof) -> Iterator[list[str]]:
+    """Yield the images whose places are compared, those with the most evidence first.
+
+    Where none of the first agrees, the next must not pass for surer because nobody looked.
+    """
 
     def best(places: Mapping[str, Places]) -> list[str]:
         return sorted(places, key=lambda name: (-places[name][0].evidence, name))
@@ -146,7 +157,11 @@ def _rivals(proof: Proof) -> list[str]:
     proven, most = best(proof.places), _most_evidence(proof)
     close = [name for name in proven if proof.places[name][0].evidence >= RIVAL * most]
     doubtful = best(proof.doubtful) if most < SURE else []
-    return [*close, *doubtful][:IMAGES]
+    first = [*close, *doubtful][:IMAGES]
+    yield first
+    later = [name for name in [*proven, *doubtful] if name not in first]
+    for start in range(0, MOST_IMAGES - IMAGES, IMAGES):
+        yield later[start : start + IMAGES]
 
 
 def _most_evidence(proof: Proof) -> float:

@@ -156,3 +156,10 @@ def test_a_right_place_behind_one_of_chance_is_kept(images: ImageStore) -> None:
     chance, right = place((10, 10, 90, 80), evidence=5.0), place(evidence=4.5)
     compared = Agreer(images, 10**8).compare(Proof({"right": (chance, right)}), [QUERY], "c")
     assert compared.places["right"] == (right,)
+
+
+def test_where_the_first_disagree_those_behind_are_compared_as_well(images: ImageStore) -> None:
+    proof = Proof({"wrong": (place(evidence=90.0),), "right": (place(evidence=9.0),)})
+    compared = Agreer(images, 10**8).compare(proof, [QUERY], "c").places
+    assert (compared["wrong"][0].agreement or 0) < 0.6
+    assert (compared["right"][0].agreement or 0) > 0.9

@@ -10,13 +10,16 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 from celery import Celery
 from celery.platforms import EX_FAILURE
 from celery.worker import WorkController, state
+from celery.worker.consumer import Consumer
 
 log = logging.getLogger(__name__)
 
+LOOK_S = 0.05
 STOP_S = 30
 """How long the threads beside the first may take to end their tasks."""
 
@@ -59,9 +62,29 @@ def consume_in_a_child(
     app.Worker(**{**options, "pool": "prefork", "max_memory_per_child": most_kib}).start()
 
 
+class PollingConsumer(Consumer):  # type: ignore[misc]
+    """A consumer without an event loop, which looks often whether a thread has become free.
+
+    kombu asks Redis for a message only where there is a free thread, and then waits for whatever
+    comes: a thread that becomes free meanwhile does not wake it. So it would take one task a
+    second, however quick they are.
+    """
+
+    def connect(self) -> Any:
+        """Return a connection that waits for no longer than `LOOK_S` at a time."""
+        connection = super().connect()
+        drain = connection.drain_events
+
+        def drained(timeout: float) -> object:
+            return drain(timeout=min(timeout, LOOK_S))
+
+        connection.drain_events = drained
+        return connection
+
+
 def _beside(app: Celery, options: dict[str, object]) -> WorkController:
     """Return a worker for another thread: there is one event loop, and the main thread has it."""
-    return WorkController(app=app, use_eventloop=False, **options)
+    return WorkController(app=app, use_eventloop=False, consumer_cls=PollingConsumer, **options)
 
 
 def _options(role: str, queue: str, concurrency: int, log_level: str) -> dict[str, object]:

@@ -9,8 +9,10 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
+from celery.worker.consumer import Consumer
 
 from common.queue import (
     COMMIT_TASK,
@@ -25,6 +27,7 @@ from common.queue import (
 from common.redis import Client
 from common.settings import Settings
 from tests.conftest import REPO
+from worker.consuming import LOOK_S, PollingConsumer
 
 WORKER = f"""
 import sys, time
@@ -110,3 +113,33 @@ def test_a_queue_that_nobody_reads_any_more_ends_the_process(
     redis: Client, start: Callable[[str], subprocess.Popen[bytes]]
 ) -> None:
     assert start("broken").wait(90) != 0
+
+
+def test_a_thread_that_becomes_free_is_seen_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Celery waits two seconds for a message, and nothing wakes it when a thread becomes free."""
+
+    class Idle:
+        waited: ClassVar[list[float]] = []
+
+        def drain_events(self, timeout: float) -> None:
+            self.waited.append(timeout)
+
+    monkeypatch.setattr(Consumer, "connect", lambda self: Idle())
+    connection = PollingConsumer.__new__(PollingConsumer).connect()
+    connection.drain_events(timeout=2.0)
+    connection.drain_events(timeout=0.01)
+    assert Idle.waited == [LOOK_S, 0.01]
+
+
+def test_quick_tasks_of_a_queue_beside_follow_each_other_at_once(
+    redis: Client, redis_url: str, start: Callable[[str], subprocess.Popen[bytes]]
+) -> None:
+    redis.set("go", 1)
+    queue = CeleryTaskQueue(make_celery(Settings(redis_url=redis_url)), redis, max_queued_tasks=99)
+    start("sound")
+    queue.submit(COMMIT_TASK, STORE, {"job_id": "first", "key": "k"})
+    assert until(lambda: redis.get("ended") == "1")
+    for number in range(80):
+        queue.submit(COMMIT_TASK, STORE, {"job_id": str(number), "key": "k"})
+    # Two threads, one task a second each: forty seconds.
+    assert until(lambda: redis.get("ended") == "81", seconds=20)

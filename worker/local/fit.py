@@ -60,24 +60,30 @@ class Fit:
 
 @dataclass(frozen=True)
 class Field:
-    """The pairs of a query and an image as arrays: what `fit` works on."""
+    """The pairs of a query and an image as arrays: what `fit` works on.
+
+    `turn` is in degrees, 0..360; `log_growth` the natural logarithm of `growth`.
+    """
 
     source: Floats
     target: Floats
     turn: Floats
     growth: Floats
+    log_growth: Floats
     every: Floats
     size: tuple[int, int]
 
     @classmethod
     def of(cls, query: Query, image: StoredKeypoints, pairs: Pairs) -> Field:
-        """Gather the pairs' places, turns (degrees) and growths (factors)."""
+        """Gather the pairs' places, turns and growths (factors)."""
         mine = query.keypoints
+        growth = image.sizes[pairs.image] / mine.sizes[pairs.query]
         return cls(
             mine.points[pairs.query],
             image.points[pairs.image],
-            image.angles[pairs.image] - mine.angles[pairs.query],
-            image.sizes[pairs.image] / mine.sizes[pairs.query],
+            (image.angles[pairs.image] - mine.angles[pairs.query]) % 360.0,
+            growth,
+            np.log(growth),
             image.points,
             (mine.width, mine.height),
         )
@@ -88,12 +94,12 @@ class Field:
         return math.hypot(*self.size)
 
 
-def best_fit(field: Field) -> Fit | None:
-    """Return the transform with the most evidence; None when no few pairs agree."""
+def best_fit(field: Field, fewest: int = LEAST_INLIERS) -> Fit | None:
+    """Return the transform with the most evidence; None when no `fewest` pairs roughly agree."""
     if len(field.source) < LEAST_INLIERS:
         return None
     best: Fit | None = None
-    for pair, voters in _proposals(field):
+    for pair, voters in _proposals(field, fewest):
         if best is not None and best.inliers[pair]:
             continue  # the same transform again
         found = refined(field, voters)
@@ -102,28 +108,34 @@ def best_fit(field: Field) -> Fit | None:
     return best
 
 
-def _proposals(field: Field) -> list[tuple[int, Mask]]:
+def _proposals(field: Field, fewest: int) -> list[tuple[int, Mask]]:
     """Return the single pairs whose transforms the most others roughly agree with, and those."""
     first = slice(0, PROPOSALS)
     turn = np.radians(field.turn[first])
     a, b = field.growth[first] * np.cos(turn), field.growth[first] * np.sin(turn)
-    offset = field.source[None] - field.source[first, None]
-    x = a[:, None] * offset[..., 0] - b[:, None] * offset[..., 1]
-    y = b[:, None] * offset[..., 0] + a[:, None] * offset[..., 1]
-    moved = np.stack([x, y], axis=-1) + field.target[first, None]
-    error = np.linalg.norm(moved - field.target[None], axis=-1)
+    (x1, y1), (x2, y2) = field.source.T, field.target.T
+    across, down = x1 - x1[first, None], y1 - y1[first, None]
+    x = a[:, None] * across - b[:, None] * down
+    y = b[:, None] * across + a[:, None] * down
+    error = _squared(x + x2[first, None] - x2, y + y2[first, None] - y2)
     # One keypoint tells turn and scale roughly: who lies farther from it may be farther off.
-    allowed = 4.0 + 0.2 * np.hypot(x, y)
-    close = (error < allowed) & alike(field, field.turn[first, None], field.growth[first, None])
+    allowed = np.square(4.0 + 0.2 * np.sqrt(_squared(x, y)))
+    turned, grown = field.turn[first, None], field.log_growth[first, None]
+    close = (error < allowed) & alike(field, turned, grown)
     order = np.argsort(-close.sum(axis=1), kind="stable")[:REFINED]
-    return [(int(i), close[i]) for i in order if close[i].sum() >= LEAST_INLIERS]
+    return [(int(i), close[i]) for i in order if close[i].sum() >= fewest]
 
 
-def alike(field: Field, turn: Floats | float, growth: Floats | float) -> Mask:
-    """Tell which pairs turn and grow about as a transform does."""
-    turned = np.abs((field.turn - turn + 180.0) % 360.0 - 180.0) < TURN_DEG
-    grown = np.abs(np.log(field.growth / growth)) < math.log(SIZE_FACTOR)
-    both: Mask = turned & grown
+def _squared(x: Floats, y: Floats) -> Floats:
+    squares: Floats = x * x + y * y
+    return squares
+
+
+def alike(field: Field, turn: Floats | float, log_growth: Floats | float) -> Mask:
+    """Tell which pairs turn (0..360 degrees) and grow about as a transform does."""
+    apart = np.abs(field.turn - turn)
+    turned = np.minimum(apart, 360.0 - apart) < TURN_DEG
+    both: Mask = turned & (np.abs(field.log_growth - log_growth) < math.log(SIZE_FACTOR))
     return both
 
 
@@ -185,10 +197,10 @@ def _affine(source: Floats, target: Floats) -> Matrix | None:
 
 def _agreeing(field: Field, matrix: Matrix, share: float) -> Mask:
     """Tell which pairs a transform carries to their place, turn and scale."""
-    error = np.linalg.norm(carried(matrix, field.source) - field.target, axis=1)
+    x, y = (carried(matrix, field.source) - field.target).T
     growth, turn = _growth_and_turn(matrix, field.size)
-    close: Mask = error < max(LEAST_PX, share * field.diagonal * growth)
-    return close & alike(field, turn, growth)
+    close: Mask = _squared(x, y) < max(LEAST_PX, share * field.diagonal * growth) ** 2
+    return close & alike(field, turn % 360.0, math.log(growth))
 
 
 def _judged(field: Field, matrix: Matrix, inliers: Mask) -> Fit:
@@ -217,7 +229,9 @@ def _evidence(field: Field, matrix: Matrix, inliers: Mask, count: int, tolerance
     """
     tried = _spots(field.source)
     places = carried(matrix, field.source[inliers][:SAMPLED]).astype(np.float32)
-    x, y = places[:, None, 0] - field.every[:, 0], places[:, None, 1] - field.every[:, 1]
+    low, high = places.min(axis=0) - tolerance, places.max(axis=0) + tolerance
+    around = field.every[((field.every >= low) & (field.every <= high)).all(axis=1)]
+    x, y = places[:, None, 0] - around[:, 0], places[:, None, 1] - around[:, 1]
     near = x * x + y * y < tolerance * tolerance
     among = (near.sum(axis=1).mean() + 1) / (len(field.every) + 1)
     alike = (TURN_DEG / 180) * 0.4

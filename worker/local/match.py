@@ -50,12 +50,16 @@ class Query:
     @classmethod
     def both(cls, features: LocalFeatures, vocabulary: Vocabulary) -> tuple[Query, Query]:
         """Return the query as it is and mirrored."""
-        return cls._of(features, vocabulary, False), cls._of(features.mirrored(), vocabulary, True)
+        keypoints = Keypoints.of(features, vocabulary)
+        # How near unrelated images come is about the same whichever way round a query is.
+        reach = RATIO**2 * vocabulary.nearest_background(keypoints.vectors)
+        mirrored = Keypoints.of(features.mirrored(), vocabulary)
+        return cls._of(keypoints, reach, vocabulary), cls._of(mirrored, reach, vocabulary, True)
 
     @classmethod
-    def _of(cls, features: LocalFeatures, vocabulary: Vocabulary, mirrored: bool) -> Query:
-        keypoints = Keypoints.of(features, vocabulary)
-        reach = RATIO**2 * vocabulary.nearest_background(keypoints.vectors)
+    def _of(
+        cls, keypoints: Keypoints, reach: Floats, vocabulary: Vocabulary, mirrored: bool = False
+    ) -> Query:
         near = vocabulary.near_cells(keypoints.vectors, NEAR_CELLS)
         second, _ = near[1]
         rank = np.full((len(keypoints), vocabulary.cells), NEAR_CELLS, np.uint8)

@@ -10,7 +10,7 @@ import numpy as np
 
 from common.geometry import Box
 from worker.boxes import clear_of
-from worker.local.fit import Field, Fit, Matrix, best_fit, carried, corners
+from worker.local.fit import LEAST_INLIERS, Field, Fit, Matrix, best_fit, carried, corners
 from worker.local.match import Matcher, Query
 from worker.local.stored import StoredKeypoints
 
@@ -23,6 +23,8 @@ FOUND = 3.0
 one came to 3.1; right images of crops with four keypoints begin at about 2."""
 SAME_PLACE_IOU = 0.5
 """Places that overlap so much show the same: of two the surer counts."""
+AGAIN = 0.2
+"""Pairs that must roughly agree on another place, as a share of those that agree on the first."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,17 @@ class Placement:
 def placements(
     matcher: Matcher, query: Query, image: StoredKeypoints, most: int, least: float = FOUND
 ) -> list[Placement]:
-    """Return at most `most` places with evidence of at least `least`, surest first."""
+    """Return at most `most` places with evidence of at least `least`, surest first.
+
+    A place that far fewer pairs agree on than on the first is not looked for: the same thing once
+    more has about as many, and parts that look alike have few.
+    """
     pairs = matcher.pairs(query, image)
     found: list[Placement] = []
+    fewest = LEAST_INLIERS
     while len(found) < most:
         field = Field.of(query, image, pairs)
-        fit = best_fit(field)
+        fit = best_fit(field, fewest)
         if fit is None or fit.evidence < least:
             break
         place = placement_of(query, image, field, fit)
@@ -68,6 +75,7 @@ def placements(
             place.box, (other.box for other in found), SAME_PLACE_IOU
         ):
             found.append(place)
+        fewest = max(fewest, round(AGAIN * fit.count))
         taken = np.isin(pairs.image, pairs.image[fit.inliers])
         pairs = pairs.where(~taken)
     return found

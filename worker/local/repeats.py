@@ -6,6 +6,7 @@ centre would be; pairs that say the same are one place (Lowe, 2004: clusters in 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -24,6 +25,9 @@ CELL = 0.25
 REACH = 0.3
 """...and how far from a cell's mean the centres of its place lie."""
 
+PATIENCE = 16
+"""Clusters in a row without a place, after which no smaller ones are tried."""
+
 
 def every_placement(
     query: Query, image: StoredKeypoints, most: int, least: float = FOUND
@@ -35,12 +39,18 @@ def every_placement(
     field = Field.of(query, image, MATCHER.pairs(query, image))
     taken = np.zeros(len(field.source), bool)
     found: list[Placement] = []
+    in_vain = 0
     for voters in _clusters(field):
-        if len(found) == most:
+        if len(found) == most or in_vain == PATIENCE:
             break
-        fit = refined(field, voters & ~taken) if (voters & ~taken).sum() >= LEAST_INLIERS else None
-        if fit is None or fit.evidence < least:
+        free = voters & ~taken
+        if free.sum() < LEAST_INLIERS:
             continue
+        fit = refined(field, free)
+        if fit is None or fit.evidence < least:
+            in_vain += 1
+            continue
+        in_vain = 0
         place = placement_of(query, image, field, fit)
         taken |= fit.inliers
         if place is not None and clear_of(place.box, (o.box for o in found), SAME_PLACE_IOU):
@@ -53,7 +63,7 @@ def _clusters(field: Field) -> Iterator[Mask]:
     if len(field.source) < LEAST_INLIERS:
         return
     centres = _centres(field)
-    octaves = np.round(np.log2(np.maximum(field.growth, 1e-3)))
+    octaves = np.round(field.log_growth / math.log(2))
     sides = CELL * field.diagonal * 2.0**octaves
     cells = np.column_stack([octaves, np.floor(centres / sides[:, None])]).astype(np.int64)
     _, members, counts = np.unique(cells, axis=0, return_inverse=True, return_counts=True)
@@ -62,10 +72,12 @@ def _clusters(field: Field) -> Iterator[Mask]:
             return
         own = members.ravel() == cell
         # Angles are means of directions: 359 and 1 degrees are 0.
-        turn = np.degrees(np.angle(np.exp(1j * np.radians(field.turn[own])).mean()))
-        growth = float(np.exp(np.log(field.growth[own]).mean()))
+        turn = float(np.degrees(np.angle(np.exp(1j * np.radians(field.turn[own])).mean())))
+        growth = float(np.exp(field.log_growth[own].mean()))
         apart = np.linalg.norm(centres - centres[own].mean(axis=0), axis=1)
-        yield (apart < REACH * field.diagonal * growth) & alike(field, float(turn), growth)
+        yield (apart < REACH * field.diagonal * growth) & alike(
+            field, turn % 360.0, math.log(growth)
+        )
 
 
 def _centres(field: Field) -> NDArray[np.float32]:

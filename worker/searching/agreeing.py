@@ -52,9 +52,8 @@ class Agreer:
                     collection, {name: every[name] for name in rivals}, left
                 )
                 seen = list(pool.map(lambda one: one.compared(queries), wanted))
-                for one, (first,) in zip(wanted, seen, strict=True):
-                    every[one.image_id] = (first, *every[one.image_id][1:])
-                if any((first.agreement or 0) >= AGREES for (first,) in seen):
+                every |= {one.image_id: places for one, places in zip(wanted, seen, strict=True)}
+                if any((places[0].agreement or 0) >= AGREES for places in seen):
                     break
         kept = {name: lasting for name, places in every.items() if (lasting := _lasting(places))}
         return replace(proof, places=kept, doubtful={})
@@ -65,7 +64,7 @@ class Agreer:
         """Return the rivals that can be read, in their order, and the pixels that are left then."""
         opened: list[Opened] = []
         for name, places in rivals.items():
-            one = self.opener.open(collection, name, places[:1])
+            one = self.opener.open(collection, name, places)
             if one is None:
                 continue
             if one.pixels > left:

@@ -13,18 +13,20 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from worker.local.match import Query
 from worker.local.placement import FOUND, SAME_PLACE_IOU, Placement
 from worker.local.repeats import every_placement
 from worker.searching.agreeing import CONFIRMED
 from worker.searching.opening import Opener
 from worker.searching.question import Thing
+from worker.searching.standing import SURE
 from worker.searching.verifying import DOUBTFUL, Places, Proof, Verifier, merged
 
 MOST = 500
 """Places of an image at most."""
 AS_GOOD = 0.8
 """A place shows the same if it agrees with the query by this share of what the best one does."""
+SECOND = 0.25
+"""Evidence of another whole thing, as a share of the first's: windows of one house have less."""
 
 
 @dataclass(frozen=True)
@@ -49,37 +51,47 @@ class Counter:
             if time.monotonic() > deadline:
                 complete = False
                 break
-            places[name] = self._every(name, places[name], thing, collection)
+            # Most second places are no more than alike: only a true one is worth the search.
+            first, second = places[name][:2]
+            doubtful = first.agreement is None and first.evidence < SURE
+            if doubtful or second.evidence < SECOND * first.evidence:
+                places[name] = (first,)
+                continue
+            places[name] = self._same(name, places[name], thing.pixels, collection)
+            if len(places[name]) > 1:
+                every = self._every(name, places[name], thing, collection)
+                places[name] = self._same(name, every, thing.pixels, collection)
         return replace(proof, places=places, complete=complete)
 
     def _every(self, name: str, known: Places, thing: Thing, collection: str) -> Places:
+        """Return every place of an image, the first one first."""
         keypoints = self.verifier.keypoints(collection, name)
         if keypoints is None:
             return known
         first = known[0]
         more = [
             place
-            for query in _like(first, thing.queries or ())
+            for query in thing.queries or ()
+            if query.mirrored == first.mirrored
             for place in every_placement(query, keypoints, MOST, DOUBTFUL)
         ]
-        others = [p for p in merged((), more) if p.box.iou(first.box) < SAME_PLACE_IOU]
-        return self._same(name, (first, *others), thing.pixels, collection)
+        return first, *(p for p in merged((), more) if p.box.iou(first.box) < SAME_PLACE_IOU)
 
     def _same(
         self, name: str, every: Places, queries: Sequence[Image.Image], collection: str
     ) -> Places:
-        """Return the places that show what the first one shows, itself first."""
-        opened = self.opener.open(collection, name, every)
-        first, *others = opened.compared(queries) if opened and queries else every
-        best = max((p.agreement for p in (first, *others) if p.agreement is not None), default=None)
+        """Return the places that show what the first one shows, itself first.
+
+        They are compared in detail, unless that was done.
+        """
+        if queries and any(place.agreement is None for place in every):
+            opened = self.opener.open(collection, name, every)
+            every = every if opened is None else opened.compared(queries)
+        first, *others = every
+        best = max((p.agreement for p in every if p.agreement is not None), default=None)
         kept = [place for place in others if as_good(place, best)]
         kept.sort(key=lambda place: (-(place.agreement or 0), -place.evidence))
         return first, *kept
-
-
-def _like(first: Placement, queries: Sequence[Query]) -> list[Query]:
-    """Return the queries that are the same way round as the first place."""
-    return [query for query in queries if query.mirrored == first.mirrored]
 
 
 def as_good(place: Placement, best: float | None) -> bool:

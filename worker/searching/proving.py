@@ -23,6 +23,8 @@ from worker.searching.verifying import Limits, Proof, Verifier
 
 RANK_OFFSET = 10
 """Reciprocal rank fusion (Cormack et al., 2009): how slowly a channel's later ranks lose weight."""
+MIRRORED = 0.25
+"""Weight of what the embedding brought up, the other way round: few photos show things mirrored."""
 TWICE = 2
 """Places that verifying looks for: an image that has two is counted."""
 
@@ -128,7 +130,7 @@ def fused(
     weights: dict[Candidate, float] = {}
     for rank, name in enumerate(by_embedding):
         for number, query in enumerate(queries):
-            weight = 0.5 if query.mirrored else 1.0
+            weight = MIRRORED if query.mirrored else 1.0
             weights[Candidate(name, number)] = weight / (RANK_OFFSET + rank)
     for rank, candidate in enumerate(by_words):
         weights[candidate] = weights.get(candidate, 0.0) + 1.0 / (RANK_OFFSET + rank)

@@ -28,7 +28,7 @@ BEYOND_DOUBT = 40.0
 """Evidence of the thing itself: photos of look-alikes seldom come to that."""
 DOUBTFUL = 1.5
 """Evidence from which a place is worth comparing in detail where there is no better one."""
-LOST_INTEREST = 16
+LOST_INTEREST = 12
 """Images in a row without a place, after which no more are looked at."""
 MOST_HELD = 1_000_000
 """Keypoints that a search holds in memory at a time: 50 MB."""

@@ -148,7 +148,7 @@ class Edge:
         if one is None:
             return 0
         with translated():
-            return one.shard.count(qe.CountRequest(exact=True))
+            return one.shard.info().points_count
 
     def state(self, shelf: Shelf) -> State:
         """See Engine."""

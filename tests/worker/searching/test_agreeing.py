@@ -160,7 +160,8 @@ def test_an_image_that_shows_a_part_of_the_query_does_not_agree_with_the_whole(
 def test_a_right_place_behind_one_of_chance_is_kept(images: ImageStore) -> None:
     chance, right = place((10, 10, 90, 80), evidence=5.0), place(evidence=4.5)
     compared = agreer(images).compare(Proof({"right": (chance, right)}), [QUERY], "c")
-    assert compared.places["right"] == (right,)
+    (kept,) = compared.places["right"]
+    assert (kept.box, (kept.agreement or 0) > 0.95) == (right.box, True)
 
 
 def test_where_the_first_disagree_those_behind_are_compared_as_well(images: ImageStore) -> None:

@@ -207,13 +207,13 @@ def search(
 def count(service: Service, *, collection: str | None = None) -> Steps[int]:
     """Return how many images are indexed."""
     params = calls.given(collection=collection, limit=1)
-    body = yield from service.json(Call("GET", f"{PREFIX}/images", params=params))
-    return int(body.get("total") or 0)
+    call = Call("GET", f"{PREFIX}/images", params=params)
+    return (yield from service.read(call, lambda body: int(body.get("total") or 0)))
 
 
 def image(service: Service, image_id: str, *, collection: str | None = None) -> Steps[Image]:
     """Return one indexed image."""
-    return Image.from_json((yield from service.json(calls.image("GET", image_id, collection))))
+    return (yield from service.read(calls.image("GET", image_id, collection), Image.from_json))
 
 
 def tag(
@@ -241,8 +241,11 @@ def delete(service: Service, image_id: str, *, collection: str | None = None) ->
 
 def collections(service: Service) -> Steps[list[Collection]]:
     """Return the collections; one begins with its first image."""
-    body = yield from service.json(Call("GET", f"{PREFIX}/collections"))
-    return [Collection.from_json(raw) for raw in body.get("collections") or ()]
+
+    def listed(body: dict[str, Any]) -> list[Collection]:
+        return [Collection.from_json(raw) for raw in body["collections"]]
+
+    return (yield from service.read(Call("GET", f"{PREFIX}/collections"), listed))
 
 
 def create_collection(
@@ -254,7 +257,7 @@ def create_collection(
     other than the one in use is refused.
     """
     call = Call("POST", f"{PREFIX}/collections", body=calls.given(name=name, encoder=encoder))
-    return Collection.from_json((yield from service.json(call)))
+    return (yield from service.read(call, Collection.from_json))
 
 
 def delete_collection(
@@ -271,7 +274,7 @@ def ready(service: Service) -> Steps[dict[str, Any]]:
 
 
 def _job(service: Service, call: Call) -> Steps[Job]:
-    return Job.from_json((yield from service.json(call)))
+    return (yield from service.read(call, Job.from_json))
 
 
 def _poll(service: Service, job_id: str, wait_s: float = 0.0) -> Steps[Job]:

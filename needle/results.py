@@ -93,7 +93,8 @@ class Match:
     0 like images that do not show it, 1 for an equal image. `verified` tells whether local
     features found it again; the opposite is no disproof. `likeness` is "thing", or "kind" where the
     score is that of showing the same kind of thing. `path` is the one that the image was posted
-    under first, `paths` are all of them.
+    under first, `paths` are all of them. `count` is how often the image shows the thing, None where
+    nobody has counted.
     """
 
     image_id: str
@@ -112,6 +113,7 @@ class Match:
     origin: Origin = field(default_factory=Origin, repr=False, compare=False)
     path: str = ""
     paths: tuple[str, ...] = ()
+    count: int | None = None
 
     def draw(self, photo: bytes | None = None, *, hits: int | None = None) -> Drawing:
         """Return the image with its hits drawn: the best one bright, its surroundings darkened.
@@ -147,6 +149,7 @@ class Match:
             probability=raw.get("probability"),
             rise=raw.get("rise"),
             likeness=str(raw.get("likeness") or "thing"),
+            count=raw.get("count"),
         )
 
 

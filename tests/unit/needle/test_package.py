@@ -46,7 +46,7 @@ def test_the_wheel_says_its_licence_its_needs_and_its_command(wheel: zipfile.Zip
     told = {Path(name).name: name for name in wheel.namelist() if ".dist-info/" in name}
     assert {"LICENSE", "NOTICE"} <= set(told)
     assert wheel.read(told["top_level.txt"]).decode().split() == ["needle"]
-    assert "needle = needle.cli:run" in wheel.read(told["entry_points.txt"]).decode()
+    assert "needle = needle.__main__:run" in wheel.read(told["entry_points.txt"]).decode()
     needs = [
         line.removeprefix("Requires-Dist: ").partition(">")[0]
         for line in wheel.read(told["METADATA"]).decode().splitlines()

@@ -217,8 +217,9 @@ def continue_search(
     there is anything to go on with. Where it is an id, `collection` says where to find the images.
     Raises JobFailed when the service could not carry it out, TimedOut after `timeout_s`.
     """
-    job_id = search if isinstance(search, str) else search.job_id
-    done = yield from _job(service, Call("POST", f"{PREFIX}/jobs/{job_id}/continue"))
+    part, *_ = calls.ids(search if isinstance(search, str) else search.job_id)
+    call = Call("POST", f"{PREFIX}/jobs/{part}/continue", headers=calls.once())
+    done = yield from _job(service, call)
     done = yield from wait(service, done, timeout_s=timeout_s)
     origin = Origin(collection, service.fetch)
     if isinstance(search, SearchResult) and search.matches and collection is None:

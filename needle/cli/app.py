@@ -14,6 +14,7 @@ from needle import __version__
 from needle.cli.backup import backup, restore
 from needle.cli.base import ExitCode, Shell, default_url
 from needle.cli.completion import VARIABLE, completion
+from needle.cli.continuing import continue_
 from needle.cli.export import export
 from needle.cli.images import collections, delete, images, show
 from needle.cli.index import index
@@ -83,6 +84,7 @@ for _command in (
     keys,
     index,
     search,
+    continue_,
     status,
     jobs,
     images,

@@ -62,8 +62,8 @@ def show(shell: Shell, result: SearchResult, *, as_json: bool) -> None:
     if result.verification.get("complete") is False:
         checked = result.verification.get("checked", 0)
         shell.say(
-            f"The time was up when {checked:,} images had been compared closely; "
-            f"--verify-budget-ms gives a search more."
+            f"The time was up when {counted(checked, 'image')} had been compared closely; "
+            f"`needle continue {result.job_id}` goes on."
         )
 
 

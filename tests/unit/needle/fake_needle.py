@@ -154,6 +154,11 @@ class FakeService:
     def _job(self, method: str, job_id: str, what: str, request: httpx.Request) -> httpx.Response:
         if job_id not in self.jobs:
             return error(404, "not_found")
+        if what == "continue":
+            if self.jobs[job_id]["result"].get("verification", {}).get("complete", True):
+                return error(409, "nothing_to_continue")
+            self.result = {**self.jobs[job_id]["result"], "verification": {"complete": True}}
+            return self._search()
         if what == "items":
             return self._page("items", self.items[job_id], request)
         if method == "DELETE":

@@ -132,3 +132,20 @@ def test_the_drawing_is_opened(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(click, "launch", shown.append)
     assert run("search", "images/0.jpg", "--open").status == 0
     assert open_upright(shown[0]).width == WIDTH
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_search_whose_time_was_up_says_how_it_goes_on_and_does(
+    run: Run, service: FakeService
+) -> None:
+    service.says = {"verification": {"checked": 1, "complete": False}}
+    cut = run("search", "images/0.jpg")
+    job_id = next(reversed(service.jobs))
+    assert cut.status == ExitCode.OK and "when 1 image had been compared" in cut.err
+    assert f"`needle continue {job_id}` goes on" in cut.err
+    went_on = run("continue", job_id)
+    assert went_on.status == ExitCode.OK and "0.jpg" in went_on.out and "time" not in went_on.err
+    posted = [r for r in service.requests if r.url.path.endswith(f"{job_id}/continue")]
+    assert len(posted) == 1 and posted[0].headers["Idempotency-Key"], "it may be sent again"
+    done = run("continue", next(reversed(service.jobs)), "--json")
+    assert done.status == ExitCode.FAILED and "It is nothing_to_continue." in done.err

@@ -168,6 +168,11 @@ def complete_collection(ctx: click.Context, _: click.Parameter, begun: str) -> l
     return [CompletionItem(name) for name in names if name.startswith(begun)]
 
 
+def complete_file(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Have the shell complete the names of files."""
+    return [CompletionItem(begun, type="file")]
+
+
 collection_option = click.option(
     "-c",
     "--collection",

@@ -15,7 +15,15 @@ import click
 
 from needle import sources, watch
 from needle.bulk import IN_FLIGHT
-from needle.cli.base import Command, ExitCode, Shell, collection_option, json_option, pass_shell
+from needle.cli.base import (
+    Command,
+    ExitCode,
+    Shell,
+    collection_option,
+    complete_file,
+    json_option,
+    pass_shell,
+)
 from needle.cli.values import Real, metadata, noted
 from needle.journal import Journal, state_file
 from needle.parcels import Address
@@ -40,7 +48,7 @@ needle index ~/images --dry-run              # how many, and how long they would
 
 
 @click.command(cls=Command, short_help="Index images.", examples=EXAMPLES)
-@click.argument("words", nargs=-1, required=True, metavar="PATHS...")
+@click.argument("words", nargs=-1, required=True, metavar="PATHS...", shell_complete=complete_file)
 @click.option(
     "-r/-R", "--recursive/--no-recursive", default=True, help="Folders in folders, too (default)."
 )

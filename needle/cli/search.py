@@ -15,6 +15,7 @@ from needle.cli.base import (
     Command,
     Shell,
     collection_option,
+    complete_file,
     filter_option,
     json_option,
     pass_shell,
@@ -52,11 +53,25 @@ curl -s https://example.org/a.png | needle search - || echo 'not there'
 @click.command(
     cls=Command, short_help="Find the images that contain a small image.", examples=EXAMPLES
 )
-@click.argument("words", nargs=-1, metavar="[IMAGE...]")
+@click.argument("words", nargs=-1, metavar="[IMAGE...]", shell_complete=complete_file)
 @click.option("-t", "--text", metavar="TEXT", help="Search for what words describe.")
 @click.option("-b", "--box", type=BoxType(), help="Only this part of the query, in pixels.")
-@click.option("--example", "examples", multiple=True, metavar="IMAGE", help="The same, once more.")
-@click.option("--not", "negatives", multiple=True, metavar="IMAGE", help="Nothing like this.")
+@click.option(
+    "--example",
+    "examples",
+    multiple=True,
+    metavar="IMAGE",
+    shell_complete=complete_file,
+    help="The same, once more.",
+)
+@click.option(
+    "--not",
+    "negatives",
+    multiple=True,
+    metavar="IMAGE",
+    shell_complete=complete_file,
+    help="Nothing like this.",
+)
 @click.option("--text-weight", type=Real(0, 1), help="With IMAGE and TEXT: its share.")
 @click.option("--detect", is_flag=True, default=None, help="Search for each thing in IMAGE.")
 @click.option("--rotate", is_flag=True, default=None, help="Try quarter turns of IMAGE as well.")

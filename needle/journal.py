@@ -60,7 +60,8 @@ class Journal:
         """
         state = path.stat()
         stamp = (state.st_size, state.st_mtime_ns)
-        key = str(path.absolute())
+        # What is no UTF-8 in a name is no text for SQLite.
+        key = str(path.absolute()).encode("utf-8", "backslashreplace").decode()
         row = self._db.execute(
             "SELECT sha256 FROM files WHERE path = ? AND size = ? AND mtime_ns = ?", (key, *stamp)
         ).fetchone()

@@ -7,7 +7,9 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import IO, Any
 
 import click
@@ -127,6 +129,20 @@ def default_url() -> str:
     """Return the address used when none is given: NEEDLE_URL, else this machine's NEEDLE_PORT."""
     port = os.environ.get("NEEDLE_PORT") or "8080"
     return os.environ.get("NEEDLE_URL") or f"http://127.0.0.1:{port}"
+
+
+def of_checkout(module: str, command: str) -> ModuleType:
+    """Return a module of the service. Raises click.ClickException where the client is alone.
+
+    By name: of the client's code nothing depends on the service's.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as exc:
+        raise click.ClickException(
+            f"`{command}` runs from a checkout of Needle after `make setup`; "
+            f"the module '{exc.name}' is not here."
+        ) from exc
 
 
 class Command(click.Command):

@@ -37,17 +37,20 @@ def add(table: Table, *cells: str, styles: Mapping[int, str] | None = None) -> N
     table.add_row(*(Text(cell, styles.get(place, "")) for place, cell in enumerate(cells)))
 
 
-def images_table(images: Iterable[Image]) -> Table:
-    """Return a line for each indexed image."""
+def images_table(images: Sequence[Image]) -> Table:
+    """Return a line for each indexed image; without metadata there is no column for it."""
+    noted = any(image.metadata for image in images)
+    more = [Column("metadata", overflow="fold", min_width=8)] if noted else []
     table = Table(
         Column("image", overflow="fold", min_width=12),
         Column("size", no_wrap=True, justify="right"),
         Column("regions", no_wrap=True, justify="right"),
         Column("indexed", no_wrap=True),
         Column("image id", overflow="fold", min_width=9),
-        Column("metadata", overflow="fold", min_width=8),
+        *more,
     )
     for image in images:
+        notes = [words(image.metadata)] if noted else []
         add(
             table,
             path_lines(image.paths),
@@ -55,7 +58,7 @@ def images_table(images: Iterable[Image]) -> Table:
             "" if image.regions is None else f"{image.regions:,}",
             moment(image.indexed_at),
             image.image_id,
-            words(image.metadata),
+            *notes,
         )
     return table
 

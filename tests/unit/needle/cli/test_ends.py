@@ -259,3 +259,16 @@ def test_ctrl_c_ends_quietly_while_modules_are_read(monkeypatch: pytest.MonkeyPa
     assert callable(first) and last is signal.default_int_handler
     first(signal.SIGINT, None)
     assert left == [130]
+
+
+def test_a_name_that_is_no_text_is_sent_all_the_same(run: Run, service: FakeService) -> None:
+    Path("odd").mkdir()
+    odd = Path("odd", os.fsdecode(b"\xff[b].png"))
+    try:
+        odd.write_bytes(b"odd")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert run("index", "odd").status == ExitCode.OK and service.uploads == [["odd/\ufffd[b].png"]]
+    assert "1 already indexed" in run("index", "odd").out
+    assert run("search", str(odd), "-o", "found.csv").status == ExitCode.OK
+    assert "odd/\ufffd[b].png" in run("images", terminal=True).out

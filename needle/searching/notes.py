@@ -65,8 +65,10 @@ class Notes:
         self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the file; the notes stay."""
+        """Close the file; it stays where there is anything in it to go on from."""
         self._file.close()
+        if not self._answers:
+            self.path.unlink(missing_ok=True)
 
 
 def _line(value: Mapping[str, Any]) -> str:

@@ -111,8 +111,8 @@ def search_many(
                 run.take(answer)
                 told(run.tally())
     except (KeyboardInterrupt, NeedleClientError):
-        if notes:
-            answered = len(run.answers) - len(run.failures)
+        answered = len(run.answers) - len(run.failures)
+        if notes and answered:
             shell.say(
                 f"{answered:,} of {len(queries):,} are answered and noted in {notes.path}; "
                 "the same command goes on."
@@ -166,8 +166,8 @@ def _report(shell: Shell, run: Run) -> int:
     )
     if run.out_of_time:
         shell.say(
-            f"For {run.out_of_time:,} the time was up before all images were compared closely; "
-            "--verify-budget-ms gives each more."
+            f"Of {run.out_of_time:,} the time was up before all images were compared closely; "
+            "--verify-budget-ms gives each query more."
         )
     if failed:
         return ExitCode.FAILED

@@ -120,6 +120,19 @@ def test_a_run_that_was_cut_off_goes_on_and_asks_nothing_twice(
 
 
 @pytest.mark.usefixtures("queries")
+def test_a_service_that_is_away_from_the_start_leaves_no_file(
+    run: Run, service: FakeService
+) -> None:
+    def away(request: httpx.Request) -> httpx.Response:
+        raise httpx.ConnectError("refused")
+
+    service.before = away
+    ended = run("search", "logos", "-o", "results.csv")
+    assert ended.status == ExitCode.UNREACHABLE and "No Needle answers" in ended.err
+    assert not list(Path().glob("results.csv*"))
+
+
+@pytest.mark.usefixtures("queries")
 def test_what_is_asked_otherwise_or_has_changed_is_asked_again(
     run: Run, service: FakeService
 ) -> None:
@@ -235,6 +248,6 @@ def test_many_queries_are_a_table_for_people_and_lines_for_programs(
 def test_who_ran_out_of_time_is_told_so(run: Run, service: FakeService, queries: Any) -> None:
     service.result = {**(service.result or {}), "verification": {"checked": 7, "complete": False}}
     assert "when 7 images had been compared" in run("search", "logos/a.png").err
-    assert "For 4 the time was up" in run("search", "logos").err
+    assert "Of 4 the time was up" in run("search", "logos").err
     said = run("search", "logos/a.png", "--json")
     assert json.loads(said.out)["verification"]["complete"] is False

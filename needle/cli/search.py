@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import click
@@ -97,7 +96,7 @@ curl -s https://example.org/a.png | needle search - || echo 'not there'
     "--out",
     "outs",
     multiple=True,
-    type=click.Path(path_type=Path),
+    type=click.Path(),
     metavar="FILE|FOLDER",
     help="Draw what is found: a sheet (.png, .jpg), or a folder with each image; "
     "or write a row for each place (.csv).",
@@ -133,7 +132,7 @@ def search(
     zoom: int | None,
     collection: str | None,
     as_json: bool,
-    outs: Sequence[Path],
+    outs: Sequence[str],
     opened: bool,
     min_probability: float | None,
     in_flight: int,

@@ -38,6 +38,7 @@ from tests.unit.needle.fake_needle import FakeService, error
         (["search", "x", "--box", "5,5"], 2, "four whole numbers"),
         (["search", "x", "--filter", "year"], 2, "is not KEY=VALUE"),
         (["search", "images/0.jpg", "-o", "x.unknown"], 2, "is not the name of an image file"),
+        (["search", "images/0.jpg", "-o", "x.psd"], 2, "is not the name of an image file"),
         (["search", "images/0.jpg", "-o", "nowhere/x.png"], 2, "There is no folder nowhere"),
         (["--url", "http://a:b", "status"], 2, "is no address"),
         (["--url", "ftp://a", "status"], 2, "is no address"),

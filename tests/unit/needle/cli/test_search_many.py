@@ -225,8 +225,8 @@ def test_one_query_is_drawn_into_a_folder_without_look_alikes(
     assert run("search", "logos/a.png", "-o", "drawn").status == ExitCode.OK
     assert sorted(os.listdir("drawn")) == ["01-0.jpg", "query.png"]
     Path("logos", "e.heic").write_bytes(b"no format of Pillow's")
-    assert run("search", "logos/e.heic", "-o", "heic").status == ExitCode.OK
-    assert sorted(os.listdir("heic")) == ["01-0.jpg", "query.heic"], "as it is"
+    assert run("search", "logos/e.heic", "-o", "he.ic/").status == ExitCode.OK
+    assert sorted(os.listdir("he.ic")) == ["01-0.jpg", "query.heic"], "as it is"
     service.result = {"found": False, "matches": []}
     ended = run("search", "logos/a.png", "-o", "nothing")
     assert ended.status == ExitCode.NOTHING and "Nothing is drawn" in ended.err

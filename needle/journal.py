@@ -49,9 +49,7 @@ class Journal:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _opened(path)
         except sqlite3.Error as exc:
-            raise OSError(
-                f"The journal {path} cannot be used; it may be removed."
-            ) from exc
+            raise OSError(f"The journal {path} cannot be used; it may be removed.") from exc
         self._scope = (service, collection or ids.DEFAULT_COLLECTION)
         self._committed = time.monotonic()
 

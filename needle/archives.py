@@ -64,8 +64,8 @@ def members(path: Path, on_left_out: OnLeftOut | None = None) -> Iterator[Upload
         raise DamagedArchive(f"The archive {path.name} is damaged, or is none.") from exc
     except (RuntimeError, NotImplementedError) as exc:  # zipfile: encrypted, unknown method
         raise DamagedArchive(
-            f"The archive {path.name} cannot be unpacked: it is locked with a password, or packed in "
-            "a way that is not read."
+            f"The archive {path.name} cannot be unpacked: it is locked with a password, or packed "
+            "in a way that is not read."
         ) from exc
 
 

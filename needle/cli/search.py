@@ -31,6 +31,7 @@ from needle.searching.queries import Queries, Query
 from needle.searching.rows import LIKELY, likely
 
 AGGREGATES = ("max", "mean", "sum", "min")
+MOST_HITS = 100
 PATIENT_S = 600.0
 """A search among many others may wait so long for its answer."""
 
@@ -175,7 +176,8 @@ def search(
             shown = Shown(places, as_json, opened)
             return search_one(shell, needle, found.each[0], ask, box, shown)
         least = LIKELY if min_probability is None else min_probability
-        ask = _ask(needle, asked | {"timeout_s": PATIENT_S}, least, verified)
+        every = {"hits_per_image": hits or MOST_HITS, "timeout_s": PATIENT_S}
+        ask = _ask(needle, asked | every, least, verified)
         drawn = asked_and_drawn(
             needle, lambda query: rows.places(ask(query)), found.each, places.folder
         )

@@ -45,12 +45,16 @@ def rows(path: str = "results.csv") -> list[dict[str, Any]]:
 
 def asked(service: FakeService) -> list[str]:
     """Return the files of the searches that were answered, in their order of names."""
-    posts = [r for r in service.requests if r.url.path.endswith("/search")]
+    posts = searches(service)
     return sorted(next(str(name) for _, name, _ in parts(request) if name) for request in posts)
 
 
+def searches(service: FakeService) -> list[httpx.Request]:
+    return [r for r in service.requests if r.url.path.endswith("/search")]
+
+
 @pytest.mark.usefixtures("queries")
-def test_each_place_of_each_query_is_a_row(run: Run) -> None:
+def test_each_place_of_each_query_is_a_row(run: Run, service: FakeService) -> None:
     ended = run("search", "logos", "--out", "results.csv")
     assert ended.status == ExitCode.OK
     assert "4 asked: 4 found, 0 not found, 0 failed; 8 places in results.csv" in ended.err
@@ -64,6 +68,7 @@ def test_each_place_of_each_query_is_a_row(run: Run) -> None:
     )
     assert [first[corner] for corner in ("x1", "y1", "x2", "y2")] == ["10", "10", "40", "30"]
     assert (second["x1"], second["count"]) == ("50", "2"), "a place that is not verified is none"
+    assert all(b'name="hits_per_image"\r\n\r\n100' in r.content for r in searches(service))
     assert first["metadata.shop"] == "Basel" and not Path("results.csv.part").exists()
 
 

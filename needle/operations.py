@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from needle import calls, uploads
 from needle.calls import Example
@@ -20,9 +20,6 @@ from needle.jobs import Job
 from needle.results import Box, Origin, SearchResult
 from needle.steps import PREFIX, Call, Pause, Steps
 from needle.uploads import Source, Upload
-
-if TYPE_CHECKING:
-    pass
 
 LONG_POLL_S, LEAST_PAUSE_S = 0.5, 0.1
 OnJob = Callable[[Job], None]
@@ -264,11 +261,8 @@ def delete(service: Service, image_id: str, *, collection: str | None = None) ->
 
 def collections(service: Service) -> Steps[list[Collection]]:
     """Return the collections; one begins with its first image."""
-
-    def listed(body: dict[str, Any]) -> list[Collection]:
-        return [Collection.from_json(raw) for raw in body["collections"]]
-
-    return (yield from service.read(Call("GET", f"{PREFIX}/collections"), listed))
+    call = Call("GET", f"{PREFIX}/collections")
+    return (yield from service.read(call, Collection.list_from_json))
 
 
 def create_collection(
@@ -302,8 +296,5 @@ def _job(service: Service, call: Call) -> Steps[Job]:
 
 def _poll(service: Service, job_id: str, wait_s: float = 0.0) -> Steps[Job]:
     params = {"wait": round(wait_s, 3)} if wait_s > 0 else None
-    return (
-        yield from _job(
-            service, Call("GET", f"{PREFIX}/jobs/{job_id}", params=params, wait_s=wait_s)
-        )
-    )
+    call = Call("GET", f"{PREFIX}/jobs/{job_id}", params=params, wait_s=wait_s)
+    return (yield from _job(service, call))

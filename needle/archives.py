@@ -61,9 +61,12 @@ def members(path: Path, on_left_out: OnLeftOut | None = None) -> Iterator[Upload
         else:
             yield from _tarred(path, tell)
     except _DAMAGE as exc:
-        raise DamagedArchive(f"The archive {path.name} is damaged: {exc}.") from exc
+        raise DamagedArchive(f"The archive {path.name} is damaged, or is none.") from exc
     except (RuntimeError, NotImplementedError) as exc:  # zipfile: encrypted, unknown method
-        raise DamagedArchive(f"The archive {path.name} cannot be unpacked: {exc}.") from exc
+        raise DamagedArchive(
+            f"The archive {path.name} cannot be unpacked: it is locked with a password, or packed "
+            "in a way that is not read."
+        ) from exc
 
 
 def _zipped(path: Path, tell: OnLeftOut) -> Iterator[Upload]:

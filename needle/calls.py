@@ -30,9 +30,12 @@ def form(**options: Any) -> dict[str, str]:
 
 
 def ids(job: Job | str) -> list[str]:
-    """Return the ids of the service's jobs that a job stands for."""
+    """Return the ids of the service's jobs that a job stands for. Raises ValueError for none."""
     job_id = job if isinstance(job, str) else job.job_id
-    return [quote(part, safe="") for part in job_id.split(",") if part]
+    parts = [quote(part, safe="") for part in job_id.split(",") if part]
+    if not parts:
+        raise ValueError("There is no id of a job.")
+    return parts
 
 
 def image(

@@ -6,10 +6,11 @@ import random
 import time
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
+from needle import address
 from needle.errors import NeedleApiError, NeedleClientError, NeedleUnreachable
 from needle.steps import Call, Pause, Steps
 
@@ -18,6 +19,7 @@ BUSY = frozenset({429, 503})
 IN_PROGRESS = "in_progress"
 """The code of a repeated request whose first one is under way, or has died, which is noticed."""
 
+T = TypeVar("T")
 FetchImage = Callable[[str, str | None], bytes]
 """(image id, collection) -> the image's bytes, fetched at once."""
 
@@ -32,10 +34,7 @@ class Service:
 
         Raises ValueError when the address is none.
         """
-        try:
-            self.url = httpx.URL(base_url.rstrip("/"))
-        except httpx.InvalidURL as exc:
-            raise ValueError(f"{base_url!r} is no address: {exc}") from exc
+        self.url = address.parse(base_url)
         self.fetch = fetch
         self._patience_s = patience_s
         self._answered = False
@@ -44,13 +43,28 @@ class Service:
         """Return the JSON object of a successful answer; retries and raises as `send` does."""
         return self._object((yield from self.send(call)))
 
+    def read(self, call: Call, reader: Callable[[dict[str, Any]], T]) -> Steps[T]:
+        """Return what the reader makes of a successful answer's JSON object.
+
+        Raises NeedleUnreachable where it cannot be read: something else answers at the address.
+        """
+        body = yield from self.json(call)
+        try:
+            return reader(body)
+        except (LookupError, TypeError, ValueError, AttributeError) as exc:
+            raise NeedleUnreachable(self._stranger()) from exc
+
     def state(self, call: Call) -> Steps[dict[str, Any]]:
-        """Return the JSON object of the answer, whatever its status; tries once."""
+        """Return the JSON object with the state of the answer, whatever its status; tries once."""
         try:
             answer: httpx.Response = yield call
-        except httpx.TransportError as exc:
-            raise NeedleUnreachable(self._silence(exc)) from exc
-        return self._object(answer)
+        except httpx.RequestError as exc:
+            raise NeedleUnreachable(address.silence(self.url, exc)) from exc
+        body = self._object(answer)
+        if "status" not in body:
+            refused = "error" in body and not answer.is_success
+            raise _refusal(answer) if refused else NeedleUnreachable(self._stranger())
+        return body
 
     def send(self, call: Call) -> Steps[httpx.Response]:
         """Return the service's answer of status 2xx.
@@ -65,8 +79,8 @@ class Service:
             error: NeedleClientError
             try:
                 answer: httpx.Response = yield call
-            except httpx.TransportError as exc:
-                error = NeedleUnreachable(self._silence(exc))
+            except httpx.RequestError as exc:
+                error = NeedleUnreachable(address.silence(self.url, exc))
                 again, rest = self._harmless(call, exc), pause
             else:
                 self._answered = True
@@ -80,7 +94,7 @@ class Service:
             yield Pause(rest * random.uniform(1.0, 1.1))  # noqa: S311 (not all clients at once)
             pause = min(pause * 2, LONGEST_PAUSE_S)
 
-    def _harmless(self, call: Call, exc: httpx.TransportError) -> bool:
+    def _harmless(self, call: Call, exc: httpx.RequestError) -> bool:
         """Tell whether to try again after a broken connection.
 
         Not when nothing has ever answered here: that is a wrong address or a service that is
@@ -95,13 +109,11 @@ class Service:
         except ValueError:
             body = None
         if not isinstance(body, dict):
-            raise NeedleUnreachable(f"What answers at {self.url} is not Needle.")
+            raise NeedleUnreachable(self._stranger())
         return body
 
-    def _silence(self, exc: httpx.TransportError) -> str:
-        if isinstance(exc, httpx.ConnectError):
-            return f"No Needle answers at {self.url}: start one with `make up`."
-        return f"Needle at {self.url} did not answer: {str(exc) or type(exc).__name__}."
+    def _stranger(self) -> str:
+        return f"What answers at {self.url} is not Needle."
 
 
 def _retry_after_s(answer: httpx.Response, default_s: float) -> float:

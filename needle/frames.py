@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
+CORNERS = ("x1", "y1", "x2", "y2")
 MATCH_COLUMNS = (
     "rank",
     "image_id",
@@ -24,16 +25,14 @@ MATCH_COLUMNS = (
     "probability",
     "hit",
     "hit_score",
-    "x1",
-    "y1",
-    "x2",
-    "y2",
+    *CORNERS,
     "source",
     "label",
     "confidence",
     "verified",
     "width",
     "height",
+    "count",
 )
 IMAGE_COLUMNS = (
     "image_id",
@@ -64,13 +63,14 @@ def match_rows(matches: Iterable[Match]) -> list[Row]:
             "probability": match.probability,
             "hit": place,
             "hit_score": hit.score,
-            **dict(zip(("x1", "y1", "x2", "y2"), hit.box, strict=True)),
+            **dict(zip(CORNERS, hit.box, strict=True)),
             "source": hit.source,
             "label": hit.label,
             "confidence": hit.confidence,
             "verified": hit.verified,
             "width": match.width,
             "height": match.height,
+            "count": match.count,
             **_metadata(match.metadata),
         }
         for rank, match in enumerate(matches, start=1)

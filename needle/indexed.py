@@ -86,6 +86,11 @@ class Collection:
             index=IndexState(int(index["pending"]), bool(index["optimizing"])) if index else None,
         )
 
+    @classmethod
+    def list_from_json(cls, raw: Mapping[str, Any]) -> list[Collection]:
+        """Read the JSON form of the list of them."""
+        return [cls.from_json(each) for each in raw["collections"]]
+
 
 def paths(raw: Mapping[str, Any]) -> dict[str, Any]:
     """Return the paths of an image; a service of before knows its name alone."""

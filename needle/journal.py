@@ -49,7 +49,7 @@ class Journal:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _opened(path)
         except sqlite3.Error as exc:
-            raise OSError(f"The journal {path} cannot be used: {exc}.") from exc
+            raise OSError(f"The journal {path} cannot be used; it may be removed.") from exc
         self._scope = (service, collection or ids.DEFAULT_COLLECTION)
         self._committed = time.monotonic()
 
@@ -60,7 +60,8 @@ class Journal:
         """
         state = path.stat()
         stamp = (state.st_size, state.st_mtime_ns)
-        key = str(path.absolute())
+        # What is no UTF-8 in a name is no text for SQLite.
+        key = str(path.absolute()).encode("utf-8", "backslashreplace").decode()
         row = self._db.execute(
             "SELECT sha256 FROM files WHERE path = ? AND size = ? AND mtime_ns = ?", (key, *stamp)
         ).fetchone()

@@ -50,14 +50,17 @@ def page(
         return [], None
     where = {"cursor": place.cursor} if place.cursor else {"offset": place.after}
     asked = {**listing.params, **where, "limit": left}
-    body = yield from service.json(Call("GET", listing.path, params=asked))
-    rows = [listing.read(raw) for raw in body.get(listing.key) or ()]
-    after = place.after + len(rows)
-    if "next" in body:
-        cursor = httpx.URL(str(body["next"] or "")).params.get("cursor")
-        return rows, Place(after, cursor) if body["next"] else None
-    more = bool(rows) and after < int(body.get("total") or 0)
-    return rows, Place(after) if more else None
+
+    def read(body: dict[str, Any]) -> tuple[list[T], Place | None]:
+        rows = [listing.read(raw) for raw in body[listing.key]]
+        after = place.after + len(rows)
+        if "next" in body:
+            cursor = httpx.URL(str(body["next"] or "")).params.get("cursor")
+            return rows, Place(after, cursor) if body["next"] else None
+        more = bool(rows) and after < int(body.get("total") or 0)
+        return rows, Place(after) if more else None
+
+    return (yield from service.read(Call("GET", listing.path, params=asked), read))
 
 
 def items(job: Job | str) -> list[Listing[Item]]:

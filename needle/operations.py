@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from needle import calls, uploads
 from needle.calls import Example
@@ -20,9 +20,6 @@ from needle.jobs import Job
 from needle.results import Box, Origin, SearchResult
 from needle.steps import PREFIX, Call, Pause, Steps
 from needle.uploads import Source, Upload
-
-if TYPE_CHECKING:
-    pass
 
 LONG_POLL_S, LEAST_PAUSE_S = 0.5, 0.1
 OnJob = Callable[[Job], None]
@@ -217,8 +214,9 @@ def continue_search(
     there is anything to go on with. Where it is an id, `collection` says where to find the images.
     Raises JobFailed when the service could not carry it out, TimedOut after `timeout_s`.
     """
-    job_id = search if isinstance(search, str) else search.job_id
-    done = yield from _job(service, Call("POST", f"{PREFIX}/jobs/{job_id}/continue"))
+    part, *_ = calls.ids(search if isinstance(search, str) else search.job_id)
+    call = Call("POST", f"{PREFIX}/jobs/{part}/continue", headers=calls.once())
+    done = yield from _job(service, call)
     done = yield from wait(service, done, timeout_s=timeout_s)
     origin = Origin(collection, service.fetch)
     if isinstance(search, SearchResult) and search.matches and collection is None:
@@ -229,13 +227,13 @@ def continue_search(
 def count(service: Service, *, collection: str | None = None) -> Steps[int]:
     """Return how many images are indexed."""
     params = calls.given(collection=collection, limit=1)
-    body = yield from service.json(Call("GET", f"{PREFIX}/images", params=params))
-    return int(body.get("total") or 0)
+    call = Call("GET", f"{PREFIX}/images", params=params)
+    return (yield from service.read(call, lambda body: int(body.get("total") or 0)))
 
 
 def image(service: Service, image_id: str, *, collection: str | None = None) -> Steps[Image]:
     """Return one indexed image."""
-    return Image.from_json((yield from service.json(calls.image("GET", image_id, collection))))
+    return (yield from service.read(calls.image("GET", image_id, collection), Image.from_json))
 
 
 def tag(
@@ -263,8 +261,8 @@ def delete(service: Service, image_id: str, *, collection: str | None = None) ->
 
 def collections(service: Service) -> Steps[list[Collection]]:
     """Return the collections; one begins with its first image."""
-    body = yield from service.json(Call("GET", f"{PREFIX}/collections"))
-    return [Collection.from_json(raw) for raw in body.get("collections") or ()]
+    call = Call("GET", f"{PREFIX}/collections")
+    return (yield from service.read(call, Collection.list_from_json))
 
 
 def create_collection(
@@ -276,7 +274,7 @@ def create_collection(
     other than the one in use is refused.
     """
     call = Call("POST", f"{PREFIX}/collections", body=calls.given(name=name, encoder=encoder))
-    return Collection.from_json((yield from service.json(call)))
+    return (yield from service.read(call, Collection.from_json))
 
 
 def delete_collection(
@@ -293,13 +291,10 @@ def ready(service: Service) -> Steps[dict[str, Any]]:
 
 
 def _job(service: Service, call: Call) -> Steps[Job]:
-    return Job.from_json((yield from service.json(call)))
+    return (yield from service.read(call, Job.from_json))
 
 
 def _poll(service: Service, job_id: str, wait_s: float = 0.0) -> Steps[Job]:
     params = {"wait": round(wait_s, 3)} if wait_s > 0 else None
-    return (
-        yield from _job(
-            service, Call("GET", f"{PREFIX}/jobs/{job_id}", params=params, wait_s=wait_s)
-        )
-    )
+    call = Call("GET", f"{PREFIX}/jobs/{job_id}", params=params, wait_s=wait_s)
+    return (yield from _job(service, call))

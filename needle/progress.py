@@ -1,4 +1,4 @@
-"""The progress bar of a bulk index, for the command line and the demo."""
+"""The progress bar of much work, for the command line and the demo."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def progress_bar(console: Console, total: int, what: str = "Indexing") -> Iterat
 
 
 @contextmanager
-def tally_bar(console: Console, what: str = "Indexing") -> Iterator[OnTally]:
+def tally_bar(
+    console: Console, what: str = "Indexing", *, things: str = "images"
+) -> Iterator[OnTally]:
     """Show such a bar for a total that may still grow; yield what takes a `Bulk`'s tally.
 
     Nothing is shown while there is nothing to index.
@@ -35,7 +37,7 @@ def tally_bar(console: Console, what: str = "Indexing") -> Iterator[OnTally]:
         TextColumn("{task.description}"),
         BarColumn(bar_width=32),
         MofNCompleteColumn(),
-        _Rate(),
+        _Rate(things),
         _TimeLeft(),
         TextColumn("{task.fields[failed]}"),
     )
@@ -52,19 +54,20 @@ def tally_bar(console: Console, what: str = "Indexing") -> Iterator[OnTally]:
 
 
 def rate_per_s(task: Task) -> float | None:
-    """Return images a second over the whole run, since chunks end in bursts; None before any."""
+    """Return things a second over the whole run, since chunks end in bursts; None before any."""
     seconds = task.finished_time or task.elapsed
     return task.completed / seconds if task.completed and seconds else None
 
 
 class _Rate(TextColumn):
-    def __init__(self) -> None:
+    def __init__(self, things: str) -> None:
         super().__init__("")
+        self._things = things
 
     def render(self, task: Task) -> Text:
-        """Return the rate, nothing before the first image has ended."""
+        """Return the rate, nothing before the first one has ended."""
         rate = rate_per_s(task)
-        return Text(f"{rate:.1f} images/s" if rate else "", style="cyan")
+        return Text(f"{rate:.1f} {self._things}/s" if rate else "", style="cyan")
 
 
 class _TimeLeft(TextColumn):

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 from rich.table import Column, Table
+from rich.text import Text
 
 from needle.api import Needle
 from needle.draw import WHITE, font, open_upright
 from needle.results import Match
 from needle.sheet import Row
+from needle.wording import sure, visible
 
 _WORDED_PX = (600, 300)
 
@@ -31,30 +33,25 @@ def matches_table(matches: Sequence[Match], *, ids: bool = False) -> Table:
     It is 80 columns wide at least; a narrower terminal folds names and ids, and cuts the rest.
     """
     columns = [Column(name, no_wrap=True) for name in ("sure", "box", "how")]
-    more = [Column("image id", overflow="fold", min_width=11)] if ids else []
+    counted = any(match.count is not None for match in matches)
+    more = [Column("count", no_wrap=True, justify="right")] if counted else []
+    more += [Column("image id", overflow="fold", min_width=11)] if ids else []
     name = Column("image", overflow="fold", min_width=12)
     table = Table(Column("", no_wrap=True), name, *columns, *more)
     for place, match in enumerate(matches, start=1):
         hit = match.hits[0] if match.hits else None
-        box = " ".join(map(str, hit.box)) if hit else ""
         cells = [
             str(place),
             match.path or match.filename,
             sure(match.probability),
-            box,
+            ",".join(map(str, hit.box)) if hit else "",
             _how(match),
         ]
-        table.add_row(*cells, *([match.image_id] if ids else []))
+        cells += ["" if match.count is None else f"{match.count:,}"] if counted else []
+        cells += [match.image_id] if ids else []
+        # Text, and not str: a name is no markup.
+        table.add_row(*(Text(visible(cell)) for cell in cells))
     return table
-
-
-def sure(probability: float | None) -> str:
-    """Return a probability in words: a model of it is never quite sure."""
-    if probability is None:
-        return ""
-    if probability < 0.01:
-        return "under 1 %"
-    return "over 99 %" if probability > 0.99 else f"{100 * probability:.0f} %"
 
 
 def _how(match: Match) -> str:

@@ -51,4 +51,4 @@ class Pause:
 
 T = TypeVar("T")
 Steps = Generator[Call | Pause, Any, T]
-"""Takes the `httpx.Response` of each Call, or has its httpx.TransportError thrown in; returns T."""
+"""Takes the `httpx.Response` of each Call, or has its httpx.RequestError thrown in; returns T."""

@@ -10,9 +10,9 @@ from typing import Any, Generic, TypeVar
 
 import httpx
 
+from needle.address import LOOPBACK
 from needle.steps import Call, Pause, Steps
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 T = TypeVar("T")
 
 
@@ -39,7 +39,7 @@ class Transport:
         while (step := course.next()) is not None:
             try:
                 course.reply = self._do(step)
-            except httpx.TransportError as exc:
+            except httpx.RequestError as exc:
                 course.fault = exc
         return course.result
 
@@ -87,7 +87,7 @@ class AsyncTransport:
         while (step := course.next()) is not None:
             try:
                 course.reply = await self._do(step)
-            except httpx.TransportError as exc:
+            except httpx.RequestError as exc:
                 course.fault = exc
         return course.result
 
@@ -120,7 +120,7 @@ class _Course(Generic[T]):
     def __init__(self, steps: Steps[T]) -> None:
         self._steps = steps
         self.reply: httpx.Response | None = None
-        self.fault: httpx.TransportError | None = None
+        self.fault: httpx.RequestError | None = None
 
     def next(self) -> Call | Pause | None:
         """Hand in the reply or the fault; return the next step, None when there is a `result`."""
@@ -134,7 +134,9 @@ class _Course(Generic[T]):
 
 
 def _options(url: httpx.URL, timeout_s: float, key: str | None) -> dict[str, Any]:
-    """Return what both of httpx's clients are made with."""
+    """Return what both of httpx's clients are made with. Raises ValueError for a bad key."""
+    if key and not (key.isascii() and key.isprintable() and " " not in key):
+        raise ValueError("The API key holds characters that no key has.")
     ours = url.host in LOOPBACK
     # No proxy stands between us and ourselves.
     headers = {"Authorization": f"Bearer {key}"} if key else {}

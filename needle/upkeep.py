@@ -76,8 +76,8 @@ def verify(
     Raises JobFailed when the service could not carry it out.
     """
     path = f"{calls.collection('POST', collection).path}/verify"
-    raw = yield from service.json(Call("POST", path, body={"repair": repair}))
-    done = yield from wait(service, Job.from_json(raw), on_progress=on_progress)
+    begun = yield from service.read(Call("POST", path, body={"repair": repair}), Job.from_json)
+    done = yield from wait(service, begun, on_progress=on_progress)
     result = calls.check(done).result or {"collection": collection}
     found = dataclasses.replace(Verified.from_json(result), repair=repair)
     if found.repair_job is None:
@@ -109,7 +109,7 @@ def reindex(
         batch_size=batch_size,
         local_features=local_features,
     )
-    return Job.from_json((yield from service.json(Call("POST", path, body=body))))
+    return (yield from service.read(Call("POST", path, body=body), Job.from_json))
 
 
 def backup(
@@ -121,8 +121,8 @@ def backup(
     `collections`, `has_vectors`. Raises JobFailed when the service could not make the backup.
     """
     path = Path(target)
-    raw = yield from service.json(Call("POST", f"{PREFIX}/backups"))
-    done = calls.check((yield from wait(service, Job.from_json(raw), on_progress=on_progress)))
+    begun = yield from service.read(Call("POST", f"{PREFIX}/backups"), Job.from_json)
+    done = calls.check((yield from wait(service, begun, on_progress=on_progress)))
     made = f"{PREFIX}/backups/{calls.ids(done)[0]}"
     part = path.with_name(f"{path.name}.part")
     part.touch(mode=0o600)

@@ -74,7 +74,12 @@ def upload(source: Source, number: int = 0) -> Upload:
 def from_disk(path: Path, name: str) -> Upload:
     """Describe a file that is called `name` to the service. Raises OSError."""
     with path.open("rb") as file:  # a folder or an unreadable file is found out here
-        return Upload(name, os.fstat(file.fileno()).st_size, path)
+        return Upload(sendable(name), os.fstat(file.fileno()).st_size, path)
+
+
+def sendable(name: str) -> str:
+    """Return a name as text: what is no UTF-8 in it, which some file systems allow, is a mark."""
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def given_name(path: Path, root: Path | None = None) -> str:
@@ -83,8 +88,10 @@ def given_name(path: Path, root: Path | None = None) -> str:
     A file that was named by itself is called as it was given, from its folder on if absolute.
     """
     if root is not None:
-        return path.relative_to(root.parent).as_posix()
-    return "/".join(path.parts[-2:]) if path.is_absolute() else path.as_posix()
+        name = path.relative_to(root.parent).as_posix()
+    else:
+        name = "/".join(path.parts[-2:]) if path.is_absolute() else path.as_posix()
+    return sendable(name)
 
 
 def uploads(sources: Iterable[Source]) -> list[Upload]:

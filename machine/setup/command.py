@@ -21,7 +21,7 @@ from pathlib import Path
 # Neither the folder that one is in nor PYTHONPATH is asked for `needle` before the checkout.
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from needle.cli import run
+from needle.__main__ import run
 
 run()
 """

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
+from needle import __version__
 from needle.cli.backup import backup, restore
 from needle.cli.base import ExitCode, Shell, default_url
 from needle.cli.completion import VARIABLE, completion
+from needle.cli.continuing import continue_
 from needle.cli.export import export
 from needle.cli.images import collections, delete, images, show
 from needle.cli.index import index
@@ -24,6 +27,7 @@ from needle.cli.tag import tag
 from needle.cli.up import up
 from needle.cli.verify import verify
 from needle.errors import NeedleClientError, NeedleUnreachable
+from needle.wording import visible
 
 EPILOG = """
 \b
@@ -41,10 +45,24 @@ Exit status:
   3    the service refused, a job or an image failed, or it is not ready
   4    nothing answers at the address
   130  Ctrl-C
+  141  whoever read the output has left, as `head` does
 """
 
 
+class _ReaderGone(Exception):
+    """Nobody reads the standard output any more."""
+
+
 class _Group(click.Group):
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command and see that its output arrives."""
+        try:
+            ended = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError as exc:  # of which click would make a 1, and that means something
+            raise _ReaderGone from exc
+        return ended
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands in the order in which one needs them."""
         return list(self.commands)
@@ -54,6 +72,7 @@ class _Group(click.Group):
 @click.option(
     "--url", help="The service's address (default: NEEDLE_URL, else NEEDLE_PORT of this machine)."
 )
+@click.version_option(__version__, prog_name="needle", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(ctx: click.Context, url: str | None) -> None:
     """Find small images inside large images."""
@@ -65,6 +84,7 @@ for _command in (
     keys,
     index,
     search,
+    continue_,
     status,
     jobs,
     images,
@@ -90,6 +110,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(
             cli.main(words, prog_name="needle", complete_var=VARIABLE, standalone_mode=False) or 0
         )
+    except _ReaderGone:
+        return ExitCode.READER_GONE
     except click.Abort:
         return _end(ExitCode.INTERRUPTED, "interrupted.")
     except click.ClickException as exc:
@@ -99,13 +121,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _end(ExitCode.UNREACHABLE, str(exc))
     except NeedleClientError as exc:
         return _end(ExitCode.FAILED, str(exc))
-    except (OSError, ValueError) as exc:
+    except OSError as exc:
+        return _end(ExitCode.USAGE, _told(exc))
+    except ValueError as exc:
         return _end(ExitCode.USAGE, str(exc))
 
 
 def run() -> NoReturn:
     """Run a command and end the process with its status: the console script."""
+    for stream in (sys.stdout, sys.stderr):  # a name may hold what an encoding does not have
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     status = main()
+    if status == ExitCode.READER_GONE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left goes there
     if status == ExitCode.INTERRUPTED:
         # Threads may still wait for answers; whoever pressed Ctrl-C twice does not.
         sys.stdout.flush()
@@ -115,5 +144,13 @@ def run() -> NoReturn:
 
 
 def _end(status: ExitCode, sentence: str) -> int:
-    click.echo(f"needle: {sentence}", err=True)
+    click.echo(f"needle: {visible(sentence)}", err=True)
     return status
+
+
+def _told(exc: OSError) -> str:
+    """Return what the system said of a file, or what we say ourselves."""
+    if exc.strerror is None:
+        return str(exc)
+    where = f"{os.fsdecode(exc.filename)}: " if isinstance(exc.filename, str | bytes) else ""
+    return f"{where}{exc.strerror}."

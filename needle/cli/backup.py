@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from importlib import import_module
 from pathlib import Path
 
 import click
 
-from needle.cli.base import Command, ExitCode, Shell, pass_shell
+from needle.cli.base import Command, ExitCode, Shell, of_checkout, pass_shell
 from needle.jobs import Job
 
 BACKUP_EXAMPLES = """
@@ -72,12 +71,6 @@ def restore(file: Path, data: Path | None) -> int:
     folder = data or os.environ.get("NEEDLE_DATA_DIR")
     if not folder:
         raise click.UsageError("Name the new folder with --data, or with NEEDLE_DATA_DIR.")
-    try:
-        # By name: of the client's code nothing depends on the service's.
-        machine = import_module("machine.__main__")
-    except ModuleNotFoundError as exc:
-        raise click.ClickException(
-            f"`needle restore` runs from a checkout of Needle after `make setup`: {exc}."
-        ) from exc
+    machine = of_checkout("machine.__main__", "needle restore")
     words = ["restore", str(file), "--data", str(folder)]
     return ExitCode.FAILED if machine.main(words) else ExitCode.OK

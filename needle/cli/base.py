@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import IntEnum
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from types import ModuleType
+from typing import IO, Any
 
 import click
 from click.shell_completion import CompletionItem
 from rich.console import Console
+from rich.table import Table
 
 from needle.api import Needle
-from needle.cli.values import conditions
+from needle.cli.values import CollectionName, conditions
 from needle.errors import NeedleClientError
+from needle.ids import DEFAULT_COLLECTION
+from needle.wording import tsv, visible
 
 PATIENCE_S = 600.0
 """A full queue is normal while very many images are indexed: wait for room."""
-LOG_WIDTH = 160
-"""Columns of a table that goes into a file or a pipe: nothing is to be cut off there."""
 ASK_S = 1.0
 """A completion that takes longer is worth nothing."""
 
@@ -34,19 +38,35 @@ class ExitCode(IntEnum):
     FAILED = 3  # the service refused, a job or an image failed, the service is not ready
     UNREACHABLE = 4  # nothing answers at the address
     INTERRUPTED = 130  # Ctrl-C
+    READER_GONE = 141  # whoever read the output has left: 128 + SIGPIPE
+
+
+class UnknownCollection(NeedleClientError):
+    """A collection was named that is not there."""
+
+
+def terminal(stream: IO[Any]) -> bool:
+    """Tell whether people read what is written there, or write what is read there."""
+    return stream.isatty()
 
 
 class Shell:
-    """What a command gets: the service, and the consoles for results and for everything else."""
+    """What a command gets: the service, and where results and everything else are written.
+
+    Results go to the standard output, all else to standard error. On a terminal a list is a table;
+    in a pipe or a file it is tab-separated lines, whose columns keep their names and their order.
+    """
 
     def __init__(self, url: str) -> None:
         """Prepare for the service at `url`."""
         self.url = url
-        self.out = Console(width=None if sys.stdout.isatty() else LOG_WIDTH, highlight=False)
-        self.err = Console(stderr=True, highlight=False)
+        self.people = terminal(sys.stdout)
+        # Names of files are no markup and hold no emoji.
+        self.out = Console(highlight=False, markup=False, emoji=False)
+        self.err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def connect(self, *, patience_s: float = PATIENCE_S) -> Needle:
-        """Return a client. Raises click.UsageError for a bad address."""
+        """Return a client. Raises click.UsageError for a bad address or key."""
         try:
             return Needle(self.url, key=os.environ.get("NEEDLE_KEY"), patience_s=patience_s)
         except ValueError as exc:
@@ -56,9 +76,50 @@ class Shell:
         """Print a result for programs."""
         click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
 
+    def table(
+        self,
+        table: Callable[[], Table],
+        rows: Iterable[Mapping[str, Any]],
+        columns: Sequence[str],
+    ) -> None:
+        """Print a list: its `table` for people, its `rows` for programs."""
+        if self.people:
+            self.out.print(table())
+        else:
+            click.echo(tsv(rows, columns))
+
+    def tell(self, sentence: str) -> None:
+        """Print a result that is a sentence."""
+        click.echo(visible(sentence))
+
     def say(self, sentence: str) -> None:
         """Tell people something that is no result."""
-        self.err.print(sentence, soft_wrap=True, markup=False)
+        self.err.print(visible(sentence), soft_wrap=True)
+
+    def confirmed(self, question: str, *, yes: bool) -> bool:
+        """Tell whether somebody who was asked said yes; with `yes` nobody is asked.
+
+        Raises click.UsageError where there is no terminal to ask on.
+        """
+        if yes:
+            return True
+        if not terminal(sys.stdin):
+            raise click.UsageError(
+                f"There is no terminal to ask on: {visible(question)} Say --yes to do it."
+            )
+        return click.confirm(visible(question), err=True)
+
+    def check_collection(self, needle: Needle, name: str | None) -> None:
+        """Raise UnknownCollection where a collection is named that the service does not have.
+
+        The default one is there from the beginning: it may be empty.
+        """
+        if name in (None, DEFAULT_COLLECTION):
+            return
+        known = [each.name for each in needle.collections()]
+        if name not in known:
+            there = f"There are: {', '.join(known)}." if known else "There is none yet."
+            raise UnknownCollection(f"There is no collection '{name}'. {there}")
 
 
 pass_shell = click.make_pass_decorator(Shell)
@@ -68,6 +129,20 @@ def default_url() -> str:
     """Return the address used when none is given: NEEDLE_URL, else this machine's NEEDLE_PORT."""
     port = os.environ.get("NEEDLE_PORT") or "8080"
     return os.environ.get("NEEDLE_URL") or f"http://127.0.0.1:{port}"
+
+
+def of_checkout(module: str, command: str) -> ModuleType:
+    """Return a module of the service. Raises click.ClickException where the client is alone.
+
+    By name: of the client's code nothing depends on the service's.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as exc:
+        raise click.ClickException(
+            f"`{command}` runs from a checkout of Needle after `make setup`; "
+            f"the module '{exc.name}' is not here."
+        ) from exc
 
 
 class Command(click.Command):
@@ -109,9 +184,15 @@ def complete_collection(ctx: click.Context, _: click.Parameter, begun: str) -> l
     return [CompletionItem(name) for name in names if name.startswith(begun)]
 
 
+def complete_file(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
+    """Have the shell complete the names of files."""
+    return [CompletionItem(begun, type="file")]
+
+
 collection_option = click.option(
     "-c",
     "--collection",
+    type=CollectionName(),
     metavar="NAME",
     shell_complete=complete_collection,
     help="Another collection than the default one.",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 import click
 
-from needle import frames
+from needle import csv_files, frames
 from needle.api import Needle
 from needle.cli.base import Command, ExitCode, Shell, collection_option, file_type, pass_shell
 from needle.frames import Row
@@ -49,11 +48,12 @@ def export(
     """
     form = form or ("jsonl" if out and out.suffix == ".jsonl" else "csv")
     with shell.connect() as needle:
+        shell.check_collection(needle, collection)
         rows, first = _rows(needle, job_id, collection)
     if out is None:
         _write(sys.stdout, rows, first, form)
         return ExitCode.OK
-    with out.open("w", encoding="utf-8", newline="") as file:
+    with out.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
         _write(file, rows, first, form)
     shell.say(f"{len(rows):,} rows in {out}")
     return ExitCode.OK
@@ -76,12 +76,4 @@ def _write(file: IO[str], rows: Sequence[Row], first: Sequence[str], form: str) 
     if form == "jsonl":
         file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         return
-    table = csv.DictWriter(file, frames.columns(rows, first), lineterminator="\n")
-    table.writeheader()
-    table.writerows(_flat(rows))
-
-
-def _flat(rows: Iterable[Row]) -> Iterable[Row]:
-    """Write lists in cells as JSON."""
-    for row in rows:
-        yield {k: json.dumps(v) if isinstance(v, list) else v for k, v in row.items()}
+    csv_files.write(file, rows, first)

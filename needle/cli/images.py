@@ -8,25 +8,48 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.table import Table
 
+from needle.api import Needle
 from needle.cli.base import (
     Command,
     ExitCode,
     Shell,
     collection_option,
+    complete_collection,
     file_type,
     filter_option,
     json_option,
     pass_shell,
 )
-from needle.cli.tables import collections_table, images_table, moment, values_table
+from needle.cli.tables import (
+    COLLECTION_COLUMNS,
+    IMAGE_COLUMNS,
+    VALUE_COLUMNS,
+    add,
+    collection_rows,
+    collections_table,
+    image_rows,
+    images_table,
+    moment,
+    path_lines,
+    stamp,
+    value_rows,
+    values_table,
+)
+from needle.cli.values import CollectionName, Id
+from needle.ids import DEFAULT_COLLECTION
 from needle.indexed import Image
+from needle.wording import counted
 
+NAMED = 3
+"""So many images are named before they are deleted."""
 SORTS = ("newest", "oldest", "name", "date")
 IMAGES_EXAMPLES = """
 needle images                     # the newest twenty
 needle images --name shelf --filter shop=Basel
 needle images --sort name
+needle images -n 1000 | cut -f 3                # the paths: in a pipe, columns end with tabs
 needle images -n 1000 --json | jq -r '.images[].filename'
 """
 SHOW_EXAMPLES = """
@@ -62,6 +85,7 @@ def images(
 ) -> int:
     """List the indexed images, newest first unless --sort says otherwise."""
     with shell.connect() as needle:
+        shell.check_collection(needle, collection)
         total = needle.count(collection=collection)
         found = list(
             needle.images(collection=collection, name=name, filter=wanted, sort=sort, limit=limit)
@@ -69,13 +93,13 @@ def images(
     if as_json:
         shell.json({"images": [asdict(image) for image in found], "total": total})
         return ExitCode.OK
-    shell.out.print(images_table(found))
+    shell.table(lambda: images_table(found), image_rows(found), IMAGE_COLUMNS)
     shell.say(f"{len(found):,} of {total:,} images")
     return ExitCode.OK
 
 
 @click.command(cls=Command, examples=SHOW_EXAMPLES)
-@click.argument("image_id")
+@click.argument("image_id", type=Id())
 @click.option("--save", type=file_type, help="Write the image into this file.")
 @collection_option
 @json_option
@@ -85,29 +109,34 @@ def show(
 ) -> int:
     """Show one indexed image."""
     with shell.connect() as needle:
+        shell.check_collection(needle, collection)
         image = needle.image(image_id, collection=collection)
         if save:
             save.write_bytes(needle.file(image_id, collection=collection))
     if as_json:
         shell.json(asdict(image))
     else:
-        shell.out.print(values_table(_described(image)))
+        values = asdict(image) | {"indexed_at": stamp(image.indexed_at)}
+        del values["urls"]
+        shell.table(lambda: _described(image), value_rows(values), VALUE_COLUMNS)
     return ExitCode.OK
 
 
-def _described(image: Image) -> dict[str, object]:
-    return {
+def _described(image: Image) -> Table:
+    facts = {
         "image id": image.image_id,
-        "image": "\n".join(image.paths),
         "size": f"{image.width} x {image.height} px, {image.bytes:,} bytes",
         "regions": image.regions,
         "indexed": moment(image.indexed_at) or "not yet",
         "metadata": image.metadata,
     }
+    table = values_table(facts)
+    add(table, "image", path_lines(image.paths))
+    return table
 
 
 @click.command(cls=Command, short_help="Delete images from the index.", examples=DELETE_EXAMPLES)
-@click.argument("image_ids", nargs=-1, metavar="IMAGE_ID...")
+@click.argument("image_ids", nargs=-1, type=Id(), metavar="IMAGE_ID...")
 @click.option("--all", "everything", is_flag=True, help="Every image of the collection.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @collection_option
@@ -115,28 +144,52 @@ def _described(image: Image) -> dict[str, object]:
 def delete(
     shell: Shell, image_ids: Sequence[str], everything: bool, yes: bool, collection: str | None
 ) -> int:
-    """Delete images from the index: their regions and the service's copies of their files."""
+    """Delete images from the index: their regions and the service's copies of their files.
+
+    It asks first; where there is no terminal to ask on, it wants --yes.
+    """
     if bool(image_ids) == everything:
         raise click.UsageError("Name the images to delete, or say --all.")
     with shell.connect() as needle:
-        if everything:
-            image_ids = [image.image_id for image in needle.images(collection=collection)]
-        if everything and not yes:
-            question = f"Delete {len(image_ids):,} images of '{collection or 'default'}'?"
-            if not click.confirm(question, err=True):
-                shell.say("Nothing is deleted.")
-                return ExitCode.OK
-        for image_id in image_ids:
-            needle.delete(image_id, collection=collection)
-    shell.out.print(f"{len(image_ids):,} deleted")
+        shell.check_collection(needle, collection)
+        found = _named(needle, image_ids, collection)
+        names = ", ".join(image.path for image in found[:NAMED])
+        more = ", ..." if len(found) > NAMED else ""
+        where = collection or DEFAULT_COLLECTION
+        what = f"{counted(len(found), 'image')} of '{where}' ({names}{more})"
+        if found and not shell.confirmed(f"Delete {what}?", yes=yes):
+            shell.say("Nothing is deleted.")
+            return ExitCode.OK
+        for image in found:
+            needle.delete(image.image_id, collection=collection)
+    shell.tell(f"{len(found):,} deleted")
     return ExitCode.OK
+
+
+def _named(needle: Needle, image_ids: Sequence[str], collection: str | None) -> list[Image]:
+    """Return the images named, all of them where none is. One that is not there ends it all."""
+    if not image_ids:
+        return list(needle.images(collection=collection))
+    return [needle.image(each, collection=collection) for each in dict.fromkeys(image_ids)]
 
 
 @click.command(
     cls=Command, short_help="List, create or delete collections.", examples=COLLECTIONS_EXAMPLES
 )
-@click.option("--create", metavar="NAME", help="Create one, bound to the encoder in use.")
-@click.option("--delete", "deleted", metavar="NAME", help="Delete one, with all its images.")
+@click.option(
+    "--create",
+    type=CollectionName(),
+    metavar="NAME",
+    help="Create one, bound to the encoder in use.",
+)
+@click.option(
+    "--delete",
+    "deleted",
+    type=CollectionName(),
+    metavar="NAME",
+    shell_complete=complete_collection,
+    help="Delete one, with all its images.",
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 @json_option
 @pass_shell
@@ -147,12 +200,19 @@ def collections(
     with shell.connect() as needle:
         if create:
             needle.create_collection(create)
-        question = f"Delete the collection '{deleted}' with all its images?"
-        if deleted and (yes or click.confirm(question, err=True)):
-            needle.delete_collection(deleted)
+        if deleted:
+            _delete_collection(shell, needle, deleted, yes)
         found = needle.collections()
     if as_json:
         shell.json([asdict(each) for each in found])
     else:
-        shell.out.print(collections_table(found))
+        shell.table(lambda: collections_table(found), collection_rows(found), COLLECTION_COLUMNS)
     return ExitCode.OK
+
+
+def _delete_collection(shell: Shell, needle: Needle, name: str, yes: bool) -> None:
+    shell.check_collection(needle, name)
+    if shell.confirmed(f"Delete the collection '{name}' with all its images?", yes=yes):
+        needle.delete_collection(name)
+    else:
+        shell.say("Nothing is deleted.")

@@ -15,8 +15,16 @@ import click
 
 from needle import sources, watch
 from needle.bulk import IN_FLIGHT
-from needle.cli.base import Command, ExitCode, Shell, collection_option, json_option, pass_shell
-from needle.cli.values import metadata, noted
+from needle.cli.base import (
+    Command,
+    ExitCode,
+    Shell,
+    collection_option,
+    complete_file,
+    json_option,
+    pass_shell,
+)
+from needle.cli.values import Real, metadata, noted
 from needle.journal import Journal, state_file
 from needle.parcels import Address
 from needle.progress import tally_bar
@@ -40,7 +48,7 @@ needle index ~/images --dry-run              # how many, and how long they would
 
 
 @click.command(cls=Command, short_help="Index images.", examples=EXAMPLES)
-@click.argument("words", nargs=-1, required=True, metavar="PATHS...")
+@click.argument("words", nargs=-1, required=True, metavar="PATHS...", shell_complete=complete_file)
 @click.option(
     "-r/-R", "--recursive/--no-recursive", default=True, help="Folders in folders, too (default)."
 )
@@ -60,9 +68,7 @@ needle index ~/images --dry-run              # how many, and how long they would
     help="Add to the metadata: date, camera, place (as the camera noted them), folder.",
 )
 @click.option("--profile", type=click.Choice(PROFILES), help="How thoroughly to index.")
-@click.option(
-    "--confidence-threshold", type=click.FloatRange(0, 1), help="Leave out detections below it."
-)
+@click.option("--confidence-threshold", type=Real(0, 1), help="Leave out detections below it.")
 @click.option("--batch-size", type=click.IntRange(1, 256), help="Images detected in together.")
 @click.option(
     "--local-features", type=click.IntRange(0, 10_000), help="The most kept of an image; 0: none."
@@ -109,7 +115,7 @@ def index(
 
     found = look()
     if not found and not watched:
-        raise click.UsageError(f"There are no images in what was named{_left_out(found.left_out)}.")
+        raise click.UsageError(f"There are no images in what was named{left_out(found.left_out)}.")
     if dry_run:
         return _estimate(shell, found, profile, as_json)
     seen = watch.stamps(found.images + found.archives)
@@ -173,10 +179,10 @@ def _report(shell: Shell, outcome: Outcome, as_json: bool) -> None:
     failed = len(outcome.failures)
     said = f"{outcome.indexed:,} indexed, {outcome.unchanged:,} unchanged, {failed:,} failed"
     skipped = f"; {outcome.skipped:,} already indexed, skipped" if outcome.skipped else ""
-    shell.out.print(said + skipped + _left_out(outcome.left_out))
+    shell.tell(said + skipped + left_out(outcome.left_out))
 
 
-def _left_out(counts: Mapping[str, int]) -> str:
+def left_out(counts: Mapping[str, int]) -> str:
     """Say which files are no images that are read, commonest endings first: no silence on them."""
     if not counts:
         return ""
@@ -192,15 +198,15 @@ def _estimate(shell: Shell, found: Sources, profile: str | None, as_json: bool) 
     each = (models.get("seconds_per_image") or {}).get(name)
     regions = (models.get("regions_per_image") or {}).get(name)
     count = found.count()
-    others = _left_out(found.left_out)
+    others = left_out(found.left_out)
     seconds = None if each is None else count * float(each)
     if as_json:
         facts = {"images": count, "profile": name, "regions_per_image": regions}
         shell.json({**facts, "seconds": seconds, "left_out": dict(found.left_out)})
     elif seconds is None:
-        shell.out.print(f"{count:,} images; no index worker has said how long one takes{others}.")
+        shell.tell(f"{count:,} images; no index worker has said how long one takes{others}.")
     else:
-        shell.out.print(
+        shell.tell(
             f"{count:,} images, at most {regions:,} regions each ({name}): the networks take "
             f"about {_duration(seconds)} at most{others}."
         )

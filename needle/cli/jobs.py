@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -11,12 +11,16 @@ from rich.table import Column, Table
 
 from needle.api import Needle
 from needle.cli.base import Command, ExitCode, Shell, json_option, pass_shell
-from needle.cli.tables import jobs_table
+from needle.cli.tables import JOB_COLUMNS, add, job_rows, jobs_table
+from needle.cli.values import Id
 from needle.errors import NeedleApiError
+from needle.frames import Row
 from needle.jobs import Job
 from needle.journal import Journal, state_file
+from needle.wording import visible
 
 SHOWN_ITEMS = 100
+ITEM_COLUMNS = ("job_id", "index", "name", "status", "image_id", "reason", "warning")
 UNLISTED = frozenset({404, 405})
 """What a service answers that has no list of its jobs."""
 KINDS = ("index", "search", "delete", "verify", "backup")
@@ -32,7 +36,7 @@ needle jobs JOB_ID --cancel
 
 
 @click.command(cls=Command, short_help="Show, await or cancel jobs.", examples=EXAMPLES)
-@click.argument("job_ids", nargs=-1, metavar="[JOB_ID...]")
+@click.argument("job_ids", nargs=-1, type=Id(joined=True), metavar="[JOB_ID...]")
 @click.option("-n", "--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
 @click.option("--kind", type=click.Choice(KINDS), help="Only these of the last ones.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only these of the last ones.")
@@ -68,10 +72,10 @@ def jobs(
         rows = [asdict(job) for job in found]
         more = [{"items": details[job.job_id]} if items else {} for job in found]
         shell.json([row | extra for row, extra in zip(rows, more, strict=True)])
+    elif items:
+        _show_items(shell, found, details)
     else:
-        shell.out.print(jobs_table(found))
-        for rows in details.values():
-            shell.out.print(_items_table(rows[:SHOWN_ITEMS]))
+        shell.table(lambda: jobs_table(found), job_rows(found), JOB_COLUMNS)
     failed = job_ids and not cancel and any(job.status in BAD for job in found)
     return ExitCode.FAILED if failed else ExitCode.OK
 
@@ -112,9 +116,22 @@ def _items(needle: Needle, job: Job) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: (row["reason"] is None, row["warning"] is None))
 
 
+def _show_items(shell: Shell, found: Sequence[Job], details: Mapping[str, Sequence[Row]]) -> None:
+    """Show how each image ended, to people under its job."""
+    rows = [{"job_id": job.job_id, **row} for job in found for row in details[job.job_id]]
+    if not shell.people:
+        shell.table(Table, rows, ITEM_COLUMNS)
+        return
+    for job in found:
+        shell.out.print(jobs_table([job]))
+        shell.out.print(_items_table(details[job.job_id][:SHOWN_ITEMS]))
+    if len(rows) > SHOWN_ITEMS:
+        shell.say("Not all are shown; --json and a pipe have all of them.")
+
+
 def _items_table(rows: Sequence[dict[str, Any]]) -> Table:
     table = Table("image", Column("status", no_wrap=True), "image id, or what is wrong with it")
     for row in rows:
         said = row["reason"] or row["warning"] or row["image_id"] or ""
-        table.add_row(row["name"], row["status"], said)
+        add(table, visible(row["name"]), row["status"], visible(said))
     return table

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from pathlib import Path
 
 import click
 
-from needle.cli.base import Command, ExitCode
+from needle.cli.base import Command, ExitCode, of_checkout
 
 EXAMPLES = """
 needle keys make laptop --scope write
@@ -32,13 +31,7 @@ def keys(words: tuple[str, ...]) -> int:
     and delete images, too) or `admin` (collections, too). The service heeds every change at once.
     Clients send it as `Authorization: Bearer KEY`; this command line takes it from NEEDLE_KEY.
     """
-    try:
-        # By name: of the client's code nothing depends on the service's.
-        service = import_module("web.keys")
-    except ModuleNotFoundError as exc:
-        raise click.ClickException(
-            f"`needle keys` runs from a checkout of Needle after `make setup`: {exc}."
-        ) from exc
+    service = of_checkout("web.keys", "needle keys")
     home = Path(str(service.__file__)).resolve().parents[1] / "data"
     os.environ.setdefault("NEEDLE_DATA_DIR", str(home))
     return ExitCode.FAILED if service.main(list(words)) else ExitCode.OK

@@ -6,6 +6,7 @@ import click
 
 from needle.cli.base import Command, ExitCode, Shell, collection_option, pass_shell
 from needle.cli.index import PROFILES
+from needle.cli.values import Real
 from needle.progress import progress_bar
 
 EXAMPLES = """
@@ -16,9 +17,7 @@ needle reindex -c shop --profile thorough
 
 @click.command(cls=Command, short_help="Index a whole collection again.", examples=EXAMPLES)
 @click.option("--profile", type=click.Choice(PROFILES), help="How thoroughly to index.")
-@click.option(
-    "--confidence-threshold", type=click.FloatRange(0, 1), help="Leave out detections below it."
-)
+@click.option("--confidence-threshold", type=Real(0, 1), help="Leave out detections below it.")
 @click.option("--batch-size", type=click.IntRange(1, 256), help="Images detected in together.")
 @click.option(
     "--local-features", type=click.IntRange(0, 10_000), help="The most kept of an image; 0: none."
@@ -39,6 +38,7 @@ def reindex(
     what is done until all is. Ctrl-C leaves the job to go on. Ends with 3 where an image failed.
     """
     with shell.connect() as needle:
+        shell.check_collection(needle, collection)
         job = needle.reindex(
             collection or "default",
             profile=profile,
@@ -50,7 +50,7 @@ def reindex(
             job = needle.wait(
                 job, on_progress=lambda now: told(now.progress.done, now.progress.failed)
             )
-    shell.out.print(f"{job.progress.done:,} indexed again, {job.progress.failed:,} failed")
+    shell.tell(f"{job.progress.done:,} indexed again, {job.progress.failed:,} failed")
     if job.status == "succeeded":
         return ExitCode.OK
     shell.say(f"The job {job.job_id} {job.status}; see `needle jobs {job.job_id} --items`.")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from needle.cli.base import Command, ExitCode, Shell, json_option, pass_shell
-from needle.cli.tables import collections_table, values_table
+from needle.cli.tables import VALUE_COLUMNS, collections_table, value_rows, values_table
 
 STATUS_EXAMPLES = """
 needle status
@@ -33,8 +33,10 @@ def status(shell: Shell, as_json: bool) -> int:
         shell.json({"url": shell.url, **state})
     else:
         shown = {name: value for name, value in state.items() if name != "problems"}
-        shell.out.print(values_table({"address": shell.url, **shown}))
-        if collections:
+        shown = {"address": shell.url, **shown}
+        images = {"images": {each.name: each.images for each in collections}}
+        shell.table(lambda: values_table(shown), value_rows(shown | images), VALUE_COLUMNS)
+        if collections and shell.people:
             shell.out.print(collections_table(collections))
         for problem in state.get("problems", []):
             shell.say(problem["message"])
@@ -54,5 +56,5 @@ def models(shell: Shell, as_json: bool) -> int:
     if as_json:
         shell.json(found)
     else:
-        shell.out.print(values_table(found))
+        shell.table(lambda: values_table(found), value_rows(found), VALUE_COLUMNS)
     return ExitCode.OK

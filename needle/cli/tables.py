@@ -1,37 +1,75 @@
-"""What commands show to people."""
+"""What commands show to people, and the rows of the same for programs."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Column, Table
+from rich.text import Text
 
+from needle import frames
+from needle.frames import Row
 from needle.indexed import Collection, Image
 from needle.jobs import Job
+from needle.wording import visible, words
+
+IMAGE_COLUMNS = (*frames.IMAGE_COLUMNS, "metadata")
+JOB_COLUMNS = (
+    "job_id",
+    "kind",
+    "status",
+    "done",
+    "failed",
+    "total",
+    "rate_per_s",
+    "eta_s",
+    "created_at",
+)
+COLLECTION_COLUMNS = ("name", "images", "pending", "dim", "encoder")
+VALUE_COLUMNS = ("name", "value")
 
 
-def images_table(images: Iterable[Image]) -> Table:
-    """Return a line for each indexed image."""
+def add(table: Table, *cells: str, styles: Mapping[int, str] | None = None) -> None:
+    """Add a row of plain text: a name is no markup. `styles` are of cells, by their place."""
+    styles = styles or {}
+    table.add_row(*(Text(cell, styles.get(place, "")) for place, cell in enumerate(cells)))
+
+
+def images_table(images: Sequence[Image]) -> Table:
+    """Return a line for each indexed image; without metadata there is no column for it."""
+    noted = any(image.metadata for image in images)
+    more = [Column("metadata", overflow="fold", min_width=8)] if noted else []
     table = Table(
         Column("image", overflow="fold", min_width=12),
         Column("size", no_wrap=True, justify="right"),
         Column("regions", no_wrap=True, justify="right"),
         Column("indexed", no_wrap=True),
         Column("image id", overflow="fold", min_width=9),
-        Column("metadata", overflow="fold", min_width=8),
+        *more,
     )
     for image in images:
-        table.add_row(
-            "\n".join(image.paths),
+        notes = [words(image.metadata)] if noted else []
+        add(
+            table,
+            path_lines(image.paths),
             f"{image.width} x {image.height}",
             "" if image.regions is None else f"{image.regions:,}",
             moment(image.indexed_at),
             image.image_id,
-            _pairs(image.metadata),
+            *notes,
         )
     return table
+
+
+def image_rows(images: Iterable[Image]) -> list[Row]:
+    """Return a row of IMAGE_COLUMNS for each image."""
+    return [
+        frames.image_row(image)
+        | {"metadata": image.metadata or None, "indexed_at": stamp(image.indexed_at)}
+        for image in images
+    ]
 
 
 def jobs_table(jobs: Iterable[Job]) -> Table:
@@ -40,27 +78,43 @@ def jobs_table(jobs: Iterable[Job]) -> Table:
     table = Table(*(Column(name, no_wrap=True) for name in names))
     for job in jobs:
         part = job.progress
-        table.add_row(
+        add(
+            table,
             job.job_id,
             job.kind,
-            f"[{_COLOURS.get(job.status, 'yellow')}]{job.status}",
+            job.status,
             f"{part.done:,}",
             f"{part.failed:,}",
             f"{part.total:,}",
             "" if part.rate_per_s is None else f"{part.rate_per_s:.1f}",
             "" if part.eta_s is None or job.final else f"{part.eta_s:.0f} s",
             moment(job.created_at),
+            styles={2: _COLOURS.get(job.status, "yellow")},
         )
     return table
+
+
+def job_rows(jobs: Iterable[Job]) -> list[Row]:
+    """Return a row of JOB_COLUMNS for each job."""
+    return [
+        {**vars(job.progress), **vars(job), "created_at": stamp(job.created_at)} for job in jobs
+    ]
 
 
 def collections_table(collections: Iterable[Collection]) -> Table:
     """Return a line for each collection."""
     table = Table("collection", Column("images", justify="right"), "index", "dim", "encoder")
     for each in collections:
-        row = (each.name, f"{each.images:,}", _index(each), str(each.dim), each.encoder)
-        table.add_row(*row)
+        add(table, each.name, f"{each.images:,}", _index(each), str(each.dim), each.encoder)
     return table
+
+
+def collection_rows(collections: Iterable[Collection]) -> list[Row]:
+    """Return a row of COLLECTION_COLUMNS for each collection."""
+    return [
+        {**vars(each), "pending": each.index.pending if each.index else None}
+        for each in collections
+    ]
 
 
 def _index(collection: Collection) -> str:
@@ -78,8 +132,24 @@ def values_table(values: Mapping[str, Any]) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     for name, value in values.items():
-        table.add_row(name, _pairs(value) if isinstance(value, Mapping) else str(value))
+        add(table, visible(name), words(value))
     return table
+
+
+def value_rows(values: Mapping[str, Any], under: str = "") -> list[Row]:
+    """Return a row of VALUE_COLUMNS for each value; those in a mapping are `mapping.name`."""
+    rows: list[Row] = []
+    for name, value in values.items():
+        if isinstance(value, Mapping) and value:
+            rows += value_rows(value, f"{under}{name}.")
+        else:
+            rows.append({"name": f"{under}{name}", "value": value})
+    return rows
+
+
+def path_lines(paths: Sequence[str]) -> str:
+    """Return paths, a line each."""
+    return "\n".join(map(visible, paths))
 
 
 def moment(seconds: float | None) -> str:
@@ -87,8 +157,9 @@ def moment(seconds: float | None) -> str:
     return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds)) if seconds else ""
 
 
-def _pairs(values: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value}" for name, value in values.items())
+def stamp(seconds: float | None) -> str | None:
+    """Return a Unix time as programs write it, in UTC; None for None."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds)) if seconds else None
 
 
 _COLOURS = {"succeeded": "green", "partial": "yellow", "failed": "red", "cancelled": "red"}

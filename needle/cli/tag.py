@@ -17,8 +17,9 @@ from needle.cli.base import (
     json_option,
     pass_shell,
 )
-from needle.cli.tables import images_table
-from needle.cli.values import scalar
+from needle.cli.tables import IMAGE_COLUMNS, image_rows, images_table
+from needle.cli.values import Id, scalar
+from needle.ids import DEFAULT_COLLECTION
 
 EXAMPLES = """
 needle tag IMAGE_ID shop=Basel year=2024
@@ -50,26 +51,28 @@ def tag(
     Keys that are not named stay. The images are those named by id, or those that --name and
     --filter find.
     """
-    image_ids = [word for word in words if "=" not in word]
+    named = [Id().convert(word, None, None) for word in words if "=" not in word]
+    image_ids = list(dict.fromkeys(named))
     metadata = dict(_pair(word) for word in words if "=" in word)
     if not metadata:
         raise click.UsageError("Say what to change, as KEY=VALUE; KEY= takes a key away.")
     if bool(image_ids) == bool(name or wanted):
         raise click.UsageError("Name the images by their ids, or by --name and --filter.")
     with shell.connect() as needle:
+        shell.check_collection(needle, collection)
         if not image_ids:
             found = needle.images(collection=collection, name=name, filter=wanted)
             image_ids = [image.image_id for image in found]
-            question = f"Change {len(image_ids):,} images of '{collection or 'default'}'?"
-            if image_ids and not yes and not click.confirm(question, err=True):
+            where = collection or DEFAULT_COLLECTION
+            question = f"Change {len(image_ids):,} images of '{where}'?"
+            if image_ids and not shell.confirmed(question, yes=yes):
                 shell.say("Nothing is changed.")
                 return ExitCode.OK
         changed = [needle.tag(each, metadata, collection=collection) for each in image_ids]
     if as_json:
         shell.json([asdict(image) for image in changed])
         return ExitCode.OK
-    if changed:
-        shell.out.print(images_table(changed))
+    shell.table(lambda: images_table(changed), image_rows(changed), IMAGE_COLUMNS)
     shell.say(f"{len(changed):,} changed")
     return ExitCode.OK
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-from importlib import import_module
 from pathlib import Path
 
 import click
 
-from needle.cli.base import Command, ExitCode
+from needle.cli.base import Command, ExitCode, of_checkout
 
 EXAMPLES = """
 needle up
@@ -24,13 +23,7 @@ NEEDLE_MODELS=standard needle up
 )
 def up(port: int | None, data: Path | None) -> int:
     """Run the whole service on this machine until Ctrl-C, which ends it with 0."""
-    try:
-        # By name: of the client's code nothing depends on the service's.
-        machine = import_module("machine.__main__")
-    except ModuleNotFoundError as exc:
-        raise click.ClickException(
-            f"`needle up` runs from a checkout of Needle after `make setup`: {exc}."
-        ) from exc
+    machine = of_checkout("machine.__main__", "needle up")
     home = Path(str(machine.__file__)).resolve().parents[1] / "data"
     folder = data or Path(os.environ.get("NEEDLE_DATA_DIR") or home)
     words = ["up", "--data", str(folder)] + (["--port", str(port)] if port else [])

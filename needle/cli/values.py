@@ -1,8 +1,9 @@
-"""Options with a form of their own: boxes, metadata, filters."""
+"""Options with a form of their own: ids, names, numbers, boxes, metadata, filters."""
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -13,6 +14,55 @@ from needle.results import Box
 
 _CONDITION = re.compile(r"^([A-Za-z0-9_-]+)\s*(>=|<=|>|<|=)\s*(.*)$", re.DOTALL)
 _RANGES = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt"}
+
+
+_ID = re.compile(r"^[A-Za-z0-9_-]+$")
+COLLECTION = re.compile(r"^[a-z0-9][a-z0-9_-]{0,62}$")
+
+
+class Id(click.ParamType[str]):
+    """The id of an image, or of a job, whose parts are joined by commas."""
+
+    name = "id"
+
+    def __init__(self, *, joined: bool = False) -> None:
+        """With `joined`, several may be one word."""
+        self._joined = joined
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the id."""
+        parts = str(value).split(",") if self._joined else [str(value)]
+        if not all(_ID.match(part) for part in parts):
+            self.fail(f"{value!r} is no id.", param, ctx)
+        return str(value)
+
+
+class CollectionName(click.ParamType[str]):
+    """The name of a collection."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name."""
+        if not COLLECTION.match(str(value)):
+            self.fail(
+                f"{value!r} is no name of a collection: it has at most 63 small letters, digits, "
+                "hyphens and underscores, and begins with a letter or a digit.",
+                param,
+                ctx,
+            )
+        return str(value)
+
+
+class Real(click.FloatRange):
+    """A number between bounds; `nan` is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
 
 
 class BoxType(click.ParamType[Box]):

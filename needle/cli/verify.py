@@ -17,10 +17,22 @@ from needle.cli.base import (
     json_option,
     pass_shell,
 )
+from needle.cli.tables import add
+from needle.frames import Row
 from needle.jobs import Job
 from needle.operations import OnJob
 from needle.upkeep import Verified
 
+COLUMNS = (
+    "collection",
+    "images",
+    "whole",
+    "damaged",
+    "waiting",
+    "orphaned",
+    "stray_points",
+    "repaired",
+)
 NAMED = 10
 """So many images are named of each sort; `--json` names a thousand."""
 EXAMPLES = """
@@ -51,7 +63,7 @@ def verify(shell: Shell, repair: bool, collection: str | None, as_json: bool) ->
     if as_json:
         shell.json([asdict(one) for one in found])
     else:
-        shell.out.print(_table(found))
+        shell.table(lambda: _table(found), [_row(one) for one in found], COLUMNS)
         for one in found:
             _explain(shell, one)
     return ExitCode.OK if all(one.good for one in found) else ExitCode.FAILED
@@ -71,16 +83,20 @@ def _told(shell: Shell, name: str) -> Iterator[OnJob]:
         yield on_progress
 
 
+def _repaired(one: Verified) -> int:
+    return one.removed + (one.repaired.progress.done if one.repaired else 0)
+
+
+def _row(one: Verified) -> Row:
+    return {**vars(one), "repaired": _repaired(one)}
+
+
 def _table(found: list[Verified]) -> Table:
     names = ("images", "whole", "damaged", "waiting", "in no list", "stray points", "repaired")
     table = Table("collection", *(Column(name, justify="right") for name in names))
     for one in found:
-        repaired = one.removed + (one.repaired.progress.done if one.repaired else 0)
-        numbers = (
-            one.images, one.whole, one.damaged, one.waiting, one.orphaned, one.stray_points,
-            repaired,
-        )  # fmt: skip
-        table.add_row(one.collection, *(f"{number:,}" for number in numbers))
+        row = _row(one)
+        add(table, one.collection, *(f"{row[name]:,}" for name in COLUMNS[1:]))
     return table
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import signal
@@ -104,6 +105,37 @@ def test_after_ctrl_c_nothing_is_uploaded_twice(
     assert status == 0 and "0 failed" in out, err
     assert len(list(needle.images(collection="interrupted"))) == len(paths)
     assert len(sent(tmp_path)) == 1, "one request held them all, and it was sent once"
+
+
+def test_after_ctrl_c_no_answered_query_is_asked_again(
+    needle_command: Command, needle: Needle, tmp_path: Path
+) -> None:
+    queries, results = tmp_path / "queries", tmp_path / "results.csv"
+    queries.mkdir()
+    write_scenes(tmp_path, range(400, 402))
+    for number in range(16):
+        crop = scene(400 + number % 2).crop((320, 240, 480 + number, 360 + number))
+        crop.save(queries / f"{number:02}.png")
+    assert needle_command("index", str(tmp_path / "*.jpg"), "-c", "audit")[0] == 0
+    before = len(list(needle.jobs(kind="search")))
+    words = ("search", str(queries), "-c", "audit", "-o", str(results), "--in-flight", "1")
+    first = needle_command.start(*words)
+    part = tmp_path / "results.csv.part"
+    deadline = time.monotonic() + TIMEOUT_S
+    while not part.exists() or part.read_text().count("\n") < 3:
+        assert time.monotonic() < deadline and first.poll() is None
+        time.sleep(0.02)
+    first.send_signal(signal.SIGINT)
+    _, err = first.communicate(timeout=TIMEOUT_S)
+    assert first.returncode == 130 and "the same command goes on" in err and "Trace" not in err
+    status, _, err = needle_command(*words)
+    assert status == 0 and "16 asked: 16 found" in err, err
+    with results.open(newline="") as file:
+        found = [(row["query"], row["filename"]) for row in csv.DictReader(file)]
+    assert found == [
+        (f"queries/{number:02}.png", f"scene40{number % 2}.jpg") for number in range(16)
+    ]
+    assert len(list(needle.jobs(kind="search"))) - before == 16 and not part.exists()
 
 
 def sent(folder: Path) -> list[str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import csv
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import ExifTags, Image
 
 from demo.samples import generate
 from machine.setup.command import write_command
@@ -71,7 +73,22 @@ def checkout(
     write_command(made / ".venv")
     monkeypatch.chdir(made)
     monkeypatch.setenv("NEEDLE_URL", stack.base_url)
+    monkeypatch.setenv("HOME", str(made / "home"))
+    _write_phone(made / "home" / "Pictures")
     return made
+
+
+def _write_phone(pictures: Path) -> None:
+    """Write what the README takes for the reader's own: photos of a phone, a picture of a thing."""
+    (pictures / "phone" / "2024").mkdir(parents=True)
+    for path in write_scenes(pictures / "phone", range(20, 22)):
+        turned = Image.open(path).rotate(90, expand=True)
+        exif = Image.Exif()
+        exif[ExifTags.Base.Orientation] = 6
+        turned.save(pictures / "phone" / "2024" / path.name, quality=92, exif=exif)
+        path.unlink()
+    (pictures / "phone" / "IMG_0003.MOV").write_bytes(b"a video")
+    scene(21).crop((320, 240, 640, 480)).save(pictures / "mug.jpg")
 
 
 def blocks(language: str, base_url: str, document: str = "docs/API.md") -> str:
@@ -100,6 +117,11 @@ def test_the_examples_for_the_shell(stack: Stack, folder: Path) -> None:
     assert (folder / "found.png").stat().st_size > 10_000
     assert (folder / "image.jpg").read_bytes()[:2] == b"\xff\xd8"
     assert (folder / "query.jpg").read_bytes() == (folder / "small.jpg").read_bytes()
+    with (folder / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    found = {row["query"]: (row["found"], row["filename"]) for row in rows}
+    assert found == {"logos/small.jpg": ("yes", "shelf.jpg"), "logos/street.jpg": ("no", "")}
+    assert (folder / "found" / "query.png").exists() and list((folder / "found").glob("01-*.jpg"))
 
 
 def test_the_examples_in_python(stack: Stack, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,6 +175,8 @@ def test_the_lines_of_the_readme_for_the_shell(stack: Stack, checkout: Path) -> 
     program = blocks("sh", stack.base_url, "README.md")
     assert ".venv/bin/needle search" in program and "curl" in program and "jq" not in program
     said = execute("bash", "-euo", "pipefail", "-c", program)
+    assert "2 indexed, 0 unchanged, 0 failed; left out: 1 .mov" in said
+    assert sorted(os.listdir(checkout / "home/Pictures/found")) == ["01-scene021.jpg", "query.png"]
     assert "3 indexed" in said and '"found": true' in said
     assert '"kind":"index","status":"succeeded"' in said
     assert said.count("01-grocery.jpg") >= 2

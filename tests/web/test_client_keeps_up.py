@@ -54,10 +54,10 @@ COMMANDS: dict[str, click.Command] = {
     REINDEX: reindex_command,
 }
 NAMED = {
-    (SEARCH, "file"): ("image", "image"),
+    (SEARCH, "file"): ("image", "words"),
     (SEARCH, "not_file"): ("negatives", "negatives"),
-    (SEARCH, "url"): ("url", "image"),  # an IMAGE may be a URL, or the id of an indexed image
-    (SEARCH, "image_id"): ("image_id", "image"),
+    (SEARCH, "url"): ("url", "words"),  # an IMAGE may be a URL, or the id of an indexed image
+    (SEARCH, "image_id"): ("image_id", "words"),
     (SEARCH, "hits_per_image"): ("hits_per_image", "hits"),
     (SEARCH, "filter"): ("filter", "wanted"),
     (IMAGES, "files"): ("sources", "words"),
@@ -84,7 +84,7 @@ NOT_IN_THE_COMMAND = {
     "is refused, and `needle models` shows that one",
 }
 OF_ITS_OWN = {
-    SEARCH: {"verified", "as_json", "out", "opened"},
+    SEARCH: {"verified", "as_json", "outs", "opened", "min_probability", "in_flight"},
     IMAGES: {"recursive", "watched", "resume", "dry_run", "in_flight", "as_json"},
     "POST /api/v1/collections": {"deleted", "yes", "as_json"},
     "GET /api/v1/images": {"as_json"},

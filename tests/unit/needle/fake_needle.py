@@ -33,6 +33,7 @@ class FakeService:
         self.requests: list[httpx.Request] = []
         self.busy = False
         self.lists_jobs = False
+        self.collections = ["default"]
         self.result: dict[str, Any] | None = None
         self.says: dict[str, Any] = {}
         self.verified: dict[str, Any] = {}
@@ -81,7 +82,8 @@ class FakeService:
             if method == "POST":
                 name = json.loads(request.content)["name"]
                 return httpx.Response(201, json={"name": name, "encoder": "e", "dim": 8})
-            rows = [{"name": "default", "encoder": "e", "dim": 8, "images": len(self.images)}]
+            held = {"encoder": "e", "dim": 8, "images": len(self.images)}
+            rows = [{"name": name, **held} for name in self.collections]
             return httpx.Response(200, json={"collections": rows})
         if path == "/jobs" and self.lists_jobs:
             return self._page("jobs", list(reversed(self.jobs.values())), request)
@@ -152,6 +154,11 @@ class FakeService:
     def _job(self, method: str, job_id: str, what: str, request: httpx.Request) -> httpx.Response:
         if job_id not in self.jobs:
             return error(404, "not_found")
+        if what == "continue":
+            if self.jobs[job_id]["result"].get("verification", {}).get("complete", True):
+                return error(409, "nothing_to_continue")
+            self.result = {**self.jobs[job_id]["result"], "verification": {"complete": True}}
+            return self._search()
         if what == "items":
             return self._page("items", self.items[job_id], request)
         if method == "DELETE":

@@ -103,7 +103,7 @@ def test_patience_ends_with_the_refusal() -> None:
 
 def test_a_service_that_never_answered_is_reported_at_once() -> None:
     service = Service(httpx.ConnectError("refused"))
-    with pytest.raises(NeedleUnreachable, match=r"No Needle answers at .*needle:8080.*`make up`"):
+    with pytest.raises(NeedleUnreachable, match=r"No Needle answers at .*needle:8080"):
         service.needle().job("j1")
     assert not service.pauses
 
@@ -116,7 +116,7 @@ def test_a_connection_that_breaks_is_tried_again_where_that_does_no_harm() -> No
     needle.job("j1")
     needle.index([b"x"])
     needle.search(text="x")
-    with pytest.raises(NeedleUnreachable, match="did not answer: lost"):
+    with pytest.raises(NeedleUnreachable, match="did not answer: the connection broke off"):
         needle.cancel("j1")
     assert len(service.pauses) == 3
 

@@ -51,9 +51,12 @@ def run(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> Run:
-    """Return what runs a command against the service in memory, in a folder with two images."""
+    """Return what runs a command against the service in memory, in a folder with two images.
+
+    With `terminal`, people read what it prints and answer what it asks.
+    """
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    for name in ("NEEDLE_URL", "NEEDLE_PORT"):
+    for name in ("NEEDLE_URL", "NEEDLE_PORT", "NEEDLE_KEY"):
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "images").mkdir()
     for number in range(2):
@@ -66,7 +69,8 @@ def run(
 
     monkeypatch.setattr(base, "Needle", connect)
 
-    def ran(*words: str, stdin: bytes = b"") -> Ran:
+    def ran(*words: str, stdin: bytes = b"", terminal: bool = False) -> Ran:
+        monkeypatch.setattr(base, "terminal", lambda stream: terminal)
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         status = cli.main(list(words))
         said = capsys.readouterr()

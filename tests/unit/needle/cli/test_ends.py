@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,8 +14,11 @@ import click
 import httpx
 import pytest
 
+import needle
+from needle import __main__ as entry
 from needle import cli
 from needle.cli import ExitCode, base, values
+from tests.conftest import REPO
 from tests.unit.needle.cli.conftest import Run
 from tests.unit.needle.fake_needle import FakeService, error
 
@@ -32,8 +38,23 @@ from tests.unit.needle.fake_needle import FakeService, error
         (["search", "x", "--box", "5,5"], 2, "four whole numbers"),
         (["search", "x", "--filter", "year"], 2, "is not KEY=VALUE"),
         (["search", "images/0.jpg", "-o", "x.unknown"], 2, "is not the name of an image file"),
+        (["search", "images/0.jpg", "-o", "x.psd"], 2, "is not the name of an image file"),
         (["search", "images/0.jpg", "-o", "nowhere/x.png"], 2, "There is no folder nowhere"),
         (["--url", "http://a:b", "status"], 2, "is no address"),
+        (["--url", "ftp://a", "status"], 2, "is no address"),
+        (["--url", "a:99999", "status"], 2, "is no address"),
+        (["search", "images/0.jpg", "-n", "0"], 2, "0 is not in the range"),
+        (["search", "images/0.jpg", "--same-kind", "nan"], 2, "nan is no number"),
+        (["index", "images", "--batch-size", "257"], 2, "257 is not in the range"),
+        (["images", "-c", "Big Shop"], 2, "no name of a collection"),
+        (["show", "../secret"], 2, "is no id"),
+        (["jobs", ""], 2, "is no id"),
+        (["search", "images", "--json"], 2, "the answer to one query"),
+        (["search", "images", "-o", "x.png"], 2, "A sheet shows one query"),
+        (["search", "images", "--box", "0,0,9,9"], 2, "belong to one query"),
+        (["search", "empty", "-o", "x.csv"], 2, "There are no images"),
+        (["search", "no*.jpg"], 2, "No file matches"),
+        (["search", "images/0.jpg", "-o", "a.csv", "-o", "b.csv"], 2, "are of one sort"),
         (["fly"], 2, "No such command"),
     ],
 )
@@ -44,6 +65,31 @@ def test_a_mistake_of_ones_own_ends_with_2(
     Path("empty").mkdir()
     ended = run(*words)
     assert ended.status == status and sentence in ended.err and "Traceback" not in ended.err
+
+
+def test_what_is_out_of_range_is_not_sent(run: Run, service: FakeService) -> None:
+    run("search", "images/0.jpg", "--min-score", "2")
+    run("search", "images", "-o", "x.csv", "--min-probability", "1.5")
+    assert not service.requests
+
+
+def test_a_collection_that_is_not_there_is_an_error_with_those_that_are(
+    run: Run, service: FakeService
+) -> None:
+    service.collections.append("trial")
+    for words in (
+        ["images"],
+        ["export"],
+        ["search", "images/0.jpg"],
+        ["search", "images"],
+        ["delete", "--all", "-y"],
+        ["tag", "--name", "x", "a=b", "-y"],
+        ["show", "0"],
+        ["reindex"],
+    ):
+        ended = run(*words, "-c", "nope")
+        assert ended.status == ExitCode.FAILED
+        assert "There is no collection 'nope'. There are: default, trial." in ended.err
 
 
 def test_a_refusal_ends_with_3(run: Run, service: FakeService) -> None:
@@ -60,6 +106,34 @@ def test_silence_ends_with_4(run: Run, service: FakeService) -> None:
     for words in (["status"], ["index", "images"], ["search", "--text", "x"], ["jobs", "j"]):
         ended = run(*words)
         assert ended.status == ExitCode.UNREACHABLE and "No Needle answers at" in ended.err
+
+
+@pytest.mark.parametrize(
+    "body", [{"ok": True}, [], {"status": "ready", "collections": 5}, {"total": "many"}]
+)
+def test_what_is_not_needle_is_called_so(run: Run, service: FakeService, body: object) -> None:
+    service.before = lambda request: httpx.Response(200, json=body)
+    for words in (["collections"], ["images"], ["jobs", "j"], ["search", "images/0.jpg"]):
+        ended = run(*words)
+        assert ended.status == ExitCode.UNREACHABLE and "is not Needle" in ended.err, words
+
+
+def test_a_file_that_cannot_be_written_is_named_in_a_sentence(run: Run) -> None:
+    ended = run("export", "-o", "nowhere/images.csv")
+    assert ended.status == 2
+    assert ended.err.strip() == "needle: nowhere/images.csv: No such file or directory."
+
+
+def test_a_key_that_no_header_takes_is_refused_and_not_shown(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEEDLE_KEY", "secret\n")
+    ended = run("status")
+    assert ended.status == ExitCode.USAGE and "secret" not in ended.err
+
+
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    assert run("--version").out == f"needle {needle.__version__}\n"
 
 
 def test_ctrl_c_ends_with_130(run: Run, service: FakeService) -> None:
@@ -124,6 +198,7 @@ def test_the_address_is_an_option_or_comes_from_the_environment(
     assert asked("models") == "https://needle.example/"
     assert asked("--url", "http://a", "models") == "http://a/"
     assert asked("models", "--url", "http://b") == "http://b/"
+    assert asked("models", "--url", "shop:8123") == "http://shop:8123/"
 
 
 @pytest.mark.parametrize(
@@ -157,3 +232,44 @@ def test_up_runs_the_service_on_the_folder_of_the_checkout(
         ["up", "--data", str(root / "data")],
         ["up", "--data", "here", "--port", "8123"],
     ]
+
+
+def test_who_stops_reading_is_no_error() -> None:
+    reads, writes = os.pipe()
+    os.close(reads)  # as `| head` has when it has read enough
+    done = subprocess.run(
+        [sys.executable, "-m", "needle", "completion", "bash"],
+        cwd=REPO,
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        check=False,
+    )
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (ExitCode.READER_GONE, b"")
+
+
+def test_ctrl_c_ends_quietly_while_modules_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    left: list[int] = []
+    handlers: list[object] = []
+    monkeypatch.setattr(os, "_exit", left.append)
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.default_int_handler)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: handlers.append(handler))
+    monkeypatch.setattr(cli, "run", lambda: None)
+    entry.run()
+    first, last = handlers
+    assert callable(first) and last is signal.default_int_handler
+    first(signal.SIGINT, None)
+    assert left == [130]
+
+
+def test_a_name_that_is_no_text_is_sent_all_the_same(run: Run, service: FakeService) -> None:
+    Path("odd").mkdir()
+    odd = Path("odd", os.fsdecode(b"\xff[b].png"))
+    try:
+        odd.write_bytes(b"odd")
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert run("index", "odd").status == ExitCode.OK and service.uploads == [["odd/\ufffd[b].png"]]
+    assert "1 already indexed" in run("index", "odd").out
+    assert run("search", str(odd), "-o", "found.csv").status == ExitCode.OK
+    assert "odd/\ufffd[b].png" in run("images", terminal=True).out

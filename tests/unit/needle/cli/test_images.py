@@ -19,25 +19,39 @@ def test_images_are_listed_shown_saved_and_deleted(
 ) -> None:
     listed = run("images", "-n", "1")
     assert indexed[1] in listed.out and indexed[0] not in listed.out
-    assert "1 of 2 images" in listed.err and "shop Basel" in listed.out
+    assert "1 of 2 images" in listed.err and '{"shop": "Basel"}' in listed.out
     assert [row["image_id"] for row in run("images", "--json").json["images"]] == indexed[::-1]
-    assert "400 x 300 px" in run("show", indexed[0], "--save", "saved.jpg").out
+    assert "width\t400\n" in run("show", indexed[0], "--save", "saved.jpg").out
     assert Path("saved.jpg").read_bytes() == image()
     assert run("show", indexed[0], "--json").json["regions"] == 5
-    assert "1 deleted" in run("delete", indexed[0]).out
+    assert "1 deleted" in run("delete", indexed[0], indexed[0], "-y").out
     assert list(service.images) == [indexed[1]]
     assert run("show", indexed[0]).status == ExitCode.FAILED
 
 
+def test_an_image_is_deleted_only_after_a_yes_where_there_is_somebody_to_say_it(
+    run: Run, service: FakeService, indexed: list[str]
+) -> None:
+    assert run("delete", indexed[0], stdin=b"n\n", terminal=True).status == 0
+    alone = run("delete", indexed[0], stdin=b"y\n")
+    assert alone.status == ExitCode.USAGE and "--yes" in alone.err and len(service.images) == 2
+    gone = run("delete", indexed[0], "00000000", "-y")
+    assert gone.status == ExitCode.FAILED and len(service.images) == 2, "one of them is not there"
+    assert run("delete", indexed[0], stdin=b"y\n", terminal=True).status == 0
+    assert list(service.images) == [indexed[1]]
+
+
 @pytest.mark.usefixtures("indexed")
 def test_everything_is_deleted_only_after_a_yes(run: Run, service: FakeService) -> None:
-    kept = run("delete", "--all", stdin=b"n\n")
+    kept = run("delete", "--all", stdin=b"n\n", terminal=True)
     assert kept.status == 0 and "Nothing is deleted" in kept.err and len(service.images) == 2
+    assert "Delete 2 images of 'default' (images/1.jpg, images/0.jpg)?" in kept.err
     assert "2 deleted" in run("delete", "--all", "--yes").out and not service.images
     assert run("delete").status == ExitCode.USAGE
 
 
 def test_the_list_is_narrowed_by_name_and_metadata(run: Run, service: FakeService) -> None:
+    service.collections.append("trial")
     run("images", "--name", "shelf", "-f", "shop=Basel", "-c", "trial")
     asked = service.requests[-1].url.params
     assert (asked["name"], asked["collection"]) == ("shelf", "trial")
@@ -53,7 +67,10 @@ def test_collections_are_listed_created_and_deleted(run: Run, service: FakeServi
     assert b'{"name":"trial"}' in next(
         r.content for r in service.requests if r.url.path.endswith("/collections") and r.content
     ).replace(b" ", b"")
-    assert run("collections", "--delete", "trial", stdin=b"n\n").status == 0
+    assert run("collections", "--delete", "trial", "-y").status == ExitCode.FAILED, "there is none"
+    service.collections.append("trial")
+    assert run("collections", "--delete", "trial", stdin=b"n\n", terminal=True).status == 0
+    assert run("collections", "--delete", "trial", stdin=b"y\n").status == ExitCode.USAGE
     assert service.images, "only after a yes"
     assert run("collections", "--delete", "trial", "-y").status == 0
     assert not service.images
@@ -78,8 +95,10 @@ def test_the_last_jobs_are_those_of_this_machine_where_none_are_listed(
 def test_a_job_is_shown_awaited_and_cancelled(run: Run, service: FakeService) -> None:
     Path("images", "x.jpg").write_bytes(b"bad")
     run("index", "images")
-    shown = run("jobs", "index-0", "--items", "--wait")
+    shown = run("jobs", "index-0", "--items", "--wait", terminal=True)
     assert shown.status == 0 and "partial" in shown.out and "It is no image." in shown.out
+    piped = run("jobs", "index-0", "--items").out.splitlines()
+    assert piped[1].split("\t")[2:] == ["images/x.jpg", "failed", "", "It is no image.", ""]
     rows = run("jobs", "index-0", "--items", "--json").json[0]["items"]
     assert [row["name"] for row in rows] == ["images/x.jpg", "images/0.jpg", "images/1.jpg"], (
         "failures first"

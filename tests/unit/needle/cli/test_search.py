@@ -21,9 +21,9 @@ from tests.unit.needle.fake_needle import HIT, FakeService
 
 @pytest.mark.usefixtures("indexed")
 def test_a_search_prints_a_table_and_draws(run: Run) -> None:
-    ended = run("search", "images/0.jpg", "--out", "result.png")
+    ended = run("search", "images/0.jpg", "--out", "result.png", terminal=True)
     assert ended.status == ExitCode.OK and "Drawn in result.png" in ended.err
-    assert "10 10 40 30" in ended.out and "1.jpg" in ended.out
+    assert "10,10,40,30" in ended.out and "1.jpg" in ended.out
     assert open_upright("result.png").width == WIDTH
 
 
@@ -37,7 +37,7 @@ def test_a_search_that_finds_nothing_ends_with_1(run: Run, service: FakeService)
     service.result = {"matches": []}
     ended = run("search", "images/0.jpg")
     assert ended.status == ExitCode.NOTHING and "Nothing was found" in ended.err
-    assert ended.out == ""
+    assert ended.out.startswith("rank\t") and ended.out.count("\n") == 1
 
 
 def test_a_narrow_terminal_shows_names_and_how_sure_it_is() -> None:
@@ -47,7 +47,7 @@ def test_a_narrow_terminal_shows_names_and_how_sure_it_is() -> None:
     with io.StringIO() as said_to:
         Console(width=80, file=said_to).print(matches_table([match], ids=True))
         said = said_to.getvalue()
-    assert "grocery" in said and "over 99 %" in said and "1465 1399 1714 1739" in said
+    assert "grocery" in said and "over 99 %" in said and "1465,1399,1714,1739" in said
     assert "verified" in said and "…" not in said
 
 
@@ -132,3 +132,20 @@ def test_the_drawing_is_opened(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(click, "launch", shown.append)
     assert run("search", "images/0.jpg", "--open").status == 0
     assert open_upright(shown[0]).width == WIDTH
+
+
+@pytest.mark.usefixtures("indexed")
+def test_a_search_whose_time_was_up_says_how_it_goes_on_and_does(
+    run: Run, service: FakeService
+) -> None:
+    service.says = {"verification": {"checked": 1, "complete": False}}
+    cut = run("search", "images/0.jpg")
+    job_id = next(reversed(service.jobs))
+    assert cut.status == ExitCode.OK and "when 1 image had been compared" in cut.err
+    assert f"`needle continue {job_id}` goes on" in cut.err
+    went_on = run("continue", job_id)
+    assert went_on.status == ExitCode.OK and "0.jpg" in went_on.out and "time" not in went_on.err
+    posted = [r for r in service.requests if r.url.path.endswith(f"{job_id}/continue")]
+    assert len(posted) == 1 and posted[0].headers["Idempotency-Key"], "it may be sent again"
+    done = run("continue", next(reversed(service.jobs)), "--json")
+    assert done.status == ExitCode.FAILED and "It is nothing_to_continue." in done.err

@@ -19,7 +19,10 @@ def test_values_are_replaced_added_and_taken_away(run: Run, service: FakeService
 
 def test_images_may_be_named_by_what_they_are_called(run: Run, service: FakeService) -> None:
     run("index", "images")
-    assert "Nothing is changed" in run("tag", "--name", "images/", "a=b", stdin=b"n\n").err
+    assert (
+        "Nothing is changed"
+        in run("tag", "--name", "images/", "a=b", stdin=b"n\n", terminal=True).err
+    )
     changed = run("tag", "--name", "images/", "a=b", "--yes", "--json").json
     assert [image["metadata"] for image in changed] == [{"shop": "Basel", "a": "b"}] * 2
 

@@ -1,0 +1,1 @@
+"""`needle search`, carried out: for one query, and for many."""

@@ -1,0 +1,194 @@
+"""A search for many queries: a row for each place that shows one of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.table import Column, Table
+
+from needle import frames
+from needle.api import Needle
+from needle.cli.base import ExitCode, Shell
+from needle.cli.searches.one import Ask
+from needle.cli.searches.targets import Targets
+from needle.cli.tables import add
+from needle.errors import NeedleClientError
+from needle.frames import Row
+from needle.progress import tally_bar
+from needle.results import SearchResult
+from needle.searching import rows
+from needle.searching.bulk import Answer, ask_all
+from needle.searching.notes import Notes
+from needle.searching.queries import Query
+from needle.tally import Tally
+from needle.wording import counted, sure, visible, words
+
+SHOWN_FAILURES = 10
+
+
+@dataclass
+class Run:
+    """One run with many queries: what was answered, now or by a run that was cut off."""
+
+    shell: Shell
+    queries: tuple[Query, ...]
+    notes: Notes | None = None
+    found: Counter[str] = field(default_factory=Counter)
+    answers: dict[Query, list[Row]] = field(default_factory=dict)
+    keys: dict[Query, str] = field(default_factory=dict)
+    failures: list[tuple[str, str]] = field(default_factory=list)
+    before: int = 0
+    out_of_time: int = 0
+
+    def begin(self) -> list[Query]:
+        """Return the queries that are still to be asked; those that cannot be read have failed."""
+        fresh = []
+        for query in self.queries:
+            try:
+                self.keys[query] = query.key()
+            except OSError as exc:
+                self.fail(query, exc.strerror or str(exc))
+                continue
+            known = self.notes.rows(self.keys[query]) if self.notes else None
+            if known is None:
+                fresh.append(query)
+            else:
+                self.answers[query] = known
+                self.before += 1
+        return fresh
+
+    def take(self, answer: Answer) -> None:
+        """Keep an answer and note it. Raises OSError."""
+        if answer.result is None:
+            self.fail(answer.query, answer.reason)
+            return
+        made = rows.found(answer.query.name, answer.result)
+        self.out_of_time += answer.result.verification.get("complete") is False
+        self.answers[answer.query] = made
+        if self.notes:
+            self.notes.answered(self.keys[answer.query], made)
+
+    def fail(self, query: Query, reason: str) -> None:
+        """Keep why a query has no answer."""
+        self.failures.append((query.name, reason))
+        self.answers[query] = rows.failed(query.name, reason)
+
+    def rows(self) -> list[Row]:
+        """Return all rows, in the order of the queries."""
+        return [row for query in self.queries for row in self.answers.get(query, ())]
+
+    def tally(self) -> Tally:
+        """Return how far it is."""
+        failed = len(self.failures)
+        done = len(self.answers) - failed
+        return Tally(total=len(self.queries), done=done, failed=failed)
+
+
+def search_many(
+    shell: Shell,
+    queries: tuple[Query, ...],
+    ask: Ask,
+    targets: Targets,
+    plan: Mapping[str, Any],
+    in_flight: int,
+) -> int:
+    """Ask for each query, several at a time, and leave the rows; return how the command ends."""
+    notes = Notes(targets.rows, plan) if targets.rows else None
+    if notes and notes.superseded:
+        shell.say(f"{notes.path} was of another search, and begins anew.")
+    run = Run(shell, queries, notes)
+    fresh = run.begin()
+    if run.before:
+        shell.say(f"{run.before:,} queries were answered before, by a run that was cut off.")
+    try:
+        with tally_bar(shell.err, "Searching", things="searches") as told:
+            told(run.tally())
+            for answer in ask_all(fresh, ask, in_flight=in_flight, on_stop=_stopping(shell)):
+                run.take(answer)
+                told(run.tally())
+    except (KeyboardInterrupt, NeedleClientError):
+        answered = len(run.answers) - len(run.failures)
+        if notes and answered:
+            shell.say(
+                f"{answered:,} of {len(queries):,} are answered and noted in {notes.path}; "
+                "the same command goes on."
+            )
+        raise
+    finally:
+        if notes:
+            notes.close()
+    return _report(shell, run)
+
+
+def asked_and_drawn(needle: Needle, ask: Ask, queries: tuple[Query, ...], root: Path | None) -> Ask:
+    """Return what asks for a query and, where there is a `root`, draws what is found in there."""
+    if root is None:
+        return ask
+    from needle.searching.drawing import draw_into, folders
+
+    placed = folders(root, queries)
+
+    def drawn(query: Query) -> SearchResult:
+        result = ask(query)
+        if result.matches:
+            draw_into(placed[query], needle, query, result)
+        return result
+
+    return drawn
+
+
+def _stopping(shell: Shell) -> Any:
+    return lambda count: shell.say(
+        f"Ending {count} searches that are under way; Ctrl-C again ends at once."
+    )
+
+
+def _report(shell: Shell, run: Run) -> int:
+    every = run.rows()
+    if run.notes:
+        run.notes.finish(every, rows.COLUMNS)
+    else:
+        shell.table(lambda: _table(every), every, rows.COLUMNS)
+    for name, reason in run.failures[:SHOWN_FAILURES]:
+        shell.say(f"failed {name}: {reason}")
+    places = Counter(row["query"] for row in every if row.get("found"))
+    found = sum(any(row.get("found") for row in part) for part in run.answers.values())
+    failed = len(run.failures)
+    where = f" in {run.notes.target}" if run.notes else ""
+    shell.say(
+        f"{len(run.queries):,} asked: {found:,} found, "
+        f"{len(run.queries) - found - failed:,} not found, {failed:,} failed; "
+        f"{counted(places.total(), 'place')}{where}"
+    )
+    if run.out_of_time:
+        shell.say(
+            f"Of {run.out_of_time:,} the time was up before all images were compared closely; "
+            "--verify-budget-ms gives each query more."
+        )
+    if failed:
+        return ExitCode.FAILED
+    return ExitCode.OK if found else ExitCode.NOTHING
+
+
+def _table(every: list[Row]) -> Table:
+    """Return a line for each place, for people."""
+    name = Column("query", overflow="fold", min_width=10)
+    image = Column("image", overflow="fold", min_width=12)
+    table = Table(name, image, *(Column(each, no_wrap=True) for each in ("sure", "box", "how")))
+    for row in every:
+        box = ",".join(str(row[corner]) for corner in frames.CORNERS if corner in row)
+        how = "verified" if row.get("verified") else row.get("label") or row.get("source")
+        seen = row.get("path") or row.get("filename") or row.get("error") or "not found"
+        add(
+            table,
+            visible(row["query"]),
+            visible(seen),
+            sure(row.get("probability")),
+            box,
+            words(how),
+        )
+    return table

@@ -1,0 +1,117 @@
+"""A search for one query: printed, drawn and shown."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from needle import frames
+from needle.api import Needle
+from needle.cli.base import ExitCode, Shell
+from needle.cli.searches.targets import Targets
+from needle.results import Box, SearchResult
+from needle.searching.queries import Query
+from needle.searching.rows import LIKELY, likely, places
+from needle.wording import counted
+
+DRAWN = 10
+Ask = Callable[[Query], SearchResult]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """How a result is shown."""
+
+    targets: Targets
+    as_json: bool
+    opened: bool
+
+
+def search_one(
+    shell: Shell, needle: Needle, query: Query, ask: Ask, box: Box | None, shown: Shown
+) -> int:
+    """Search and show the result; return how the command ends."""
+    result = ask(query)
+    show(shell, result, as_json=shown.as_json)
+    if result.matches and (shown.targets.sheet or shown.opened):
+        target = shown.targets.sheet or Path(tempfile.mkdtemp(prefix="needle-"), "result.png")
+        _draw_sheet(needle, query, box, result, target)
+        shell.say(f"Drawn in {target}")
+        if shown.opened:
+            click.launch(str(target))
+    if shown.targets.folder:
+        _draw_folder(shell, needle, query, box, result, shown.targets.folder)
+    return ended(result)
+
+
+def ended(result: SearchResult) -> int:
+    """Return how the command ends."""
+    return ExitCode.OK if result.found and result.matches else ExitCode.NOTHING
+
+
+def show(shell: Shell, result: SearchResult, *, as_json: bool) -> None:
+    """Print a result, and whether the time for it sufficed."""
+    if as_json:
+        shell.json({"job_id": result.job_id, **result.raw})
+    else:
+        _print(shell, result)
+    if result.verification.get("complete") is False:
+        checked = result.verification.get("checked", 0)
+        shell.say(
+            f"The time was up when {counted(checked, 'image')} had been compared closely; "
+            f"`needle continue {result.job_id}` goes on."
+        )
+
+
+def _print(shell: Shell, result: SearchResult) -> None:
+    from needle.show import matches_table
+
+    if result.matches and not result.found:
+        shell.say("Probably in none of the images. The nearest look-alikes:")
+    if result.matches or not shell.people:
+        shell.table(
+            lambda: matches_table(result.matches, ids=True), result.rows(), frames.MATCH_COLUMNS
+        )
+    if not result.matches:
+        shell.say("Nothing was found.")
+        return
+    for thing in result.objects:
+        where = "the whole query" if thing.box is None else ",".join(map(str, thing.box))
+        verdict = "found" if thing.found else "probably not there"
+        shell.say(f"{thing.label or 'thing'} at {where}: {verdict} ({thing.probability:.0%})")
+    took, index = result.timings_ms.get("total"), result.index
+    if took is not None:
+        regions, images = index.get("regions", 0), index.get("images", 0)
+        shell.say(f"{took:.0f} ms; {regions:,} regions of {images:,} images")
+
+
+def _draw_sheet(
+    needle: Needle, query: Query, box: Box | None, result: SearchResult, target: Path
+) -> None:
+    from needle import show
+    from needle.searching.drawing import seen
+    from needle.sheet import results_sheet
+
+    collection = result.matches[0].origin.collection
+    image = seen(needle, query, box, collection) or show.worded(query.name)
+    drawn = show.Query(Path(query.name).name, image)
+    rows = show.match_rows(needle, drawn, result.matches[:DRAWN], collection)
+    results_sheet(rows, title=f"Where is {drawn.name}?").save(target)
+
+
+def _draw_folder(
+    shell: Shell, needle: Needle, query: Query, box: Box | None, result: SearchResult, folder: Path
+) -> None:
+    """Draw what was found; look-alikes are not among it."""
+    from needle.searching.drawing import draw_into
+
+    found = places(likely(result, LIKELY))
+    if not found.matches:
+        shell.say("Nothing is drawn, since it is probably in none of the images.")
+        return
+    drawn = draw_into(folder, needle, query, found, box)
+    shell.say(f"Drawn in {folder}: {counted(len(drawn), 'file')}")

@@ -1,0 +1,1 @@
+"""Searches for many queries: what they are, how they are asked, what is noted of the answers."""

@@ -121,6 +121,12 @@ class BeingDeleted(Permanent):
     code = "being_deleted"
 
 
+class NothingToContinue(Permanent):
+    """A job is no search, has not ended with a result, or has nothing left to do."""
+
+    code = "nothing_to_continue"
+
+
 class KeyReused(Permanent):
     """An idempotency key came with another request before."""
 

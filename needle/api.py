@@ -122,6 +122,7 @@ class Needle:
     cancel = _method(operations.cancel)
 
     search = _method(operations.search)
+    continue_search = _method(operations.continue_search)
     draw = _method(files.draw)
 
     images = _each(listings.images)
@@ -194,6 +195,7 @@ class AsyncNeedle:
     cancel = _awaited(operations.cancel)
 
     search = _awaited(operations.search)
+    continue_search = _awaited(operations.continue_search)
     draw = _awaited(files.draw)
 
     images = _each_awaited(listings.images)

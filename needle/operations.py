@@ -204,6 +204,28 @@ def search(
     return SearchResult.from_job(calls.check(done), Origin(collection, service.fetch))
 
 
+def continue_search(
+    service: Service,
+    search: SearchResult | str,
+    *,
+    collection: str | None = None,
+    timeout_s: float = 120.0,
+) -> Steps[SearchResult]:
+    """Let a search go on whose time was up; waits for the answer.
+
+    `search` is its result or its `job_id`; `verification["complete"]` of the result says whether
+    there is anything to go on with. Where it is an id, `collection` says where to find the images.
+    Raises JobFailed when the service could not carry it out, TimedOut after `timeout_s`.
+    """
+    job_id = search if isinstance(search, str) else search.job_id
+    done = yield from _job(service, Call("POST", f"{PREFIX}/jobs/{job_id}/continue"))
+    done = yield from wait(service, done, timeout_s=timeout_s)
+    origin = Origin(collection, service.fetch)
+    if isinstance(search, SearchResult) and search.matches and collection is None:
+        origin = search.matches[0].origin
+    return SearchResult.from_job(calls.check(done), origin)
+
+
 def count(service: Service, *, collection: str | None = None) -> Steps[int]:
     """Return how many images are indexed."""
     params = calls.given(collection=collection, limit=1)

@@ -110,7 +110,8 @@ def needed_scope(method: str, path: str) -> Scope:
     """Return the scope that a call needs."""
     if path.startswith(f"{PREFIX}/backups"):  # everything is in one
         return Scope.ADMIN
-    if method not in CHANGING or path == f"{PREFIX}/search":
+    searches = path == f"{PREFIX}/search" or (method == "POST" and path.endswith("/continue"))
+    if method not in CHANGING or searches:
         return Scope.READ
     return Scope.ADMIN if path.startswith(f"{PREFIX}/collections") else Scope.WRITE
 

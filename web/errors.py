@@ -27,6 +27,7 @@ STATUS: dict[type[NeedleError], int] = {
     errors.EncoderMismatch: 409,
     errors.BeingDeleted: 409,
     errors.InProgress: 409,
+    errors.NothingToContinue: 409,
     errors.ImageTooLarge: 413,
     errors.TooLarge: 413,
     errors.InvalidImage: 415,

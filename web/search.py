@@ -27,6 +27,8 @@ from web.services import services
 from web.uploads import ImageFile, read_file
 from web.waiting import waited
 
+Kept = tuple[list[bytes], list[bytes]]
+"""The files of a search, and those of what is not wanted."""
 routes = Blueprint("search", __name__)
 FILE, NOT_FILE = "file", "not_file"
 _NO_IMAGE: dict[str, Any] = {"without": ("file", "url", "image_id", "box"), "off": ("detect",)}
@@ -71,7 +73,7 @@ def post() -> Response:
     is 200 with the result if that is there within `wait` seconds, else 202 with the job.
     """
     if not idempotency.given():
-        _check_load(services())
+        check_load(services())
     options, files = BODY.read()
     search = Search(
         options,
@@ -81,7 +83,7 @@ def post() -> Response:
 
     def make(job_id: str) -> None:
         _check(services(), search)
-        _enqueue(services(), search, job_id)
+        enqueue(services(), search.order(), search.kept(), job_id)
 
     job_id = idempotency.once(services(), make)
     return job_answer(waited(job_id, options.wait), created=True)
@@ -106,6 +108,10 @@ class Search:
             negative_files=len(self.negatives),
             filename=self.files[0].path if self.files else None,
         )
+
+    def kept(self) -> Kept:
+        """Return its files, and those of what is not wanted."""
+        return [file.content for file in self.files], [file.content for file in self.negatives]
 
 
 def _check(services: Services, search: Search) -> None:
@@ -145,7 +151,7 @@ def _check_models(services: Services, options: SearchRequest) -> None:
         )
 
 
-def _check_load(services: Services, queue: str = SEARCH) -> None:
+def check_load(services: Services, queue: str = SEARCH) -> None:
     """Raise Overloaded where a search would find no room, or wait too long for its turn."""
     services.queue.check_room(queue, 1)
     workers = sum(beacon.role == SEARCH for beacon in services.beacons.live())
@@ -153,20 +159,20 @@ def _check_load(services: Services, queue: str = SEARCH) -> None:
     services.pace.check(threads, services.settings.search_wait_s)
 
 
-def _enqueue(services: Services, search: Search, job_id: str) -> None:
+def enqueue(services: Services, order: SearchOrder, kept: Kept, job_id: str) -> None:
     """Store the query, record the job, then hand it to the queue; a failure leaves nothing."""
     # Threads of their own wait for strangers' servers: no search stands behind a slow URL.
-    queue, task = (FETCH, FETCH_TASK) if search.options.urls() else (SEARCH, SEARCH_TASK)
-    _check_load(services, queue)
-    content = [file.content for file in (*search.files, *search.negatives)]
-    services.disk.check(Use.ANSWER, sum(map(len, content)))
-    with services.beginnings.of(job_id, search.options.collection):
+    queue, task = (FETCH, FETCH_TASK) if order.urls() else (SEARCH, SEARCH_TASK)
+    check_load(services, queue)
+    files, negatives = kept
+    services.disk.check(Use.ANSWER, sum(map(len, (*files, *negatives))))
+    with services.beginnings.of(job_id, order.collection):
         try:
-            for number, file in enumerate(search.files):
-                services.images.put(query_key(job_id, number), file.content)
-            for number, file in enumerate(search.negatives):
-                services.images.put(query_key(job_id, number, negative=True), file.content)
-            services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], search.order().details())
+            for number, content in enumerate(files):
+                services.images.put(query_key(job_id, number), content)
+            for number, content in enumerate(negatives):
+                services.images.put(query_key(job_id, number, negative=True), content)
+            services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], order.details())
             services.queue.submit(task, queue, {"job_id": job_id})
         except NeedleError:
             services.images.delete(query_folder(job_id))

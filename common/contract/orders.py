@@ -38,12 +38,14 @@ class IndexOrder(IndexFields, Order):
 class SearchOrder(SearchFields, Order):
     """The order of a search: its request, and the files that came with it.
 
-    `files` and `negative_files` count them; `filename` is the name of the first.
+    `files` and `negative_files` count them; `filename` is the name of the first. One that is
+    `patient` goes on from a search whose time was up: it takes the time that it needs.
     """
 
     files: int = 0
     negative_files: int = 0
     filename: Said | None = None
+    patient: bool = False
 
 
 class DeleteOrder(Order):

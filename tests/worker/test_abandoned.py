@@ -63,9 +63,7 @@ else:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have a request that says nothing be abandoned at once."""
-    monkeypatch.setattr(
-        Beginnings, "left", lambda self, own=Beginnings.left: own(self, after_s=-1)
-    )
+    monkeypatch.setattr(Beginnings, "left", lambda self, own=Beginnings.left: own(self, after_s=-1))
 
 
 def die(world: World, url: str, *step: str, image_id: str = "") -> None:
@@ -113,9 +111,7 @@ def run_tasks(world: World, redis: Client) -> None:
         ("queue", "submit", "after"),
     ],
 )
-def test_posting_images(
-    world: World, redis: Client, redis_url: str, step: tuple[str, ...]
-) -> None:
+def test_posting_images(world: World, redis: Client, redis_url: str, step: tuple[str, ...]) -> None:
     die(world, redis_url, "index", *step)
     assert tidy_up(world.base) == 1
     assert open_jobs(world) == []

@@ -12,6 +12,9 @@ from common.vectors import filters
 from common.vectors.aggregate import Aggregate
 from worker.searching.grouping import Grouping
 
+PATIENT_S = 60.0
+"""What a search that goes on may take for verifying, and for a closer look."""
+
 
 @dataclass(frozen=True)
 class SearchOptions:
@@ -42,7 +45,7 @@ class SearchOptions:
         # Other aggregates than the best hit's score say nothing of one place.
         one_place = order.aggregate is Aggregate.MAX
         zoom = settings.zoom_images if order.zoom is None else order.zoom
-        budget_ms = order.verify_budget_ms or settings.verify_budget_ms
+        budget_s = (order.verify_budget_ms or settings.verify_budget_ms) / 1000
         return cls(
             job_id=job.job_id,
             order=order,
@@ -50,7 +53,7 @@ class SearchOptions:
             where=filters.parse(order.filter),
             zoom_images=zoom if one_place else 0,
             verify_images=settings.verify_images if one_place and order.verify is not False else 0,
-            verify_budget_s=budget_ms / 1000,
+            verify_budget_s=PATIENT_S if order.patient else budget_s,
             same_kind=order.same_kind,
         )
 

@@ -24,7 +24,7 @@ from worker.searching.grouping import Match
 from worker.searching.hits import outside
 from worker.searching.looking import look_at
 from worker.searching.nearest import Nearest
-from worker.searching.options import SearchOptions
+from worker.searching.options import PATIENT_S, SearchOptions
 from worker.searching.proving import Proven
 from worker.searching.standing import by_standing
 from worker.vectors.base import Hit
@@ -86,8 +86,7 @@ class Refiner:
         sure = any(surely_there(own[0]) for own in places.values())
         if not candidates.looks or aspect is None or sure:
             return proven
-        left_s = max(LEAST_FIT_S, IN_ALL_S - (time.monotonic() - candidates.started))
-        deadline = time.monotonic() + min(self.budget_s, options.share * left_s)
+        deadline = time.monotonic() + self._budget_s(candidates.started, options)
         views = self.comparer.compare(proven, aspect, options, deadline)
         if views and max(view.resemblance for view in views) < ALIKE:
             self._fit(views[:FITTED], self.nearest.compared(candidates.thing), deadline)
@@ -96,7 +95,16 @@ class Refiner:
         refuted = {view.match.image_id for view in views if refutes(view, places)}
         kept = {name: own for name, own in places.items() if name not in refuted}
         proof = replace(proven.proof, places=kept)
+        in_time = time.monotonic() <= deadline
+        proof = replace(proof, complete=proof.complete and in_time)
         return replace(proven, matches=by_standing(matches, kept), proof=proof)
+
+    def _budget_s(self, started: float, options: SearchOptions) -> float:
+        """Return how long looking may take in a search that began at `started`."""
+        if options.order.patient:
+            return PATIENT_S * options.share
+        left_s = max(LEAST_FIT_S, IN_ALL_S - (time.monotonic() - started))
+        return min(self.budget_s, options.share * left_s)
 
     def _fit(self, views: list[View], embeddings: Embeddings, deadline: float) -> None:
         """Try boxes by their embeddings, in rounds."""

@@ -40,7 +40,7 @@ class Proof:
 
     An image without places is not in `places`. `doubtful` are places that chance may well have
     given, of images without a better one: pixels can tell. `complete` is false when the time was up
-    before the last candidate.
+    before the last candidate, or before the end of the closer look.
     """
 
     places: Mapping[str, Places] = field(default_factory=dict)

@@ -142,7 +142,11 @@ class Verification(Answer):
         default=0, description="How many images were compared by their local features."
     )
     verified: int = Field(default=0, description="How many of these show the query.")
-    complete: bool = Field(default=True, description="Whether the time sufficed for all of them.")
+    complete: bool = Field(
+        default=True,
+        description="Whether the time sufficed for all of them and for the closer look. Where it "
+        "did not, `POST /jobs/{id}/continue` goes on.",
+    )
 
 
 class Findings(Answer):

@@ -89,6 +89,8 @@ def test_without_time_nothing_is_verified_and_the_answer_says_so(
     job = world.verifying(budget_s=-1.0).search(texture(1, SIZE).crop(SPOT))
     assert job.result["verification"] == {"checked": 0, "verified": 0, "complete": False}
     assert len(matches(job)) == 5
+    patient = world.verifying(budget_s=-1.0).search(texture(1, SIZE).crop(SPOT), patient=True)
+    assert patient.result["verification"] == {"checked": 5, "verified": 1, "complete": True}
 
 
 def test_images_indexed_without_features_are_found_and_not_verified(

@@ -82,8 +82,20 @@ def test_without_time_the_indexed_boxes_stand(filled: tuple[World, list[str]]) -
     world, _ = filled
     hurried = world.searching_with(refiner=replace(world.searching.refiner, budget_s=0.0))
     query = noise(2).crop(BETWEEN)
-    plain = matches(world.search(query, zoom=0))
-    assert matches(hurried.search(query, zoom=4)) == plain
+    plain = world.search(query, zoom=0)
+    cut_short = hurried.search(query, zoom=4)
+    assert matches(cut_short) == matches(plain)
+    assert plain.result["verification"]["complete"]
+    assert not cut_short.result["verification"]["complete"]
+
+
+def test_a_patient_search_takes_the_time_that_it_needs(filled: tuple[World, list[str]]) -> None:
+    world, _ = filled
+    hurried = world.searching_with(refiner=replace(world.searching.refiner, budget_s=0.0))
+    query = noise(2).crop(BETWEEN)
+    patient = hurried.search(query, zoom=4, patient=True)
+    assert patient.result["verification"]["complete"]
+    assert matches(patient) == matches(world.search(query, zoom=4))
 
 
 def test_an_image_that_cannot_be_read_keeps_its_place(filled: tuple[World, list[str]]) -> None:

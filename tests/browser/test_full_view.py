@@ -16,10 +16,11 @@ from tests.browser.conftest import PHONE
 def _open_second(page: Page, samples: Path) -> str:
     """Look for what is not there, open the second result, and return the name of its image."""
     deeds.look_for(page, samples / "queries" / "absent.jpg")
+    deeds.unfold(page)
     second = page.locator("#groups .tile").nth(1)
     second.locator(".open").click()
     expect(page.locator("#viewer")).to_be_visible()
-    return second.locator(".name").inner_text()
+    return second.locator(".name").text_content() or ""
 
 
 def test_back_closes_the_full_view_and_forward_opens_it(opened: Callable, samples: Path) -> None:
@@ -61,7 +62,7 @@ def test_a_link_to_the_full_view_opens_it_on_its_result(opened: Callable, sample
     for _ in ("opened", "reloaded"):
         expect(other.locator("#view-title")).to_have_text(name)
         expect(other.locator("#view-places .place").first).to_be_visible()
-        expect(other).to_have_title(f"{name} · Needle")
+        expect(other).to_have_title(f"{name} · default · Needle")
         other.reload()
     expect(other.locator("#view-title")).to_have_text(name)
     other.click("#view-close")

@@ -188,7 +188,7 @@ def test_an_unsure_result_is_called_one(opened: Callable) -> None:
 
     deeds.altered(page, unsure)
     _look_for_a_box(page)
-    expect(page.locator("#results-title")).to_have_text("Probably not in these images")
+    expect(page.locator("#results-title")).to_have_text("Probably not in any other image")
     deeds.unfold(page)
     expect(page.locator("#groups h3")).to_have_text(["This image", "Look-alikes"])
     expect(page.locator("#groups .score").last).to_have_text("4 %")

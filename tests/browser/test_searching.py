@@ -143,7 +143,7 @@ def test_a_detected_region_is_picked_by_a_click_or_from_the_list(opened: Callabl
 
     page.route(re.compile(r"/api/v1/images/[0-9a-f-]+$"), detected)
     deeds.pick(page, "01-grocery.jpg")
-    expect(page.locator("#query-hint")).to_contain_text("outlined regions")
+    expect(page.locator("#query-hint")).to_contain_text("an outlined thing")
     area = page.locator("#query-stage .sheet").bounding_box()
     assert area is not None
     page.mouse.click(area["x"] + area["width"] / 3, area["y"] + area["height"] * 3 / 8)

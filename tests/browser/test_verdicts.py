@@ -176,12 +176,12 @@ def test_a_result_is_saved_as_a_table_that_is_safe_to_open(opened: Callable, sam
 
 def test_the_tab_says_what_is_shown(opened: Callable, samples: Path) -> None:
     page, _ = opened()
-    expect(page).to_have_title("Needle")
+    expect(page).to_have_title("Images · default · Needle")
     deeds.look_for(page, samples / "queries" / "box.jpg")
-    expect(page).to_have_title("Found in 1 image: box.jpg · Needle")
+    expect(page).to_have_title("Found in 1 image: box.jpg · default · Needle")
     page.locator("#groups .open").first.click()
-    expect(page).to_have_title("01-grocery.jpg · Needle")
+    expect(page).to_have_title("01-grocery.jpg · default · Needle")
     page.keyboard.press("Escape")
-    expect(page).to_have_title("Found in 1 image: box.jpg · Needle")
+    expect(page).to_have_title("Found in 1 image: box.jpg · default · Needle")
     page.click("#view-images")
-    expect(page).to_have_title("Needle")
+    expect(page).to_have_title("Images · default · Needle")

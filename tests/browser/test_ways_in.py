@@ -69,7 +69,7 @@ def test_an_address_that_is_none_or_is_refused_says_so(opened: Callable) -> None
     watch.allow("status of 4.. .*/api/v1/search")
     page.fill("#find-url", "http://127.0.0.1/box.jpg")
     page.click("#find-url-go")
-    expect(page.get_by_role("alert")).to_contain_text("private")
+    expect(page.get_by_role("alert")).to_contain_text("not public")
 
 
 def test_text_that_is_typed_or_no_address_is_not_taken(opened: Callable) -> None:

@@ -86,8 +86,8 @@ export function allow({ has_text: allowed, has_kinds: kinds, name: models }) {
   hasKinds = Boolean(kinds);
   $("words").disabled = !allowed;
   $("words-why").hidden = allowed;
-  say($("words-why"), `The models in use (${models}) understand images only. `
-    + "Start Needle with NEEDLE_MODELS=standard to search by words.");
+  say($("words-why"), `The models in use (${models}) cannot search by text. `
+    + "Start Needle with NEEDLE_MODELS=standard for that.");
   showReady();
 }
 
@@ -161,7 +161,7 @@ export function showObjects(objects) {
     near(target.value === "" ? -1 : Number(target.value));
   $("region-list").onblur = () => near(-1);
   $("region-row").hidden = false;
-  $("query-hint").textContent = "Draw a box, or click one of the outlined regions.";
+  $("query-hint").textContent = "Draw a box, or click an outlined thing.";
 }
 
 function pickRegion(place) {

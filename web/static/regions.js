@@ -57,7 +57,7 @@ export function draw(stage, regions) {
 export function list(select, regions) {
   const named = regions.map((region, n) =>
     make("option", { value: n }, `${nameOf(region, n)}${sure(region)}`));
-  select.replaceChildren(make("option", { value: "" }, `Choose of ${regions.length} …`), ...named);
+  select.replaceChildren(make("option", { value: "" }, `Choose one of ${regions.length} …`), ...named);
 }
 
 /** Return buttons for the regions of an image: each is near while it is pointed at or focused, and

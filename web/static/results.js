@@ -25,7 +25,7 @@ export function wait(name, preview, { goesOn = false } = {}) {
   $("search-cancel").hidden = false;
   $("search-error").hidden = true;
   $("time-up").hidden = true;
-  announce(goesOn ? "Looking on." : `Looking for ${name}`);
+  announce(goesOn ? "Needle keeps looking." : `Looking for ${name}`);
   if (goesOn) return say($("results-text"), "Double-checking the rest …");
   head(`Looking for ${name} …`, "", preview);
   offer(false);
@@ -93,7 +93,8 @@ export function show(result, query) {
   $("groups").replaceChildren(...[
     things.list(result.objects, groups, query.image),
     group("Found", groups.found, doing, { best: true }),
-    group("This image", groups.own, { ...doing, unlike: null }, { line: "The query is a part of it." }),
+    group("This image", groups.own, { ...doing, unlike: null }, {
+      line: query.search.box ? "The query is a part of it." : "It is the query itself." }),
     group(groups.found.length ? "Possibly as well" : "Possibly", groups.possible, doing),
     group("Perhaps of the same kind", groups.kind, doing),
     folded(groups.alike, doing),
@@ -134,7 +135,7 @@ function empty({ index }, { search }) {
     : filters && least ? "Change the filter or the lowest score under “Filter and options”."
       : filters ? `None of the ${count(index.images, "image")} meets the filter. Change it under “Filter and options”.`
         : least ? `Nothing reaches the lowest score of ${search.min_score}. Choose a lower one under “Filter and options”.`
-          : "Nothing is left that is not like what is not wanted.";
+          : "All that was found looks like something you do not want.";
   return make("p", { className: "empty" }, words);
 }
 

@@ -91,9 +91,10 @@ class Match:
     `probability`, 0..1, is how sure that is (None from a service that does not say): scores of
     different searches cannot be compared, these can. `rise` is the score on the search's own scale:
     0 like images that do not show it, 1 for an equal image. `verified` tells whether local
-    features found it again; the opposite is no disproof. `likeness` is "thing", or "kind" where the
-    score is that of showing the same kind of thing. `path` is the one that the image was posted
-    under first, `paths` are all of them.
+    features found it again; the opposite is no disproof. `count` is at how many places, of which
+    `hits` has the best (None from a service that does not count). `likeness` is "thing", or "kind"
+    where the score is that of showing the same kind of thing. `path` is the one that the image was
+    posted under first, `paths` are all of them.
     """
 
     image_id: str
@@ -106,6 +107,7 @@ class Match:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
     verified: bool = False
+    count: int | None = None
     probability: float | None = None
     rise: float | None = None
     likeness: str = "thing"
@@ -144,6 +146,7 @@ class Match:
             metadata=raw.get("metadata") or {},
             urls=raw.get("urls") or {},
             verified=bool(raw.get("verified")),
+            count=raw.get("count"),
             probability=raw.get("probability"),
             rise=raw.get("rise"),
             likeness=str(raw.get("likeness") or "thing"),

@@ -28,12 +28,14 @@ from worker.local.vocabulary import Vocabulary
 from worker.searching.agreeing import Agreer
 from worker.searching.candidates import CandidateFinder
 from worker.searching.comparing import Comparer
+from worker.searching.counting import Counter
 from worker.searching.describing import QueryDescriber
 from worker.searching.detecting import ThingDetector
 from worker.searching.embedding import QueryEmbedder
 from worker.searching.kinds import KindFinder
 from worker.searching.loading import QueryLoader
 from worker.searching.nearest import Nearest
+from worker.searching.opening import Opener
 from worker.searching.pipeline import SearchPipeline
 from worker.searching.proving import Prover
 from worker.searching.ranking import Ranker
@@ -157,6 +159,8 @@ def build_searching(base: Base, writer: Writer) -> SearchPipeline:
     vocabulary = Vocabulary.load()
     nearest = Nearest(writer.store, encoder.kind_dim, settings.exact_below)
     most_pixels = settings.max_image_pixels
+    verifier = Verifier(vocabulary, NearestMatcher(), base.images)
+    opener = Opener(base.images, most_pixels)
     return SearchPipeline(
         loader=QueryLoader(base.images, base.catalogue, base.fetcher, most_pixels),
         detector=ThingDetector(load_detector=lambda: load_detector(settings, encoder)),
@@ -165,8 +169,9 @@ def build_searching(base: Base, writer: Writer) -> SearchPipeline:
         finder=CandidateFinder(nearest, writer.words, vocabulary),
         prover=Prover(
             nearest,
-            Verifier(vocabulary, NearestMatcher(), base.images),
-            Agreer(base.images, most_pixels),
+            verifier,
+            Agreer(opener),
+            Counter(verifier, opener),
             unlike_budget_s=settings.verify_budget_ms / 1000,
         ),
         refiner=Refiner(

@@ -39,12 +39,14 @@ from worker.models.base import DenseEncoder, Detection, Detector, Encoder
 from worker.searching.agreeing import Agreer
 from worker.searching.candidates import CandidateFinder
 from worker.searching.comparing import Comparer
+from worker.searching.counting import Counter
 from worker.searching.describing import QueryDescriber
 from worker.searching.detecting import ThingDetector
 from worker.searching.embedding import QueryEmbedder
 from worker.searching.kinds import KindFinder
 from worker.searching.loading import QueryLoader
 from worker.searching.nearest import Nearest
+from worker.searching.opening import Opener
 from worker.searching.pipeline import SearchPipeline
 from worker.searching.proving import Prover
 from worker.searching.ranking import Ranker
@@ -212,6 +214,8 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         most_bytes=settings.decoded_bytes,
     )
     nearest = Nearest(writer.store, encoder.kind_dim, 50_000)
+    verifier = Verifier(VOCABULARY, NearestMatcher(), base.images)
+    opener = Opener(base.images, 10**8)
     searching = SearchPipeline(
         loader=QueryLoader(base.images, base.catalogue, base.fetcher, 10**8),
         detector=ThingDetector(lambda: None),
@@ -220,8 +224,9 @@ def world(tmp_path: Path, redis: Client, redis_url: str) -> Iterator[World]:
         finder=CandidateFinder(nearest, writer.words, VOCABULARY),
         prover=Prover(
             nearest,
-            Verifier(VOCABULARY, NearestMatcher(), base.images),
-            Agreer(base.images, 100_000_000),
+            verifier,
+            Agreer(opener),
+            Counter(verifier, opener),
             30,
         ),
         refiner=Refiner(nearest, encoder, Comparer(base.images, 10**8), budget_s=30),

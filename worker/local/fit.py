@@ -96,7 +96,7 @@ def best_fit(field: Field) -> Fit | None:
     for pair, voters in _proposals(field):
         if best is not None and best.inliers[pair]:
             continue  # the same transform again
-        found = _refined(field, voters)
+        found = refined(field, voters)
         if found is not None and (best is None or found.evidence > best.evidence):
             best = found
     return best
@@ -114,20 +114,20 @@ def _proposals(field: Field) -> list[tuple[int, Mask]]:
     error = np.linalg.norm(moved - field.target[None], axis=-1)
     # One keypoint tells turn and scale roughly: who lies farther from it may be farther off.
     allowed = 4.0 + 0.2 * np.hypot(x, y)
-    close = (error < allowed) & _alike(field, field.turn[first, None], field.growth[first, None])
+    close = (error < allowed) & alike(field, field.turn[first, None], field.growth[first, None])
     order = np.argsort(-close.sum(axis=1), kind="stable")[:REFINED]
     return [(int(i), close[i]) for i in order if close[i].sum() >= LEAST_INLIERS]
 
 
-def _alike(field: Field, turn: Floats | float, growth: Floats | float) -> Mask:
+def alike(field: Field, turn: Floats | float, growth: Floats | float) -> Mask:
     """Tell which pairs turn and grow about as a transform does."""
     turned = np.abs((field.turn - turn + 180.0) % 360.0 - 180.0) < TURN_DEG
     grown = np.abs(np.log(field.growth / growth)) < math.log(SIZE_FACTOR)
-    alike: Mask = turned & grown
-    return alike
+    both: Mask = turned & grown
+    return both
 
 
-def _refined(field: Field, voters: Mask) -> Fit | None:
+def refined(field: Field, voters: Mask) -> Fit | None:
     """Fit an affine transform to the voters, and again to who agrees with it."""
     inliers = voters
     matrix: Matrix | None = None
@@ -188,7 +188,7 @@ def _agreeing(field: Field, matrix: Matrix, share: float) -> Mask:
     error = np.linalg.norm(carried(matrix, field.source) - field.target, axis=1)
     growth, turn = _growth_and_turn(matrix, field.size)
     close: Mask = error < max(LEAST_PX, share * field.diagonal * growth)
-    return close & _alike(field, turn, growth)
+    return close & alike(field, turn, growth)
 
 
 def _judged(field: Field, matrix: Matrix, inliers: Mask) -> Fit:

@@ -20,8 +20,8 @@ Indices = NDArray[np.intp]
 
 RATIO = 0.85
 """A pair is nearer than this share of the distance to the nearest descriptor of other images."""
-EACH = 4
-"""Most pairs of one keypoint: an image may show the same thing so many times."""
+EACH = 64
+"""Most pairs of one keypoint: an image may show the same thing so many times, or more."""
 NEAR_CELLS = 32
 """Cells of each half, of 1,024, around a query's descriptor in which matches are looked for.
 
@@ -97,7 +97,7 @@ class NearestMatcher:
     many megapixels has tens of thousands.
     """
 
-    most: int = 512
+    most: int = 1024
 
     def pairs(self, query: Query, image: StoredKeypoints) -> Pairs:
         """See Matcher."""

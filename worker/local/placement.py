@@ -63,7 +63,7 @@ def placements(
         fit = best_fit(field)
         if fit is None or fit.evidence < least:
             break
-        place = _placement(query, image, field, fit)
+        place = placement_of(query, image, field, fit)
         if place is not None and clear_of(
             place.box, (other.box for other in found), SAME_PLACE_IOU
         ):
@@ -73,7 +73,7 @@ def placements(
     return found
 
 
-def _placement(query: Query, image: StoredKeypoints, field: Field, fit: Fit) -> Placement | None:
+def placement_of(query: Query, image: StoredKeypoints, field: Field, fit: Fit) -> Placement | None:
     every, part = corners(field.size), _shown_part(query, image, field, fit)
     quad = carried(fit.matrix, part)
     low, high = quad.min(axis=0), quad.max(axis=0)

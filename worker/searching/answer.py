@@ -58,6 +58,7 @@ def _match(ranked: RankedImage, *, numbered: bool) -> FoundMatch:
         rise=round(holding.rise, 4),
         likeness=holding.likeness,
         verified=holding.verified,
+        count=holding.count,
         filename=record.filename,
         path=record.path,
         paths=tuple(record.paths or (record.path,)),

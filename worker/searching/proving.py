@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from worker.local.match import Query
 from worker.searching.agreeing import Agreer
 from worker.searching.candidates import Candidate, Candidates, images_to_verify
+from worker.searching.counting import Counter
 from worker.searching.grouping import Match, best_of_image
 from worker.searching.nearest import Nearest
 from worker.searching.options import SearchOptions
@@ -22,6 +23,8 @@ from worker.searching.verifying import Limits, Proof, Verifier
 
 RANK_OFFSET = 10
 """Reciprocal rank fusion (Cormack et al., 2009): how slowly a channel's later ranks lose weight."""
+TWICE = 2
+"""Places that verifying looks for: an image that has two is counted."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ class Prover:
     nearest: Nearest
     verifier: Verifier
     agreer: Agreer
+    counter: Counter
     unlike_budget_s: float
 
     def prove(self, candidates: Candidates, options: SearchOptions) -> Proven:
@@ -64,13 +68,18 @@ class Prover:
             fused(by_embedding, candidates.by_words, queries),
             Limits(
                 images_to_verify(queries, options.verify_images),
-                options.grouping.hits_per_image,
+                TWICE,
                 budget_s,
             ),
         )
         proof = self.agreer.compare(proof, candidates.thing.pixels, options.collection)
         more = self._brought_up(candidates, proof, options)
-        return Proven(candidates, by_standing([*candidates.matches, *more], proof.places), proof)
+        matches = by_standing([*candidates.matches, *more], proof.places)
+        first = [m.image_id for m in matches if m.image_id in proof.places]
+        proof = self.counter.count(
+            proof, first[: options.grouping.limit], candidates.thing, options.collection, budget_s
+        )
+        return Proven(candidates, matches, proof)
 
     def _brought_up(
         self, candidates: Candidates, proof: Proof, options: SearchOptions
@@ -94,7 +103,7 @@ class Prover:
                 fused(list(proof.places), (), unlike.queries),
                 Limits(
                     options.verify_images,
-                    grouping.hits_per_image,
+                    max(map(len, proof.places.values()), default=1),
                     self.unlike_budget_s,
                     every=True,
                 ),

@@ -52,6 +52,11 @@ class Holding:
         return any(image.places for image in self.judged.values())
 
     @property
+    def count(self) -> int:
+        """Return how many of its places are verified to show one of the things."""
+        return sum(len(image.places) for image in self.judged.values())
+
+    @property
     def score(self) -> float:
         """Return the mean of the things' scores; one that no search brought up counts as 0."""
         return sum(image.match.score for image in self.judged.values()) / self.things

@@ -126,11 +126,11 @@ class Verifier:
             if more:
                 without.clear()
                 surest = max(surest, more[0].evidence)
-                places[name] = _merged(places.get(name, ()), more)[: limits.places]
+                places[name] = merged(places.get(name, ()), more)[: limits.places]
                 continue
             without.add(name)
             if seen:
-                doubtful[name] = _merged(doubtful.get(name, ()), seen)[:1]
+                doubtful[name] = merged(doubtful.get(name, ()), seen)[:1]
         left = {name: own for name, own in doubtful.items() if name not in places}
         checked = frozenset(name for name, has_keypoints in opened.items() if has_keypoints)
         return Proof(places, left, checked, complete)
@@ -165,7 +165,7 @@ def _count(keypoints: StoredKeypoints | None) -> int:
     return 0 if keypoints is None else len(keypoints)
 
 
-def _merged(known: Sequence[Placement], more: Sequence[Placement]) -> Places:
+def merged(known: Sequence[Placement], more: Sequence[Placement]) -> Places:
     """Return an image's places, surest first; of two in one spot the surer stays."""
     every = sorted([*known, *more], key=lambda place: -place.evidence)
     boxes = corners(place.box for place in every)

@@ -88,7 +88,14 @@ class FoundMatch(Answer):
     width: int = Field(description="The width of the upright image (pixels).")
     height: int = Field(description="The height of the upright image (pixels).")
     metadata: dict[str, Any] = Field(description="What was noted of the image.")
-    hits: tuple[FoundHit, ...] = Field(description="The places in the image, the best first.")
+    hits: tuple[FoundHit, ...] = Field(
+        description="The places in the image, the best first, at most `hits_per_image`."
+    )
+    count: int | None = Field(
+        default=None,
+        description="How many places of the image are verified to show the query, in `hits` or "
+        "beyond; null in old results.",
+    )
     verified: bool = Field(
         default=False, description="Whether local features found the query in the image again."
     )

@@ -16,7 +16,9 @@ from common.images import FileImageStore, ImageStore, image_key
 from tests.textures import texture
 from tests.worker.conftest import png
 from worker.local.placement import Placement
-from worker.searching.agreeing import CONFIRMED, Agreer, Floats, agreement, surely_there
+from worker.searching.agreeing import CONFIRMED, Agreer, surely_there
+from worker.searching.agreement import Floats, agreement
+from worker.searching.opening import Opener
 from worker.searching.verifying import Proof
 
 SPOT = (100, 60, 180, 130)
@@ -28,6 +30,10 @@ def place(spot: tuple[int, int, int, int] = SPOT, evidence: float = 5.0) -> Plac
     x1, y1, x2, y2 = spot
     quad = ((float(x1), float(y1)), (x2, y1), (x2, y2), (x1, y2))
     return Placement(Box(*spot), quad, 0.0, 1.0, False, 9, 9, evidence, 0.5)
+
+
+def agreer(images: ImageStore) -> Agreer:
+    return Agreer(Opener(images, 10**8))
 
 
 def corners(spot: tuple[int, int, int, int]) -> Floats:
@@ -92,7 +98,7 @@ def test_a_doubtful_place_is_proven_by_its_details_and_another_is_dropped(
     images: ImageStore,
 ) -> None:
     doubtful = {name: (place(evidence=2.0),) for name in ("right", "wrong", "gone")}
-    proof = Agreer(images, 10**8).compare(Proof({}, doubtful), [QUERY], "c")
+    proof = agreer(images).compare(Proof({}, doubtful), [QUERY], "c")
     assert set(proof.places) == {"right"} and not proof.doubtful
     first = proof.places["right"][0]
     assert first.agreement is not None and first.agreement > CONFIRMED and surely_there(first)
@@ -101,23 +107,22 @@ def test_a_doubtful_place_is_proven_by_its_details_and_another_is_dropped(
 def test_a_proof_of_chance_is_dropped_and_one_beyond_it_is_said_to_disagree(
     images: ImageStore,
 ) -> None:
-    agreer = Agreer(images, 10**8)
-    weak = agreer.compare(Proof({"wrong": (place(evidence=4.0),)}), [QUERY], "c")
+    weak = agreer(images).compare(Proof({"wrong": (place(evidence=4.0),)}), [QUERY], "c")
     assert not weak.places
-    strong = agreer.compare(Proof({"wrong": (place(evidence=30.0),)}), [QUERY], "c")
+    strong = agreer(images).compare(Proof({"wrong": (place(evidence=30.0),)}), [QUERY], "c")
     assert (strong.places["wrong"][0].agreement or 0) < 0.6
 
 
 def test_images_far_behind_are_not_decoded(images: ImageStore) -> None:
     proof = Proof({"right": (place(evidence=90.0),), "wrong": (place(evidence=9.0),)})
-    compared = Agreer(images, 10**8).compare(proof, [QUERY], "c").places
+    compared = agreer(images).compare(proof, [QUERY], "c").places
     assert compared["right"][0].agreement is not None
     assert compared["wrong"][0].agreement is None
 
 
 def test_an_image_that_cannot_be_read_keeps_its_proof(images: ImageStore) -> None:
     proof = Proof({"gone": (place(evidence=9.0),)})
-    assert Agreer(images, 10**8).compare(proof, [QUERY], "c").places == proof.places
+    assert agreer(images).compare(proof, [QUERY], "c").places == proof.places
 
 
 def test_a_large_photo_is_decoded_smaller_where_the_place_is_large(images: ImageStore) -> None:
@@ -136,7 +141,7 @@ def test_a_large_photo_is_decoded_smaller_where_the_place_is_large(images: Image
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pictures, "decode", noted)
         proof = Proof({"large": (place(spot, evidence=40.0),)})
-        compared = Agreer(images, 10**8).compare(proof, [large.crop(spot)], "c").places["large"]
+        compared = agreer(images).compare(proof, [large.crop(spot)], "c").places["large"]
     assert sizes == [(601, 451)]
     assert (compared[0].agreement or 0) > 0.95
 
@@ -148,18 +153,18 @@ def test_an_image_that_shows_a_part_of_the_query_does_not_agree_with_the_whole(
     scene.paste(SCENE.crop(SPOT), (200, 30))
     whole = ((-100.0, 30.0), (220.0, 30.0), (220.0, 270.0), (-100.0, 270.0))
     shown = replace(place(evidence=40.0), whole=whole)
-    compared = Agreer(images, 10**8).compare(Proof({"right": (shown,)}), [scene], "c").places
+    compared = agreer(images).compare(Proof({"right": (shown,)}), [scene], "c").places
     assert (compared["right"][0].agreement or 0) < 0.6
 
 
 def test_a_right_place_behind_one_of_chance_is_kept(images: ImageStore) -> None:
     chance, right = place((10, 10, 90, 80), evidence=5.0), place(evidence=4.5)
-    compared = Agreer(images, 10**8).compare(Proof({"right": (chance, right)}), [QUERY], "c")
+    compared = agreer(images).compare(Proof({"right": (chance, right)}), [QUERY], "c")
     assert compared.places["right"] == (right,)
 
 
 def test_where_the_first_disagree_those_behind_are_compared_as_well(images: ImageStore) -> None:
     proof = Proof({"wrong": (place(evidence=90.0),), "right": (place(evidence=9.0),)})
-    compared = Agreer(images, 10**8).compare(proof, [QUERY], "c").places
+    compared = agreer(images).compare(proof, [QUERY], "c").places
     assert (compared["wrong"][0].agreement or 0) < 0.6
     assert (compared["right"][0].agreement or 0) > 0.9

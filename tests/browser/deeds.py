@@ -21,11 +21,12 @@ def wait_for_result(page: Page) -> None:
     expect(page.locator("#share")).to_be_visible(timeout=60_000)
 
 
-def open_search(page: Page, image: Path) -> str:
+def open_search(page: Page, image: Path, **fields: str) -> str:
     """Search with an image as a program would, open the link to that, and return the job's id."""
     file = {"name": image.name, "mimeType": "image/jpeg", "buffer": image.read_bytes()}
     form = {"file": file, "limit": "20", "hits_per_image": "6", "wait": "30"}
-    job_id = str(page.request.post("/api/v1/search", multipart=form).json()["job_id"])
+    answer = page.request.post("/api/v1/search", multipart={**form, **fields})
+    job_id = str(answer.json()["job_id"])
     page.goto(f"/?job={job_id}")
     wait_for_result(page)
     return job_id

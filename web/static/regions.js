@@ -70,7 +70,7 @@ export function buttons(image, regions, { near, take }) {
       onpointerenter: () => near(n), onpointerleave: () => near(-1) },
     img([cropUrl(image, region.box)], { alt: "", loading: "lazy" }),
     make("span", {}, make("strong", {}, nameOf(region, n)),
-      make("small", {}, `${plain(x2 - x1)} × ${plain(y2 - y1)} pixels${sure(region) && ` ·${sure(region)}`}`)));
+      make("small", {}, `${plain(x2 - x1)} × ${plain(y2 - y1)} pixels${sure(region) && ` ·${sure(region)} sure`}`)));
     return make("li", {}, choice);
   });
 }

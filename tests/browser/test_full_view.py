@@ -55,6 +55,21 @@ def test_to_close_the_full_view_leaves_no_step_behind(opened: Callable, samples:
     assert page.url == start
 
 
+def test_a_full_view_that_was_reloaded_is_closed_by_one_step_back(
+    opened: Callable, samples: Path
+) -> None:
+    page, _ = opened()
+    name = _open_second(page, samples)
+    page.reload()
+    expect(page.locator("#view-title")).to_have_text(name)
+    page.keyboard.press("Escape")
+    page.wait_for_url(lambda url: "view=" not in url)
+    expect(page.locator("#viewer")).to_be_hidden()
+    expect(page.locator("#results-title")).to_have_text("Probably not in these images")
+    page.go_back()
+    expect(page.locator("#images")).to_be_visible()
+
+
 def test_a_link_to_the_full_view_opens_it_on_its_result(opened: Callable, samples: Path) -> None:
     page, _ = opened()
     name = _open_second(page, samples)

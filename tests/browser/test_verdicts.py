@@ -74,6 +74,7 @@ def test_a_search_that_cannot_go_on_keeps_what_it_found(opened: Callable, sample
     deeds.open_search(page, samples / "queries" / "box.jpg")
     page.get_by_role("button", name="Keep looking").click()
     expect(page.locator("#time-up-text")).to_have_text("There is no such job.")
+    expect(page.locator("#results-text")).to_contain_text("4 images searched in")
     expect(page.locator("#results-title")).to_have_text("Found in 1 image")
     expect(page.locator("#groups .hero")).to_be_visible()
 

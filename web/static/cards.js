@@ -6,7 +6,8 @@ import { placesIn } from "./verdict.js";
 
 const TAIL = 14; // letters of the end of a name that stay when it has to be cut
 
-const ratio = ({ width, height }) => Math.min(2.4, Math.max(0.55, width / height));
+// What is narrower than that has no room for its name.
+const ratio = ({ width, height }) => Math.min(2.4, Math.max(0.8, width / height));
 const mark = () => make("span", { className: "mark", title: "Its details were found again" },
   icon("check"), "verified");
 

@@ -8,7 +8,7 @@ import { cutShort, explained, facts, grouped, verdict } from "./verdict.js";
 import * as viewer from "./viewer.js";
 
 let actions = { unlike: () => {}, goOn: () => {}, more: () => {} };
-let shown = null; // {matches, query}
+let shown = null; // {matches, query, facts}
 
 /** `unlike` gets a match and a box of it that are not what was looked for, `goOn` the id of a
  * search to go on with, `more` a match and how many places of it are wanted. */
@@ -48,6 +48,7 @@ export function fail(message) {
 /** Say why a search could not go on; what it found stays. */
 export function failOn(message) {
   done();
+  say($("results-text"), shown.facts);
   $("time-up").hidden = false;
   say($("time-up-text"), message, true);
   announce(message);
@@ -81,10 +82,10 @@ export function show(result, query) {
     ...match, collection: query.search.collection, objects: result.objects }));
   const groups = grouped(result, matches);
   const order = Object.values(groups).flat();
-  shown = { matches: order, query };
+  shown = { matches: order, query, facts: facts(result) };
   const sentence = verdict(result, groups, query.search);
   tabs.turnTo("results", { found: true, title: `${sentence}: ${query.name}` });
-  head(sentence, facts(result), query.preview, query.name);
+  head(sentence, shown.facts, query.preview, query.name);
   say($("results-note"), explained(result, groups));
   say($("time-up-text"), cutShort(result));
   $("time-up").hidden = !cutShort(result);

@@ -161,6 +161,8 @@ def test_regions_are_listed_the_largest_first_and_one_is_near(opened: Callable) 
     page.get_by_role("button", name="Look at 01-grocery.jpg").click()
     regions = page.locator("#view-region-list .place")
     expect(regions.locator("strong")).to_have_text(["1. crate", "2. tin"])
+    outlines = page.locator("#view-stage .region:not(.faint)")
+    expect(outlines).to_have_count(1)  # the tin lies in the crate
     tag, near = page.locator("#view-stage .region-tag"), page.locator("#view-stage .region.near")
     expect(near).to_have_count(0)
     regions.nth(1).focus()

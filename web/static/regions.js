@@ -4,7 +4,8 @@ import { call, cropUrl } from "./api.js";
 import { img, make, plain, shape } from "./dom.js";
 
 const DRAWN = ["detector"]; // tiles and slices cover everything; to click them would say nothing
-const OUTLINED = 12; // the largest; the others show themselves when they are near
+const OUTLINED = 12; // the surest that lie apart; the others show themselves when they are near
+const SHARED = 0.2; // of the smaller of two regions that lie apart
 const ANY = "object"; // the one class of a detector of things of any kind: it says nothing
 const area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
 const holds = ([x1, y1, x2, y2], [x, y]) => x1 <= x && x < x2 && y1 <= y && y < y2;
@@ -23,6 +24,24 @@ export function regionAt(regions, place) {
     .sort((one, other) => area(one.box) - area(other.box))[0];
 }
 
+/** Return the share of the smaller of two boxes that lies in the other. */
+function shared(one, other) {
+  const [left, top] = [0, 1].map((n) => Math.max(one[n], other[n]));
+  const [right, bottom] = [2, 3].map((n) => Math.min(one[n], other[n]));
+  const both = Math.max(0, right - left) * Math.max(0, bottom - top);
+  return both / Math.min(area(one), area(other));
+}
+
+/** Return the regions to outline: the surest, no two of them in one place. */
+function outlined(regions) {
+  const kept = [];
+  for (const region of regions.toSorted((one, other) => (other.confidence ?? 0) - (one.confidence ?? 0))) {
+    if (kept.length === OUTLINED) break;
+    if (kept.every((other) => shared(region.box, other.box) < SHARED)) kept.push(region);
+  }
+  return kept;
+}
+
 /** Return what to call a region, by its number where there is no word for it. */
 const nameOf = ({ label }, n) => (!label || label === ANY ? `Thing ${n + 1}` : `${n + 1}. ${label}`);
 const sure = ({ confidence }) => (confidence === null ? "" : ` ${Math.round(confidence * 100)} %`);
@@ -30,8 +49,12 @@ const sure = ({ confidence }) => (confidence === null ? "" : ` ${Math.round(conf
 /** Draw regions on a stage, under what else is drawn there; return what brings one near, by its
  * number, or none. */
 export function draw(stage, regions) {
-  const shapes = regions.map(({ box: [x1, y1, x2, y2] }, n) => shape("rect", {
-    class: n < OUTLINED ? "region" : "region faint", x: x1, y: y1, width: x2 - x1, height: y2 - y1 }));
+  const apart = outlined(regions);
+  const shapes = regions.map((region) => {
+    const [x, y, right, bottom] = region.box;
+    return shape("rect", { class: apart.includes(region) ? "region" : "region faint",
+      x, y, width: right - x, height: bottom - y });
+  });
   const tag = make("span", { className: "region-tag", hidden: true, "aria-hidden": "true" });
   stage.sheet.querySelector(".region-tag")?.remove();
   stage.layer.replaceChildren(...shapes);

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 
 def look_for(page: Page, image: Path) -> None:
@@ -15,7 +18,23 @@ def look_for(page: Page, image: Path) -> None:
 
 def wait_for_result(page: Page) -> None:
     """Wait until a search has ended with a result."""
-    expect(page.locator("#groups .open").first).to_be_visible(timeout=60_000)
+    expect(page.locator("#share")).to_be_visible(timeout=60_000)
+
+
+def open_search(page: Page, image: Path, **fields: str) -> str:
+    """Search with an image as a program would, open the link to that, and return the job's id."""
+    file = {"name": image.name, "mimeType": "image/jpeg", "buffer": image.read_bytes()}
+    form = {"file": file, "limit": "20", "hits_per_image": "6", "wait": "30"}
+    answer = page.request.post("/api/v1/search", multipart={**form, **fields})
+    job_id = str(answer.json()["job_id"])
+    page.goto(f"/?job={job_id}")
+    wait_for_result(page)
+    return job_id
+
+
+def unfold(page: Page) -> None:
+    """Show the look-alikes, too."""
+    page.get_by_role("button", name="a little like it").click()
 
 
 def pick(page: Page, filename: str) -> None:
@@ -43,6 +62,22 @@ def drag(page: Page, stage: str, start: tuple[float, float], end: tuple[float, f
 def shows_image(page: Page, selector: str) -> None:
     """Wait until an image has loaded."""
     page.wait_for_function("s => document.querySelector(s)?.naturalWidth > 0", arg=selector)
+
+
+def altered(page: Page, alter: Callable[[Any], None]) -> None:
+    """Have the page see other results than the service gave.
+
+    Searches of indexed images alone and links to searches: a form's files are lost when a request
+    is held up.
+    """
+
+    def answer(route: Route) -> None:
+        job = route.fetch().json()
+        if job.get("result"):
+            alter(job["result"])
+        route.fulfill(json=job)
+
+    page.route(re.compile(r"/api/v1/(search|jobs/\w+)(\?|$)"), answer)
 
 
 def copy_image(page: Page, image: Path) -> None:

@@ -59,6 +59,17 @@ def test_every_state_is_accessible(opened: Callable, samples: Path, form: str) -
     _check(page)
 
 
+@pytest.mark.parametrize("form", ["desktop-dark", "phone"])
+def test_what_was_not_found_is_accessible(opened: Callable, samples: Path, form: str) -> None:
+    page, _ = opened("/", **FORMS[form])
+    query = samples / "queries" / "absent.jpg"
+    deeds.open_search(page, query, verify_budget_ms="1", detect="true")
+    expect(page.locator("#time-up")).to_be_visible()
+    expect(page.locator(".things img").first).to_be_visible()
+    deeds.unfold(page)
+    _check(page)
+
+
 def test_an_empty_collection_is_accessible(opened: Callable) -> None:
     page, _ = opened("/?collection=empty", **FORMS["phone"])
     expect(page.locator("#library-empty")).to_be_visible()
@@ -86,7 +97,9 @@ def test_a_search_is_made_by_keys_alone(opened: Callable) -> None:
 def test_what_was_found_is_announced(opened: Callable, samples: Path) -> None:
     page, _ = opened()
     deeds.look_for(page, samples / "queries" / "box.jpg")
-    expect(page.locator("#live")).to_contain_text("4 images shown.")
+    expect(page.locator("#live")).to_have_text(
+        "Found in 1 image. 1 image shown, 3 more that look a little like it."
+    )
 
 
 @pytest.mark.parametrize("form", ["phone"])

@@ -79,7 +79,8 @@ def test_a_link_to_an_image_with_a_box_draws_it_and_searches(opened: Callable) -
     page.goto(f"/?image={image_id}&box=100,120,400,380&limit=2")
     deeds.wait_for_result(page)
     assert deeds.box(page) == [100, 120, 400, 380]
-    assert page.locator("#groups .open").count() == 2
+    deeds.unfold(page)
+    expect(page.locator("#groups .open")).to_have_count(2)
     expect(page.locator("#limit")).to_have_value("2")
 
 

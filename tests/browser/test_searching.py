@@ -143,7 +143,7 @@ def test_a_detected_region_is_picked_by_a_click_or_from_the_list(opened: Callabl
 
     page.route(re.compile(r"/api/v1/images/[0-9a-f-]+$"), detected)
     deeds.pick(page, "01-grocery.jpg")
-    expect(page.locator("#query-hint")).to_contain_text("outlined regions")
+    expect(page.locator("#query-hint")).to_contain_text("an outlined thing")
     area = page.locator("#query-stage .sheet").bounding_box()
     assert area is not None
     page.mouse.click(area["x"] + area["width"] / 3, area["y"] + area["height"] * 3 / 8)
@@ -159,7 +159,7 @@ def test_a_filter_that_nothing_meets_says_so(opened: Callable, samples: Path) ->
     page.fill("#filter [name=key]", "shop")
     page.fill("#filter [name=value]", "Bern")
     page.set_input_files("#find-input", samples / "queries" / "box.jpg")
-    expect(page.locator("#groups .empty")).to_contain_text("No image meets the filter")
+    expect(page.locator("#groups .empty")).to_contain_text("meets the filter")
     page.fill("#filter [name=value]", "Basel")
     page.click("#search")
     deeds.wait_for_result(page)
@@ -168,7 +168,7 @@ def test_a_filter_that_nothing_meets_says_so(opened: Callable, samples: Path) ->
 def test_words_are_refused_in_words_by_models_that_know_none(opened: Callable) -> None:
     page, _ = opened()
     expect(page.locator("#mini")).to_be_visible()
-    page.get_by_role("tab", name="Words").click()
+    page.get_by_role("tab", name="Text").click()
     expect(page.locator("#words-why")).to_contain_text("NEEDLE_MODELS=standard")
     expect(page.locator("#search")).to_be_disabled()
 

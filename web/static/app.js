@@ -29,6 +29,11 @@ async function find(file) {
   await search.start();
 }
 
+async function findUrl(url) {
+  await query.choose(query.remote(url));
+  await search.start();
+}
+
 function files(input, take) {
   input.onchange = () => {
     const chosen = wanted(input);
@@ -50,12 +55,14 @@ function indexed() {
 
 tabs.begin();
 extras.begin();
-query.begin(search.start);
-results.begin({ unlike: (match, box) => search.refine("negatives", match, box) });
+query.begin(search.start, findUrl);
+results.begin({
+  unlike: (match, box) => search.refine("negatives", match, box), goOn: search.goOn });
 library.begin(pick);
 viewer.begin({
   search: search.startWith,
   refine: search.refine,
+  more: search.more,
   remove: (image) => library.remove([image]),
 });
 collections.begin(({ byHand } = {}) => {
@@ -68,8 +75,8 @@ collections.begin(({ byHand } = {}) => {
 });
 files($("add-input"), add);
 files($("folder-input"), add);
-files($("find-input"), ({ files: [file] }) => find(file));
-drop.begin({ find, add });
+for (const id of ["find-input", "camera-input"]) files($(id), ({ files: [file] }) => find(file));
+drop.begin({ find, findUrl, add });
 upload.onIndexed(library.show);
 $("search-cancel").onclick = search.cancel;
 $("share").onclick = () => navigator.clipboard?.writeText(location.href).then(() => {
@@ -77,7 +84,12 @@ $("share").onclick = () => navigator.clipboard?.writeText(location.href).then(()
   announce("The link to this search is copied.");
   setTimeout(() => { $("share-words").textContent = "Copy link"; }, 2000);
 });
-address.onTravel(search.open);
+address.onTravel(({ same }) => {
+  for (const id of ["confirm", "collections"]) $(id).close();
+  if (!same || !address.view()) viewer.leave();
+  if (!same) search.open();
+  else if (address.view()) search.look(address.view());
+});
 status.watch((models) => {
   query.allow(models);
   collections.useEncoder(models.encoder);

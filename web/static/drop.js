@@ -2,8 +2,9 @@
 import { $ } from "./dom.js";
 import { dropped } from "./files.js";
 
-/** `find` gets an image to look for, `add` gets files to index, with what was left out. */
-export function begin({ find, add }) {
+/** `find` gets an image to look for, `findUrl` the address of one that was pasted, `add` gets files
+ * to index, with what was left out. */
+export function begin({ find, findUrl, add }) {
   const panel = $("query");
   const bringsFiles = (event) => event.dataTransfer?.types.includes("Files");
   document.addEventListener("dragover", (event) => {
@@ -26,9 +27,12 @@ export function begin({ find, add }) {
   });
   document.addEventListener("paste", (event) => {
     const [file] = event.clipboardData.files;
-    if (!file) return;
+    const text = event.clipboardData.getData("text/plain").trim();
+    const typing = event.target.closest?.("input, textarea, dialog");
+    if (!file && (typing || !/^https?:\/\/\S+$/i.test(text))) return;
     event.preventDefault();
-    find(file);
+    if (file) find(file);
+    else findUrl(text);
   });
 }
 

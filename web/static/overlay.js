@@ -10,12 +10,9 @@ export function outline(hit) {
 
 const path = (points) => `M${points.map((point) => point.join(" ")).join("L")}Z`;
 
-/** Return the shapes: all but the chosen hit dimmed, every hit framed, the chosen one strongest.
- * Beside verified hits those that only look alike are dashed. */
-export function frames(hits, width, height, chosen = 0) {
-  const hole = hits[chosen] ? path(outline(hits[chosen])) : "";
-  const dim = shape("path", {
-    class: "dim", "fill-rule": "evenodd", d: `M0 0H${width}V${height}H0Z${hole}` });
+/** Return the shapes: every hit framed, the chosen one strongest. Beside verified hits those that
+ * only look alike are dashed. */
+export function frames(hits, chosen = 0) {
   const proven = hits.some((hit) => hit.verified);
   const framed = hits.map((hit, n) => {
     const guess = proven && !hit.verified ? " guess" : "";
@@ -24,7 +21,7 @@ export function frames(hits, width, height, chosen = 0) {
     return [shape("path", { class: `halo ${kind}`, d }), shape("path", { class: kind, d })];
   });
   const [strongest = []] = framed.splice(chosen, 1);
-  return [dim, ...framed.flat(), ...strongest];
+  return [...framed.flat(), ...strongest];
 }
 
 /** Return a whole overlay for an image that fills its frame: its verified hits, else its best. */
@@ -32,13 +29,13 @@ export function overlay(match) {
   const { width, height } = match;
   const viewBox = `0 0 ${width} ${height}`;
   return shape("svg", { class: "layer", viewBox, "aria-hidden": "true" },
-    ...frames(places(match), width, height));
+    ...frames(places(match)));
 }
 
-/** Return the hits of a match that count: the verified ones where there are any, else a few. */
-export function places({ hits }) {
-  const proven = hits.filter((hit) => hit.verified);
-  return proven.length ? proven : hits.slice(0, 3);
+/** Return the hits of a match that count: the verified ones of a find, else the best alone. */
+export function places({ hits, sure }) {
+  const proven = sure ? hits.filter((hit) => hit.verified) : [];
+  return proven.length ? proven : hits.slice(0, 1);
 }
 
 const ANY = "object"; // the one class of a detector of things of any kind: it says nothing
@@ -57,5 +54,5 @@ export const named = (object, n) => word(object?.label) || `Thing ${n + 1}`;
 export function words(match, objects) {
   const [hit] = match.hits;
   const sure = known(match.probability) ? percent(match.probability) : hit.score.toFixed(2);
-  return [thing(hit, objects), sure, hit.verified ? "verified" : ""].filter(Boolean).join(" · ");
+  return [thing(hit, objects), sure, hit.verified && match.sure ? "verified" : ""].filter(Boolean).join(" · ");
 }

@@ -5,7 +5,7 @@ const SIDE = 320;
 
 /** Return the address of a small image of the query; "" where there is none to show. */
 export async function preview(queryImage, box) {
-  if (!queryImage) return "";
+  if (!queryImage || queryImage.remote) return ""; // no other host is asked for images
   if (queryImage.image) return box ? cropUrl(queryImage.image, box) : queryImage.image.urls.thumbnail;
   if (queryImage.file) return cut(queryImage.url, box);
   const mark = queryImage.url.includes("?") ? "&" : "?"; // one that the service keeps

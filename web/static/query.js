@@ -21,9 +21,24 @@ let spoken;
 
 export const image = () => queryImage;
 
-/** Show the panel's ways in; `start` runs when a search is asked for. */
-export function begin(start) {
+/** Show the panel's ways in; `start` runs when a search is asked for, `findUrl` gets the address of
+ * an image to look for. */
+export function begin(start, findUrl) {
   search = start;
+  const byUrl = () => {
+    const text = $("find-url").value.trim();
+    const right = /^https?:\/\/[^/\s]+/i.test(text) && URL.canParse(text);
+    say($("find-url-text"), right || !text ? "" : "This is not the whole address of an image on the web.", true);
+    if (!right) return $("find-url").focus();
+    $("find-url").value = "";
+    return findUrl(text);
+  };
+  $("find-url-go").onclick = byUrl;
+  $("find-url").onkeydown = (event) => {
+    if (event.key !== "Enter") return;
+    event.preventDefault();
+    byUrl();
+  };
   $("query-form").onsubmit = (event) => {
     event.preventDefault();
     search();
@@ -71,8 +86,8 @@ export function allow({ has_text: allowed, has_kinds: kinds, name: models }) {
   hasKinds = Boolean(kinds);
   $("words").disabled = !allowed;
   $("words-why").hidden = allowed;
-  say($("words-why"), `The models in use (${models}) understand images only. `
-    + "Start Needle with NEEDLE_MODELS=standard to search by words.");
+  say($("words-why"), `The models in use (${models}) cannot search by text. `
+    + "Start Needle with NEEDLE_MODELS=standard for that.");
   showReady();
 }
 
@@ -82,8 +97,20 @@ export function showWords(text) {
   turnTo("words");
 }
 
+/** Return the image at an address as a query. */
+export function remote(url) {
+  const { host, pathname } = new URL(url);
+  const last = pathname.split("/").filter(Boolean).at(-1) ?? host;
+  try {
+    return { remote: url, name: decodeURIComponent(last) };
+  } catch {
+    return { remote: url, name: last };
+  }
+}
+
 /** Take an image as the query: {file, url, name}, {image, name}, {url, name} of one that the
- * service keeps, or null; `given` is a box on it, `objects` are what a search saw in it. */
+ * service keeps, {remote, name} of one elsewhere, or null; `given` is a box on it, `objects` are
+ * what a search saw in it. */
 export async function choose(next, given = null, objects = []) {
   if (queryImage?.file && queryImage.url !== next?.url) URL.revokeObjectURL(queryImage.url);
   queryImage = next;
@@ -91,14 +118,20 @@ export async function choose(next, given = null, objects = []) {
   extras.show();
   box.set(null);
   regions.draw(stage, []);
-  $("find").hidden = Boolean(next);
+  $("find-ways").hidden = Boolean(next);
   $("query-shown").hidden = !next;
   $("region-row").hidden = true;
   showReady();
   if (!next) return;
   turnTo("image");
   say($("query-name"), next.name);
-  $("query-hint").textContent = "Draw a box around a part of it, or search for all.";
+  $("query-stage").hidden = Boolean(next.remote);
+  if (next.remote) {
+    $("box-row").hidden = true;
+    $("query-hint").textContent = `Needle downloads it from ${new URL(next.remote).host}; this page does not show it.`;
+    return;
+  }
+  $("query-hint").textContent = "Draw a box around a part of it, or search for all of it.";
   const { image } = next;
   const shown = await stage.show({
     sources: image ? imageSources(image) : [next.url],
@@ -106,9 +139,9 @@ export async function choose(next, given = null, objects = []) {
   });
   if (queryImage !== next) return;
   box.enabled = shown;
-  if (!shown) $("query-hint").textContent = "This browser cannot show the image. Needle may be able to read it.";
+  if (!shown) $("query-hint").textContent = "Your browser cannot show this image. Needle may still be able to read it.";
   if (given) box.set(given);
-  if (objects.length) showObjects(objects);
+  if (objects?.length) showObjects(objects);
   else if (image) await showRegions(next);
 }
 
@@ -119,11 +152,16 @@ async function showRegions(next) {
 
 /** Outline things of the query, to be picked as the box. */
 export function showObjects(objects) {
-  found = objects;
-  regions.draw(stage, found);
+  if (queryImage?.remote) return;
+  found = objects.filter((object) => object.box);
+  if (!found.length) return;
+  const near = regions.draw(stage, found);
   regions.list($("region-list"), found);
+  $("region-list").onfocus = $("region-list").onkeyup = ({ target }) =>
+    near(target.value === "" ? -1 : Number(target.value));
+  $("region-list").onblur = () => near(-1);
   $("region-row").hidden = false;
-  $("query-hint").textContent = "Draw a box, or click one of the outlined regions.";
+  $("query-hint").textContent = "Draw a box, or click an outlined thing.";
 }
 
 function pickRegion(place) {
@@ -139,7 +177,7 @@ function showBox(now) {
     field.max = stage.size[n % 2];
   });
   $("box-clear").disabled = !now;
-  $("box-row").hidden = !queryImage;
+  $("box-row").hidden = !queryImage || Boolean(queryImage.remote);
   showReady();
   clearTimeout(spoken);
   if (now) {
@@ -154,6 +192,9 @@ function showReady() {
   $("search").disabled = words ? $("words").disabled : !queryImage;
   $("search-words").textContent = !words && box.box ? "Search for this box" : "Search";
 }
+
+/** Have the next searches show so many places of each image. */
+export const showPlaces = (places) => { $("hits_per_image").value = places; };
 
 /** Set the options to those of a search. */
 export function showOptions(given) {

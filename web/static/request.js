@@ -2,7 +2,7 @@
 import { ApiError } from "./api.js";
 
 const WAIT_S = 2;
-const NOT_SENT = ["image", "job"]; // of the address, not of the request
+const NOT_SENT = ["image", "job", "view"]; // of the address, not of the request
 
 /** Return what to post for a search, its query image and what the panel holds beside it. */
 export async function searchBody(search, queryImage, extras) {
@@ -16,8 +16,11 @@ export async function searchBody(search, queryImage, extras) {
   const file = extras.examples.filter(({ ref }) => !ref);
   const not_file = extras.negatives.filter(({ ref }) => !ref);
   // Beside files the service takes an indexed image as a file too: the first is what is looked for.
-  const sent = queryImage && (queryImage.url || file.length) ? [queryImage, ...file] : file;
-  if (queryImage && !sent.includes(queryImage)) options.image_id = queryImage.image.image_id;
+  const { remote } = queryImage ?? {};
+  const sent = queryImage && !remote && (queryImage.url || file.length) ? [queryImage, ...file] : file;
+  if (remote && file.length) options.examples = [...options.examples ?? [], { url: remote }];
+  else if (remote) options.url = remote;
+  else if (queryImage && !sent.includes(queryImage)) options.image_id = queryImage.image.image_id;
   if (!sent.length && !not_file.length) return options;
   return form(options, { file: sent, not_file });
 }

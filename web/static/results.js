@@ -1,77 +1,109 @@
-// What a search found: the found images first, look-alikes below, each with its boxes.
-import { imageSources, titleOf } from "./api.js";
-import { $, announce, button, count, icon, known, make, percent, img, plain, say } from "./dom.js";
-import { named, overlay, places, words } from "./overlay.js";
+// What a search found: the finds first, then what may be of the same kind; look-alikes are folded.
+import * as cards from "./cards.js";
+import * as csv from "./csv.js";
+import { $, announce, button, count, icon, img, make, plain, say } from "./dom.js";
 import * as tabs from "./tabs.js";
+import * as things from "./things.js";
+import { cutShort, explained, facts, grouped, verdict } from "./verdict.js";
 import * as viewer from "./viewer.js";
 
-const LIKELY = 0.5; // an image that holds it rather than not
-let actions = { unlike: () => {} };
+let actions = { unlike: () => {}, goOn: () => {}, more: () => {} };
+let shown = null; // {matches, query, facts}
 
-/** `unlike` gets a match and a box of it that are not what was looked for. */
+/** `unlike` gets a match and a box of it that are not what was looked for, `goOn` the id of a
+ * search to go on with, `more` a match and how many places of it are wanted. */
 export function begin(given) {
   actions = given;
+  $("csv").onclick = () => csv.save(csv.table(shown.matches), "needle-results.csv");
+  $("go-on").onclick = () => actions.goOn(shown.query.job);
 }
 
-/** Say that a search runs. */
-export function wait(name, preview) {
-  tabs.turnTo("results", { found: true });
-  head(`Looking for ${name} …`, "", preview);
+/** Say that a search runs; what was found before stays where the search `goesOn`. */
+export function wait(name, preview, { goesOn = false } = {}) {
+  tabs.turnTo("results", { found: true, title: `Looking for ${name}` });
   $("results").setAttribute("aria-busy", "true");
   $("search-cancel").hidden = false;
   $("search-error").hidden = true;
-  $("share").hidden = true;
-  $("groups").replaceChildren(make("div", { className: "skeletons", "aria-hidden": "true" },
+  $("time-up").hidden = true;
+  announce(goesOn ? "Needle keeps looking." : `Looking for ${name}`);
+  if (goesOn) return say($("results-text"), "Double-checking the rest …");
+  head(`Looking for ${name} …`, "", preview);
+  offer(false);
+  return $("groups").replaceChildren(make("div", { className: "skeletons", "aria-hidden": "true" },
     ...Array.from({ length: 6 }, () => make("span"))));
-  announce(`Looking for ${name}`);
 }
 
 /** Say why there is no result. */
 export function fail(message) {
-  tabs.turnTo("results", { found: true });
+  tabs.turnTo("results", { found: true, title: "No result" });
   done();
-  head("Nothing to show", "");
+  offer(false);
+  head("No result", "");
   $("search-error").hidden = false;
   say($("search-error-text"), message);
   $("groups").replaceChildren();
   announce(message);
 }
 
+/** Say why a search could not go on; what it found stays. */
+export function failOn(message) {
+  done();
+  say($("results-text"), shown.facts);
+  $("time-up").hidden = false;
+  say($("time-up-text"), message, true);
+  announce(message);
+}
+
 /** Take an image that was deleted out of the result. */
 export function forget(id) {
   document.querySelector(`#groups [data-image="${CSS.escape(id)}"]`)?.remove();
+  if (shown) shown.matches = shown.matches.filter((match) => match.image_id !== id);
 }
 
 /** Forget the result. */
 export function clear() {
   done();
+  shown = null;
   $("groups").replaceChildren();
   tabs.turnTo("images", { found: false });
 }
 
-/** Show a result; `query` has its name, a small image of it, and its options. */
+/** Show an image of the result in full view, if it is there; return whether it is. */
+export function open(id) {
+  const at = shown ? shown.matches.findIndex((match) => match.image_id === id) : -1;
+  if (at >= 0) viewer.open(shown.matches, at, shown.query);
+  return at >= 0;
+}
+
+/** Show a result; `query` has its name, its image, a small image of it, its options and its job. */
 export function show(result, query) {
   done();
-  const { collection } = query;
-  const matches = result.matches.map((match) => ({ ...match, collection, objects: result.objects }));
-  const isFound = (match) => result.found !== false
-    && (match.verified || match.probability >= LIKELY);
-  const sure = matches.filter(isFound);
-  const others = matches.filter((match) => !isFound(match));
-  const alike = others.filter(({ likeness }) => likeness !== "kind");
-  const ofKind = others.filter(({ likeness }) => likeness === "kind");
-  const sentence = verdict(result, sure.length);
-  head(sentence, facts(result), query.preview, query.name);
-  $("share").hidden = false;
-  const open = (match) => viewer.open(matches, matches.indexOf(match), query);
+  const matches = result.matches.map((match) => ({
+    ...match, collection: query.search.collection, objects: result.objects }));
+  const groups = grouped(result, matches);
+  const order = Object.values(groups).flat();
+  shown = { matches: order, query, facts: facts(result) };
+  const sentence = verdict(result, groups, query.search);
+  tabs.turnTo("results", { found: true, title: `${sentence}: ${query.name}` });
+  head(sentence, shown.facts, query.preview, query.name);
+  say($("results-note"), explained(result, groups));
+  say($("time-up-text"), cutShort(result));
+  $("time-up").hidden = !cutShort(result);
+  offer(true);
+  const doing = { query, unlike: actions.unlike, open: (match) => open(match.image_id) };
   $("groups").replaceChildren(...[
-    things(result.objects),
-    group("Found", sure, { query, open, best: true }),
-    group("Look-alikes", alike, { query, open, best: !sure.length }),
-    group("Perhaps of the same kind", ofKind, { query, open, best: !sure.length && !alike.length }),
+    things.list(result.objects, groups, query.image),
+    group("Found", groups.found, doing, { best: true }),
+    group("This image", groups.own, { ...doing, unlike: null }, {
+      line: query.search.box ? "The query is a part of it." : "It is the query itself." }),
+    group(groups.found.length ? "Possibly as well" : "Possibly", groups.possible, doing),
+    group("Perhaps of the same kind", groups.kind, doing),
+    folded(groups.alike, doing),
   ].filter(Boolean));
   if (!matches.length) $("groups").append(empty(result, query));
-  announce(`${sentence} ${count(matches.length, "image")} shown.`);
+  const alike = groups.alike.length;
+  announce(`${sentence}. ${count(order.length - alike, "image")} shown${
+    alike ? `, ${plain(alike)} more that look a little like it` : ""}.`);
   const { top } = $("views").getBoundingClientRect();
   if (top < 0 || top > innerHeight * 0.4) $("views").scrollIntoView({ block: "start" });
 }
@@ -82,6 +114,13 @@ function done() {
   $("search-error").hidden = true;
 }
 
+function offer(any) {
+  $("share").hidden = !any;
+  $("csv").hidden = !any || !shown?.matches.length;
+  if (!any) $("time-up").hidden = true;
+  if (!any) say($("results-note"), "");
+}
+
 function head(title, line, preview = "", name = "") {
   $("results-title").textContent = title;
   say($("results-text"), line);
@@ -89,128 +128,40 @@ function head(title, line, preview = "", name = "") {
   $("results-query").replaceChildren(...(preview ? [img([preview], { alt })] : [icon("search")]));
 }
 
-/** Say in one sentence what was found, no more than is known. */
-function verdict(result, sure) {
-  if (!result.index.images) return "There is nothing to look through yet.";
-  if (sure) return `Found in ${count(sure, "image")}`;
-  if (!result.matches.length) return "Nothing is alike enough.";
-  if (result.found === false) return "Probably not in these images";
-  if (result.verification?.checked) return "Not found for certain. These look most alike:";
-  return `The ${result.matches.length === 1 ? "best" : `${result.matches.length} best`}:`;
+/** Say what to do where nothing is left to show. */
+function empty({ index }, { search }) {
+  const filters = Object.keys(search.filter ?? {}).length > 0;
+  const least = search.min_score > -1;
+  const words = !index.images ? "Add some large images first."
+    : filters && least ? "Change the filter or the lowest score under “Filter and options”."
+      : filters ? `None of the ${count(index.images, "image")} meets the filter. Change it under “Filter and options”.`
+        : least ? `Nothing reaches the lowest score of ${search.min_score}. Choose a lower one under “Filter and options”.`
+          : "All that was found looks like something you do not want.";
+  return make("p", { className: "empty" }, words);
 }
 
-function facts({ index, timings_ms: timings, verification }) {
-  const seconds = (timings.total / 1000).toFixed(2);
-  const parts = [`${count(index.images, "image")} with ${count(index.regions, "region")} in ${seconds} s`];
-  if (verification?.checked) {
-    const rest = verification.complete ? "" : ", then the time was up";
-    parts.push(`${plain(verification.checked)} looked at closely${rest}`);
-  }
-  return parts.join(" · ");
-}
-
-function empty(result, { search }) {
-  const narrow = search.min_score > -1 || Object.keys(search.filter ?? {}).length;
-  const why = !result.index.images ? "Add some large images first, then search again."
-    : narrow ? "No image meets the filter and the lowest score. Loosen them in the options."
-      : "No image came back.";
-  return make("p", { className: "empty small" }, why);
-}
-
-/** Say of each thing that a search told apart in its query whether any image holds it. */
-function things(objects = []) {
-  if (!objects.length) return null;
-  const line = (object, n) => make("li", {},
-    make("strong", {}, named(object, n)),
-    known(object.probability) ? ` ${percent(object.probability)}` : "");
-  return make("ul", { className: "things", "aria-label": "Things in the query" },
-    ...objects.map(line));
-}
-
-function group(title, matches, { query, open, best }) {
+/** Return a group of matches, the best of them large; null without any. */
+function group(title, matches, doing, { best = false, line = "" } = {}) {
   if (!matches.length) return null;
-  const list = make("ul", { className: "images" },
-    ...matches.slice(best ? 1 : 0).map((match) => card(match, open)));
-  return make("section", { className: "group" }, make("h3", {}, title),
-    best ? hero(matches[0], query, open) : null, list.children.length ? list : null);
+  const list = make("ul", { className: best ? "images" : "images small" },
+    ...matches.slice(best ? 1 : 0).map((match) => cards.card(match, doing)));
+  return make("section", { className: "group", "aria-label": title }, make("h3", {}, title),
+    line ? make("p", { className: "muted" }, line) : null,
+    best ? cards.hero(matches[0], doing) : null, list.children.length ? list : null);
 }
 
-const ratio = ({ width, height }) => Math.min(2.4, Math.max(0.55, width / height));
-const mark = () => make("span", { className: "mark", title: "Found again by local features" },
-  icon("check"), "verified");
-
-function framed(match, sources, eager) {
-  const { width, height, hits } = match;
-  const image = img(sources, { alt: "", loading: eager ? "eager" : "lazy" });
-  const [x1, y1] = hits[0].box;
-  const tag = make("span", { className: "tag", "aria-hidden": "true" }, words(match, match.objects));
-  const [across, down] = [x1 / width, y1 / height];
-  tag.style[across > 0.6 ? "right" : "left"] = `${(across > 0.6 ? 1 - hits[0].box[2] / width : across) * 100}%`;
-  if (down > 0.12) tag.style.bottom = `${(1 - down) * 100}%`;
-  else tag.style.top = `${hits[0].box[3] / height * 100}%`;
-  return make("span", { className: "image" }, image, overlay(match), tag);
-}
-
-function label(match) {
-  const many = places(match).length;
-  const sure = match.verified ? ", verified" : "";
-  const alike = known(match.probability) ? percent(match.probability) : `score ${match.score.toFixed(2)}`;
-  return `Open ${match.filename}, ${alike}${sure}${many > 1 ? `, ${many} places` : ""}`;
-}
-
-function card(match, open) {
-  const inside = framed(match, [match.urls.thumbnail, match.urls.file]);
-  const item = make("li", { className: "tile", "data-image": match.image_id },
-    make("button", { type: "button", className: "open", "aria-label": label(match),
-      onclick: () => open(match) }, inside),
-    make("div", { className: "caption" },
-      make("span", { className: "name", title: titleOf(match) }, match.filename),
-      match.verified ? mark() : null,
-      score(match), make("span", { className: "tools" }, unlike(match))));
-  item.style.setProperty("--ratio", ratio(match));
-  return item;
-}
-
-/** The best match: large, with the query beside what was found. */
-function hero(match, query, open) {
-  const view = make("button", { type: "button", className: "open", "aria-label": label(match),
-    onclick: () => open(match) }, framed(match, imageSources(match), true));
-  view.style.setProperty("--ratio", match.width / match.height);
-  const pair = make("div", { className: "pair" },
-    figure(query.preview, "Looked for"),
-    figure(match.urls.crop, match.verified ? "Found here" : looks(match)));
-  const side = make("div", { className: "side" }, pair,
-    make("strong", { className: "name", title: titleOf(match) }, match.path ?? match.filename),
-    make("p", { className: "facts" }, match.verified ? mark() : null,
-      score(match), make("span", { className: "muted" }, where(match))),
-    make("div", { className: "deeds" },
-      button("Full view", { name: "expand", onclick: () => open(match) }), unlike(match)));
-  return make("article",
-    { className: "hero", "aria-label": "Best match", "data-image": match.image_id }, view, side);
-}
-
-/** Return what searches again for what is not like this match's best place. */
-function unlike(match) {
-  return button(`Not like this: ${match.filename}`, { name: "not", bare: true,
-    onclick: () => actions.unlike(match, match.hits[0].box) }, "button bare");
-}
-
-const looks = ({ likeness }) => (likeness === "kind" ? "Perhaps of its kind" : "Looks alike");
-
-/** Return how sure it is that the image holds what was looked for; else how alike they look. */
-function score({ score: value, probability, likeness }) {
-  const kinds = likeness === "kind" ? "the kinds of thing are" : "they look";
-  const alike = `score ${value.toFixed(2)}: how alike ${kinds} (cosine similarity)`;
-  if (!known(probability)) return make("span", { className: "score", title: alike }, value.toFixed(2));
-  return make("span", { className: "score", title: `Probability that it is there; ${alike}` },
-    percent(probability));
-}
-
-function where(match) {
-  return match.verified ? count(places(match).length, "place") : looks(match).toLowerCase();
-}
-
-function figure(src, caption) {
-  if (!src) return null;
-  return make("figure", {}, img([src], { alt: caption }), make("figcaption", {}, caption));
+/** Return the look-alikes behind a button that shows them; null without any. */
+function folded(matches, doing) {
+  if (!matches.length) return null;
+  const section = make("section", { className: "group", "aria-label": "Look-alikes" });
+  const words = matches.length === 1 ? "Show 1 that looks a little like it"
+    : `Show ${plain(matches.length)} that look a little like it`;
+  const unfold = button(words, { "aria-expanded": "false", onclick: () => {
+    const shownNow = group("Look-alikes", matches, doing);
+    section.replaceChildren(...shownNow.children);
+    section.querySelector(".open").focus();
+    announce(`${count(matches.length, "image")} shown.`);
+  } }, "button unfold");
+  section.append(unfold);
+  return section;
 }

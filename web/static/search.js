@@ -1,4 +1,4 @@
-// One search: posted, waited for, shown, put into the address; and opened again from it.
+// One search: posted, waited for, shown, put into the address; gone on with; opened again from it.
 import * as address from "./address.js";
 import { ApiError, call, ended, fields, isFinal } from "./api.js";
 import * as collections from "./collections.js";
@@ -7,8 +7,10 @@ import { preview } from "./preview.js";
 import * as query from "./query.js";
 import { searchBody } from "./request.js";
 import * as results from "./results.js";
+import * as viewer from "./viewer.js";
 
 let running = null; // the latest search or opening; answers to earlier ones are dropped
+let shown = null; // the search whose result is shown: {search, queryImage}
 
 /** Look for what the panel holds. */
 export async function start() {
@@ -28,6 +30,20 @@ export async function startWith(image, box) {
 export async function refine(kind, match, box) {
   extras.add(kind, extras.region(match, box));
   await start();
+}
+
+/** Look again for more places in each image, and show a match with them in full view. */
+export async function more(match, places) {
+  query.showPlaces(places);
+  await start();
+  if (!results.open(match.image_id)) viewer.close();
+}
+
+/** Go on with a search whose time was up, with the time that it needs. */
+export async function goOn(job) {
+  const { search, queryImage } = shown;
+  await attempt(search, queryImage, {
+    ask: (signal) => call("POST", `/api/v1/jobs/${job}/continue`, undefined, signal), goesOn: true });
 }
 
 /** End what runs, and begin something else. */
@@ -53,12 +69,21 @@ export async function open() {
   const wanted = () => !signal.aborted && query.image() === before;
   query.showOptions(search);
   await collections.choose(search.collection);
-  if (!wanted()) return undefined;
-  if (search.job) return openJob(search);
-  if (search.image) return openImage(search, wanted);
-  if (search.text) return openWords(search);
-  await query.choose(null);
-  return results.clear();
+  if (!wanted()) return;
+  if (search.job) await openJob(search);
+  else if (search.image) await openImage(search, wanted);
+  else if (search.text) await openWords(search);
+  else await query.choose(null).then(results.clear);
+  if (search.view && address.view() === search.view) await look(search.view, search.collection);
+}
+
+/** Show an image in full view: of the result, else by itself. */
+export async function look(id, collection = collections.current()) {
+  if (results.open(id)) return;
+  const image = await call("GET", `/api/v1/images/${id}?${fields({ collection })}`).catch(() => null);
+  if (address.view() !== id) return;
+  if (image) await viewer.open([image], 0);
+  else address.leaveView();
 }
 
 async function openWords(search) {
@@ -107,7 +132,8 @@ async function restore(search, result) {
     `/api/v1/images/${made.image_id}?${fields({ collection })}`).catch(() => null);
   const url = made.image_id ? null : result.urls?.query;
   const queryImage = image ? { image, name: image.filename }
-    : url ? { url, name: made.filename ?? "The image of this link" } : null;
+    : url ? { url, name: made.filename ?? "The image of this link" }
+      : made.url ? query.remote(made.url) : null;
   await query.choose(queryImage, search.box, result.objects);
   extras.show(result);
   return queryImage;
@@ -118,13 +144,13 @@ const post = (search, queryImage, more) => ({
   ask: async (signal) => call("POST", "/api/v1/search", await searchBody(search, queryImage, more), signal),
 });
 
-async function attempt(search, queryImage, { ask, restore: restored, more }) {
+async function attempt(search, queryImage, { ask, restore: restored, more, goesOn = false }) {
   const mine = begin();
   const { signal } = mine.abort;
   const name = search.text ? `“${search.text}”` : queryImage?.name ?? "what this link names";
   const small = await preview(queryImage, search.box);
   if (running !== mine) return;
-  results.wait(name, small);
+  results.wait(name, small, { goesOn });
   try {
     let job = await ask(signal);
     if (running !== mine) return;
@@ -132,16 +158,19 @@ async function attempt(search, queryImage, { ask, restore: restored, more }) {
     if (!isFinal(job)) job = await ended(job.job_id, () => {}, signal);
     if (running !== mine) return;
     if (!job.result) throw new ApiError(job.error?.message ?? `The search was ${job.status}.`);
-    const shown = restored ? await restored(job.result) : queryImage;
+    const image = restored ? await restored(job.result) : queryImage;
     if (running !== mine) return;
     // A search by image or words can be made again from its address; any other is named by its job.
-    const byJob = more && (extras.any(more) || (!search.image && !search.text));
-    if (!restored) address.write(byJob ? { ...search, image: "", text: "", job: job.job_id } : search);
-    if (!restored && job.result.objects) query.showObjects(job.result.objects);
-    results.show(job.result, { name: shown?.name ?? name, search, collection: search.collection,
-      preview: await preview(shown, search.box) });
+    const byJob = goesOn || (more && (extras.any(more) || (!search.image && !search.text)));
+    const named = byJob ? { ...search, image: "", text: "", job: job.job_id } : search;
+    if (!restored) address.write(named);
+    if (!restored && job.result.objects?.length) query.showObjects(job.result.objects);
+    shown = { search: named, queryImage: image };
+    results.show(job.result, { name: image?.name ?? name, image, search, job: job.job_id,
+      preview: await preview(image, search.box) });
   } catch (error) {
-    if (running === mine) results.fail(error.message);
+    if (running === mine && goesOn) results.failOn(error.message);
+    else if (running === mine) results.fail(error.message);
   }
   if (running === mine) running = null;
 }

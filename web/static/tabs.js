@@ -1,10 +1,14 @@
 // The two halves of the working area: the indexed images, and what a search found.
 import { $ } from "./dom.js";
+import { ofPage } from "./title.js";
 
 const NAMES = ["images", "results"];
+let result = ""; // what the tab of the results is called in the title of the page
 
-/** Turn to one half; `found` tells whether there is a result to turn to. */
-export function turnTo(name, { found = !$("view-results").disabled } = {}) {
+/** Turn to one half; `found` tells whether there is a result to turn to, `title` what it is. */
+export function turnTo(name, { found = !$("view-results").disabled, title = result } = {}) {
+  result = title;
+  ofPage(name === "results" ? title : "");
   $("view-results").disabled = !found;
   for (const each of NAMES) {
     $(each).hidden = each !== name;

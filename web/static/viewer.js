@@ -1,11 +1,14 @@
-// The full view of an image: zoom, every occurrence, the crop beside the query, a box to search with.
-import { call, cropUrl, fields, imageSources, titleOf } from "./api.js";
+// The full view of an image: zoom, every place of a match, its regions, a box to search with.
+import * as address from "./address.js";
+import { call, fields, imageSources, titleOf } from "./api.js";
 import { BoxEditor } from "./box.js";
-import { $, announce, icon, known, make, percent, img, plain, say } from "./dom.js";
-import { frames, places, thing } from "./overlay.js";
+import { $, announce, known, percent, plain, say } from "./dom.js";
+import { frames, places } from "./overlay.js";
+import * as placesOf from "./places.js";
 import * as regions from "./regions.js";
 import { Stage } from "./stage.js";
 import * as tags from "./tags.js";
+import { ofView } from "./title.js";
 
 const dialog = $("viewer");
 const stage = new Stage($("view-stage"));
@@ -13,16 +16,22 @@ stage.zoomable = stage.wheelZooms = true;
 const box = new BoxEditor(stage, { change: boxChanged, tap: tapped, enter: () => searchHere() });
 let shown = null; // {images, at, query, hit}
 let detected = [];
-let actions = { search: () => {}, refine: () => {}, remove: () => {} };
+let leaving = false; // for something else: the address is that one's
+let actions = { search: () => {}, refine: () => {}, more: () => {}, remove: () => {} };
 
 const image = () => shown.images[shown.at];
 const hits = () => image().hits ?? [];
 
 /** Let the viewer's tools work; `search` gets an image and a box, `refine` a kind of example,
- * a match and a box of it, `remove` an image. */
+ * a match and a box of it, `more` a match and how many places are wanted, `remove` an image. */
 export function begin(given) {
   actions = given;
-  $("view-close").onclick = () => dialog.close();
+  $("view-close").onclick = close;
+  dialog.onclose = () => {
+    if (!leaving) address.leaveView();
+    leaving = false;
+    ofView("");
+  };
   $("view-in").onclick = () => stage.enlarge(1.5);
   $("view-out").onclick = () => stage.enlarge(1 / 1.5);
   $("view-fit").onclick = () => stage.enlarge(0);
@@ -31,7 +40,7 @@ export function begin(given) {
   $("view-search").onclick = () => searchHere();
   for (const [id, kind] of [["view-like", "examples"], ["view-unlike", "negatives"]]) {
     $(id).onclick = () => {
-      dialog.close();
+      leave();
       actions.refine(kind, image(), hits()[shown.hit].box);
     };
   }
@@ -39,7 +48,7 @@ export function begin(given) {
   for (const tool of ["move", "draw"]) $(`tool-${tool}`).onclick = () => take(tool);
   dialog.onkeydown = keys;
   tags.begin();
-  dialog.onclick = ({ target }) => { if (target === dialog) dialog.close(); };
+  dialog.onclick = ({ target }) => { if (target === dialog) close(); };
   panning();
 }
 
@@ -50,12 +59,23 @@ export function open(images, at, query = null) {
   return show();
 }
 
+/** Close the full view; the address says so. */
 export const close = () => dialog.close();
+
+/** Close the full view, if it is open, for what has an address of its own. */
+export function leave() {
+  if (!dialog.open) return;
+  leaving = true;
+  dialog.close();
+}
 
 async function show() {
   const now = image();
+  address.enterView(now.image_id);
+  ofView(now.filename);
   box.set(null);
   detected = [];
+  $("view-regions").hidden = true;
   regions.draw(stage, []);
   shown.hit = 0;
   take(now.hits ? "move" : "draw");
@@ -77,7 +97,11 @@ async function showRegions(now) {
   const found = await regions.detections(now);
   if (!dialog.open || image() !== now) return;
   detected = found;
-  regions.draw(stage, detected);
+  const near = regions.draw(stage, detected);
+  $("view-regions").hidden = !detected.length;
+  say($("view-regions-text"), `${plain(detected.length)}, the largest first. Choose one to search with it.`);
+  $("view-region-list").replaceChildren(...regions.buttons(now, detected, {
+    near, take: (region) => box.set(region.box) }));
 }
 
 function showHits() {
@@ -90,51 +114,23 @@ function showHits() {
   }
   const chosen = hits()[shown.hit];
   const drawn = hits().filter((hit) => hit === chosen || places(now).includes(hit));
-  stage.layer.replaceChildren(...frames(drawn, now.width, now.height, drawn.indexOf(chosen)));
-  const pair = [[shown.query?.preview, "Looked for"],
-    [cropUrl(now, chosen.box), chosen.verified ? "Found here" : "Looks alike"]];
-  $("view-pair").replaceChildren(...pair.filter(([src]) => src).map(([src, words]) => make(
-    "figure", {}, img([src], { alt: words }), make("figcaption", {}, words))));
-  $("view-places").replaceChildren(...hits().map(place));
+  stage.layer.replaceChildren(...frames(drawn, drawn.indexOf(chosen)));
+  placesOf.show(now, { hit: shown.hit, query: shown.query, choose,
+    more: (wanted) => actions.more(now, wanted) });
   return boxChanged(box.box);
 }
-
-/** Say what a place shows, where there is a word for it, and whether that is proven. */
-function title(hit, n) {
-  const alike = image().verified && !hit.verified;
-  const what = thing(hit, image().objects) || (alike ? "Looks alike" : `Place ${n + 1}`);
-  return hit.verified ? `${what} · verified` : what;
-}
-
-/** Return one occurrence of the list. */
-function place(hit, n) {
-  const about = [];
-  if (hit.rotation !== undefined && Math.abs(hit.rotation) >= 3) {
-    about.push(`turned by ${Math.round(hit.rotation)}°`);
-  }
-  if (hit.mirrored) about.push("mirrored");
-  if (hit.inliers) about.push(`${plain(hit.inliers)} points agree`);
-  const choice = make("button", { type: "button", className: "place",
-    "aria-pressed": n === shown.hit, onclick: () => choose(n) },
-  img([hit.urls.crop], { alt: "", loading: "lazy" }),
-  make("span", {}, make("strong", {}, hit.verified ? icon("check") : null, title(hit, n)),
-    make("small", {}, about.join(" · ") || size(hit), ` · score ${hit.score.toFixed(2)}`)));
-  return make("li", {}, choice);
-}
-
-const size = ({ box: [x1, y1, x2, y2] }) => `${x2 - x1} × ${y2 - y1} pixels`;
 
 function choose(n) {
   shown.hit = n;
   showHits();
   stage.focus(hits()[n].box);
   $("view-places").children[n].firstChild.focus();
-  announce(`Place ${n + 1} of ${hits().length}: ${title(hits()[n], n)}`);
+  announce(`Place ${n + 1} of ${hits().length}: ${placesOf.title(hits()[n], image(), n)}`);
 }
 
 function boxChanged(now) {
   $("view-search-words").textContent = now ? "Search with this box"
-    : hits().length ? "Search with this region" : "Search with this image";
+    : hits().length ? "Search with this place" : "Search with this image";
 }
 
 function tapped(where) {
@@ -145,7 +141,7 @@ function tapped(where) {
 function searchHere() {
   const now = image();
   const where = box.box ?? hits()[shown.hit]?.box ?? null;
-  dialog.close();
+  leave();
   if (now.hits) { // a match: the record of its image says more
     const { image_id: id, collection } = now;
     call("GET", `/api/v1/images/${id}?${fields({ collection })}`)

@@ -1,0 +1,175 @@
+"""What the page says of a result: found or not, of a kind, cut short, elsewhere, filtered."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Page, expect
+
+from needle.frames import MATCH_COLUMNS
+from tests.browser import deeds
+
+
+def _titles(page: Page) -> list[str]:
+    return page.locator("#groups h3").all_text_contents()
+
+
+def test_what_is_not_found_is_said_plainly_and_look_alikes_are_folded(
+    opened: Callable, samples: Path
+) -> None:
+    page, _ = opened()
+    deeds.look_for(page, samples / "queries" / "absent.jpg")
+    expect(page.locator("#results-title")).to_have_text("Probably not in these images")
+    expect(page.locator("#results-note")).to_contain_text("Even the closest is")
+    expect(page.locator("#groups .hero")).to_have_count(0)
+    assert _titles(page) == ["Perhaps of the same kind"]
+    of_kind = page.locator("#groups .tile").count()
+    unfold = page.get_by_role("button", name="a little like it")
+    expect(unfold).to_have_attribute("aria-expanded", "false")
+    deeds.unfold(page)
+    assert _titles(page) == ["Perhaps of the same kind", "Look-alikes"]
+    expect(page.locator("#groups .tile")).to_have_count(4)
+    expect(page.locator("#groups .open").nth(of_kind)).to_be_focused()
+    expect(page.locator("#groups .mark")).to_have_count(0)
+    expect(page.locator("#groups .dim")).to_have_count(0)
+
+
+def test_a_search_for_the_kind_is_answered_about_the_kind(opened: Callable, samples: Path) -> None:
+    page, _ = opened()
+    deeds.look_for(page, samples / "queries" / "absent.jpg")
+    page.click("#extras summary")
+    page.check("#same_kind")
+    page.click("#search")
+    expect(page.locator("#results-title")).to_contain_text("may show the same kind of thing")
+    expect(page.locator("#results-note")).to_contain_text("how alike the kinds of thing are")
+    expect(page.locator("#groups .score").first).to_contain_text("% alike")
+
+
+def test_a_search_that_was_cut_short_says_so_and_goes_on(opened: Callable, samples: Path) -> None:
+    page, _ = opened()
+    query = samples / "queries" / "box.jpg"
+    first = deeds.open_search(page, query, verify_budget_ms="1")
+    expect(page.locator("#time-up")).to_contain_text("Time ran out")
+    page.get_by_role("button", name="Keep looking").click()
+    page.wait_for_url(lambda url: "job=" in url and first not in url)
+    expect(page.locator("#time-up")).to_be_hidden()
+    expect(page.locator("#results-title")).to_have_text("Found in 1 image")
+    page.reload()
+    expect(page.locator("#results-title")).to_have_text("Found in 1 image")
+    page.go_back()
+    expect(page.locator("#time-up")).to_be_visible()
+    assert first in page.url
+
+
+def test_a_search_that_cannot_go_on_keeps_what_it_found(opened: Callable, samples: Path) -> None:
+    page, watch = opened()
+    watch.allow("status of 404 .*/continue")
+    deeds.altered(page, lambda result: result["verification"].update(complete=False))
+    refusal = {"error": {"code": "not_found", "message": "There is no such job."}}
+    page.route("**/continue", lambda route: route.fulfill(status=404, json=refusal))
+    deeds.open_search(page, samples / "queries" / "box.jpg")
+    page.get_by_role("button", name="Keep looking").click()
+    expect(page.locator("#time-up-text")).to_have_text("There is no such job.")
+    expect(page.locator("#results-text")).to_contain_text("4 images searched in")
+    expect(page.locator("#results-title")).to_have_text("Found in 1 image")
+    expect(page.locator("#groups .hero")).to_be_visible()
+
+
+def test_a_filter_that_left_nothing_is_named(opened: Callable, samples: Path) -> None:
+    page, _ = opened("/?filter=%7B%22shop%22%3A%22Bern%22%7D")
+    page.set_input_files("#find-input", samples / "queries" / "box.jpg")
+    expect(page.locator("#results-title")).to_have_text("The filter left nothing to search")
+    expect(page.locator("#groups .empty")).to_contain_text("None of the 4 images meets the filter")
+    page.click("#options summary")
+    page.get_by_role("button", name="Remove this row").click()
+    page.fill("#min_score", "1")
+    page.click("#search")
+    expect(page.locator("#results-title")).to_have_text("No image reaches the lowest score")
+
+
+def test_the_image_that_a_box_was_drawn_on_stands_apart(opened: Callable) -> None:
+    page, _ = opened()
+    deeds.pick(page, "01-grocery.jpg")
+    page.locator("#query-stage .sheet").press("ArrowRight")
+    page.click("#search")
+    expect(page.locator("#results-title")).to_have_text("Probably not in any other image")
+    own = page.get_by_role("region", name="This image")
+    expect(own.locator(".open")).to_have_count(1)
+    expect(own.locator(".name")).to_have_text("01-grocery.jpg")
+    expect(own.get_by_role("button", name="Not like this")).to_have_count(0)
+
+
+def test_what_other_images_show_is_counted_without_the_image_of_the_query(opened: Callable) -> None:
+    page, _ = opened()
+
+    def everywhere(result: Any) -> None:
+        result["found"] = True
+        for match in result["matches"]:
+            match.update(probability=0.9, likeness="thing")
+
+    deeds.altered(page, everywhere)
+    deeds.pick(page, "01-grocery.jpg")
+    page.locator("#query-stage .sheet").press("ArrowRight")
+    page.click("#search")
+    expect(page.locator("#results-title")).to_have_text("Found in 3 other images")
+    assert _titles(page) == ["Found", "This image"]
+    expect(page.locator(".hero .whole-name")).not_to_have_text("01-grocery.jpg")
+
+
+def test_each_thing_is_shown_as_a_picture_and_whether_it_is_there(
+    opened: Callable, samples: Path
+) -> None:
+    page, _ = opened()
+
+    def two(result: Any) -> None:
+        thing = {"label": "object", "confidence": 0.5}
+        result["objects"] = [
+            {**thing, "box": [0, 0, 60, 60], "found": True, "probability": 0.9},
+            {**thing, "box": [20, 20, 90, 90], "found": False, "probability": 0.05},
+        ]
+
+    deeds.altered(page, two)
+    deeds.open_search(page, samples / "queries" / "box.jpg")
+    expect(page.locator("#results-title")).to_have_text("Found 1 of 2 things in these images")
+    things = page.locator(".things li")
+    expect(things).to_have_text(["Thing 1found · 90 %", "Thing 2probably not here · 5 %"])
+    deeds.shows_image(page, ".things li:nth-child(2) img")
+
+
+def test_a_result_is_saved_as_a_table_that_is_safe_to_open(opened: Callable, samples: Path) -> None:
+    page, _ = opened()
+
+    def named(result: Any) -> None:
+        result["matches"][0]["filename"] = '=HYPERLINK("x"),a.jpg'
+        result["matches"][0]["metadata"] = {"shop": "Zürich, -1", "note": "-2+3"}
+
+    deeds.altered(page, named)
+    deeds.open_search(page, samples / "queries" / "box.jpg")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Save as CSV").click()
+    assert download.value.suggested_filename.endswith(".csv")
+    text = Path(download.value.path()).read_text(encoding="utf-8-sig")
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert tuple(rows[0])[: len(MATCH_COLUMNS)] == MATCH_COLUMNS
+    assert rows[0]["filename"] == '\'=HYPERLINK("x"),a.jpg'
+    assert (rows[0]["metadata.shop"], rows[0]["metadata.note"]) == ("Zürich, -1", "'-2+3")
+    assert (rows[0]["rank"], rows[0]["hit"], rows[0]["verified"]) == ("1", "1", "true")
+    assert {row["rank"] for row in rows} == {"1", "2", "3", "4"}
+    assert all(float(row["score"]) <= 1 and int(row["x1"]) < int(row["x2"]) for row in rows)
+
+
+def test_the_tab_says_what_is_shown(opened: Callable, samples: Path) -> None:
+    page, _ = opened()
+    expect(page).to_have_title("Images · default · Needle")
+    deeds.look_for(page, samples / "queries" / "box.jpg")
+    expect(page).to_have_title("Found in 1 image: box.jpg · default · Needle")
+    page.locator("#groups .open").first.click()
+    expect(page).to_have_title("01-grocery.jpg · default · Needle")
+    page.keyboard.press("Escape")
+    expect(page).to_have_title("Found in 1 image: box.jpg · default · Needle")
+    page.click("#view-images")
+    expect(page).to_have_title("Images · default · Needle")

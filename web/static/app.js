@@ -1,26 +1,41 @@
 // The page: a client of the public API. Here its parts are joined.
 import * as address from "./address.js";
 import * as collections from "./collections.js";
+import * as details from "./details.js";
 import { $, announce, count } from "./dom.js";
 import * as drop from "./drop.js";
 import * as extras from "./extras.js";
 import { wanted } from "./files.js";
 import * as library from "./library.js";
+import { begin as beginKey } from "./key.js";
 import * as query from "./query.js";
 import * as results from "./results.js";
-import { Rows } from "./rows.js";
+import { onChange } from "./run.js";
 import * as search from "./search.js";
 import * as status from "./status.js";
 import * as tabs from "./tabs.js";
 import * as upload from "./upload.js";
 import * as viewer from "./viewer.js";
 
-const details = new Rows($("metadata"), { tests: false, add: "Add a detail" });
+const RELOAD_MS = 1500;
+let reload = null;
 
 function add(chosen) {
   tabs.turnTo("images");
-  upload.add(chosen, details.read());
+  const options = details.read();
+  if (!options) return;
+  upload.add(chosen, options);
   status.again();
+}
+
+/** Show images as they come, a few times a minute rather than with each. */
+function come({ over = false } = {}) {
+  library.showUnderway();
+  if (over) collections.refresh();
+  reload ??= setTimeout(() => {
+    reload = null;
+    library.show();
+  }, over ? 0 : RELOAD_MS);
 }
 
 async function find(file) {
@@ -45,10 +60,12 @@ function pick(image) {
 
 function indexed() {
   const now = collections.list().find(({ name }) => name === collections.current());
-  return now ? `${count(now.images, "image")} in “${now.name}”` : "empty";
+  return now ? `${now.name}, ${count(now.images, "image")}` : null;
 }
 
 tabs.begin();
+beginKey();
+details.begin();
 extras.begin();
 query.begin(search.start);
 results.begin({ unlike: (match, box) => search.refine("negatives", match, box) });
@@ -60,6 +77,7 @@ viewer.begin({
 });
 collections.begin(({ byHand } = {}) => {
   library.show();
+  library.showUnderway();
   if (byHand) {
     address.write({ collection: collections.current() });
     search.cancel();
@@ -70,7 +88,7 @@ files($("add-input"), add);
 files($("folder-input"), add);
 files($("find-input"), ({ files: [file] }) => find(file));
 drop.begin({ find, add });
-upload.onIndexed(library.show);
+onChange(come);
 $("search-cancel").onclick = search.cancel;
 $("share").onclick = () => navigator.clipboard?.writeText(location.href).then(() => {
   $("share-words").textContent = "Link copied";

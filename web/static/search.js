@@ -7,6 +7,7 @@ import { preview } from "./preview.js";
 import * as query from "./query.js";
 import { searchBody } from "./request.js";
 import * as results from "./results.js";
+import { why } from "./yet.js";
 
 let running = null; // the latest search or opening; answers to earlier ones are dropped
 
@@ -141,7 +142,7 @@ async function attempt(search, queryImage, { ask, restore: restored, more }) {
     results.show(job.result, { name: shown?.name ?? name, search, collection: search.collection,
       preview: await preview(shown, search.box) });
   } catch (error) {
-    if (running === mine) results.fail(error.message);
+    if (running === mine) results.fail(why(error, search.collection));
   }
   if (running === mine) running = null;
 }

@@ -1,11 +1,13 @@
-// The two halves of the working area: the indexed images, and what a search found.
+// The two halves of the working area: the images, and what a search found.
 import { $ } from "./dom.js";
+import { ofPage } from "./title.js";
 
 const NAMES = ["images", "results"];
 
 /** Turn to one half; `found` tells whether there is a result to turn to. */
 export function turnTo(name, { found = !$("view-results").disabled } = {}) {
   $("view-results").disabled = !found;
+  ofPage(name === "results" ? "Results" : "");
   for (const each of NAMES) {
     $(each).hidden = each !== name;
     $(`view-${each}`).setAttribute("aria-selected", each === name);

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Page, expect
 
@@ -118,3 +119,20 @@ def test_a_folder_without_an_image_says_what_it_left_out(opened: Callable, tmp_p
     page.set_input_files("#folder-input", tmp_path / "papers")
     said = "Nothing to upload. Left out: 2 .pdf, 1 without an ending."
     expect(page.locator(".job .line")).to_have_text(said)
+
+
+def test_images_that_a_program_adds_are_shown_as_they_come(
+    opened: Callable, samples: Path, stack: server.Running
+) -> None:
+    page, _ = opened("/?collection=program")
+    expect(page.locator("#empty-title")).to_have_text("Start with some large images")
+    form: dict[str, Any] = {"collection": "program"}
+    for n, image in enumerate(sorted((samples / "photos").iterdir())[:2]):
+        file = {"name": image.name, "mimeType": "image/jpeg", "buffer": image.read_bytes()}
+        with stack.paused("index"):
+            page.request.post("/api/v1/images", multipart={**form, "files": file})
+            if n == 0:
+                expect(page.locator("#empty-text")).to_contain_text("0 of 1 image is ready")
+                expect(page.locator(".job h3")).to_have_text("Upload to “program” from elsewhere")
+        expect(page.locator("#library .tile")).to_have_count(n + 1, timeout=300_000)
+    expect(page.locator(".job")).to_have_count(0)

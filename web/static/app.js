@@ -4,6 +4,7 @@ import * as collections from "./collections.js";
 import * as details from "./details.js";
 import { $, announce, count } from "./dom.js";
 import * as drop from "./drop.js";
+import * as elsewhere from "./elsewhere.js";
 import * as extras from "./extras.js";
 import { wanted } from "./files.js";
 import * as library from "./library.js";
@@ -101,4 +102,4 @@ status.watch((models) => {
   collections.useEncoder(models.encoder);
 }, indexed);
 search.open().then(library.show);
-upload.resume().catch(() => {});
+upload.resume().catch(() => {}).then(() => elsewhere.watch(come));

@@ -25,6 +25,9 @@ export function underway(collection) {
   return { total: sum("total"), done: sum("done"), failed: sum("failed") };
 }
 
+/** Tell whether an upload of this page has a job. */
+export const follows = (id) => [...running].some((run) => run.jobs.has(id));
+
 export class Run {
   #named = new Map(); // job -> indexes of the items whose failure or warning is on the card
   #following = Promise.resolve();
@@ -161,8 +164,9 @@ export class Run {
     const { total, done, failed } = this.sums;
     const clean = !failed && !this.leftOut.length && !this.unsent && !this.card.failures;
     this.card.end(this.#sentence(total, done, failed), { bad: (failed > 0 && !done) || this.unsent > 0 });
-    if (clean || this.theirs) forget(this.id);
+    if (clean) forget(this.id);
     else this.#keep();
+    if (clean && this.theirs) this.card.remove();
     changed({ over: true });
   }
 

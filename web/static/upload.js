@@ -1,15 +1,13 @@
 // Adding images: sent in requests of a sensible size; taken up again after a reload.
-import { call, isFinal, newKey, upload } from "./api.js";
+import { call, newKey, upload } from "./api.js";
 import * as collections from "./collections.js";
-import { ask } from "./confirm.js";
-import { count, pause } from "./dom.js";
+import { pause } from "./dom.js";
 import { batches, pathOf } from "./files.js";
 import { forget, kept } from "./kept.js";
 import { Run } from "./run.js";
 
 const RETRY_S = 5;
 const BROKEN_TRIES = 3; // connections that break although Needle is there
-const MOST_JOBS = 100;
 const sending = new Set();
 
 // What is not sent yet is lost with the page: browsers ask before they leave it.
@@ -70,14 +68,9 @@ async function send(batch, options, run) {
   }
 }
 
-/** Take up the uploads of before the page was loaded, and the jobs that others have running. */
+/** Take up the uploads of before the page was loaded. */
 export async function resume() {
-  const own = kept().sort((one, other) => one.at - other.at);
-  await Promise.all(own.map(takeUp));
-  const { jobs } = await call("GET", `/api/v1/jobs?kind=index&limit=${MOST_JOBS}`);
-  const known = new Set(own.flatMap((upload) => upload.jobs));
-  const others = jobs.filter((job) => !isFinal(job) && !known.has(job.job_id)).reverse();
-  if (others.length) await follow(new Run(...elsewhere(others)), others);
+  await Promise.all(kept().sort((one, other) => one.at - other.at).map(takeUp));
 }
 
 /** Follow the jobs of an upload again; one of which nothing is left is forgotten. */
@@ -88,17 +81,8 @@ async function takeUp({ id, jobs: ids, ...upload }) {
   });
   const jobs = (await Promise.all(ids.map(find))).filter(Boolean);
   if (!jobs.length && !upload.refusals.length && !upload.unsent) return forget(id);
-  return void follow(new Run(upload.title, { ...upload, id, jobs }), jobs);
-}
-
-async function follow(run, jobs) {
-  await jobs.map((job) => run.follow(job)).at(-1);
-  run.end();
-}
-
-function elsewhere(jobs) {
-  const images = jobs.reduce((sum, { progress }) => sum + progress.total, 0);
-  const sure = () => ask(`Stop indexing ${count(images, "image")}?`, "They were added in another window, by "
-    + "a program or by somebody else. Images that are ready stay.", "Stop", "Go on");
-  return ["Upload from elsewhere", { theirs: true, sure }];
+  const run = new Run(upload.title, { ...upload, id });
+  const followed = jobs.map((job) => run.follow(job)).at(-1);
+  Promise.resolve(followed).then(() => run.end());
+  return undefined;
 }

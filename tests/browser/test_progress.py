@@ -124,7 +124,8 @@ def test_a_folder_without_an_image_says_what_it_left_out(opened: Callable, tmp_p
 def test_images_that_a_program_adds_are_shown_as_they_come(
     opened: Callable, samples: Path, stack: server.Running
 ) -> None:
-    page, _ = opened("/?collection=program")
+    page, watch = opened("/?collection=program")
+    watch.allow("status of 503 .*/readyz")  # the worker is held still for as long as a look takes
     expect(page.locator("#empty-title")).to_have_text("Start with some large images")
     form: dict[str, Any] = {"collection": "program"}
     for n, image in enumerate(sorted((samples / "photos").iterdir())[:2]):

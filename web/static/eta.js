@@ -1,6 +1,6 @@
 // How long it will still take: an estimate that only comes down, or says why it went up.
 
-const ENOUGH = 2; // images that have to end before a rate means something
+const ENOUGH = { images: 2, ms: 3000 }; // before so many, and so long, a rate means nothing
 const SLACK = { share: 1.3, ms: 5000 }; // beyond this an estimate was wrong; within, it wobbles
 const MORE = "there are more images than it seemed";
 const SLOWER = "it goes more slowly now";
@@ -35,7 +35,8 @@ export class Eta {
   /** Return images per second since counting began; null while nobody can know. */
   rate(now = performance.now()) {
     const ended = this.#last.ended - (this.#from?.ended ?? 0);
-    return ended < ENOUGH ? null : ended / Math.max(now - this.#from.at, 1) * 1000;
+    const ms = now - this.#from?.at;
+    return ended >= ENOUGH.images && ms >= ENOUGH.ms ? ended / ms * 1000 : null;
   }
 
   #estimate(now) {

@@ -48,6 +48,7 @@ class Job:
     created_at: float | None = None
     started_at: float | None = None
     finished_at: float | None = None
+    collection: str | None = None
 
     @property
     def final(self) -> bool:
@@ -67,6 +68,7 @@ class Job:
             created_at=raw.get("created_at"),
             started_at=raw.get("started_at"),
             finished_at=raw.get("finished_at"),
+            collection=raw.get("collection"),
         )
 
     @classmethod
@@ -80,6 +82,7 @@ class Job:
         return cls(
             job_id=",".join(job.job_id for job in jobs),
             kind=jobs[0].kind,
+            collection=jobs[0].collection,
             status=_merged_status([job.status for job in jobs]),
             progress=Progress(
                 total=total,

@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from common import errors
 from common.contract import answers
 from common.errors import NeedleError
+from web.fault_page import for_readers
 from web.responses import respond
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,11 @@ _KEPT_HEADERS = ("Allow", "WWW-Authenticate", "Content-Range")
 
 def answer(error: NeedleError) -> Response:
     """Return the answer that an error stands for."""
-    return _shaped(STATUS.get(type(error), 500), error.as_dict())
+    return _answered(STATUS.get(type(error), 500), error.as_dict())
+
+
+def _answered(status: int, body: dict[str, object]) -> Response:
+    return for_readers(_shaped(status, body), str(body["message"]))
 
 
 def _shaped(status: int, body: dict[str, object]) -> Response:
@@ -81,7 +86,7 @@ def _reason(fault: object) -> str:
 
 
 def install(app: Flask) -> None:
-    """Answer every error in the one shape; nothing a client sends causes a 500."""
+    """Answer every error in the one shape, or as a page; nothing a client sends causes a 500."""
 
     @app.errorhandler(NeedleError)
     def needle_error(error: NeedleError) -> Response:
@@ -95,7 +100,7 @@ def install(app: Flask) -> None:
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
         code = _OWN_CODES.get(status, (error.name or "error").lower().replace(" ", "_"))
-        response = _shaped(status, {"code": code, "message": error.description or code})
+        response = _answered(status, {"code": code, "message": error.description or code})
         for name, value in error.get_headers():
             if name in _KEPT_HEADERS:
                 response.headers[name] = value
@@ -104,4 +109,4 @@ def install(app: Flask) -> None:
     @app.errorhandler(Exception)
     def unforeseen(error: Exception) -> Response:
         log.error("unforeseen error", exc_info=error)
-        return _shaped(500, {"code": "internal", "message": "Something went wrong in Needle."})
+        return _answered(500, {"code": "internal", "message": "Something went wrong in Needle."})

@@ -25,6 +25,7 @@ def listed_job(job: jobs.Job) -> answers.ListedJob:
         job_id=job.job_id,
         kind=job.kind,
         status=job.status,
+        collection=job.details.get("collection"),
         progress=_progress(job),
         error=_problem(job.error),
         created_at=job.created_at,

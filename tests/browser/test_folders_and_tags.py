@@ -22,7 +22,7 @@ def test_a_folder_says_what_it_leaves_out_and_photos_keep_their_folders(
     page, _ = opened("/?collection=folders")
     page.set_input_files("#folder-input", tmp_path / "album")
     line = page.locator(".job .line")
-    expect(line).to_have_text("2 images indexed. Left out: 2 .pdf, 1 .mov.", timeout=300_000)
+    expect(line).to_have_text("2 images ready. Left out: 2 .pdf, 1 .mov.", timeout=300_000)
     names = page.locator("#library .name")
     expect(names).to_have_count(2)
     titles = {names.nth(n).get_attribute("title") for n in range(2)}
@@ -50,7 +50,7 @@ def test_tags_are_edited_in_the_viewer(opened: Callable, samples: Path) -> None:
         timeout=300_000,
     )
     page.reload()
-    page.get_by_role("button", name="Look at").click()
+    page.get_by_role("button", name="Open").click()
     details = page.locator("#view-details")
     expect(details).to_contain_text("Basel")
     page.click("#view-edit")

@@ -65,7 +65,7 @@ def test_a_dropped_image_is_looked_for_and_dropped_images_are_added(
         content,
     )
     page.dispatch_event("#work", "drop", {"dataTransfer": transfer})
-    expect(page.locator(".job .line")).to_have_text("1 image indexed.", timeout=300_000)
+    expect(page.locator(".job .line")).to_have_text("1 image ready.", timeout=300_000)
     page.dispatch_event("#find", "drop", {"dataTransfer": transfer})
     deeds.wait_for_result(page)
     expect(page.locator("#query-name")).to_have_text("dropped.jpg")
@@ -167,7 +167,9 @@ def test_a_filter_that_nothing_meets_says_so(opened: Callable, samples: Path) ->
 
 def test_words_are_refused_in_words_by_models_that_know_none(opened: Callable) -> None:
     page, _ = opened()
+    page.click("#status")
     expect(page.locator("#mini")).to_be_visible()
+    page.keyboard.press("Escape")
     page.get_by_role("tab", name="Text").click()
     expect(page.locator("#words-why")).to_contain_text("NEEDLE_MODELS=standard")
     expect(page.locator("#search")).to_be_disabled()

@@ -32,11 +32,11 @@ def test_progress_is_taken_up_again_after_a_reload(
     card = page.locator(".job")
     with stack.paused("index"):
         page.set_input_files("#add-input", sorted((samples / "photos").iterdir())[:2])
-        expect(card.locator(".line")).to_have_text("2 images waiting for a worker …")
+        expect(card.locator(".line")).to_have_text("2 images waiting to be indexed …")
         page.reload()
-        expect(card).to_contain_text("Indexing 2 images")
-        expect(card.locator(".line")).to_have_text("2 images waiting for a worker …")
-    expect(card.locator(".line")).to_have_text("2 images indexed.", timeout=300_000)
+        expect(card).to_contain_text("Upload to “reloaded”")
+        expect(card.locator(".line")).to_have_text("2 images waiting to be indexed …")
+    expect(card.locator(".line")).to_have_text("2 images ready.", timeout=300_000)
     expect(page.locator("#library .tile")).to_have_count(2)
 
 
@@ -49,8 +49,8 @@ def test_images_whose_answer_was_lost_are_sent_again_and_make_one_job(
     page.reload()
     page.set_input_files("#add-input", min((samples / "photos").iterdir()))
     line = page.locator(".job .line")
-    expect(line).to_have_text(re.compile("Needle is away"))
-    expect(line).to_have_text("1 image indexed.", timeout=300_000)
+    expect(line).to_have_text(re.compile("Connection lost, retrying"))
+    expect(line).to_have_text("1 image ready.", timeout=300_000)
     first, second = page.evaluate("window.keys")
     assert first == second
     assert page.request.get("/api/v1/jobs?kind=index").json()["total"] == jobs + 1

@@ -15,13 +15,13 @@ from tests.browser import deeds
 def test_upload_progress_box_results_delete(opened: Callable, samples: Path) -> None:
     page, _ = opened("/?collection=way")
     expect(page.locator("#library-empty")).to_be_visible()
-    expect(page.locator("#status-words")).to_have_text(re.compile("ready"))
+    expect(page.locator("#status-words")).to_have_text("Ready")
 
     images = sorted((samples / "photos").iterdir())[:2]
     page.set_input_files("#add-input", images)
     card = page.locator(".job")
     expect(card.locator("progress")).to_be_visible()
-    expect(card.locator(".line")).to_have_text("2 images indexed.", timeout=300_000)
+    expect(card.locator(".line")).to_have_text("2 images ready.", timeout=300_000)
     expect(page.locator("#library .tile")).to_have_count(2)
     card.get_by_role("button", name="Dismiss").click()
     expect(card).to_have_count(0)
@@ -55,7 +55,7 @@ def test_a_file_that_is_no_image_fails_with_its_reason_beside_one_that_is(
     notes.write_text("no image")
     page.set_input_files("#add-input", [notes, min((samples / "photos").iterdir())])
     card = page.locator(".job")
-    expect(card.locator(".line")).to_have_text("1 of 2 images indexed, 1 failed.", timeout=300_000)
+    expect(card.locator(".line")).to_have_text("1 of 2 images ready, 1 failed.", timeout=300_000)
     expect(card.locator(".failures li")).to_have_text(re.compile(r"^notes\.txt \S+"))
 
 
@@ -65,7 +65,7 @@ def test_an_upload_that_is_refused_says_why(opened: Callable, tmp_path: Path) ->
     notes = tmp_path / "notes.txt"
     notes.write_text("no image")
     page.set_input_files("#add-input", notes)
-    expect(page.locator(".job .line")).to_have_text("0 of 1 image indexed, 1 failed.")
+    expect(page.locator(".job .line")).to_have_text("0 of 1 image ready, 1 failed.")
     expect(page.locator(".job .failures")).to_contain_text("notes.txt")
 
 
@@ -75,13 +75,13 @@ def test_an_archive_and_a_folder_are_taken(opened: Callable, samples: Path, tmp_
     with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
         archive.write(images[0], images[0].name)
     page.set_input_files("#add-input", tmp_path / "images.zip")
-    expect(page.locator(".job .line")).to_have_text("1 image indexed.", timeout=300_000)
+    expect(page.locator(".job .line")).to_have_text("1 image ready.", timeout=300_000)
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "inside.jpg").write_bytes(images[1].read_bytes())
     (folder / ".hidden").write_text("left by a file manager")
     page.set_input_files("#folder-input", folder)
-    expect(page.locator(".job .line").first).to_have_text("1 image indexed.", timeout=300_000)
+    expect(page.locator(".job .line").first).to_have_text("1 image ready.", timeout=300_000)
     expect(page.locator("#library")).to_contain_text("inside.jpg")
 
 
@@ -127,7 +127,7 @@ def test_a_collection_with_images_is_deleted_with_them(opened: Callable, samples
     image = page.request.get("/api/v1/images?collection=doomed").json()["images"][0]
     page.click("#manage")
     page.get_by_role("button", name="Delete the collection doomed").click()
-    expect(page.locator("#confirm-text")).to_contain_text("1 image with all regions")
+    expect(page.locator("#confirm-text")).to_contain_text("Its only image is deleted")
     page.click("#confirm-no")
     expect(page.locator("#collection")).to_have_value("doomed")
     page.get_by_role("button", name="Delete the collection doomed").click()
@@ -140,7 +140,7 @@ def test_a_collection_with_images_is_deleted_with_them(opened: Callable, samples
 def test_images_are_selected_and_deleted_together(opened: Callable, samples: Path) -> None:
     page, _ = opened("/?collection=several")
     page.set_input_files("#add-input", sorted((samples / "photos").iterdir())[:3])
-    expect(page.locator(".job .line")).to_have_text("3 images indexed.", timeout=300_000)
+    expect(page.locator(".job .line")).to_have_text("3 images ready.", timeout=300_000)
     expect(page.locator("#library .tile")).to_have_count(3)
     page.click("#select")
     for tile in page.locator("#library .open").all()[:2]:

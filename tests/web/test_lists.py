@@ -136,6 +136,7 @@ def test_jobs_are_listed_newest_first_without_their_results(
     assert listed["total"] == 2
     assert listed["jobs"][0]["status"] == "succeeded" and "result" not in listed["jobs"][0]
     assert listed["jobs"][1]["progress"]["total"] == 1
+    assert listed["jobs"][1]["collection"] == "default"
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,42 @@
 // The page: a client of the public API. Here its parts are joined.
 import * as address from "./address.js";
 import * as collections from "./collections.js";
+import * as details from "./details.js";
 import { $, announce, count } from "./dom.js";
 import * as drop from "./drop.js";
+import * as elsewhere from "./elsewhere.js";
 import * as extras from "./extras.js";
 import { wanted } from "./files.js";
 import * as library from "./library.js";
+import { begin as beginKey } from "./key.js";
 import * as query from "./query.js";
 import * as results from "./results.js";
-import { Rows } from "./rows.js";
+import { onChange } from "./run.js";
 import * as search from "./search.js";
 import * as status from "./status.js";
 import * as tabs from "./tabs.js";
 import * as upload from "./upload.js";
 import * as viewer from "./viewer.js";
 
-const details = new Rows($("metadata"), { tests: false, add: "Add a detail" });
+const RELOAD_MS = 1500;
+let reload = null;
 
 function add(chosen) {
   tabs.turnTo("images");
-  upload.add(chosen, details.read());
+  const options = details.read();
+  if (!options) return;
+  upload.add(chosen, options);
   status.again();
+}
+
+/** Show images as they come, a few times a minute rather than with each. */
+function come({ over = false } = {}) {
+  library.showUnderway();
+  if (over) collections.refresh();
+  reload ??= setTimeout(() => {
+    reload = null;
+    library.show();
+  }, over ? 0 : RELOAD_MS);
 }
 
 async function find(file) {
@@ -50,10 +66,12 @@ function pick(image) {
 
 function indexed() {
   const now = collections.list().find(({ name }) => name === collections.current());
-  return now ? `${count(now.images, "image")} in “${now.name}”` : "empty";
+  return now ? `${now.name}, ${count(now.images, "image")}` : null;
 }
 
 tabs.begin();
+beginKey();
+details.begin();
 extras.begin();
 query.begin(search.start, findUrl);
 results.begin({
@@ -67,6 +85,7 @@ viewer.begin({
 });
 collections.begin(({ byHand } = {}) => {
   library.show();
+  library.showUnderway();
   if (byHand) {
     address.write({ collection: collections.current() });
     search.cancel();
@@ -77,7 +96,7 @@ files($("add-input"), add);
 files($("folder-input"), add);
 for (const id of ["find-input", "camera-input"]) files($(id), ({ files: [file] }) => find(file));
 drop.begin({ find, findUrl, add });
-upload.onIndexed(library.show);
+onChange(come);
 $("search-cancel").onclick = search.cancel;
 $("share").onclick = () => navigator.clipboard?.writeText(location.href).then(() => {
   $("share-words").textContent = "Link copied";
@@ -85,7 +104,7 @@ $("share").onclick = () => navigator.clipboard?.writeText(location.href).then(()
   setTimeout(() => { $("share-words").textContent = "Copy link"; }, 2000);
 });
 address.onTravel(({ same }) => {
-  for (const id of ["confirm", "collections"]) $(id).close();
+  for (const id of ["confirm", "collections", "tags"]) $(id).close();
   if (!same || !address.view()) viewer.leave();
   if (!same) search.open();
   else if (address.view()) search.look(address.view());
@@ -95,4 +114,4 @@ status.watch((models) => {
   collections.useEncoder(models.encoder);
 }, indexed);
 search.open().then(library.show);
-upload.resume().catch(() => {});
+upload.resume().catch(() => {}).then(() => elsewhere.watch(come));

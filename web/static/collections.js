@@ -2,6 +2,7 @@
 import { call, ended, isFinal } from "./api.js";
 import { ask } from "./confirm.js";
 import { $, button, count, make, say } from "./dom.js";
+import { ofCollection } from "./title.js";
 
 const NAME = /^[a-z0-9][a-z0-9_-]{0,62}$/;
 const DEFAULT = "default";
@@ -57,6 +58,7 @@ export async function refresh() {
 }
 
 function draw() {
+  ofCollection(now);
   const names = [...new Set([DEFAULT, now, ...known.map(({ name }) => name)])].sort();
   $("collection").replaceChildren(...names.map((name) =>
     make("option", { value: name, selected: name === now }, name)));
@@ -66,15 +68,16 @@ function draw() {
   const other = Boolean(encoder && bound && bound.encoder !== encoder);
   $("mismatch").hidden = !other;
   say($("mismatch"), other ? `“${now}” was indexed with other models (${bound.encoder}) than are in `
-    + `use (${encoder}): it cannot be searched with them. Use another collection, or delete it and `
-    + "add its images again." : "");
+    + `use (${encoder}), so it cannot be searched. Index it again with “needle reindex ${now}”, or `
+    + "choose another collection." : "");
 }
 
 function row({ name, images, encoder: held }) {
   return make("li", {},
     make("span", {}, make("strong", {}, name),
-      make("small", {}, `${count(images, "image")} · ${held}`)),
-    button("Use", { disabled: name === now, onclick: () => turn(name) }, "button quiet"),
+      make("small", {}, `${count(images, "image")}${held === encoder ? "" : ` · models: ${held}`}`)),
+    name === now ? make("small", {}, "open")
+      : button("Open", { onclick: () => turn(name), "aria-label": `Open the collection ${name}` }, "button quiet"),
     button(`Delete the collection ${name}`, {
       name: "trash", bare: true, onclick: () => remove(name, images) }, "button bare"));
 }
@@ -89,15 +92,17 @@ async function create(name) {
     $("collection-name").value = "";
     turn(name);
     await refresh();
-    return say($("collection-text"), `“${name}” is there, and in use.`);
+    return say($("collection-text"), `“${name}” is there, and open now.`);
   } catch (error) {
     return say($("collection-text"), error.message, true);
   }
 }
 
 async function remove(name, images) {
-  if (!await ask(`Delete the collection “${name}”?`,
-    `${count(images, "image")} with all regions and files are removed for good.`, "Delete")) return;
+  const inside = images === 1 ? "Its only image is" : `Its ${count(images, "image")} are`;
+  const lost = images ? `${inside} deleted from Needle for good, with all tags. Your own `
+    + `${images === 1 ? "copy stays" : "copies stay"}.` : "It is empty.";
+  if (!await ask(`Delete the collection “${name}”?`, lost, "Delete")) return;
   try {
     say($("collection-text"), `Deleting “${name}” …`);
     const job = await call("DELETE", `/api/v1/collections/${name}`);

@@ -211,7 +211,7 @@ function callCard(call) {
     el("summary", {},
       el("span", { className: `method ${method.toLowerCase()}` }, method),
       el("span", { className: "path" }, path),
-      el("span", { className: "muted" }, operation.summary)),
+      el("span", { className: "muted" }, prose(operation.summary))),
     el("p", {}, prose(operation.description)),
     fields("Parameters (* needed)", call.parameters),
     form && fields(`Body, ${MULTIPART}`, rowsOf(form.schema)),
@@ -259,9 +259,11 @@ function render(calls) {
   $("calls").replaceChildren();
   for (const tag of spec.tags) {
     const own = calls.filter((call) => call.operation.tags.includes(tag.name));
-    $("calls").append(el("h2", {}, `${tag.name}: `, el("small", {}, tag.description)), ...own.map(callCard));
-    $("contents").append(el("h2", {}, tag.name), ...own.map((call) =>
-      el("a", { href: `#${call.operation.operationId}` }, `${call.method} ${call.path.replace("/api/v1", "")}`)));
+    const name = tag.name[0].toUpperCase() + tag.name.slice(1);
+    $("calls").append(el("section", {}, el("h2", {}, name),
+      el("p", { className: "muted" }, prose(tag.description)), ...own.map(callCard)));
+    $("contents").append(el("section", {}, el("h2", {}, name), ...own.map((call) =>
+      el("a", { href: `#${call.operation.operationId}` }, `${call.method} ${call.path.replace("/api/v1", "")}`))));
   }
 }
 
@@ -271,12 +273,17 @@ function openNamed() {
   if (named?.matches("details")) { named.open = true; named.scrollIntoView(); }
 }
 
-/** Show only the calls that hold the words sought. */
+/** Show only the calls that hold the words sought, in the contents too. */
 function narrow() {
   const word = $("find").value.trim().toLowerCase();
   for (const card of document.querySelectorAll("details.call")) {
     card.hidden = !card.querySelector("summary").textContent.toLowerCase().includes(word);
+    document.querySelector(`nav a[href="#${card.id}"]`).hidden = card.hidden;
   }
+  for (const section of document.querySelectorAll("section")) {
+    section.hidden = !section.querySelector(".call:not([hidden]), a:not([hidden])");
+  }
+  $("none").hidden = Boolean(document.querySelector(".call:not([hidden])"));
 }
 
 try {
@@ -288,5 +295,5 @@ try {
   addEventListener("hashchange", openNamed);
   openNamed();
 } catch (error) {
-  $("state").textContent = `The description cannot be read: ${error.message}`;
+  $("state").textContent = `The description of the API cannot be read: ${error.message}`;
 }

@@ -62,13 +62,6 @@ export const percent = (p) => (p < 0.01 ? "under 1 %" : p > 0.99 ? "over 99 %" :
 export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
-/** Return seconds in words. */
-export function duration(seconds) {
-  if (seconds < 90) return `${Math.ceil(seconds)} s`;
-  if (seconds < 5400) return `${Math.ceil(seconds / 60)} min`;
-  return `${(seconds / 3600).toFixed(1)} h`;
-}
-
 /** Return an image that shows no broken sign: what cannot be shown falls back, then hides. */
 export function img(sources, properties = {}) {
   const [first, ...others] = sources.filter(Boolean);

@@ -1,7 +1,8 @@
 // The files of a drop, a paste or a choice: folders walked through, requests of a sensible size.
+import { plain } from "./dom.js";
 
 const BATCH = { files: 100, bytes: 48e6 };
-const LITTER = /^(\.|Thumbs\.db$|ehthumbs\.db$|desktop\.ini$)/i; // what file managers leave in folders
+const LITTER = /^(\.|(Thumbs\.db|ehthumbs\.db|desktop\.ini|__MACOSX)$)/i; // what file managers leave in folders
 const READ = new Set([".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif",
   ".bmp", ".dib", ".tif", ".tiff", ".heic", ".heif", ".hif", ".avif", ".jp2", ".j2k", ".jpf", ".jpx",
   ".dng", ".nef", ".arw", ".cr2", ".pef", ".srw", ".rw2", ".raf",
@@ -13,29 +14,31 @@ export const pathOf = (file) => paths.get(file) || file.webkitRelativePath || fi
 
 const ending = (name) => /.(\.[^.]+)$/.exec(name)?.[1].toLowerCase() ?? "without an ending";
 
-/** Divide what a folder holds: files to send, and how many of each other ending are left out. */
+/** Divide what a folder holds: files to send, and how many of each other ending are left out, the
+ * commonest first. */
 function divided(files) {
-  const leftOut = new Map();
+  const others = new Map();
   const sent = files.filter((file) => {
     const end = ending(file.name);
-    if (!READ.has(end)) leftOut.set(end, (leftOut.get(end) ?? 0) + 1);
+    if (!READ.has(end)) others.set(end, (others.get(end) ?? 0) + 1);
     return READ.has(end);
   });
-  return { files: sent, leftOut };
+  return { files: sent, leftOut: [...others].sort((one, other) => other[1] - one[1]) };
 }
 
-/** Say which files were left out, commonest endings first; nothing where there are none. */
+/** Say which files were left out; nothing where there are none. */
 export function leftOutSentence(leftOut) {
-  const each = [...leftOut].sort((one, other) => other[1] - one[1]);
-  return each.length ? ` Left out: ${each.map(([end, many]) => `${many} ${end}`).join(", ")}.` : "";
+  const each = leftOut.map(([end, many]) => `${plain(many)} ${end}`);
+  return each.length ? ` Left out: ${each.join(", ")}.` : "";
 }
+
 
 /** Return every file of a drop, folders walked through, and what was left out of these.
  * To be called while the drop is handled. */
 export async function dropped(transfer) {
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.());
   const whole = [...transfer.files];
-  if (!entries.some((entry) => entry?.isDirectory)) return { files: whole, leftOut: new Map() };
+  if (!entries.some((entry) => entry?.isDirectory)) return { files: whole, leftOut: [] };
   return divided((await Promise.all(entries.filter(Boolean).map(inside))).flat());
 }
 
@@ -58,8 +61,8 @@ async function inside(entry) {
 /** Return what an input chose, without what file managers leave in a folder, and what was left out.
  * Files that were chosen one by one are all sent: Needle says of each what it is. */
 export function wanted(input) {
-  const files = [...input.files].filter((file) => !LITTER.test(file.name));
-  return input.webkitdirectory ? divided(files) : { files, leftOut: new Map() };
+  const files = [...input.files].filter((file) => !pathOf(file).split("/").some((part) => LITTER.test(part)));
+  return input.webkitdirectory ? divided(files) : { files, leftOut: [] };
 }
 
 /** Split files into requests. */

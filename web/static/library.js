@@ -1,132 +1,150 @@
-// The indexed images: a page at a time, by name, to search with, to look at, to delete.
-import { call, fields, titleOf } from "./api.js";
+// The images of a collection: a page at a time, sorted, by name; to open, to search with, to delete.
+import { call, fields } from "./api.js";
 import * as collections from "./collections.js";
 import { ask } from "./confirm.js";
-import { $, announce, button, count, make, img, plain, say } from "./dom.js";
+import { $, announce, count, plain, say } from "./dom.js";
 import { forget } from "./results.js";
+import { underway } from "./run.js";
+import * as selection from "./selection.js";
+import { mark, tile } from "./tiles.js";
 import * as viewer from "./viewer.js";
 
 const PAGE = 48;
-const chosen = new Map(); // image_id -> image, while images are selected
+const MOST_AT_ONCE = 1000;
+const TYPING_MS = 250;
 let images = [];
+let items = new Map(); // image_id -> its element
 let total = 0;
-let selecting = false;
+let listed = ""; // what of which collection is shown
 let turn = 0;
-let choose = () => {};
+let search = () => {};
 
 /** Show the images; `take` gets the one that is to be searched with. */
 export function begin(take) {
-  choose = take;
+  search = take;
+  selection.begin({ total: () => total, every, remove, drawn: marks, saved: show });
   $("more").onclick = () => load(images.length);
-  $("select").onclick = () => select(!selecting);
-  $("delete").onclick = () => remove([...chosen.values()]);
   $("sort").onchange = show;
   let typing;
   $("name").oninput = () => {
     clearTimeout(typing);
-    typing = setTimeout(show, 250);
+    typing = setTimeout(show, TYPING_MS);
   };
 }
 
-/** Load the newest images again, at least as many as are shown. */
-export const show = () => load(0, Math.max(PAGE, Math.min(images.length, 1000)));
+const place = (id) => images.findIndex((image) => image.image_id === id);
+const deeds = {
+  open: (id) => selection.toggle(images[place(id)]) || viewer.open(images, place(id)),
+  search: (id) => search(images[place(id)]),
+  remove: (id) => remove([images[place(id)]]),
+};
+
+/** Load the list again, at least as many images as are shown. */
+export const show = () => load(0, Math.max(PAGE, Math.min(images.length, MOST_AT_ONCE)));
+
+function asked(offset, limit) {
+  const [collection, name, sort] = [collections.current(), $("name").value.trim(), $("sort").value];
+  return fields({ collection, offset: offset || "", limit, name, sort: sort === "newest" ? "" : sort });
+}
 
 async function load(offset, limit = PAGE) {
   const mine = ++turn;
-  const name = $("name").value.trim();
-  const collection = collections.current();
-  const sort = $("sort").value;
+  const what = asked();
+  if (what !== listed) selection.turn(false);
   try {
-    const params = fields({ collection, offset: offset || "", limit, name,
-      sort: sort === "newest" ? "" : sort });
-    const found = await call("GET", `/api/v1/images?${params}`);
+    const found = await call("GET", `/api/v1/images?${asked(offset, limit)}`);
     if (mine !== turn) return;
     images = offset ? [...images, ...found.images] : found.images;
     total = found.total ?? (found.next ? Infinity : images.length);
-    $("name").hidden = !("next" in found) || (!name && total < 2);
-    $("sort").hidden = $("name").hidden;
-    draw(name);
+    if (what !== listed) items = new Map();
+    listed = what;
+    draw($("name").value.trim());
   } catch (error) {
     if (mine === turn) say($("library-text"), error.message, true);
   }
 }
 
+/** Load every image of the list, shown or not. */
+async function every() {
+  const found = [];
+  for (let next = true; next;) {
+    const page = await call("GET", `/api/v1/images?${asked(found.length, MOST_AT_ONCE)}`);
+    found.push(...page.images);
+    next = page.next && page.images.length;
+  }
+  total = found.length;
+  return found;
+}
+
 function draw(name) {
   const any = images.length > 0;
-  const words = { 0: "No images yet", Infinity: `More than ${count(images.length, "image")}` };
-  say($("library-text"), name && !any ? `No image has “${name}” in its name.`
-    : words[total] ?? `${count(total, "image")}${name ? " found" : ""}`);
+  say($("library-text"), heading(name));
   $("images").classList.toggle("first-run", !any && !name);
   $("library-empty").hidden = any || Boolean(name);
-  $("select").hidden = !any;
+  for (const id of ["name", "sort"]) $(id).hidden = !name && total < 2;
   $("more").hidden = images.length >= total;
   $("count").textContent = Number.isFinite(total) && !name ? plain(total) : "";
-  $("library").replaceChildren(...images.map(tile));
-  if (!any && selecting) select(false);
+  const before = items; // what is drawn anew would flicker
+  const held = document.activeElement;
+  items = new Map(images.map((image) => [image.image_id, before.get(image.image_id) ?? tile(image, deeds)]));
+  $("library").replaceChildren(...items.values());
+  if (held !== document.activeElement && held.isConnected) held.focus({ preventScroll: true });
+  selection.refresh(images);
 }
 
-/** Return an image of the list: a click takes it as the query, or selects it. */
-function tile(image, n) {
-  const { filename, urls, width, height } = image;
-  const view = make("span", { className: "image" },
-    img([urls.thumbnail, urls.file], { alt: "", loading: "lazy" }));
-  const open = make("button", { type: "button", className: "open",
-    "aria-label": selecting ? `Select ${filename}` : `Search with ${filename}`,
-    onclick: () => (selecting ? toggle(image, open) : choose(image)) }, view);
-  if (selecting) open.setAttribute("aria-pressed", chosen.has(image.image_id));
-  const tools = make("span", { className: "tools" },
-    button(`Look at ${filename}`, { name: "expand", bare: true,
-      onclick: () => viewer.open(images, n) }, "button bare"),
-    button(`Delete ${filename}`, { name: "trash", bare: true,
-      onclick: () => remove([image]) }, "button bare"));
-  const item = make("li", { className: "tile" }, open,
-    make("div", { className: "caption" },
-      make("span", { className: "name", title: titleOf(image) }, filename), tools));
-  item.style.setProperty("--ratio", Math.min(2.4, Math.max(0.55, width / height)));
-  return item;
+function heading(name) {
+  if (name && !images.length) return `No image has “${name}” in its name or folder`;
+  const many = Number.isFinite(total) ? count(total, "image") : `More than ${count(images.length, "image")}`;
+  const undated = $("sort").value === "date" && !images.some(({ metadata }) => "date" in (metadata ?? {}));
+  return `${many}${name ? " found" : ""}${undated ? ", none with a date" : ""}`;
 }
 
-function select(on) {
-  selecting = on;
-  chosen.clear();
-  $("select").textContent = on ? "Done" : "Select";
-  $("select").setAttribute("aria-pressed", on);
-  showChosen();
-  $("library").replaceChildren(...images.map(tile));
+function marks() {
+  for (const image of images) {
+    const item = items.get(image.image_id);
+    if (item) mark(item, selection.has(image));
+  }
 }
 
-function toggle(image, open) {
-  if (!chosen.delete(image.image_id)) chosen.set(image.image_id, image);
-  open.setAttribute("aria-pressed", chosen.has(image.image_id));
-  showChosen();
-}
-
-function showChosen() {
-  $("delete").hidden = !selecting;
-  $("delete").disabled = !chosen.size;
-  $("delete-words").textContent = chosen.size ? `Delete ${count(chosen.size, "image")}` : "Delete";
+/** Say how far the images of this collection are that are being indexed. */
+export function showUnderway() {
+  const now = underway(collections.current());
+  const said = now && `${plain(now.done)} of ${count(now.total, "image")} ${now.total === 1 ? "is" : "are"} ready`;
+  $("indexing").hidden = !now;
+  say($("indexing"), now ? `Images are being indexed: ${said}. A search looks through those.` : "");
+  say($("empty-title"), now ? "Your first images are being indexed" : "Start with some large images");
+  say($("empty-text"), now ? `${said}. You can search as soon as the first one is.`
+    : "Add shelves, streets, scenes, scans. Then give Needle a small image of one thing. It shows "
+      + "which of your images contain it, and where.");
 }
 
 /** Delete images, after asking; those that are gone already count as deleted. */
 export async function remove(doomed) {
   const what = doomed.length === 1 ? `“${doomed[0].filename}”` : count(doomed.length, "image");
-  if (!doomed.length || !await ask(`Delete ${what}?`,
-    "The image, its regions and its files are removed for good.", "Delete")) return;
+  if (!doomed.length || !await ask(`Delete ${what}?`, doomed.length === 1
+    ? "The image and its tags are deleted from Needle for good. Your own copy stays."
+    : "The images and their tags are deleted from Needle for good. Your own copies stay.", "Delete")) return;
   viewer.close();
   let gone = 0;
   let fault = null;
-  for (const { image_id: id, collection } of doomed) {
-    say($("library-text"), `Deleting ${gone + 1} of ${count(doomed.length, "image")} …`);
-    await call("DELETE", `/api/v1/images/${id}?${fields({ collection })}`).then(
-      (job) => { if (job.status === "failed") fault = job.error; else gone += 1; },
-      (error) => { if (error.status === 404) gone += 1; else fault = error; });
-    chosen.delete(id);
-    if (!fault) forget(id);
+  for (const image of doomed) {
+    const { image_id: id, collection } = image;
+    say($("library-text"), `Deleting ${plain(gone + 1)} of ${count(doomed.length, "image")} …`);
+    const failed = await call("DELETE", `/api/v1/images/${id}?${fields({ collection })}`).then(
+      (job) => (job.status === "failed" ? job.error : null),
+      (error) => (error.status === 404 ? null : error));
+    if (failed) {
+      fault = failed;
+      continue;
+    }
+    gone += 1;
+    selection.drop(image);
+    forget(id);
   }
-  if (selecting) select(false);
+  if (!fault) selection.turn(false);
   await show();
   collections.refresh();
-  if (fault) say($("library-text"), fault.message, true);
+  if (fault) say($("library-text"), `${plain(doomed.length - gone)} could not be deleted: ${fault.message}`, true);
   announce(fault ? fault.message : `Deleted ${count(gone, "image")}.`);
   (document.querySelector("#work [role=tabpanel]:not([hidden]) .open") ?? $("add-input")).focus();
 }

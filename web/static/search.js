@@ -8,6 +8,7 @@ import * as query from "./query.js";
 import { searchBody } from "./request.js";
 import * as results from "./results.js";
 import * as viewer from "./viewer.js";
+import { why } from "./yet.js";
 
 let running = null; // the latest search or opening; answers to earlier ones are dropped
 let shown = null; // the search whose result is shown: {search, queryImage}
@@ -170,7 +171,7 @@ async function attempt(search, queryImage, { ask, restore: restored, more, goesO
       preview: await preview(image, search.box) });
   } catch (error) {
     if (running === mine && goesOn) results.failOn(error.message);
-    else if (running === mine) results.fail(error.message);
+    else if (running === mine) results.fail(why(error, search.collection));
   }
   if (running === mine) running = null;
 }

@@ -4,7 +4,7 @@ import { $, make, pause, plain, say } from "./dom.js";
 
 const PAUSE_MS = { ready: 10000, other: 3000 };
 const WORDS = {
-  ready: "ready", starting: "starting", unavailable: "not available", away: "does not answer" };
+  ready: "Ready", starting: "Starting", unavailable: "Not available", away: "Connection lost, retrying" };
 let indexed = () => null;
 let wake = () => {};
 
@@ -29,28 +29,28 @@ export const again = () => wake();
 function show({ status, models, workers = {}, queues = {}, error }) {
   const word = WORDS[status] ?? status;
   $("status").dataset.status = status;
-  $("status-words").textContent = models ? `${word} · ${models.name}` : word;
+  $("status-words").textContent = word;
   $("status").setAttribute("aria-label", `Service: ${word}. Show details`);
   $("mini").hidden = models?.name !== "mini";
   const waiting = Object.values(queues).reduce((sum, each) => sum + each, 0);
   const rows = [
-    ["Service", error?.message ?? word],
-    ["Index", indexed()],
-    ["Queue", waiting ? `${plain(waiting)} tasks wait` : "empty"],
+    ["State", error?.message ?? word],
+    ["Collection", indexed()],
+    ["Waiting", waiting ? `${plain(waiting)} task${waiting === 1 ? "" : "s"}` : "nothing"],
     ["Workers", Object.entries(workers).map(([role, n]) => `${n} ${role}`).join(", ")],
-    ["Model pack", models?.name],
+    ["Models", models?.name],
     ["Detector", models && (models.detector ?? "none: tiles and the whole image")],
     ["Encoder", models?.encoder],
-    ["Text", models && (models.has_text ? "understood" : "not understood by these models")],
+    ["Search by text", models && (models.has_text ? "yes" : "not with these models")],
     ["Runs on", models?.device],
-    ["Regions", Object.entries(models?.regions_per_image ?? {}).map(([profile, most]) =>
+    ["Regions a image", Object.entries(models?.regions_per_image ?? {}).map(([profile, most]) =>
       `${profile} ${plain(most)}`).join(", ")],
   ];
   $("state").replaceChildren(...rows.filter(([, value]) => value).flatMap(([name, value]) =>
     [make("dt", {}, name), make("dd", {}, value)]));
   say($("starting"), status === "ready" ? "" : {
-    starting: "Needle is starting: its workers load their models. Searches wait for them.",
-    unavailable: "Needle has lost its queue (Redis). It goes on by itself when that is back.",
-  }[status] ?? "Needle does not answer. Is it running?");
+    starting: "Needle is starting: it loads its models. Searches and uploads wait until it is ready.",
+    unavailable: "Needle cannot reach its queue (Redis). It goes on by itself once that is back.",
+  }[status] ?? "Connection to Needle lost, retrying. Is it running?");
   $("starting").hidden = status === "ready";
 }

@@ -1,4 +1,4 @@
-// The two halves of the working area: the indexed images, and what a search found.
+// The two halves of the working area: the images, and what a search found.
 import { $ } from "./dom.js";
 import { ofPage } from "./title.js";
 
@@ -8,8 +8,8 @@ let result = ""; // what the tab of the results is called in the title of the pa
 /** Turn to one half; `found` tells whether there is a result to turn to, `title` what it is. */
 export function turnTo(name, { found = !$("view-results").disabled, title = result } = {}) {
   result = title;
-  ofPage(name === "results" ? title : "");
   $("view-results").disabled = !found;
+  ofPage(name === "results" ? title || "Results" : "");
   for (const each of NAMES) {
     $(each).hidden = each !== name;
     $(`view-${each}`).setAttribute("aria-selected", each === name);

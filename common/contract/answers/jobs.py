@@ -38,6 +38,9 @@ class ListedJob(Answer):
     job_id: str = Field(description="The id of the job.")
     kind: Kind = Field(description="What the job does.")
     status: Status = Field(description="How the job stands.")
+    collection: Said | None = Field(
+        description="The collection that it is about; null for a backup, which is of all of them."
+    )
     progress: Progress = Field(description="How far the job is.")
     error: Problem | None = Field(description="Why the job as a whole failed.")
     created_at: float = Field(description="When the job was recorded.")

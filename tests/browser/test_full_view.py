@@ -87,7 +87,7 @@ def test_a_link_to_the_full_view_opens_it_on_its_result(opened: Callable, sample
 
 def test_an_indexed_image_has_a_link_too(opened: Callable) -> None:
     page, _ = opened()
-    page.get_by_role("button", name="Look at 02-meadow.jpg").click()
+    page.get_by_role("button", name="Open 02-meadow.jpg").click()
     expect(page.locator("#viewer")).to_be_visible()
     other, _ = opened(page.url)
     expect(other.locator("#view-title")).to_have_text("02-meadow.jpg")
@@ -158,7 +158,7 @@ def test_regions_are_listed_the_largest_first_and_one_is_near(opened: Callable) 
         route.fulfill(json=record)
 
     page.route(re.compile(r"/api/v1/images/[0-9a-f-]+$"), detected)
-    page.get_by_role("button", name="Look at 01-grocery.jpg").click()
+    page.get_by_role("button", name="Open 01-grocery.jpg").click()
     regions = page.locator("#view-region-list .place")
     expect(regions.locator("strong")).to_have_text(["1. crate", "2. tin"])
     outlines = page.locator("#view-stage .region:not(.faint)")

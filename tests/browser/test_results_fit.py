@@ -98,8 +98,7 @@ def test_what_was_not_found_fits(opened: Callable, samples: Path, width: int) ->
 def test_the_regions_of_an_image_fit(opened: Callable, width: int) -> None:
     page, _ = opened("/", **SIZES[width], reduced_motion="reduce")
     tile = page.locator("#library .tile").first
-    tile.hover()
-    tile.get_by_role("button", name="Look at").click()
+    tile.get_by_role("button", name="Open").click()
     expect(page.locator("#view-region-list .place").first).to_be_visible()
     _check(page)
 

@@ -157,7 +157,7 @@ def test_a_result_is_saved_as_a_table_that_is_safe_to_open(opened: Callable, sam
     assert tuple(rows[0])[: len(MATCH_COLUMNS)] == MATCH_COLUMNS
     assert rows[0]["filename"] == '\'=HYPERLINK("x"),a.jpg'
     assert (rows[0]["metadata.shop"], rows[0]["metadata.note"]) == ("Zürich, -1", "'-2+3")
-    assert (rows[0]["rank"], rows[0]["hit"], rows[0]["verified"]) == ("1", "1", "true")
+    assert (rows[0]["rank"], rows[0]["hit"], rows[0]["verified"]) == ("1", "1", "yes")
     assert {row["rank"] for row in rows} == {"1", "2", "3", "4"}
     assert all(float(row["score"]) <= 1 and int(row["x1"]) < int(row["x2"]) for row in rows)
 

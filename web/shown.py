@@ -25,7 +25,7 @@ def listed_job(job: jobs.Job) -> answers.ListedJob:
         job_id=job.job_id,
         kind=job.kind,
         status=job.status,
-        collection=job.details.get("collection"),
+        collection=orders.collection_of(job),
         progress=_progress(job),
         error=_problem(job.error),
         created_at=job.created_at,

@@ -80,6 +80,12 @@ def of(job: Job, order: type[Kept]) -> Kept:
         ) from exc
 
 
+def collection_of(job: Job) -> str | None:
+    """Return the collection that a job is about, in any form; None for one that names none."""
+    name = job.details.get("collection")
+    return name if isinstance(name, str) else None
+
+
 def ends_by_items(job: Job) -> bool:
     """Tell whether a job's items end one by one; that of a search or of one image has none.
 

@@ -52,7 +52,8 @@ if kind == "index":
     ingest.ingest_files(services, photos, IndexFields(), "job")
 elif kind == "search":
     query = read_file(photos[0], services.settings)
-    search._enqueue(services, search.Search(SearchRequest(), [query], []), "job")
+    asked = search.Search(SearchRequest(), [query], [])
+    search.enqueue(services, asked.order(), asked.kept(), "job")
 elif kind == "delete":
     removal.remove(services, services.catalogue.get("default", image_id))
 else:

@@ -12,7 +12,7 @@ const MOST_KEPT = 200;
 const running = new Set();
 let changed = () => {};
 
-/** `then` runs whenever a image has ended or an upload has; it learns whether any upload has. */
+/** `then` runs whenever an image has ended or an upload has; it learns whether any upload has. */
 export function onChange(then) {
   changed = then;
 }
@@ -140,7 +140,7 @@ export class Run {
     this.#naming = this.#name(id).catch(() => {}).finally(() => { this.#naming = null; });
   }
 
-  /** List what failed, and what of a image could not be read; at last, count what was there before. */
+  /** List what failed, and what of an image could not be read; at last, count what was there before. */
   async #name(id, { last = false } = {}) {
     const named = this.#named.get(id) ?? new Set();
     this.#named.set(id, named);

@@ -40,7 +40,7 @@ export function turn(on) {
   draw();
 }
 
-/** Tell whether a click on a image selects it; select it, or do so no longer. */
+/** Tell whether a click on an image selects it; select it, or do so no longer. */
 export function toggle(image) {
   if (!selecting) return false;
   if (!chosen.delete(image.image_id)) chosen.set(image.image_id, image);
@@ -48,7 +48,7 @@ export function toggle(image) {
   return true;
 }
 
-/** Forget a image that is gone. */
+/** Forget an image that is gone. */
 export function drop({ image_id: id }) {
   if (chosen.delete(id)) draw();
 }

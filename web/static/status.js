@@ -43,7 +43,7 @@ function show({ status, models, workers = {}, queues = {}, error }) {
     ["Encoder", models?.encoder],
     ["Search by text", models && (models.has_text ? "yes" : "not with these models")],
     ["Runs on", models?.device],
-    ["Regions a image", Object.entries(models?.regions_per_image ?? {}).map(([profile, most]) =>
+    ["Regions an image", Object.entries(models?.regions_per_image ?? {}).map(([profile, most]) =>
       `${profile} ${plain(most)}`).join(", ")],
   ];
   $("state").replaceChildren(...rows.filter(([, value]) => value).flatMap(([name, value]) =>

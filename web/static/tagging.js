@@ -26,7 +26,7 @@ export function fault(host) {
   if (twice) return `There are two tags “${twice}”. For several values, put commas between them.`;
   const long = rows.find(([, value]) => value.length > MOST.letters);
   if (long) return `The value of “${long[0]}” is longer than ${MOST.letters} letters.`;
-  if (names.length > MOST.tags) return `A image can have at most ${MOST.tags} tags.`;
+  if (names.length > MOST.tags) return `An image can have at most ${MOST.tags} tags.`;
   return "";
 }
 
@@ -44,7 +44,7 @@ export function changes(before, now) {
   return Object.fromEntries([...changed, ...gone]);
 }
 
-/** Save changes of a image's tags, and note them on it. Throws what went wrong, in words. */
+/** Save changes of an image's tags, and note them on it. Throws what went wrong, in words. */
 export async function save(image, metadata) {
   const { image_id: id, collection } = image;
   const job = await call("PATCH", `/api/v1/images/${id}?${fields({ collection })}`, { metadata });

@@ -11,7 +11,7 @@ export function begin() {
   $("view-keep").onclick = keep;
 }
 
-/** Show the tags of a image. */
+/** Show the tags of an image. */
 export function show(image) {
   shown = image;
   const held = Object.entries(image.metadata ?? {});

@@ -15,7 +15,7 @@ export function shortened(name, most) {
 
 const shape = ({ width, height }) => Math.min(2.4, Math.max(0.75, width / height));
 
-/** Return a image of the list; `deeds` get its id: `open`, `search`, `remove`. */
+/** Return an image of the list; `deeds` get its id: `open`, `search`, `remove`. */
 export function tile(image, deeds) {
   const { filename, urls, image_id: id } = image;
   const ratio = shape(image);
@@ -37,7 +37,7 @@ export function tile(image, deeds) {
   return item;
 }
 
-/** Show whether a image is selected; null while none is to be. */
+/** Show whether an image is selected; null while none is to be. */
 export function mark(item, chosen) {
   const open = item.querySelector(".open");
   const name = open.getAttribute("aria-label").replace(/^(Open|Select) /, "");

@@ -24,7 +24,7 @@ one came to 3.1; right images of crops with four keypoints begin at about 2."""
 SAME_PLACE_IOU = 0.5
 """Places that overlap so much show the same: of two the surer counts."""
 AGAIN = 0.2
-"""Pairs that must roughly agree on another place, as a share of those that agree on the first."""
+"""Pairs and evidence of another place, as a share of the first one's: what is alike has less."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,8 @@ def placements(
 ) -> list[Placement]:
     """Return at most `most` places with evidence of at least `least`, surest first.
 
-    A place that far fewer pairs agree on than on the first is not looked for: the same thing once
-    more has about as many, and parts that look alike have few.
+    A place with far less than the first has is none: the same thing once more has about as much,
+    and parts that look alike have little.
     """
     pairs = matcher.pairs(query, image)
     found: list[Placement] = []
@@ -75,7 +75,7 @@ def placements(
             place.box, (other.box for other in found), SAME_PLACE_IOU
         ):
             found.append(place)
-        fewest = max(fewest, round(AGAIN * fit.count))
+        fewest, least = max(fewest, round(AGAIN * fit.count)), max(least, AGAIN * fit.evidence)
         taken = np.isin(pairs.image, pairs.image[fit.inliers])
         pairs = pairs.where(~taken)
     return found

@@ -29,6 +29,8 @@ CHANCE = 0.25
 """Agreement below which a proof that chance might give was given by chance."""
 CONFIRMED = 0.85
 """Agreement from which on a place is shown to be right that local features alone do not prove."""
+AS_GOOD = 0.8
+"""A place shows the same if it agrees with the query by this share of what the best one does."""
 PIXELS = 48_000_000
 """Most pixels that are decoded for it in a search, 11 bytes each for a moment."""
 
@@ -52,7 +54,10 @@ class Agreer:
                     collection, {name: every[name] for name in rivals}, left
                 )
                 seen = list(pool.map(lambda one: one.compared(queries), wanted))
-                every |= {one.image_id: places for one, places in zip(wanted, seen, strict=True)}
+                every |= {
+                    one.image_id: best_first(places)
+                    for one, places in zip(wanted, seen, strict=True)
+                }
                 if any((places[0].agreement or 0) >= AGREES for places in seen):
                     break
         kept = {name: lasting for name, places in every.items() if (lasting := _lasting(places))}
@@ -103,12 +108,30 @@ def _most_evidence(proof: Proof) -> float:
     return max((own[0].evidence for own in proof.places.values()), default=0.0)
 
 
+def as_good(place: Placement, best: float | None) -> bool:
+    """Tell whether a place shows what another one does that agrees with the query so much."""
+    if place.agreement is None or best is None:
+        return place.evidence >= FOUND
+    least = AS_GOOD * best
+    return place.agreement >= (least if place.evidence >= FOUND else max(least, CONFIRMED))
+
+
+def best_first(places: Places) -> Places:
+    """Return the places, the surest first unless another one agrees far better with the query."""
+    proven = [place for place in places if place.evidence >= FOUND] or list(places)
+    best = max(proven, key=lambda place: place.agreement or 0)
+    if as_good(places[0], best.agreement):
+        return places
+    return best, *(place for place in places if place is not best)
+
+
 def _lasting(places: Places) -> Places:
-    """Return the places without a first one that is not proven, now that it was compared."""
-    first = places[0]
-    shown = first.agreement
-    if first.evidence < FOUND:
-        proven = shown is not None and shown >= CONFIRMED
-    else:
-        proven = shown is None or shown >= CHANCE or first.evidence >= SURE
-    return places if proven else tuple(p for p in places[1:] if p.evidence >= FOUND)
+    """Return the places that are proven, now that they were compared."""
+    return tuple(place for place in places if _is_proven(place))
+
+
+def _is_proven(place: Placement) -> bool:
+    shown = place.agreement
+    if place.evidence < FOUND:
+        return shown is not None and shown >= CONFIRMED
+    return shown is None or shown >= CHANCE or place.evidence >= SURE

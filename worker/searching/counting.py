@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from worker.local.placement import FOUND, SAME_PLACE_IOU, Placement
+from worker.local.placement import FOUND, SAME_PLACE_IOU
 from worker.local.repeats import every_placement
-from worker.searching.agreeing import CONFIRMED
+from worker.searching.agreeing import PIXELS, as_good, best_first
 from worker.searching.opening import Opener
 from worker.searching.question import Thing
 from worker.searching.standing import SURE
@@ -23,10 +23,6 @@ from worker.searching.verifying import DOUBTFUL, Places, Proof, Verifier, merged
 
 MOST = 500
 """Places of an image at most."""
-AS_GOOD = 0.8
-"""A place shows the same if it agrees with the query by this share of what the best one does."""
-SECOND = 0.25
-"""Evidence of another whole thing, as a share of the first's: windows of one house have less."""
 
 
 @dataclass(frozen=True)
@@ -37,26 +33,24 @@ class Counter:
     opener: Opener
 
     def count(
-        self, proof: Proof, names: Iterable[str], thing: Thing, collection: str, budget_s: float
+        self, proof: Proof, names: Iterable[str], thing: Thing, collection: str, deadline: float
     ) -> Proof:
         """Return the proof with every place of those named images, best first. Raises nothing.
 
-        Begins with no image after `budget_s` seconds; `complete` is false then.
+        Begins with no image after the `deadline` on the monotonic clock; `complete` is false then.
         """
-        deadline = time.monotonic() + budget_s
         places, complete = dict(proof.places), proof.complete
         for name in names:
-            if len(places[name]) < 2:
+            first, *others = places[name]
+            if first.agreement is None and first.evidence < SURE:
+                places[name] = (first,)
+                continue
+            if not others:
                 continue
             if time.monotonic() > deadline:
                 complete = False
                 break
             # Most second places are no more than alike: only a true one is worth the search.
-            first, second = places[name][:2]
-            doubtful = first.agreement is None and first.evidence < SURE
-            if doubtful or second.evidence < SECOND * first.evidence:
-                places[name] = (first,)
-                continue
             places[name] = self._same(name, places[name], thing.pixels, collection)
             if len(places[name]) > 1:
                 every = self._every(name, places[name], thing, collection)
@@ -80,23 +74,17 @@ class Counter:
     def _same(
         self, name: str, every: Places, queries: Sequence[Image.Image], collection: str
     ) -> Places:
-        """Return the places that show what the first one shows, itself first.
+        """Return the places that show the thing as well as the best of them does, best first.
 
         They are compared in detail, unless that was done.
         """
         if queries and any(place.agreement is None for place in every):
             opened = self.opener.open(collection, name, every)
-            every = every if opened is None else opened.compared(queries)
-        first, *others = every
-        best = max((p.agreement for p in every if p.agreement is not None), default=None)
+            if opened is not None and opened.pixels <= PIXELS:
+                every = opened.compared(queries)
+        first, *others = best_first(every)
+        shown = [place.agreement for place in every if place.evidence >= FOUND]
+        best = max((one for one in shown if one is not None), default=first.agreement)
         kept = [place for place in others if as_good(place, best)]
         kept.sort(key=lambda place: (-(place.agreement or 0), -place.evidence))
         return first, *kept
-
-
-def as_good(place: Placement, best: float | None) -> bool:
-    """Tell whether a place shows what another one does that agrees with the query so much."""
-    if place.agreement is None or best is None:
-        return place.evidence >= FOUND
-    least = AS_GOOD * best
-    return place.agreement >= (least if place.evidence >= FOUND else max(least, CONFIRMED))

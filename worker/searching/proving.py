@@ -6,6 +6,7 @@ examples than like the thing is left out, places and images alike.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -64,6 +65,7 @@ class Prover:
             return Proven(candidates, candidates.matches)
         by_embedding = [match.image_id for match in candidates.matches]
         budget_s = options.verify_budget_s * options.share
+        started = time.monotonic()
         proof = self.verifier.verify(
             options.collection,
             queries,
@@ -79,9 +81,13 @@ class Prover:
         matches = by_standing([*candidates.matches, *more], proof.places)
         first = [m.image_id for m in matches if m.image_id in proof.places]
         proof = self.counter.count(
-            proof, first[: options.grouping.limit], candidates.thing, options.collection, budget_s
+            proof,
+            first[: options.grouping.limit],
+            candidates.thing,
+            options.collection,
+            started + budget_s,
         )
-        return Proven(candidates, matches, proof)
+        return Proven(candidates, by_standing(matches, proof.places), proof)
 
     def _brought_up(
         self, candidates: Candidates, proof: Proof, options: SearchOptions

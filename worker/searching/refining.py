@@ -94,9 +94,8 @@ class Refiner:
         matches = [fitted.get(match.image_id, match) for match in proven.matches]
         refuted = {view.match.image_id for view in views if refutes(view, places)}
         kept = {name: own for name, own in places.items() if name not in refuted}
-        proof = replace(proven.proof, places=kept)
-        in_time = time.monotonic() <= deadline
-        proof = replace(proof, complete=proof.complete and in_time)
+        complete = proven.proof.complete and time.monotonic() <= deadline
+        proof = replace(proven.proof, places=kept, complete=complete)
         return replace(proven, matches=by_standing(matches, kept), proof=proof)
 
     def _budget_s(self, started: float, options: SearchOptions) -> float:

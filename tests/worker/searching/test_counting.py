@@ -13,7 +13,9 @@ from tests.textures import texture
 from tests.worker.conftest import World, png
 from tests.worker.searching.test_search import matches
 from worker.local.placement import Placement
-from worker.searching.counting import AS_GOOD, as_good
+from worker.searching import agreeing, counting
+from worker.searching.agreeing import AS_GOOD, as_good, best_first
+from worker.searching.opening import Opened
 from worker.searching.question import Thing
 from worker.searching.verifying import Proof
 
@@ -92,6 +94,22 @@ def test_what_is_not_wanted_is_not_counted(shelves: World) -> None:
     assert 12 not in count(shelves, package(0), negatives=[negative]).values()
 
 
+def test_the_flavour_that_was_asked_for_comes_before_one_with_more_evidence() -> None:
+    other, asked = proven(90.0, 0.4), proven(60.0, 0.95)
+    assert best_first((other, asked)) == (asked, other)
+    assert best_first((proven(90.0, 0.9), asked))[0].agreement == 0.9, "as good: evidence decides"
+    assert best_first((proven(9.0, None), proven(8.0, None)))[0].evidence == 9.0
+
+
+def test_images_too_large_to_decode_beside_others_are_counted_by_their_features(
+    shelves: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(counting, "PIXELS", 1000)
+    monkeypatch.setattr(agreeing, "PIXELS", 1000)
+    monkeypatch.setattr(Opened, "compared", lambda *_: pytest.fail("it was decoded"))
+    assert max(count(shelves, package(0)).values()) > 1
+
+
 def test_an_image_without_proof_counts_none(shelves: World) -> None:
     found = matches(shelves.search(texture(99, PACKAGE)))
     assert {match["count"] for match in found if not match["verified"]} == {0}
@@ -101,9 +119,9 @@ def test_without_time_the_proof_says_that_not_all_was_counted(shelves: World) ->
     twice = Proof({"shelf": (proven(9.0, 0.9), proven(8.0, 0.9))})
     thing = Thing((package(0),))
     counter = shelves.searching.prover.counter
-    assert not counter.count(twice, ["shelf"], thing, "default", -1.0).complete
+    assert not counter.count(twice, ["shelf"], thing, "default", 0.0).complete
     once = Proof({"shelf": (proven(9.0, 0.9),)})
-    assert counter.count(once, ["shelf"], thing, "default", -1.0).complete
+    assert counter.count(once, ["shelf"], thing, "default", 0.0).complete
 
 
 @pytest.mark.parametrize(

@@ -87,10 +87,13 @@ def crowd(known: Vector, count: int, rng: np.random.Generator) -> Vector:
         return known[:count]
     near = np.concatenate(
         [
-            np.argpartition(-(known[start : start + 1000] @ known.T), NEIGHBOURS, axis=1)
+            # A copy: a view would keep the whole row.
+            np.argpartition(-(known[start : start + 1000] @ known.T), NEIGHBOURS, axis=1)[
+                :, : NEIGHBOURS + 1
+            ].copy()
             for start in range(0, len(known), 1000)
         ]
-    )[:, : NEIGHBOURS + 1]
+    )
     base = rng.integers(len(known), size=count - len(known))
     other = near[base, rng.integers(NEIGHBOURS + 1, size=len(base))]
     share = rng.random((len(base), 1), np.float32)
@@ -130,7 +133,7 @@ def _of_service(data: Path, collection: str) -> Vector:
     """Return all embeddings of a stopped service's collection."""
     home = data / Sort.REGIONS.value
     with folders.owned(home):
-        shard = qe.EdgeShard.load(str(folders.settled(home)[collection]))
+        shard = qe.EdgeShard.load(str(folders.settled(home)[collection][0]))
         found: list[Any] = []
         offset = None
         while True:

@@ -26,7 +26,7 @@ def page() -> Response:
     return send_from_directory(STATIC, "index.html")
 
 
-@routes.get("/static/<name>")
+@routes.get("/static/<path:name>")
 def static(name: str) -> Response:
     """Return one of the page's files; 404 for what is not in `static`."""
     return send_from_directory(STATIC, name)

@@ -13,7 +13,7 @@ from tests.browser import server
 # Images that end as (milliseconds, total, ended) say; what is left after each, in milliseconds.
 ESTIMATE = """
 async (states) => {
-  const { Eta } = await import("/static/eta.js");
+  const { Eta } = await import("/static/upload/eta.js");
   const eta = new Eta();
   return states.map(([now, total, ended]) => {
     eta.note({ total, ended }, now);

@@ -16,12 +16,12 @@ from needle.archives import ENDINGS
 from needle.uploads import IMAGE_SUFFIXES
 from web.page import POLICY, STATIC
 
-SCRIPTS = sorted(path for path in STATIC.glob("*.js") if path.name != "docs.js")
+SCRIPTS = sorted(path for path in STATIC.rglob("*.js") if path.name != "docs.js")
 SCRIPT = "\n".join(path.read_text() for path in SCRIPTS)
 REQUEST = re.compile(r"""(?:\bcall|\.open)\("(GET|POST|PATCH|DELETE)", ["`]([^"`]+)["`]""")
 LINK_MADE_HERE = 1  # the crop of a box, which `cropUrl` makes; every other address is requested
 ELEMENT = re.compile(r"""\$\("([^"]+)"\)""")
-IMPORT = re.compile(r"""from "\./([\w.]+)";""")
+IMPORT = re.compile(r"""from "(\.[\w./]+)";""")
 
 
 def _page() -> str:
@@ -54,13 +54,13 @@ def test_the_policy_allows_all_that_the_page_holds() -> None:
 
 
 def test_nothing_is_loaded_from_elsewhere() -> None:
-    for path in STATIC.iterdir():
+    for path in filter(Path.is_file, STATIC.rglob("*")):
         text = path.read_text().replace("http://www.w3.org/2000/svg", "")  # a name, not an address
         assert not re.search(r"https?://|[\"'(]//\w", text), path.name
 
 
 def test_the_page_the_client_and_the_service_know_the_same_formats() -> None:
-    script = (STATIC / "files.js").read_text()
+    script = (STATIC / "upload/files.js").read_text()
     known = set(re.findall(r'"(\.\w+)"', script.partition("READ = new Set(")[2].partition(")")[0]))
     packed = {f".{ending.rpartition('.')[2]}" for ending in ENDINGS}
     assert known == IMAGE_SUFFIXES | packed
@@ -71,7 +71,7 @@ def test_the_page_the_client_and_the_service_know_the_same_formats() -> None:
 def test_every_asset_of_the_page_exists_and_has_its_type(client: FlaskClient) -> None:
     kinds = {"js": "javascript", "css": "text/css", "svg": "image/svg+xml"}
     assets = set(re.findall(r'(?:src|href)="(/static/[^"]+)"', _page()))
-    assets |= {f"/static/{path.name}" for path in SCRIPTS}
+    assets |= {f"/static/{path.relative_to(STATIC)}" for path in SCRIPTS}
     for asset in assets:
         with client.get(asset) as answer:
             assert answer.status_code == 200, asset
@@ -115,7 +115,7 @@ def test_every_element_that_the_scripts_name_is_on_the_page() -> None:
 def test_every_module_is_short_and_imports_what_is_there(path: Path) -> None:
     text = path.read_text()
     assert len(text.splitlines()) < 250
-    assert all((STATIC / name).exists() for name in IMPORT.findall(text))
+    assert all((path.parent / name).is_file() for name in IMPORT.findall(text))
 
 
 def test_each_choice_beside_the_query_is_a_field_of_the_request() -> None:

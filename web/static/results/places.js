@@ -1,0 +1,59 @@
+// The places of a match in the full view: the crop beside the query, and a list of where it is.
+import { cropUrl } from "../core/api.js";
+import { $, button, icon, img, make, plain } from "../core/dom.js";
+import { looks } from "./cards.js";
+import { thing } from "../view/overlay.js";
+import { placesIn, placesOf } from "./verdict.js";
+
+const MOST = 100; // places of one image that a search answers
+
+/** Show the places of a match and the chosen one beside the query; `choose` gets the number of one
+ * that is pressed, `more` how many are wanted where there are more. */
+export function show(match, { hit, query, choose, more }) {
+  const chosen = match.hits[hit];
+  const pair = [[query?.preview, "Looked for"],
+    [cropUrl(match, chosen.box), proven(chosen, match) ? "Found here" : looks(match)]];
+  $("view-pair").replaceChildren(...pair.filter(([src]) => src).map(([src, words]) => make(
+    "figure", {}, img([src], { alt: words }), make("figcaption", {}, words))));
+  $("view-places").replaceChildren(...match.hits.map((each, n) =>
+    place(each, { match, n, pressed: n === hit, choose })));
+  const { shown, all } = placesOf(match);
+  $("view-count").replaceChildren(placesIn(match));
+  if (all > shown && shown < MOST) $("view-count").append(" ", everything(all, more));
+}
+
+function everything(all, more) {
+  const ask = button(all > MOST ? `Show ${MOST} of ${plain(all)}` : `Show all ${plain(all)}`, { onclick: () => {
+    ask.disabled = true;
+    ask.textContent = "Looking again …";
+    more(Math.min(MOST, all));
+  } }, "button quiet");
+  return ask;
+}
+
+const proven = (hit, match) => hit.verified && match.sure;
+
+/** Say what a place shows, where there is a word for it, and whether that is proven. */
+export function title(hit, match, n) {
+  const what = thing(hit, match.objects)
+    || (match.sure && match.verified && !hit.verified ? "Looks alike" : `Place ${n + 1}`);
+  return proven(hit, match) ? `${what} · verified` : what;
+}
+
+function place(hit, { match, n, pressed, choose }) {
+  const about = [];
+  if (hit.rotation !== undefined && Math.abs(hit.rotation) >= 3) {
+    about.push(`turned by ${Math.round(hit.rotation)}°`);
+  }
+  if (hit.mirrored) about.push("mirrored");
+  if (hit.inliers) about.push(`${plain(hit.inliers)} details agree`);
+  const choice = make("button", { type: "button", className: "place", "aria-pressed": pressed,
+    onclick: () => choose(n) },
+  img([hit.urls.crop], { alt: "", loading: "lazy" }),
+  make("span", {}, make("strong", {}, proven(hit, match) ? icon("check") : null, title(hit, match, n)),
+    make("small", { title: `Score ${hit.score.toFixed(2)} (cosine similarity)` },
+      about.join(" · ") || size(hit))));
+  return make("li", {}, choice);
+}
+
+const size = ({ box: [x1, y1, x2, y2] }) => `${x2 - x1} × ${y2 - y1} pixels`;

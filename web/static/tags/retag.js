@@ -1,0 +1,94 @@
+// The tags of several images, edited together in a dialog.
+import { $, announce, count, make, plain, say } from "../core/dom.js";
+import { Rows } from "./rows.js";
+import { changes, fault, inWords, save } from "./tagging.js";
+
+const AT_ONCE = 4;
+const SHOWN_FAULTS = 20;
+const rows = new Rows($("tags-rows"), { tests: false, add: "Add a tag" });
+const dialog = $("tags");
+let images = [];
+let shared = {};
+let saved = () => {};
+let saving = null; // whether the reader has ended it
+
+/** Let the dialog work; `then` runs when tags have been saved. */
+export function begin(then) {
+  saved = then;
+  for (const id of ["tags-close", "tags-cancel"]) $(id).onclick = () => dialog.close();
+  dialog.onclose = () => { if (saving) saving.ended = true; };
+  $("tags-form").onsubmit = (event) => {
+    event.preventDefault();
+    keep();
+  };
+}
+
+/** Edit the tags of images; those that not all of them share stay unless they are named. */
+export function edit(chosen) {
+  images = chosen;
+  const [first, ...others] = images.map(({ metadata }) => metadata ?? {});
+  const same = ([name, value]) => others.every((tags) => name in tags && inWords(tags[name]) === inWords(value));
+  shared = Object.fromEntries(Object.entries(first).filter(same));
+  const names = new Set([first, ...others].flatMap(Object.keys).filter((name) => !(name in shared)));
+  $("tags-title").textContent = `Tags of ${count(images.length, "image")}`;
+  const any = Object.keys(shared).length > 0;
+  const sentence = any ? "These tags are the same for all of them." : "They share no tags yet.";
+  $("tags-about").textContent = others.length
+    ? `${sentence}${names.size ? ` Others differ and stay as they are: ${
+      [...names].sort().join(", ")}. Add one of these here to change it for all.` : ""}`
+      + " A tag without a value is removed."
+    : "A tag without a value is removed.";
+  rows.show(any ? shared : { "": "" });
+  say($("tags-text"), "");
+  $("tags-faults").replaceChildren();
+  dialog.showModal();
+  $("tags-rows").querySelector(any ? "[name=value]" : "[name=key]").focus();
+}
+
+async function keep() {
+  if (saving) return;
+  const wrong = fault($("tags-rows"));
+  say($("tags-text"), wrong, true);
+  if (wrong) return;
+  const now = rows.read();
+  if (!Object.keys(changes(shared, now)).length) {
+    dialog.close();
+    return;
+  }
+  saving = { ended: false };
+  $("tags-save").disabled = true;
+  const mine = saving;
+  const faults = await saveAll(now, mine);
+  $("tags-save").disabled = false;
+  saving = null;
+  saved();
+  $("tags-faults").replaceChildren(...faults.slice(0, SHOWN_FAULTS).map(([name, why]) =>
+    make("li", {}, make("strong", {}, name), ` ${why}`)));
+  if (!faults.length) {
+    dialog.close();
+    announce(mine.ended ? "Stopped." : `Saved the tags of ${count(images.length, "image")}.`);
+  } else {
+    say($("tags-text"), `The tags of ${count(faults.length, "image")} were not saved.`, true);
+  }
+}
+
+/** Save the tags of each image, some at a time; return pairs of a name and what went wrong. */
+async function saveAll(now, mine) {
+  const left = [...images];
+  const faults = [];
+  let done = 0;
+  const worker = async () => {
+    for (let image = left.shift(); image && !mine.ended; image = left.shift()) {
+      say($("tags-text"), `Saving ${plain(done + 1)} of ${plain(images.length)} …`);
+      const before = Object.fromEntries(Object.entries(image.metadata ?? {})
+        .filter(([name]) => name in shared || name in now));
+      const changed = changes(before, now);
+      if (Object.keys(changed).length) {
+        await save(image, changed).catch((error) => faults.push([image.filename, error.message]));
+      }
+      done += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, worker));
+  return faults;
+}

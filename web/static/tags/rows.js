@@ -1,0 +1,65 @@
+// Rows of names and values: the filter of a search, the details that images are posted with.
+import { button, make } from "../core/dom.js";
+
+const TESTS = [["is", "is"], ["any", "is one of"], ["gte", "at least"], ["lte", "at most"]];
+
+/** Read a value as Needle keeps it: a number, yes or no, else a word; quotes make it a word. */
+function value(text) {
+  const quoted = /^"(.*)"$/.exec(text);
+  if (quoted) return quoted[1];
+  if (text === "true" || text === "false") return text === "true";
+  return text !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
+}
+
+function shown(one) {
+  const ambiguous = typeof one === "string" && typeof value(one) !== "string";
+  return ambiguous ? `"${one}"` : String(one);
+}
+
+export class Rows {
+  /** `tests` tells whether a row compares (a filter) or sets (details of an image). */
+  constructor(host, { tests, add }) {
+    this.tests = tests;
+    this.list = make("div", { className: "rows" });
+    const more = button(add, { name: "plus", onclick: () => this.#add().focus() }, "button quiet");
+    host.replaceChildren(this.list, more);
+  }
+
+  #add(name = "", test = "is", text = "") {
+    const key = make("input", {
+      name: "key", "aria-label": "Name", placeholder: "shop", value: name, autocomplete: "off" });
+    const compare = this.tests ? make("select", { name: "test", "aria-label": "Comparison" },
+      ...TESTS.map(([value, words]) => make("option", { value, selected: value === test }, words)))
+      : null;
+    const given = make("input", {
+      name: "value", "aria-label": "Value", placeholder: "Basel", value: text, autocomplete: "off" });
+    const row = make("div", { className: this.tests ? "row three" : "row" }, key, compare, given,
+      button("Remove this row", { name: "x", bare: true, onclick: () => row.remove() }, "button bare"));
+    this.list.append(row);
+    return key;
+  }
+
+  /** Show an object that `read` returned. */
+  show(object) {
+    this.list.replaceChildren();
+    for (const [name, held] of Object.entries(object ?? {})) {
+      if (Array.isArray(held)) this.#add(name, "any", held.map(shown).join(", "));
+      else if (held === null || typeof held !== "object") this.#add(name, "is", shown(held));
+      else for (const [test, bound] of Object.entries(held)) this.#add(name, test, String(bound));
+    }
+  }
+
+  /** Return the object that the rows stand for; rows without a name count for nothing. */
+  read() {
+    const found = {};
+    for (const row of this.list.children) {
+      const text = (name) => row.querySelector(`[name=${name}]`)?.value.trim() ?? "is";
+      const [name, test] = [text("key"), text("test")];
+      if (!name) continue;
+      if (test === "is") found[name] = value(text("value"));
+      else if (test === "any") found[name] = text("value").split(",").map((one) => value(one.trim()));
+      else found[name] = { ...found[name], [test]: value(text("value")) };
+    }
+    return found;
+  }
+}

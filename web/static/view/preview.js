@@ -1,0 +1,27 @@
+// A small image of the query, for the head of the results.
+import { cropUrl, fields } from "../core/api.js";
+
+const SIDE = 320;
+
+/** Return the address of a small image of the query; "" where there is none to show. */
+export async function preview(queryImage, box) {
+  if (!queryImage || queryImage.remote) return ""; // no other host is asked for images
+  if (queryImage.image) return box ? cropUrl(queryImage.image, box) : queryImage.image.urls.thumbnail;
+  if (queryImage.file) return cut(queryImage.url, box);
+  const mark = queryImage.url.includes("?") ? "&" : "?"; // one that the service keeps
+  return `${queryImage.url}${mark}${fields({ box: box?.join(","), max_side: SIDE })}`;
+}
+
+async function cut(url, box) {
+  const image = new Image();
+  image.src = url;
+  if (!await image.decode().then(() => true, () => false)) return "";
+  const [x1, y1, x2, y2] = box ?? [0, 0, image.naturalWidth, image.naturalHeight];
+  const scale = Math.min(1, SIDE / Math.max(x2 - x1, y2 - y1));
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(1, Math.round((x2 - x1) * scale));
+  canvas.height = Math.max(1, Math.round((y2 - y1) * scale));
+  canvas.getContext("2d").drawImage(
+    image, x1, y1, x2 - x1, y2 - y1, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL("image/jpeg", 0.85);
+}

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 import redis as redis_errors
@@ -11,6 +10,7 @@ from celery import Celery
 from kombu import Queue  # type: ignore[attr-defined]
 from kombu.exceptions import KombuError
 
+from common.deliveries import hold_by_leases
 from common.errors import BrokerUnavailable, Overloaded
 from common.redis import CONNECT_TIMEOUT_S, Client, translated
 from common.settings import Settings
@@ -48,6 +48,7 @@ class TaskQueue(Protocol):
 
 def make_celery(settings: Settings) -> Celery:
     """Return the Celery application, configured so that a killed worker loses no task."""
+    hold_by_leases()
     app = Celery("needle", broker=_broker_url(settings.redis_url), set_as_current=False)
     app.conf.update(
         task_queues=[Queue(name) for name in QUEUES],  # type: ignore[no-untyped-call]
@@ -69,11 +70,11 @@ def make_celery(settings: Settings) -> Celery:
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
         broker_transport_options={
-            "visibility_timeout": settings.visibility_timeout_s,
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
             "health_check_interval": 10,
-            # Redelivery is looked for every interval x throttle seconds: here every 5 s.
-            "unacked_restore_interval": 5,
+            # How often kombu asks to look for leases that have ended; how often it is done is said
+            # in `common/deliveries.py`.
+            "unacked_restore_interval": 1,
             "unacked_restore_throttle": 1,
             # A request must not wait out retries; the worker reconnects on its own.
             "max_retries": 0,
@@ -114,20 +115,3 @@ class CeleryTaskQueue:
                 f"try again in {RETRY_AFTER_S} s.",
                 retry_after_s=RETRY_AFTER_S,
             )
-
-
-def release_deliveries(redis: Client, queues: Collection[str]) -> int:
-    """Let tasks that were taken from these queues and not finished be delivered again at once.
-
-    For a worker that starts where it is the only one of its queues: whatever was taken before was
-    taken by a predecessor that died, and need not wait for the visibility timeout. Returns how
-    many there were. (kombu keeps deliveries in the hash `unacked`, and their times in the sorted
-    set `unacked_index`; a worker that starts puts those with an expired time back.)
-    """
-    with translated():
-        released = [
-            tag for tag, text in redis.hgetall("unacked").items() if json.loads(text)[2] in queues
-        ]
-        if released:
-            redis.zadd("unacked_index", dict.fromkeys(released, 0), xx=True)
-    return len(released)

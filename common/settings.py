@@ -194,8 +194,8 @@ class Settings(BaseModel):
         return _names(self.server_names)
 
     @property
-    def visibility_timeout_s(self) -> int:
-        """Seconds after which Redis hands a silent worker's task to another one.
+    def longest_task_s(self) -> int:
+        """Seconds after which a task that has not ended hangs; a worker speaks for it no longer.
 
         Longer than any task may run, or a task would run twice at the same time.
         """

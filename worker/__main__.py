@@ -10,15 +10,16 @@ import multiprocessing
 import os
 import signal
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from functools import cache
 
 from celery.signals import worker_process_init
 
 from common import log as logs
 from common.beats import beat_file
+from common.deliveries import release_those_of_the_dead
 from common.errors import NeedleError
-from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery, release_deliveries
+from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery
 from common.redis import connect
 from common.settings import Settings
 from worker.abandoned import look_after
@@ -31,6 +32,7 @@ from worker.context import (
     build_indexing,
     build_searching,
 )
+from worker.leases import Leases
 from worker.models.packs import check_pack
 from worker.stalling import Patience, Watch, end_at_once
 from worker.tasks import register_index, register_search
@@ -86,9 +88,9 @@ def _run_index(settings: Settings) -> int:
 
     register_index(base.celery, base, pipeline)
     base.celery.conf.worker_proc_alive_timeout = LOAD_TIMEOUT_S
-    _take_up(base, [INDEX])
+    _take_up(base)
     # A child that loads its models has begun nothing, for as long as that takes.
-    longest = max(LOAD_TIMEOUT_S, settings.visibility_timeout_s)
+    longest = max(LOAD_TIMEOUT_S, settings.longest_task_s)
     _watch(base, INDEX_ROLE, {INDEX: Patience(busy_s=longest, idle_s=longest)})
     log.info("the index worker takes tasks")
     consume_in_a_child(base.celery, INDEX, INDEX_ROLE, settings.log_level, most_kib=MAX_CHILD_KIB)
@@ -114,8 +116,8 @@ def _run_search(settings: Settings) -> int:
     for app in apps.values():
         register_search(app, base, lambda: writer, lambda: pipeline)
         register_upkeep(app, base, lambda: writer)
-    _take_up(base, threads)
-    patience = Patience(busy_s=settings.visibility_timeout_s)
+    _take_up(base)
+    patience = Patience(busy_s=settings.longest_task_s)
     long = Patience(busy_s=math.inf)  # a task of upkeep may take hours
     _watch(base, SEARCH_ROLE, {**dict.fromkeys(threads, patience), UPKEEP: long})
     log.info("the search worker takes tasks")
@@ -126,9 +128,11 @@ def _run_search(settings: Settings) -> int:
 
 
 def _watch(base: Base, role: str, queues: Mapping[str, Patience]) -> None:
-    # A connection of its own, which no child inherits in the middle of an answer.
+    # Connections of their own, which no child inherits in the middle of an answer.
     redis = connect(base.settings.redis_url, answer_timeout_s=ANSWER_TIMEOUT_S)
     Watch(redis, queues, beat_file(base.settings.data_dir, role), end_at_once).start()
+    longest_s = {queue: patience.busy_s for queue, patience in queues.items()}
+    Leases(connect(base.settings.redis_url), longest_s, end_at_once).start()
 
 
 def settle() -> None:
@@ -141,13 +145,11 @@ def settle() -> None:
     gc.freeze()
 
 
-def _take_up(base: Base, queues: Collection[str]) -> None:
-    """Take up at once what a former worker left, where there can be only one of the role."""
-    if not base.settings.qdrant_url:
-        # Embedded: one worker a role. A second index worker would only see a task twice.
-        released = release_deliveries(base.redis, queues)
-        if released:
-            log.info("%d tasks that a former worker left are taken up again", released)
+def _take_up(base: Base) -> None:
+    """Take up at once what a worker left that died on this host."""
+    released = release_those_of_the_dead(base.redis)
+    if released:
+        log.info("%d tasks that a former worker left are taken up again", released)
 
 
 if __name__ == "__main__":

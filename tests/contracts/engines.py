@@ -12,16 +12,24 @@ from worker.vectors.edge import Edge
 from worker.vectors.engine import Engine
 from worker.vectors.server import Server
 
-ENGINES = ["edge", "local", "server"]
+ENGINES = ["edge", "local", "http", "server"]
+"""`http` is the stand-in over the wire; `server` a real server, where there is one."""
 
 
-def open_engine(name: str, folder: Path) -> Engine:
-    """Return an engine by name; skip the test where it needs a server that is not there."""
-    if name == "edge":
+def open_engine(request: pytest.FixtureRequest, folder: Path) -> Engine:
+    """Return the engine that a test asks for; skip it where that server is not there."""
+    if request.param == "edge":
         return Edge(folder / "engine")
-    if name == "local":
+    if request.param == "local":
         return Server(QdrantClient(":memory:"))
+    return Server.connect(server_url(request))
+
+
+def server_url(request: pytest.FixtureRequest) -> str:
+    """Return where the server that a test asks for answers; skip it where there is none."""
+    if request.param == "http":
+        return str(request.getfixturevalue("stand_in").url)
     url = os.environ.get("NEEDLE_TEST_QDRANT_URL")
     if not url:
         pytest.skip("NEEDLE_TEST_QDRANT_URL names no Qdrant server")
-    return Server.connect(url)
+    return url

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 
 from common.errors import StoreUnavailable
 from common.vectors import filters
+from tests.contracts.engines import server_url
 from tests.contracts.test_vector_store import DIM, NAME, points, vectors
 from worker.vectors.engine import Shelf, Sort, State
 from worker.vectors.server import Server
@@ -42,16 +43,23 @@ class Answering:
         return call
 
 
-@pytest.fixture
-def processes() -> tuple[VectorStore, VectorStore]:
+@pytest.fixture(params=["local", "http", "server"])
+def processes(request: pytest.FixtureRequest) -> Iterator[tuple[VectorStore, VectorStore]]:
     """Return the stores of two processes that know the same collection with an image in it."""
-    client: Any = Answering(QdrantClient(":memory:"))
-    one, other = VectorStore(Server(client)), VectorStore(Server(client))
+    if request.param == "local":
+        client: Any = Answering(QdrantClient(":memory:"))
+        one, other = VectorStore(Server(client)), VectorStore(Server(client))
+    else:
+        url = server_url(request)
+        one, other = VectorStore(Server.connect(url)), VectorStore(Server.connect(url))
+    one.delete_collection(NAME)
     one.ensure_collection(NAME, DIM)
     one.replace_images(NAME, [points("image", vectors(1, 4))])
     other.ensure_collection(NAME, DIM)
     assert len(other.search(NAME, vectors(1, 4)[0], limit=9)) == 4
-    return one, other
+    yield one, other
+    one.close()
+    other.close()
 
 
 def test_a_collection_that_another_process_deleted_can_be_filled_again(

@@ -35,7 +35,7 @@ DIM = 16
 @pytest.fixture(params=ENGINES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[VectorStore]:
     """Return an empty vector store on an engine of each kind."""
-    opened = VectorStore(open_engine(request.param, tmp_path))
+    opened = VectorStore(open_engine(request, tmp_path))
     opened.delete_collection(NAME)
     opened.ensure_collection(NAME, DIM)
     yield opened

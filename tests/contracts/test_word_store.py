@@ -28,7 +28,7 @@ NAME = "contract"
 @pytest.fixture(params=ENGINES)
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WordStore]:
     """Return an empty word store on an engine of each kind."""
-    opened = WordStore(open_engine(request.param, tmp_path))
+    opened = WordStore(open_engine(request, tmp_path))
     opened.delete_collection(NAME)
     yield opened
     opened.close()

@@ -36,9 +36,9 @@ def test_the_key_of_the_qdrant_server_is_not_printed() -> None:
     assert "secret" not in repr(Settings.from_env({"NEEDLE_QDRANT_API_KEY": "secret"}))
 
 
-def test_no_task_can_outlive_its_visibility() -> None:
+def test_no_task_can_outlive_its_lease() -> None:
     settings = Settings.from_env({"NEEDLE_TASK_TIME_LIMIT_S": "500"})
-    assert settings.visibility_timeout_s > 500 + 30
+    assert settings.longest_task_s > 500 + 30
 
 
 def test_the_table_of_settings_has_every_one_with_its_default_and_meaning() -> None:

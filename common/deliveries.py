@@ -1,0 +1,191 @@
+"""Deliveries: what workers have taken from the queues and not finished, each held by a lease.
+
+kombu keeps a delivery in the hash `unacked` and, in the sorted set `unacked_index`, the time at
+which it was taken. Here that is the time at which a worker last said that it is at it, by the clock
+of Redis alone. A delivery of which nothing was said for `LEASE_S` goes back to its queue. Each has
+a name of its own, so that whoever was cut off and ends later touches nothing of the next one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import time
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+from kombu.transport import TRANSPORT_ALIASES, redis, virtual
+
+from common.redis import Client, translated
+
+LEASE_S = 20.0
+"""How long a delivery stays with a worker that says nothing."""
+LOOK_S = 4.0
+"""How often each worker looks for leases that have ended."""
+LET_GO = 0.0
+"""The time of a delivery that waits for nothing: it goes back at the next look."""
+DELIVERIES, TIMES, LOOKED = "unacked", "unacked_index", "needle:leases:looked"
+
+_NOW = """
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+"""
+_TAKE = f"""{_NOW}
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[2], now, ARGV[1])
+"""
+_RENEW = f"""{_NOW}
+local gone = {{}}
+for _, name in ipairs(ARGV) do
+  if redis.call('ZSCORE', KEYS[1], name) then
+    redis.call('ZADD', KEYS[1], 'XX', now, name)
+  else
+    gone[#gone + 1] = name
+  end
+end
+return gone
+"""
+# While nobody looks (Redis was away, or its clock was set forward) nobody could renew either: of
+# the time since the last look no more counts than `ARGV[2]`. A time to come (the clock was set
+# back) is none that anybody said.
+_ENDED = f"""{_NOW}
+local looked = tonumber(redis.call('GET', KEYS[3]) or now)
+redis.call('SET', KEYS[3], string.format('%.6f', now))
+local missed = math.max(0, now - looked - ARGV[2])
+local ended = {{}}
+local rows = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+for row = 1, #rows, 2 do
+  local name, said = rows[row], tonumber(rows[row + 1])
+  if said > 0 and (missed > 0 or said > now) then
+    said = math.min(said + missed, now)
+    redis.call('ZADD', KEYS[2], said, name)
+  end
+  if said <= now - ARGV[1] then
+    local score = redis.call('ZSCORE', KEYS[2], name)
+    ended[#ended + 1] = {{name, score, redis.call('HGET', KEYS[1], name) or ''}}
+  end
+end
+return ended
+"""
+_PUT_BACK = """
+if redis.call('ZSCORE', KEYS[2], ARGV[1]) ~= ARGV[2] then return 0 end
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('HDEL', KEYS[1], ARGV[1])
+if ARGV[3] ~= '' then redis.call('RPUSH', KEYS[3], ARGV[3]) end
+return 1
+"""
+
+
+def renew(client: Client, names: Collection[str]) -> list[str]:
+    """Say that these deliveries are worked on; return those that are no longer there.
+
+    Raises BrokerUnavailable.
+    """
+    if not names:
+        return []
+    with translated():
+        gone: list[str] = client.eval(_RENEW, 1, TIMES, *names)
+    return gone
+
+
+def release_those_of_the_dead(client: Client) -> int:
+    """Let what a process of this host took that is no more be delivered again at once; count it.
+
+    For a worker that starts: its predecessor's tasks need not wait for their leases to end. Raises
+    BrokerUnavailable.
+    """
+    with translated():
+        dead = [name for name in client.hkeys(DELIVERIES) if _is_of_the_dead(name)]
+        if dead:
+            client.zadd(TIMES, dict.fromkeys(dead, LET_GO), xx=True)
+    return len(dead)
+
+
+def new_name(tag: str) -> str:
+    """Return a name for a delivery to this process of the message that has the tag."""
+    return "|".join((tag, socket.gethostname(), str(os.getpid()), uuid.uuid4().hex[:8]))
+
+
+def _is_of_the_dead(name: str) -> bool:
+    """Tell whether a process of this host took it that is no more: not before this one began."""
+    _, host, pid, _ = name.split("|") if name.count("|") == 3 else ("", "", "", "")
+    if host != socket.gethostname():
+        return False
+    if int(pid) == os.getpid():
+        return True  # a container's processes have the same ids each time
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False
+
+
+def put_back_ended(client: Client) -> int:
+    """Put every delivery whose lease has ended back to its queue, as the next; count them.
+
+    Raises redis-py's errors: its caller is kombu.
+    """
+    ended = client.eval(_ENDED, 3, DELIVERIES, TIMES, LOOKED, LEASE_S, 1.5 * LOOK_S)
+    return sum(_put_back(client, *map(_text, row)) for row in ended)
+
+
+def _put_back(client: Client, name: str, said: str, delivery: str) -> int:
+    """Put one back, unless its lease was renewed since it was found ended at the time `said`."""
+    message, queue = "", "none"
+    if delivery:  # else its worker ended it meanwhile
+        content, _, queue = json.loads(delivery)
+        message = json.dumps(content)
+    keys = (DELIVERIES, TIMES, queue)
+    return int(client.eval(_PUT_BACK, len(keys), *keys, name, said, message))
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode() if isinstance(value, bytes) else value
+
+
+class Leases(redis.QoS):
+    """What a consumer has taken, by names and times as the leases want them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self._next_look = 0.0
+
+    def append(self, message: Any, delivery_tag: str) -> None:
+        """Note that a message was taken, under a name that no other delivery of it has."""
+        name = message.delivery_tag = new_name(delivery_tag)
+        info = message.delivery_info
+        text = json.dumps([message._raw, info["exchange"], info["routing_key"]])
+        with self.channel.conn_or_acquire() as client:
+            client.eval(_TAKE, 2, DELIVERIES, TIMES, name, text)
+        virtual.QoS.append(self, message, name)  # type: ignore[no-untyped-call]
+
+    def restore_visible(self, *_: object, **__: object) -> None:
+        """Put back what has ended; kombu asks for it far more often than there is need."""
+        if time.monotonic() < self._next_look:
+            return
+        self._next_look = time.monotonic() + LOOK_S
+        with self.channel.conn_or_acquire() as client:
+            put_back_ended(client)
+
+
+class Channel(redis.Channel):
+    """kombu's channel, with leases."""
+
+    QoS = Leases
+
+
+class Transport(redis.Transport):
+    """kombu's transport, with leases."""
+
+    Channel = Channel
+
+
+def hold_by_leases() -> None:
+    """Have every connection of this process to Redis queues use leases."""
+    # A name of our own in the address would do as well, but TLS and sockets go by kombu's.
+    for scheme in ("redis", "rediss"):
+        TRANSPORT_ALIASES[scheme] = f"{__name__}:{Transport.__name__}"

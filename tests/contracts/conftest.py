@@ -1,0 +1,16 @@
+"""The stand-in for Qdrant's server, one for all suites of the contracts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.qdrant_server.running import QdrantServer
+
+
+@pytest.fixture(scope="session")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantServer]:
+    """Run the stand-in."""
+    with QdrantServer(tmp_path_factory.mktemp("qdrant")) as server:
+        yield server

@@ -20,12 +20,14 @@ START_S = 60
 class QdrantServer:
     """A stand-in that can be ended, killed and started again at the same address."""
 
-    def __init__(self, folder: Path, *options: str, port: int | None = None) -> None:
+    def __init__(
+        self, folder: Path, *options: str, port: int | None = None, host: str = "127.0.0.1"
+    ) -> None:
         self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{host}:{self.port}"
         self.http = httpx.Client(base_url=self.url, timeout=30)
         self._command = [
-            sys.executable, "-m", "tests.qdrant_server", "--port", str(self.port),
+            sys.executable, "-m", "tests.qdrant_server", "--host", host, "--port", str(self.port),
             "--folder", str(folder), *options,
         ]  # fmt: skip
         self._process: subprocess.Popen[bytes] | None = None

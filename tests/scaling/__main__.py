@@ -1,6 +1,5 @@
 """`python -m tests.scaling`: photos and searches a second by workers, and faults among four.
 
-
 Needs root (network namespaces). The encoder is simulated: see `tests/scaling/worker.py`.
 """
 

@@ -52,7 +52,9 @@ def main() -> int:
     """Run a worker until it is told to stop; 1 when it could not start."""
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("role", choices=[INDEX_ROLE, SEARCH_ROLE])
-    role = parser.parse_args().role
+    parser.add_argument("--name", help="what this one goes by among those of its role and folder")
+    asked = parser.parse_args()
+    role, name = asked.role, asked.name or asked.role
     # Read by OpenMP when torch is loaded, later: threads that wait by spinning make a process
     # beside another one slower by an order of magnitude.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -60,14 +62,14 @@ def main() -> int:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_level)
         check_pack(settings)  # before anything is started that would have to end again
-        return _run_index(settings) if role == INDEX_ROLE else _run_search(settings)
+        return (_run_index if role == INDEX_ROLE else _run_search)(settings, name)
     except NeedleError as error:
         logging.basicConfig()
         log.error("%s", error.message)
         return 1
 
 
-def _run_index(settings: Settings) -> int:
+def _run_index(settings: Settings, name: str) -> int:
     """One child process loads the models: CUDA and torch do not survive a fork."""
     base = Base.build(settings)
     failed = multiprocessing.get_context("fork").Event()
@@ -89,13 +91,13 @@ def _run_index(settings: Settings) -> int:
     _take_up(base, [INDEX])
     # A child that loads its models has begun nothing, for as long as that takes.
     longest = max(LOAD_TIMEOUT_S, settings.visibility_timeout_s)
-    _watch(base, INDEX_ROLE, {INDEX: Patience(busy_s=longest, idle_s=longest)})
+    _watch(base, name, {INDEX: Patience(busy_s=longest, idle_s=longest)})
     log.info("the index worker takes tasks")
     consume_in_a_child(base.celery, INDEX, INDEX_ROLE, settings.log_level, most_kib=MAX_CHILD_KIB)
     return 1 if failed.is_set() else 0
 
 
-def _run_search(settings: Settings) -> int:
+def _run_search(settings: Settings, name: str) -> int:
     """Threads share one encoder and, when embedded, the one process that owns the vectors."""
     base = Base.build(settings)
     writer = base.writer()
@@ -117,7 +119,7 @@ def _run_search(settings: Settings) -> int:
     _take_up(base, threads)
     patience = Patience(busy_s=settings.visibility_timeout_s)
     long = Patience(busy_s=math.inf)  # a task of upkeep may take hours
-    _watch(base, SEARCH_ROLE, {**dict.fromkeys(threads, patience), UPKEEP: long})
+    _watch(base, name, {**dict.fromkeys(threads, patience), UPKEEP: long})
     log.info("the search worker takes tasks")
     consume_in_threads(apps, threads, SEARCH_ROLE, settings.log_level)
     tender.stop()
@@ -125,10 +127,10 @@ def _run_search(settings: Settings) -> int:
     return 0
 
 
-def _watch(base: Base, role: str, queues: Mapping[str, Patience]) -> None:
+def _watch(base: Base, name: str, queues: Mapping[str, Patience]) -> None:
     # A connection of its own, which no child inherits in the middle of an answer.
     redis = connect(base.settings.redis_url, answer_timeout_s=ANSWER_TIMEOUT_S)
-    Watch(redis, queues, beat_file(base.settings.data_dir, role), end_at_once).start()
+    Watch(redis, queues, beat_file(base.settings.data_dir, name), end_at_once).start()
 
 
 def settle() -> None:

@@ -1,4 +1,8 @@
-"""`python -m worker index` and `python -m worker search`: one process of a role."""
+"""`python -m worker index` and `python -m worker search`: one process of a role.
+
+`python -m worker bulk on NAME` and `bulk off NAME`: whether a collection on a Qdrant server is
+indexed while images come (`worker/bulk.py`).
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,7 @@ from common.errors import NeedleError
 from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery, release_deliveries
 from common.redis import connect
 from common.settings import Settings
+from worker import bulk
 from worker.abandoned import look_after
 from worker.consuming import consume_in_a_child, consume_in_threads
 from worker.context import (
@@ -50,6 +55,8 @@ MAX_CHILD_KIB = 8 * 1024 * 1024
 
 def main() -> int:
     """Run a worker until it is told to stop; 1 when it could not start."""
+    if sys.argv[1:2] == ["bulk"]:
+        return bulk.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("role", choices=[INDEX_ROLE, SEARCH_ROLE])
     parser.add_argument("--name", help="what this one goes by among those of its role and folder")

@@ -28,7 +28,8 @@ def spoiled(serve: Any, faults: Faults) -> Any:
             return serve(environ, start)  # type: ignore[no-any-return]
         answer = Response.from_app(serve, environ) if fault.done else None
         if fault.kind == "status":
-            asked.get_data()
+            if not fault.done:
+                asked.get_data()  # or it would be taken for the next request
             later = {"Retry-After": "1"} if fault.status == 429 else None
             return Response(json.dumps(ORDERED), fault.status, later)(environ, start)
         if fault.kind == "hang":

@@ -1,8 +1,8 @@
 """`python -m worker bulk on NAME`, `bulk off NAME`: bulk mode of a collection on a Qdrant server.
 
 While it is on, the server builds no index of what is written, and a big ingest goes faster;
-searches compare what is pending point by point. `GET /collections` says that it is on, and how much is
-pending. That it is on is known to the server alone, so it stays on whatever is started again.
+searches compare what is pending point by point. `GET /collections` says that it is on, and how much
+is pending. That it is on is known to the server alone, so it stays on whatever is started again.
 """
 
 from __future__ import annotations

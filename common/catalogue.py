@@ -72,11 +72,12 @@ class IndexState:
     """How far the index of a collection's regions reaches.
 
     `pending` regions are compared one by one; 0 where all are, because they are few. `optimizing`
-    tells whether the engine is at work on it.
+    tells whether the engine is at work on it, `deferred` that it is told not to be.
     """
 
     pending: int
     optimizing: bool
+    deferred: bool = False
 
 
 class Catalogue:

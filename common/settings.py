@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 
 from common.contract.fields import (
     BatchSize,
@@ -17,15 +17,14 @@ from common.contract.fields import (
     Zoom,
 )
 from common.errors import InvalidSettings
+from common.settings_of_qdrant import Positive, QdrantSettings
 
 PREFIX = "NEEDLE_"
 _OF_OTHERS = ("NEEDLE_SCREENSHOTS", "NEEDLE_CHROMIUM", "NEEDLE_URL", "NEEDLE_KEY")
 """Variables of the tests and of the command line, beside NEEDLE_TEST_*: a shell may export them."""
 
-Positive = Annotated[int, Field(ge=1)]
 
-
-class Settings(BaseModel):
+class Settings(QdrantSettings):
     """The validated settings. The table in docs/SETTINGS.md is checked against these fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,12 +35,6 @@ class Settings(BaseModel):
         pattern=r"^(rediss?|unix)://",
         description="Redis: queues, jobs and the list of images",
     )
-    qdrant_url: str | None = Field(
-        None,
-        pattern=r"^https?://",
-        description="Qdrant server; without one, Qdrant Edge in-process",
-    )
-    qdrant_api_key: str | None = Field(None, description="Key of the Qdrant server", repr=False)
     models: str = Field("mini", description="Model pack: `mini`, `standard`, or a folder")
     detector: str | None = Field(
         None, description="YOLOv5 weights instead of the pack's: n, s, m, l, x, or a path"

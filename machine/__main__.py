@@ -11,13 +11,16 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from common.errors import NeedleError
 from machine.restoring import restore
+from machine.stack.services import Services, services
 from machine.stack.signals import as_interrupt
 from machine.stack.supervisor import Stack, State
 
+MOST_WORKERS = 64
 READY_TIMEOUT_S = 600.0
 """Long, because the first start of a pack from the hub downloads its weights."""
 
@@ -30,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             if options.command == "restore":
                 _restore(options.file, options.data)
             else:
-                _up(options.data, options.port)
+                many = partial(services, index=options.index, search=options.search)
+                _up(options.data, options.port, many)
         except NeedleError as exc:
             print(f"needle: {exc.message}", file=sys.stderr)
             return 1
@@ -39,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _up(data_dir: Path, port: int | None) -> None:
-    stack = Stack(os.environ, data_dir=data_dir, port=port, on_event=_report)
+def _up(data_dir: Path, port: int | None, many: Services) -> None:
+    stack = Stack(os.environ, data_dir=data_dir, port=port, on_event=_report, make_services=many)
     try:
         stack.start()
         print(f"Starting in {stack.data_dir} ...", flush=True)
@@ -77,10 +81,19 @@ def _parser() -> argparse.ArgumentParser:
     data_dir = os.environ.get("NEEDLE_DATA_DIR") or "data"
     up.add_argument("--data", type=Path, default=Path(data_dir), help="folder of all data")
     up.add_argument("--port", type=int, default=None, help="port (default: NEEDLE_PORT, else 8080)")
+    for role in ("index", "search"):
+        about = f"workers of the role {role}; several need a Qdrant server (default: 1)"
+        up.add_argument(f"--{role}", type=_count, default=1, metavar="N", help=about)
     back = commands.add_parser("restore", help="make a data folder of a backup")
     back.add_argument("file", type=Path)
     back.add_argument("--data", type=Path, default=Path(data_dir), help="the new folder")
     return parser
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {MOST_WORKERS}")
+    return int(text)
 
 
 if __name__ == "__main__":

@@ -50,10 +50,14 @@ class Image:
 
 @dataclass(frozen=True)
 class IndexState:
-    """How far the engine's index reaches: `pending` regions are compared one by one until then."""
+    """How far the engine's index reaches: `pending` regions are compared one by one until then.
+
+    `deferred` says that the collection is in bulk mode: nothing is indexed until it is ended.
+    """
 
     pending: int
     optimizing: bool
+    deferred: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,11 @@ class Collection:
             images=int(raw.get("images") or 0),
             regions=raw.get("regions"),
             deleting=raw.get("deleting"),
-            index=IndexState(int(index["pending"]), bool(index["optimizing"])) if index else None,
+            index=IndexState(
+                int(index["pending"]), bool(index["optimizing"]), bool(index.get("deferred"))
+            )
+            if index
+            else None,
         )
 
     @classmethod

@@ -1,4 +1,8 @@
-"""`python -m worker index` and `python -m worker search`: one process of a role."""
+"""`python -m worker index` and `python -m worker search`: one process of a role.
+
+`python -m worker bulk on NAME` and `bulk off NAME`: whether a collection on a Qdrant server is
+indexed while images come (`worker/bulk.py`).
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,7 @@ from common.errors import NeedleError
 from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery
 from common.redis import connect
 from common.settings import Settings
+from worker import bulk
 from worker.abandoned import look_after
 from worker.consuming import consume_in_a_child, consume_in_threads
 from worker.context import (
@@ -52,9 +57,13 @@ MAX_CHILD_KIB = 8 * 1024 * 1024
 
 def main() -> int:
     """Run a worker until it is told to stop; 1 when it could not start."""
+    if sys.argv[1:2] == ["bulk"]:
+        return bulk.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
     parser.add_argument("role", choices=[INDEX_ROLE, SEARCH_ROLE])
-    role = parser.parse_args().role
+    parser.add_argument("--name", help="what this one goes by among those of its role and folder")
+    asked = parser.parse_args()
+    role, name = asked.role, asked.name or asked.role
     # Read by OpenMP when torch is loaded, later: threads that wait by spinning make a process
     # beside another one slower by an order of magnitude.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -62,14 +71,14 @@ def main() -> int:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_level)
         check_pack(settings)  # before anything is started that would have to end again
-        return _run_index(settings) if role == INDEX_ROLE else _run_search(settings)
+        return (_run_index if role == INDEX_ROLE else _run_search)(settings, name)
     except NeedleError as error:
         logging.basicConfig()
         log.error("%s", error.message)
         return 1
 
 
-def _run_index(settings: Settings) -> int:
+def _run_index(settings: Settings, name: str) -> int:
     """One child process loads the models: CUDA and torch do not survive a fork."""
     base = Base.build(settings)
     failed = multiprocessing.get_context("fork").Event()
@@ -91,13 +100,13 @@ def _run_index(settings: Settings) -> int:
     _take_up(base)
     # A child that loads its models has begun nothing, for as long as that takes.
     longest = max(LOAD_TIMEOUT_S, settings.longest_task_s)
-    _watch(base, INDEX_ROLE, {INDEX: Patience(busy_s=longest, idle_s=longest)})
+    _watch(base, name, {INDEX: Patience(busy_s=longest, idle_s=longest)})
     log.info("the index worker takes tasks")
     consume_in_a_child(base.celery, INDEX, INDEX_ROLE, settings.log_level, most_kib=MAX_CHILD_KIB)
     return 1 if failed.is_set() else 0
 
 
-def _run_search(settings: Settings) -> int:
+def _run_search(settings: Settings, name: str) -> int:
     """Threads share one encoder and, when embedded, the one process that owns the vectors."""
     base = Base.build(settings)
     writer = base.writer()
@@ -119,7 +128,7 @@ def _run_search(settings: Settings) -> int:
     _take_up(base)
     patience = Patience(busy_s=settings.longest_task_s)
     long = Patience(busy_s=math.inf)  # a task of upkeep may take hours
-    _watch(base, SEARCH_ROLE, {**dict.fromkeys(threads, patience), UPKEEP: long})
+    _watch(base, name, {**dict.fromkeys(threads, patience), UPKEEP: long})
     log.info("the search worker takes tasks")
     consume_in_threads(apps, threads, SEARCH_ROLE, settings.log_level)
     tender.stop()
@@ -127,10 +136,10 @@ def _run_search(settings: Settings) -> int:
     return 0
 
 
-def _watch(base: Base, role: str, queues: Mapping[str, Patience]) -> None:
+def _watch(base: Base, name: str, queues: Mapping[str, Patience]) -> None:
     # Connections of their own, which no child inherits in the middle of an answer.
     redis = connect(base.settings.redis_url, answer_timeout_s=ANSWER_TIMEOUT_S)
-    Watch(redis, queues, beat_file(base.settings.data_dir, role), end_at_once).start()
+    Watch(redis, queues, beat_file(base.settings.data_dir, name), end_at_once).start()
     longest_s = {queue: patience.busy_s for queue, patience in queues.items()}
     Leases(connect(base.settings.redis_url), longest_s, end_at_once).start()
 

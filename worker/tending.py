@@ -133,8 +133,9 @@ class Tender:
 
     def _tell(self, name: str) -> None:
         state = self._vectors.state(name)
-        pending = state.pending if state.points >= max(self._exact_below, 1) else 0
-        told = IndexState(pending, state.optimizing)
+        many = state.points >= max(self._exact_below, 1)
+        pending = state.pending if many or state.deferred else 0
+        told = IndexState(pending, state.optimizing, state.deferred)
         if self._told.get(name) != told:
             self._catalogue.tell_index(name, told)
             self._told[name] = told

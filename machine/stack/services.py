@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from common.beats import beat_file
+from machine.stack.errors import StackError
 from machine.stack.process import Command
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,24 +17,30 @@ ROOT = Path(__file__).resolve().parents[2]
 Services = Callable[[Mapping[str, str]], Sequence[Command]]
 """(environment) -> the processes besides Redis, in the order in which to start them."""
 
-_MODULES = {
-    "worker-search": ("worker", "search"),
-    "worker-index": ("worker", "index"),
-    "web": ("web",),
-}
 
+def services(env: Mapping[str, str], *, index: int = 1, search: int = 1) -> list[Command]:
+    """Return the workers of both roles, so many of each, and the web server; run by this Python.
 
-def services(env: Mapping[str, str]) -> list[Command]:
-    """Return the two workers and the web server, each run by this Python."""
-    return [
-        Command(name, (sys.executable, "-m", *module), env, ROOT, _beats(module, env))
-        for name, module in _MODULES.items()
+    Raises StackError where there are to be several, and the vectors are one process's.
+    """
+    if (index, search) != (1, 1) and not env.get("NEEDLE_QDRANT_URL"):
+        raise StackError("Several workers of a role need a Qdrant server: set NEEDLE_QDRANT_URL.")
+    workers = [
+        _worker(role, number, env)
+        for role, count in (("search", search), ("index", index))
+        for number in range(1, count + 1)
     ]
+    return [*workers, Command("web", (sys.executable, "-m", "web"), env, ROOT)]
 
 
-def _beats(module: Sequence[str], env: Mapping[str, str]) -> Path | None:
+def _worker(role: str, number: int, env: Mapping[str, str]) -> Command:
+    """Return a worker. Each but the first of its role is told its name: they share the folder."""
+    name = role if number == 1 else f"{role}-{number}"
+    own = () if name == role else ("--name", name)
+    command = (sys.executable, "-m", "worker", role, *own)
     data_dir = env.get("NEEDLE_DATA_DIR")
-    return beat_file(Path(data_dir), module[1]) if data_dir and module[0] == "worker" else None
+    beats = beat_file(Path(data_dir), name) if data_dir else None
+    return Command(f"worker-{name}", command, env, ROOT, beats)
 
 
 def service_env(given: Mapping[str, str], data_dir: Path, port: int | None) -> dict[str, str]:

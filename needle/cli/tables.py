@@ -122,6 +122,7 @@ def _index(collection: Collection) -> str:
     if collection.index is None:
         return ""
     work = ", at work" if collection.index.optimizing else ""
+    work += ", bulk mode" if collection.index.deferred else ""
     pending = collection.index.pending
     return f"{pending:,} pending{work}" if pending else f"complete{work}"
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -25,11 +26,23 @@ from lab.bench import faults
 from machine.stack import Stack
 from needle import Needle
 from needle.errors import NeedleApiError, NeedleUnreachable
+from tests.qdrant_server.running import QdrantServer
 from tests.textures import texture
 from worker.vectors.edge import Edge
+from worker.vectors.server import Server
 from worker.vectors.stores import VectorStore, WordStore
 
 COLLECTION = "default"
+QDRANT: dict[str, dict[str, Any]] = {
+    "answers 500": {"kind": "status"},
+    "answers 503 now and then": {"kind": "status", "status": 503, "share": 0.3},
+    "loses answers": {"kind": "status", "done": True, "share": 0.3},
+    "hangs": {"kind": "hang"},
+    "cuts connections": {"kind": "cut", "share": 0.5},
+    "cuts answers": {"kind": "cut", "done": True, "share": 0.5},
+    "is slow": {"kind": "slow", "seconds": 0.5},
+}
+"""What Qdrant does for a while; it can be killed besides."""
 IN_THE_MIDDLE = "web in the middle of a request"
 ENDS_S = 300
 """How long a round may take to end by itself."""
@@ -60,12 +73,13 @@ class Row:
     needle: Needle
     chance: random.Random
     disk: Disk | None = None
+    qdrant: QdrantServer | None = None
     held: dict[str, str] = field(default_factory=dict)
 
     def round(self, photos: Sequence[Path], names: Sequence[str]) -> None:
         """Post photos, delete some that are there, have the named faults strike meanwhile."""
         gone = self.chance.sample(sorted(self.held), min(2, len(self.held)))
-        again = [path for path in photos if path.name in self.held.values()]
+        posted = {path.name for path in photos}
         with self._web_dies_in_the_middle() if IN_THE_MIDDLE in names else nullcontext():
             job = self.needle.index(list(photos), collection=COLLECTION)
         names = [name for name in names if name != IN_THE_MIDDLE]
@@ -74,7 +88,8 @@ class Row:
             until(lambda least=least: self._done(job.job_id) >= least, "the job goes on")  # type: ignore[misc]
             print(f"{name} after {least:.0f} of {len(photos)} photos", flush=True)
             self.strike(name)
-        deleted = [one for one in gone if self.held[one] not in {path.name for path in again}]
+        # What is posted again meanwhile is not deleted: nobody knows which comes last.
+        deleted = [one for one in gone if Path(self.held[one]).name not in posted]
         for image_id in deleted:
             until(lambda image_id=image_id: self._is_deleted(image_id), "a deletion")  # type: ignore[misc]
             del self.held[image_id]
@@ -107,6 +122,8 @@ class Row:
         """Do one thing to the service."""
         if name == "connections cut":
             self._redis().client_kill_filter(_type="normal")
+        elif name.startswith("qdrant "):
+            self._strike_qdrant(name.removeprefix("qdrant "))
         elif name == "disk full":
             self._fill_the_disk()
         elif name.startswith("stop "):
@@ -123,12 +140,28 @@ class Row:
         supervised = {c.name: c.pid for c in self.stack.children if c.running}
         chosen = {
             "index child": [child],
-            "index worker": [supervised.get("worker-index"), child],
-            "search worker": [supervised.get("worker-search")],
+            "index worker": [self._one_of("worker-index"), child],
+            "search worker": [self._one_of("worker-search")],
             "redis": [supervised.get("redis")],
             "web": faults.web_pids(self.stack.data_dir),
         }[name]
         return [pid for pid in chosen if pid is not None]
+
+    def _one_of(self, name: str) -> int | None:
+        """Return the id of one of the workers of a role."""
+        found = [c.pid for c in self.stack.children if c.running and c.name.startswith(name)]
+        return self.chance.choice(found) if found else None
+
+    def _strike_qdrant(self, what: str) -> None:
+        """Have Qdrant fail for a while, or kill it and start it again."""
+        assert self.qdrant is not None
+        if what == "killed":
+            self.qdrant.kill()
+            time.sleep(STOPPED_S)
+            self.qdrant.start()
+        else:
+            with self.qdrant.under(**QDRANT[what]):
+                time.sleep(STOPPED_S)
 
     def agree(self) -> None:
         """Check that everything has ended and that list, files and index hold the same."""
@@ -146,7 +179,9 @@ class Row:
 
     def agree_in_the_index(self) -> None:
         """Compare every point and every word; the service has stopped."""
-        engine = Edge(self.stack.data_dir)
+        engine = (
+            Edge(self.stack.data_dir) if self.qdrant is None else Server.connect(self.qdrant.url)
+        )
         try:
             points, words = VectorStore(engine), WordStore(engine)
             each = [points._points_of(points._shelf(COLLECTION), [one]) for one in self.held]

@@ -60,15 +60,15 @@ def test_of_points_one_of_which_is_refused_none_is_written(client: QdrantClient)
     assert client.count(NAME).count == 0
 
 
-def test_a_key_is_wanted_where_one_was_set_and_another_may_only_read(tmp_path: Path) -> None:
-    with QdrantServer(tmp_path, "--api-key", "all", "--read-only-key", "some") as server:
-        for key, status in ((None, 401), ("wrong", 401), ("some", 200), ("all", 200)):
-            headers = {} if key is None else {"api-key": key}
-            answer = server.http.get("/collections", headers=headers)
-            assert answer.status_code == status
-        assert server.http.get("/readyz").status_code == 200
-        answer = server.http.delete("/collections/x", headers={"api-key": "some"})
-        assert answer.status_code == 403
+def test_a_key_is_wanted_where_one_was_set_and_another_may_only_read(
+    guarded: QdrantServer,
+) -> None:
+    for key, status in ((None, 401), ("wrong", 401), ("reads", 200), ("right", 200)):
+        headers = {} if key is None else {"api-key": key}
+        assert guarded.http.get("/collections", headers=headers).status_code == status
+    assert guarded.http.get("/readyz").status_code == 200
+    refused = guarded.http.delete("/collections/x", headers={"api-key": "reads"})
+    assert refused.status_code == 403
 
 
 def test_what_was_taken_is_there_after_the_process_was_killed(tmp_path: Path) -> None:

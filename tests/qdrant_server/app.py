@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -16,7 +15,8 @@ from qdrant_client.http import models
 
 from tests.qdrant_server.collection import Collection
 from tests.qdrant_server.errors import Exists, Forbidden, NoCollection, Refused, Unauthorized
-from tests.qdrant_server.faults import Fault, Faults, Ordered
+from tests.qdrant_server.faults import Fault, Faults
+from tests.qdrant_server.spoiling import spoiled
 
 M = TypeVar("M")
 LARGEST_REQUEST = 32 * 2**20
@@ -95,25 +95,10 @@ def create_app(
 
     @app.before_request
     def begin() -> None:
-        g.began, g.struck = time.monotonic(), None
-        if request.path == "/faults":
-            return
-        g.struck = faults.strike(request.method, request.path)
-        if g.struck is not None and g.struck.fault.kind == "slow":
-            g.struck.over.wait(g.struck.fault.seconds)
-        elif g.struck is not None and not g.struck.fault.done:
-            _spoil(g.struck, None)
+        g.began = time.monotonic()
+        request.get_data()  # or what is left of it would be taken for the next request
         if request.path not in OPEN:
             _check_key(api_key, read_only_key)
-
-    @app.after_request
-    def end(response: Response) -> Response:
-        if g.struck is not None and g.struck.fault.done and g.struck.fault.kind != "slow":
-            try:
-                _spoil(g.struck, response)
-            except Refused as refused:
-                return _refusal(refused)
-        return response
 
     @app.errorhandler(Refused)
     def refuse(refused: Refused) -> Response:
@@ -188,6 +173,7 @@ def create_app(
     call("/points/scroll", "POST", models.ScrollRequest, Collection.scroll)
     call("/points/query", "POST", models.QueryRequest, Collection.query)
     call("/points/count", "POST", models.CountRequest, Collection.count)
+    app.wsgi_app = spoiled(app.wsgi_app, faults)  # type: ignore[method-assign]
     return app
 
 
@@ -222,24 +208,6 @@ def _body(form: type[M]) -> M:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise Refused(f"Format error in JSON body: {where}: {first['msg']}") from error
-
-
-def _spoil(struck: Ordered, answer: Response | None) -> None:
-    """Do to a request what was ordered: an error in place of the answer, or none at all."""
-    fault = struck.fault
-    if fault.kind == "status":
-        refused = Refused("Service internal error: a fault that was ordered")
-        refused.status = fault.status
-        raise refused
-    if fault.kind == "hang":
-        struck.over.wait(fault.seconds)
-    connection: socket.socket = request.environ["werkzeug.socket"]
-    if fault.kind == "cut" and answer is not None:  # in the middle of the answer
-        body = answer.get_data()
-        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n".encode()
-        connection.sendall(head + body[: len(body) // 2])
-    connection.shutdown(socket.SHUT_RDWR)
-    raise ConnectionAbortedError("cut, as was ordered")
 
 
 def _refusal(refused: Refused) -> Response:

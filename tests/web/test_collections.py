@@ -48,7 +48,7 @@ def test_a_collection_is_made_bound_to_the_encoder_in_use(client: FlaskClient) -
 def test_what_waits_to_be_indexed_is_shown(client: FlaskClient, services: Services) -> None:
     services.catalogue.bind("c", encoder="e", dim=4)
     services.catalogue.tell_index("c", IndexState(pending=70_000, optimizing=True))
-    shown = {"pending": 70_000, "optimizing": True}
+    shown = {"pending": 70_000, "optimizing": True, "deferred": False}
     assert client.get(f"{URL}/c").json["index"] == shown
     assert client.get(URL).json["collections"][0]["index"] == shown
     services.catalogue.forget_collection("c")

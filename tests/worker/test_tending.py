@@ -142,6 +142,15 @@ def test_what_is_pending_is_told(tender: Tender, engine: Growing, redis: Client)
     assert catalogue.index_state("a") == IndexState(pending=0, optimizing=False)
 
 
+def test_what_is_pending_in_bulk_mode_is_told_however_few_there_are(
+    tender: Tender, engine: Growing, redis: Client
+) -> None:
+    engine.builds_itself = True
+    engine.states[B] = State(points=5, deferred=True)
+    tender.tend(0)
+    assert Catalogue(redis).index_state("b") == IndexState(5, False, deferred=True)
+
+
 def test_an_old_collection_is_told_of_after_another_was_deleted(
     tender: Tender, redis: Client
 ) -> None:

@@ -14,7 +14,7 @@ def field_of(condition: Condition) -> str:
     return f"metadata.{condition.key}"
 
 
-def kind_of(condition: Condition) -> Literal["keyword", "integer", "float"]:
+def kind_of(condition: Condition) -> Literal["keyword", "integer", "float", "bool"]:
     """Return the kind of index that answers a condition.
 
     An index of whole numbers must answer equality only: for a range it would pass over
@@ -22,6 +22,8 @@ def kind_of(condition: Condition) -> Literal["keyword", "integer", "float"]:
     """
     if condition.bounds:
         return "float"
+    if isinstance(condition.values[0], bool):
+        return "bool"
     return "keyword" if isinstance(condition.values[0], str) else "integer"
 
 

@@ -167,6 +167,10 @@ class Edge:
             self._disk.check(Use.ACCEPT, folders.used_bytes(one.folder))
             return one.rebuild()
 
+    def defer(self, shelf: Shelf, on: bool) -> bool:
+        """See Engine. It indexes only when it is told to."""
+        return False
+
     def snapshot(self, folder: Path, meanwhile: Callable[[], None]) -> bool:
         """See Engine."""
         with self._lock, ExitStack() as held:

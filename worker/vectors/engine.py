@@ -79,12 +79,13 @@ class Wanted:
 class State:
     """How far an engine's index reaches: `indexed` of the `points`; others are compared one by one.
 
-    `optimizing` tells whether the engine is at work on it.
+    `optimizing` tells whether the engine is at work on it, `deferred` that it is told not to be.
     """
 
     points: int = 0
     indexed: int = 0
     optimizing: bool = False
+    deferred: bool = False
 
     @property
     def pending(self) -> int:
@@ -151,6 +152,13 @@ class Engine(Protocol):
         """Index what is pending; tell whether it was done. Takes minutes, others work meanwhile.
 
         An engine that does this by itself does nothing.
+        """
+        ...
+
+    def defer(self, shelf: Shelf, on: bool) -> bool:
+        """Have the engine put off indexing what is written, or take it up again.
+
+        False where there is no such shelf, or the engine indexes only when it is told to.
         """
         ...
 

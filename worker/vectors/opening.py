@@ -16,8 +16,14 @@ def open_engine(settings: Settings) -> Engine:
     """
     if settings.qdrant_url:
         from worker.vectors.server import Server
+        from worker.vectors.server_form import Form
 
-        return Server.connect(settings.qdrant_url, api_key=settings.qdrant_api_key)
+        return Server.connect(
+            settings.qdrant_url,
+            api_key=settings.qdrant_api_key,
+            timeout_s=settings.qdrant_timeout_s,
+            form=Form.of(settings),
+        )
     from worker.vectors.edge import Edge
 
     return Edge(settings.data_dir, Disk(settings.data_dir, settings.min_free_bytes))

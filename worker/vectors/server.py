@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import httpx
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ApiException, UnexpectedResponse
 
-from common.errors import StoreRefused, StoreUnavailable
+from common.errors import StoreUnavailable
 from common.vectors.filters import Condition
 from worker.vectors.conditions import FilterFactory, field_of, kind_of
 from worker.vectors.engine import (
-    LOOKED_AT,
     NEAR_PAYLOAD,
     PAYLOAD,
     Kept,
@@ -29,16 +27,21 @@ from worker.vectors.engine import (
     State,
     Wanted,
 )
+from worker.vectors.ids import first_of
+from worker.vectors.server_errors import GONE, NoAnswer, translated
+from worker.vectors.server_form import INDEXES, Form
 from worker.vectors.words import VECTOR, SparseVector
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 BATCH = 256
 MANY = 1000
 """Points read or removed in one call."""
-_TIMEOUT_S = 30
+TIMEOUT_S = 30
 SURE_S = 60.0
 """How long a field with an index is taken to have it: a shelf may be dropped and made again."""
-GONE = 404
+PAUSES_S = (0.1, 0.5)
+"""Before what is read is asked for again."""
 PREFIXES = {Sort.REGIONS: "needle_", Sort.WORDS: "needlewords_"}
 """Goes before a collection's name, so that the sorts keep apart on one server."""
 FILTERS = FilterFactory(
@@ -49,13 +52,6 @@ FILTERS = FilterFactory(
     range=models.Range,
     has_id=lambda ids: models.HasIdCondition(has_id=ids),
 )
-INDEXES: dict[str, models.PayloadSchemaType | models.IntegerIndexParams] = {
-    "keyword": models.PayloadSchemaType.KEYWORD,
-    "integer": models.IntegerIndexParams(
-        type=models.IntegerIndexType.INTEGER, lookup=True, range=False
-    ),
-    "float": models.PayloadSchemaType.FLOAT,
-}
 
 
 class Server:
@@ -63,60 +59,77 @@ class Server:
 
     builds_itself = True
 
-    def __init__(self, client: QdrantClient) -> None:
+    def __init__(self, client: QdrantClient, form: Form | None = None) -> None:
         self._client = client
+        self._form = form or Form()
         # What was seen last. Other processes make and drop shelves, too.
         self._known: set[Shelf] = set()
         self._indexed: dict[tuple[Shelf, str], float] = {}
 
     @classmethod
-    def connect(cls, url: str, *, api_key: str | None = None) -> Server:
+    def connect(
+        cls,
+        url: str,
+        *,
+        api_key: str | None = None,
+        timeout_s: int = TIMEOUT_S,
+        form: Form | None = None,
+    ) -> Server:
         """Connect to the server at `url`. Raises StoreUnavailable when it does not answer."""
-        with _translated():
+        with translated():
             client = QdrantClient(
-                url=url, api_key=api_key, timeout=_TIMEOUT_S, check_compatibility=False
+                url=url, api_key=api_key, timeout=timeout_s, check_compatibility=False
             )
             client.get_collections()
-        return cls(client)
+        return cls(client, form)
 
     def make(self, shelf: Shelf, dim: int | None) -> None:
         """See Engine."""
         name = _name(shelf)
-        with _translated():
+        with translated():
             there = self._client.collection_exists(name)
             if there and shelf in self._known:
                 return
             if not there:
                 self._forget(shelf)
                 try:
-                    self._client.create_collection(name, **_config(dim))
+                    self._client.create_collection(name, **self._form.collection(dim))
                 except ApiException:
                     if not self._client.collection_exists(name):  # else: a peer was faster
                         raise
             # Not only where it was made: whoever made it may have died before this.
-            keyword = models.PayloadSchemaType.KEYWORD
-            self._client.create_payload_index(name, "image_id", keyword, wait=True)
+            for field, kind in self._form.indexes(shelf.sort).items():
+                self._client.create_payload_index(name, field, kind, wait=True)
             self._known.add(shelf)
 
     def write(self, shelf: Shelf, rows: Sequence[Row]) -> None:
         """See Engine."""
-        name = _name(shelf)
-        with _translated():
-            for start in range(0, len(rows), BATCH):
-                batch = [_point(row) for row in rows[start : start + BATCH]]
-                try:
-                    self._client.upsert(name, batch, wait=True)
-                except UnexpectedResponse as exc:
-                    if exc.status_code != GONE:
-                        raise
-                    self._forget(shelf)
-                    raise StoreUnavailable("The collection was removed meanwhile.") from exc
+        # A call is carried out by each shard for itself, and may fail on one of them. The first
+        # points lead to the others, so they are there before them.
+        leading = [row for row in rows if _leads(row.id)]
+        following = [row for row in rows if not _leads(row.id)]
+        for some in (leading, following):
+            for start in range(0, len(some), BATCH):
+                self._upsert(shelf, [_point(row) for row in some[start : start + BATCH]])
+
+    def _upsert(self, shelf: Shelf, points: list[models.PointStruct]) -> None:
+        with translated():
+            try:
+                self._client.upsert(_name(shelf), points, wait=True)
+            except UnexpectedResponse as exc:
+                if exc.status_code != GONE:
+                    raise
+                self._forget(shelf)
+                raise StoreUnavailable("The collection was removed meanwhile.") from exc
 
     def delete(self, shelf: Shelf, ids: Sequence[str]) -> None:
-        """See Engine."""
-        for start in range(0, len(ids), MANY):
-            some = models.PointIdsList(points=list(ids[start : start + MANY]))
-            self._read(shelf, partial(self._client.delete, _name(shelf), some, wait=True), None)
+        """See Engine. First points go after all others: see `write`."""
+        leading = [name for name in ids if _leads(name)]
+        following = [name for name in ids if not _leads(name)]
+        for names in (following, leading):
+            for start in range(0, len(names), MANY):
+                some = models.PointIdsList(points=list(names[start : start + MANY]))
+                self._read(shelf, partial(self._client.delete, _name(shelf), some, wait=True), None)
 
     def of_images(self, shelf: Shelf, image_ids: Sequence[str]) -> list[Kept]:
         """See Engine."""
@@ -138,11 +151,11 @@ class Server:
 
     def _nearest(self, shelf: Shelf, wanted: Wanted) -> list[Near]:
         nearest_to: dict[str, Any]
+        self._index_fields(shelf, wanted.where)
         if isinstance(wanted.vector, SparseVector):
             nearest_to = {"query": _sparse(wanted.vector), "using": VECTOR}
         else:
-            self._index_fields(shelf, wanted.where)
-            params = models.SearchParams(exact=wanted.exact, hnsw_ef=LOOKED_AT)
+            params = self._form.search(exact=wanted.exact)
             nearest_to = {"query": wanted.vector.tolist(), "search_params": params}
         answer = self._client.query_points(
             _name(shelf),
@@ -163,11 +176,19 @@ class Server:
         if info is None:
             return State()
         busy = info.status is models.CollectionStatus.YELLOW
-        return State(info.points_count or 0, info.indexed_vectors_count or 0, busy)
+        deferred = info.config.optimizer_config.indexing_threshold == 0
+        return State(info.points_count or 0, info.indexed_vectors_count or 0, busy, deferred)
 
     def optimize(self, shelf: Shelf) -> bool:
         """See Engine. The server does it by itself."""
         return False
+
+    def defer(self, shelf: Shelf, on: bool) -> bool:
+        """See Engine."""
+        least = 0 if on else self._form.unindexed_kb
+        changed = models.OptimizersConfigDiff(indexing_threshold=least)
+        ask = partial(self._client.update_collection, _name(shelf), optimizers_config=changed)
+        return self._read(shelf, ask, False)
 
     def snapshot(self, folder: Path, meanwhile: Callable[[], None]) -> bool:
         """See Engine. The server makes snapshots of its own."""
@@ -177,7 +198,7 @@ class Server:
     def drop(self, shelf: Shelf) -> None:
         """See Engine."""
         self._forget(shelf)
-        with _translated():
+        with translated():
             self._client.delete_collection(_name(shelf))
 
     def aside(self) -> list[str]:
@@ -189,8 +210,22 @@ class Server:
         self._client.close()
 
     def _read(self, shelf: Shelf, ask: Callable[[], T], empty: T) -> T:
-        """Return what is asked of a shelf, `empty` where it is not there, or no longer."""
-        with _translated():
+        """Return what is asked of a shelf, `empty` where it is not there, or no longer.
+
+        It may be asked twice: a connection that breaks, or a node that restarts, fails no search.
+        """
+        for pause_s in PAUSES_S:
+            try:
+                return self._read_once(shelf, ask, empty)
+            except NoAnswer:
+                raise
+            except StoreUnavailable as error:
+                log.info("%s It is asked again.", error.message)
+                time.sleep(pause_s)
+        return self._read_once(shelf, ask, empty)
+
+    def _read_once(self, shelf: Shelf, ask: Callable[[], T], empty: T) -> T:
+        with translated():
             if shelf not in self._known:
                 if not self._client.collection_exists(_name(shelf)):
                     return empty
@@ -206,7 +241,9 @@ class Server:
     def _forget(self, shelf: Shelf) -> None:
         """Forget what was known of a shelf, which another process may have dropped."""
         self._known.discard(shelf)
-        self._indexed = {pair: at for pair, at in self._indexed.items() if pair[0] != shelf}
+        for pair in list(self._indexed):  # other threads add to them meanwhile
+            if pair[0] == shelf:
+                self._indexed.pop(pair, None)
 
     def _scroll(self, shelf: Shelf, wanted: models.Filter | None) -> Iterator[Kept]:
         nothing: tuple[list[models.Record], Any] = ([], None)
@@ -237,32 +274,13 @@ class Server:
                 self._indexed[shelf, field] = now
 
 
-@contextmanager
-def _translated() -> Iterator[None]:
-    """Turn the client's errors into StoreRefused and StoreUnavailable."""
-    try:
-        yield
-    except UnexpectedResponse as exc:
-        if exc.status_code is not None and 400 <= exc.status_code < 500:
-            raise StoreRefused(f"The Qdrant server does not take this: {exc}") from exc
-        raise StoreUnavailable(f"The Qdrant server failed: {exc}") from exc
-    except (ApiException, httpx.HTTPError, OSError) as exc:
-        raise StoreUnavailable(f"The Qdrant server does not answer as it should: {exc}") from exc
+def _leads(point_id: str) -> bool:
+    """Tell whether a point is the first of its image's."""
+    return point_id == first_of(point_id)
 
 
 def _name(shelf: Shelf) -> str:
     return PREFIXES[shelf.sort] + shelf.collection
-
-
-def _config(dim: int | None) -> dict[str, Any]:
-    if dim is None:
-        params = models.SparseVectorParams(modifier=models.Modifier.IDF)
-        return {"vectors_config": {}, "sparse_vectors_config": {VECTOR: params}}
-    # Half the numbers' bytes; older servers know no smaller form.
-    dense = models.VectorParams(
-        size=dim, distance=models.Distance.COSINE, datatype=models.Datatype.FLOAT16
-    )
-    return {"vectors_config": dense}
 
 
 def _sparse(vector: SparseVector) -> models.SparseVector:

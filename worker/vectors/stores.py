@@ -48,6 +48,10 @@ class Store:
         """Index what is pending; tell whether it was done. See Engine."""
         return self.engine.optimize(self._shelf(collection))
 
+    def defer(self, collection: str, on: bool) -> bool:
+        """Put off indexing what is written, or take it up again. See Engine."""
+        return self.engine.defer(self._shelf(collection), on)
+
     def delete_collection(self, name: str) -> None:
         """Remove a collection; an absent one is no error."""
         self.engine.drop(self._shelf(name))

@@ -89,6 +89,10 @@ class IndexState(Answer):
         "0 where all are, because they are few."
     )
     optimizing: bool = Field(description="Whether the engine is indexing them.")
+    deferred: bool = Field(
+        default=False,
+        description="Whether the collection is in bulk mode: nothing is indexed until it is ended.",
+    )
 
 
 class Collection(Answer):

@@ -177,3 +177,19 @@ def test_the_real_service_is_two_workers_and_a_web_server() -> None:
         ("-m", "web"),
     ]
     assert all(c.cwd == ROOT and c.env == {"A": "b"} for c in commands)
+
+
+def test_several_workers_of_a_role_have_names_and_beats_of_their_own() -> None:
+    env = {"NEEDLE_DATA_DIR": "/data", "NEEDLE_QDRANT_URL": "http://127.0.0.1:6333"}
+    *workers, _web = services(env, index=1, search=2)
+    assert [(one.name, one.argv[2:]) for one in workers] == [
+        ("worker-search", ("worker", "search")),
+        ("worker-search-2", ("worker", "search", "--name", "search-2")),
+        ("worker-index", ("worker", "index")),
+    ]
+    assert len({one.beats for one in workers}) == 3
+
+
+def test_several_workers_of_a_role_are_refused_where_one_owns_the_vectors() -> None:
+    with pytest.raises(StackError, match="NEEDLE_QDRANT_URL"):
+        services({}, search=2)

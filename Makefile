@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos fresh lint audit type secrets browser chromium bench acceptance train evaluate eval lock lock-check clean
+.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos containers fresh lint audit type secrets browser chromium bench acceptance train evaluate eval lock lock-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -38,6 +38,9 @@ e2e: setup-dev setup-cpu ## only the tests that run the real processes
 
 chaos: setup-dev ## kill every kind of process in the middle of an ingest (minutes)
 	@exec $(PYTEST) tests/chaos $(ARGS)
+
+containers: setup-dev ## the images, run by Docker Compose, with faults (a Docker engine or root; a quarter of an hour)
+	@exec $(PYTEST) tests/containers -s $(ARGS)
 
 browser: setup-dev chromium ## only those of the page (NEEDLE_SCREENSHOTS=1 writes docs/images too)
 	@exec $(PYTEST) tests/browser $(ARGS)

@@ -23,9 +23,12 @@ from common.deliveries import (
     LEASE_S,
     LET_GO,
     LOOKED,
+    ON_THEIR_WAY,
+    SEEN,
     TIMES,
     new_name,
     put_back_ended,
+    put_back_strayed,
     release_those_of_the_dead,
     renew,
 )
@@ -173,6 +176,30 @@ def test_who_ends_too_late_touches_nothing_of_the_next_delivery(
     assert redis.llen(STORE) == 1
     third.ack()
     assert not redis.exists(DELIVERIES, TIMES)
+
+
+def test_a_message_whose_worker_dies_while_it_takes_it_is_put_back(
+    redis: Client, redis_url: str, consumer: Callable[[], Callable[[], Message]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    app = make_celery(Settings(redis_url=redis_url))
+    CeleryTaskQueue(app, redis, max_queued_tasks=9).submit(SEARCH_TASK, STORE, {"job_id": "1"})
+    (message,) = redis.lrange(STORE, 0, -1)
+    with monkeypatch.context() as dying, pytest.raises(SystemExit):
+        dying.setattr(deliveries.Leases, "append", lambda *_: sys.exit())
+        consumer()()
+    assert not redis.exists(STORE, DELIVERIES)
+    assert put_back_strayed(redis, STORE) == 0, "it may still be on its way"
+    assert redis.lrange(ON_THEIR_WAY + STORE, 0, -1) == [message]
+    (digest,) = redis.hkeys(SEEN + STORE)
+    redis.hset(SEEN + STORE, digest, now(redis) + 3600)
+    assert put_back_strayed(redis, STORE) == 0, "the clock was set back"
+    redis.hset(SEEN + STORE, digest, now(redis) - deliveries.ON_ITS_WAY_S)
+    assert put_back_strayed(redis, STORE) == 1
+    assert redis.lrange(STORE, 0, -1) == [message]
+    assert not redis.exists(ON_THEIR_WAY + STORE, SEEN + STORE)
+    consumer()().ack()
+    assert redis.keys("*lease*") == [] and not redis.exists(STORE, DELIVERIES)
 
 
 class _Set:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -262,6 +264,27 @@ def test_the_process_ends_when_leases_are_renewed_no_longer(
     leases._run()
     assert ends == [1]
     assert not list(errors), "Redis being away ends nothing"
+
+
+def test_a_network_that_is_gone_keeps_nobody_waiting_for_ever(
+    redis: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.queue.BROKER_ANSWER_S", 0.2)
+    refused: list[BrokerUnavailable] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        queue = CeleryTaskQueue(make_celery(Settings(redis_url=url)), redis, max_queued_tasks=9)
+
+        def submit() -> None:
+            try:
+                queue.submit(SEARCH_TASK, STORE, {"job_id": "1"})
+            except BrokerUnavailable as error:
+                refused.append(error)
+
+        thread = threading.Thread(target=submit, daemon=True)
+        thread.start()
+        thread.join(20)
+        assert len(refused) == 1
 
 
 WORKER = f"""

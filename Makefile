@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos scaling fresh lint audit type secrets browser chromium bench acceptance train evaluate eval lock lock-check clean
+.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos scaling containers fresh lint audit type secrets browser chromium bench acceptance train evaluate eval lock lock-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -41,6 +41,9 @@ chaos: setup-dev ## kill every kind of process in the middle of an ingest (minut
 
 scaling: setup-dev ## 1, 2 and 4 workers in networks of their own, and faults among them (root; minutes)
 	@exec $(PY) -m tests.scaling $(ARGS)
+
+containers: setup-dev ## the images, run by Docker Compose, with faults (a Docker engine or root; a quarter of an hour)
+	@exec $(PYTEST) tests/containers -s $(ARGS)
 
 browser: setup-dev chromium ## only those of the page (NEEDLE_SCREENSHOTS=1 writes docs/images too)
 	@exec $(PYTEST) tests/browser $(ARGS)

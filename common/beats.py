@@ -3,15 +3,19 @@ with the interpreter in its hand, touches nothing, and whoever watches over it c
 
 from __future__ import annotations
 
+import socket
+import time
 from contextlib import suppress
 from pathlib import Path
 
 BEAT_S = 5.0
+FORGET_S = 86_400.0
+"""Files of hosts that were touched last so long ago are of no use to anybody."""
 
 
 def beat_file(data_dir: Path, role: str) -> Path:
-    """Return the file that the worker of a role touches."""
-    return data_dir / "beats" / role
+    """Return the file of a role's worker on this host; hosts may share the folder."""
+    return data_dir / "beats" / f"{role}@{socket.gethostname()}"
 
 
 def beat(file: Path) -> None:
@@ -27,3 +31,11 @@ def last_beat(file: Path) -> float | None:
         return file.stat().st_mtime
     except OSError:
         return None
+
+
+def forget_old(folder: Path) -> None:
+    """Remove the files of hosts that are long gone."""
+    for file in folder.glob("*"):
+        at = last_beat(file)
+        if at is not None and time.time() - at > FORGET_S:
+            file.unlink(missing_ok=True)

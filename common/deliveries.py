@@ -4,6 +4,9 @@ kombu keeps a delivery in the hash `unacked` and, in the sorted set `unacked_ind
 which it was taken. Here that is the time at which a worker last said that it is at it, by the clock
 of Redis alone. A delivery of which nothing was said for `LEASE_S` goes back to its queue. Each has
 a name of its own, so that whoever was cut off and ends later touches nothing of the next one.
+
+Between taking a message and saying so a worker may die. So Redis moves it to a list of those that
+are on their way; what stays there is put back as well.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ import socket
 import time
 import uuid
 from collections.abc import Collection
+from queue import Empty
 from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
@@ -26,13 +30,19 @@ LOOK_S = 4.0
 """How often each worker looks for leases that have ended."""
 LET_GO = 0.0
 """The time of a delivery that waits for nothing: it goes back at the next look."""
+ON_ITS_WAY_S = 10.0
+"""How long a message may be on its way to a worker."""
 DELIVERIES, TIMES, LOOKED = "unacked", "unacked_index", "needle:leases:looked"
+ON_THEIR_WAY, SEEN = "needle:leases:way:", "needle:leases:seen:"
+"""Beginnings of keys, a queue's name follows: the messages that are on their way, oldest last, and
+when each was first seen to be."""
 
 _NOW = """
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
 """
 _TAKE = f"""{_NOW}
+redis.call('LREM', KEYS[3], 1, ARGV[3])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], now, ARGV[1])
 """
@@ -75,6 +85,24 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('HDEL', KEYS[1], ARGV[1])
 if ARGV[3] ~= '' then redis.call('RPUSH', KEYS[3], ARGV[3]) end
 return 1
+"""
+_STRAYED = f"""{_NOW}
+local seen, strayed = {{}}, 0
+for _, message in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
+  local digest = redis.sha1hex(message)
+  local first = tonumber(redis.call('HGET', KEYS[2], digest) or now)
+  if first > now or first > now - ARGV[1] then
+    seen[#seen + 1] = digest
+    seen[#seen + 1] = math.min(first, now)
+  else
+    redis.call('LREM', KEYS[1], 1, message)
+    redis.call('RPUSH', KEYS[3], message)
+    strayed = strayed + 1
+  end
+end
+redis.call('DEL', KEYS[2])
+if #seen > 0 then redis.call('HSET', KEYS[2], unpack(seen)) end
+return strayed
 """
 
 
@@ -133,6 +161,12 @@ def put_back_ended(client: Client) -> int:
     return sum(_put_back(client, *map(_text, row)) for row in ended)
 
 
+def put_back_strayed(client: Client, queue: str) -> int:
+    """Put messages of a queue back that have been on their way for too long; count them."""
+    keys = (ON_THEIR_WAY + queue, SEEN + queue, queue)
+    return int(client.eval(_STRAYED, len(keys), *keys, ON_ITS_WAY_S))
+
+
 def _put_back(client: Client, name: str, said: str, delivery: str) -> int:
     """Put one back, unless its lease was renewed since it was found ended at the time `said`."""
     message, queue = "", "none"
@@ -160,7 +194,8 @@ class Leases(redis.QoS):
         info = message.delivery_info
         text = json.dumps([message._raw, info["exchange"], info["routing_key"]])
         with self.channel.conn_or_acquire() as client:
-            client.eval(_TAKE, 2, DELIVERIES, TIMES, name, text)
+            keys = (DELIVERIES, TIMES, ON_THEIR_WAY + info["routing_key"])
+            client.eval(_TAKE, len(keys), *keys, name, text, self.channel.taken)
         virtual.QoS.append(self, message, name)  # type: ignore[no-untyped-call]
 
     def restore_visible(self, *_: object, **__: object) -> None:
@@ -170,12 +205,44 @@ class Leases(redis.QoS):
         self._next_look = time.monotonic() + LOOK_S
         with self.channel.conn_or_acquire() as client:
             put_back_ended(client)
+            for queue in self.channel.active_queues:
+                put_back_strayed(client, queue)
 
 
 class Channel(redis.Channel):
-    """kombu's channel, with leases."""
+    """kombu's channel, with leases. It reads one queue: Redis moves from one list at a time."""
 
     QoS = Leases
+    taken = b""
+    """The message that was read last, as Redis has it."""
+    _asked = ""
+    _in_poll: Any
+    _brpop_sent_at: Any
+
+    def _brpop_start(self, timeout: float | None = None) -> None:
+        """Ask for a message, which Redis moves to those on their way."""
+        if not self.active_queues:
+            return
+        (self._asked,) = self.active_queues
+        connection = self._in_poll = self.client.connection
+        self._brpop_sent_at = time.monotonic()
+        lists = (self._asked, ON_THEIR_WAY + self._asked)
+        connection.send_command("BLMOVE", *lists, "RIGHT", "LEFT", timeout or self.brpop_timeout)
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Read the answer and hand the message on. Raises Empty where none came."""
+        connection = self.client.connection
+        try:
+            self.taken = self.client.parse_response(connection, "BLMOVE", **options)
+        except self.connection_errors:
+            connection.disconnect()  # the next time it connects again
+            raise
+        finally:
+            self._in_poll = None
+        if self.taken is None:
+            raise Empty
+        self.connection._deliver(json.loads(self.taken), self._asked)
+        return True
 
 
 class Transport(redis.Transport):

@@ -29,6 +29,8 @@ DELETE_TASK = "needle.delete"
 SWEEP_TASK = "needle.sweep"
 DELETE_COLLECTION_TASK = "needle.delete_collection"
 RETRY_AFTER_S = 10
+BROKER_ANSWER_S = 10.0
+"""How long Redis may take to answer what workers tell it of their tasks."""
 
 
 class TaskQueue(Protocol):
@@ -71,6 +73,8 @@ def make_celery(settings: Settings) -> Celery:
         worker_send_task_events=False,
         broker_transport_options={
             "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            # Else whoever waits for an answer when the network goes waits for ever.
+            "socket_timeout": BROKER_ANSWER_S,
             "health_check_interval": 10,
             # How often kombu asks to look for leases that have ended; how often it is done is said
             # in `common/deliveries.py`.

@@ -9,14 +9,15 @@ RUN pip install --no-deps --require-hashes -r requirements/web.txt
 
 # The same user id in every image, so that all may write to the shared volume. A new volume takes
 # its owner from the image's folder.
-RUN useradd --system --uid 10001 --home-dir /app needle \
+RUN groupadd --system --gid 10001 needle \
+    && useradd --system --uid 10001 --gid 10001 --home-dir /app needle \
     && install -d -o needle -g needle /data
 
 COPY LICENSE NOTICE ./
 COPY common common
 COPY web web
 
-USER needle
+USER 10001:10001
 ENV NEEDLE_HOST=0.0.0.0 NEEDLE_PORT=8080 NEEDLE_DATA_DIR=/data
 EXPOSE 8080
 CMD ["python", "-m", "web"]

@@ -14,7 +14,8 @@ COPY requirements.txt requirements.txt
 COPY requirements/cpu.txt requirements/cpu.txt
 RUN pip install --no-deps --require-hashes -r "$REQUIREMENTS"
 
-RUN useradd --system --uid 10001 --home-dir /app needle \
+RUN groupadd --system --gid 10001 needle \
+    && useradd --system --uid 10001 --gid 10001 --home-dir /app needle \
     && install -d -o needle -g needle /data
 
 # With requirements.txt the image holds the AGPL-licensed package yolov5: NOTICE says what that means.
@@ -24,7 +25,7 @@ COPY worker worker
 COPY models models
 COPY deploy/worker_health.py deploy/worker_health.py
 
-USER needle
+USER 10001:10001
 # Weights from the hub are kept beside the photos, so that each is downloaded once for all workers.
 ENV NEEDLE_DATA_DIR=/data HF_HOME=/data/hub PYTHONPATH=/app
 ENTRYPOINT ["python", "-m", "worker"]

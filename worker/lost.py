@@ -1,8 +1,9 @@
 """Tasks that were lost on their way: an open job of which no queue and no worker has any.
 
-A worker takes a task from Redis and then says that it has it. Killed between, it takes the task
-with it. Nothing says so, but when nothing waits and nobody is at work, a job that is open has lost
-what it needs. Its tasks are then made again; each may run as often as it likes.
+What workers take is held by leases (`common/deliveries.py`), but a Redis whose machine loses its
+power forgets its last second. Nothing says so, but when nothing waits and nobody is at work, a job
+that is open has lost what it needs. Its tasks are then made again; each may run as often as it
+likes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 
 from common.contract import orders
 from common.contract.orders import DeleteOrder, IndexOrder, SearchOrder
+from common.deliveries import DELIVERIES, ON_THEIR_WAY
 from common.errors import IncompatibleJob
 from common.jobs import ItemStatus, Job, Kind, Status
 from common.paging import Place
@@ -70,7 +72,8 @@ class Lost:
             pipe = self._base.redis.pipeline(transaction=True)
             for queue in QUEUES:
                 pipe.llen(queue)
-            pipe.hlen("unacked")  # kombu's: what was taken and is not done
+                pipe.llen(ON_THEIR_WAY + queue)
+            pipe.hlen(DELIVERIES)
             return any(pipe.execute())
 
     def _open_jobs(self) -> Iterator[Job]:

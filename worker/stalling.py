@@ -18,7 +18,7 @@ from pathlib import Path
 from celery.platforms import EX_FAILURE
 from celery.worker import state
 
-from common.beats import BEAT_S, beat
+from common.beats import BEAT_S, beat, forget_old
 from common.errors import BrokerUnavailable
 from common.redis import Client, translated
 
@@ -73,6 +73,8 @@ class Watch:
 
     def _run(self) -> None:
         pause = threading.Event()
+        beat(self._beats)
+        forget_old(self._beats.parent)
         while not pause.wait(BEAT_S):
             beat(self._beats)
             queue = self.look(time.monotonic())

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,9 +25,12 @@ from common.deliveries import (
     LEASE_S,
     LET_GO,
     LOOKED,
+    ON_THEIR_WAY,
+    SEEN,
     TIMES,
     new_name,
     put_back_ended,
+    put_back_strayed,
     release_those_of_the_dead,
     renew,
 )
@@ -175,6 +180,30 @@ def test_who_ends_too_late_touches_nothing_of_the_next_delivery(
     assert not redis.exists(DELIVERIES, TIMES)
 
 
+def test_a_message_whose_worker_dies_while_it_takes_it_is_put_back(
+    redis: Client, redis_url: str, consumer: Callable[[], Callable[[], Message]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    app = make_celery(Settings(redis_url=redis_url))
+    CeleryTaskQueue(app, redis, max_queued_tasks=9).submit(SEARCH_TASK, STORE, {"job_id": "1"})
+    (message,) = redis.lrange(STORE, 0, -1)
+    with monkeypatch.context() as dying, pytest.raises(SystemExit):
+        dying.setattr(deliveries.Leases, "append", lambda *_: sys.exit())
+        consumer()()
+    assert not redis.exists(STORE, DELIVERIES)
+    assert put_back_strayed(redis, STORE) == 0, "it may still be on its way"
+    assert redis.lrange(ON_THEIR_WAY + STORE, 0, -1) == [message]
+    (digest,) = redis.hkeys(SEEN + STORE)
+    redis.hset(SEEN + STORE, digest, now(redis) + 3600)
+    assert put_back_strayed(redis, STORE) == 0, "the clock was set back"
+    redis.hset(SEEN + STORE, digest, now(redis) - deliveries.ON_ITS_WAY_S)
+    assert put_back_strayed(redis, STORE) == 1
+    assert redis.lrange(STORE, 0, -1) == [message]
+    assert not redis.exists(ON_THEIR_WAY + STORE, SEEN + STORE)
+    consumer()().ack()
+    assert redis.keys("*lease*") == [] and not redis.exists(STORE, DELIVERIES)
+
+
 class _Set:
     """A weak set, as Celery has them, that holds its members."""
 
@@ -235,6 +264,27 @@ def test_the_process_ends_when_leases_are_renewed_no_longer(
     leases._run()
     assert ends == [1]
     assert not list(errors), "Redis being away ends nothing"
+
+
+def test_a_network_that_is_gone_keeps_nobody_waiting_for_ever(
+    redis: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.queue.BROKER_ANSWER_S", 0.2)
+    refused: list[BrokerUnavailable] = []
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        queue = CeleryTaskQueue(make_celery(Settings(redis_url=url)), redis, max_queued_tasks=9)
+
+        def submit() -> None:
+            try:
+                queue.submit(SEARCH_TASK, STORE, {"job_id": "1"})
+            except BrokerUnavailable as error:
+                refused.append(error)
+
+        thread = threading.Thread(target=submit, daemon=True)
+        thread.start()
+        thread.join(20)
+        assert len(refused) == 1
 
 
 WORKER = f"""

@@ -1,4 +1,4 @@
-"""Tasks that a killed worker took with it: the job's are made again when nobody is at work."""
+"""Tasks that are gone without a trace: the job's are made again when nobody is at work."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from common.contract.orders import DeleteOrder, SearchOrder
+from common.deliveries import ON_THEIR_WAY
 from common.jobs import Item, Kind, Status
 from common.queue import (
     DELETE_COLLECTION_TASK,
@@ -75,7 +76,7 @@ def test_searches_and_deletions_get_theirs(world: World, lost: Lost, sent: Sent)
     ]
 
 
-@pytest.mark.parametrize("where", ["waits", "taken"])
+@pytest.mark.parametrize("where", ["waits", "on its way", "taken"])
 def test_while_anything_is_under_way_nothing_is_lost(
     world: World, lost: Lost, sent: Sent, where: str
 ) -> None:
@@ -84,9 +85,11 @@ def test_while_anything_is_under_way_nothing_is_lost(
     lost.look(0)
     if where == "waits":
         redis.lpush(INDEX, "{}")
+    elif where == "on its way":
+        redis.lpush(ON_THEIR_WAY + INDEX, "{}")
     else:
         redis.hset("unacked", "tag", "{}")
     assert lost.look(2 * SURE_AFTER_S) == 0
-    redis.delete(INDEX, "unacked")
+    redis.delete(INDEX, ON_THEIR_WAY + INDEX, "unacked")
     assert lost.look(3 * SURE_AFTER_S) == 0, "it begins anew"
     assert lost.look(4 * SURE_AFTER_S) == 1

@@ -80,12 +80,13 @@ def _stored(
 
 def _store(services: Services, record: ImageRecord, content: bytes, job_id: str) -> None:
     """Store an image that a job is to index, unless it is there."""
-    with services.images.changing(record.collection, [record.image_id]):
+    with services.images.changing(record.collection, [record.image_id]) as held:
         check_not_deleting(services, record.collection)
         services.catalogue.claim(record, job_id)
         key = image_key(record.collection, record.image_id)
         if not services.images.exists(key):
             services.disk.check(Use.ACCEPT, len(content))
+            held.check()
             services.images.put(key, content)
 
 

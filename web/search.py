@@ -175,6 +175,6 @@ def enqueue(services: Services, order: SearchOrder, kept: Kept, job_id: str) -> 
             services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], order.details())
             services.queue.submit(task, queue, {"job_id": job_id})
         except NeedleError:
-            services.images.delete(query_folder(job_id))
+            services.images.delete_folder(query_folder(job_id))
             services.jobs.discard(job_id)
             raise

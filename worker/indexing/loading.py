@@ -87,9 +87,10 @@ class Loader:
     def _forget(self, record: ImageRecord) -> None:
         """Take back what ingest stored of an image that cannot be decoded and never was indexed."""
         if record.indexed_at is None:
-            with self.images.changing(record.collection, [record.image_id]):
+            with self.images.changing(record.collection, [record.image_id]) as held:
                 self.catalogue.remove(record.collection, record.image_id)
-                self.images.delete(image_folder(record.collection, record.image_id))
+                held.check()
+                self.images.delete_folder(image_folder(record.collection, record.image_id))
 
     def _download(self, item: Item, options: IndexOptions) -> tuple[ImageRecord, str | None]:
         """Do for a URL what web does for a posted file: store the bytes and record the image.
@@ -114,11 +115,12 @@ class Loader:
             metadata=options.metadata or {},
             paths=(path,),
         )
-        with self.images.changing(collection, [name]):
+        with self.images.changing(collection, [name]) as held:
             if not self.jobs.is_open(job_id):
                 raise Cancelled(_GIVEN_UP)
             self.catalogue.claim(record, job_id)
             if not self.images.exists(image_key(collection, name)):
+                held.check()
                 self.images.put(image_key(collection, name), content)
         if not self.jobs.note_item(job_id, replace(item, image_id=name)):
             take_back(self.images, self.catalogue, collection, [name], job_id)

@@ -135,24 +135,30 @@ def test_damage_in_the_bucket_is_found_and_made_good(
 
 
 def test_a_bucket_that_is_away_in_the_middle_loses_and_doubles_nothing(
-    needle: Needle, server: ObjectStore, proxy: Proxy, scenes: list[Path], tmp_path: Path
+    needle: Needle,
+    stack: Stack,
+    server: ObjectStore,
+    proxy: Proxy,
+    scenes: list[Path],
+    tmp_path: Path,
 ) -> None:
     paths = write_scenes(tmp_path, range(500, 510))
     job = needle.index(paths, collection="away")
     while needle.job(job.job_id).progress.done < 2:
         pass
     proxy.fault = "busy"
-    with pytest.raises(NeedleApiError) as caught:
-        needle.search(corner(scenes[0]))
-    assert (caught.value.status, caught.value.code) == (503, "store_unavailable")
-    threading.Event().wait(2)  # for what is under way to meet it
-    proxy.fault = "cut"
-    threading.Event().wait(1)
-    proxy.fault = None
-    server.stop()
-    with pytest.raises(NeedleApiError) as caught:
-        needle.index(scenes[:1], collection="away")
-    assert caught.value.code == "store_unavailable"
+    with Needle(stack.base_url, patience_s=0) as hasty:
+        with pytest.raises(NeedleApiError) as caught:
+            hasty.search(corner(scenes[0]))
+        assert (caught.value.status, caught.value.code) == (503, "store_unavailable")
+        threading.Event().wait(1)  # for what is under way to meet it
+        proxy.fault = "cut"
+        threading.Event().wait(1)
+        proxy.fault = None
+        server.stop()
+        with pytest.raises(NeedleApiError) as caught:
+            hasty.index(scenes[:1], collection="away")
+        assert caught.value.code == "store_unavailable"
     assert needle.job(job.job_id).status == "started"
     server.start()
     with server.hanging():

@@ -15,6 +15,7 @@ from common.job_store import JobStore
 from common.pace import Pace
 from common.queue import CeleryTaskQueue, TaskQueue, make_celery
 from common.redis import ANSWER_TIMEOUT_S, Client, connect
+from common.s3.sources import SourceBuckets
 from common.settings import Settings
 
 
@@ -33,6 +34,7 @@ class Services:
     pace: Pace
     disk: Disk
     beginnings: Beginnings
+    sources: SourceBuckets
 
     @classmethod
     def build(cls, settings: Settings, *, answer_timeout_s: float = ANSWER_TIMEOUT_S) -> Services:
@@ -58,4 +60,5 @@ class Services:
             # What goes elsewhere fills no disk here.
             disk=Disk(settings.data_dir, settings.min_free_bytes if images.on_disk else 0),
             beginnings=Beginnings(redis),
+            sources=SourceBuckets(settings),
         )

@@ -40,15 +40,20 @@ class Settings(BaseModel):
     s3_endpoint: str | None = Field(
         None,
         pattern=r"^https?://",
-        description="Server of that bucket, where it is not Amazon's",
+        description="Server of the buckets, where it is not Amazon's",
     )
     s3_region: str | None = Field(
-        None, description="Its region; unset: what AWS_REGION or the profile says, or us-east-1"
+        None, description="Their region; unset: what AWS_REGION or the profile says, or us-east-1"
     )
     s3_public_endpoint: str | None = Field(
         None,
         pattern=r"^https?://",
         description="The same server as clients reach it, in signed URLs; unset: the same",
+    )
+    source_buckets: str = Field(
+        "",
+        description="Buckets, or prefixes in them (`BUCKET/PREFIX`), that images may be indexed "
+        "from, by commas",
     )
     signed_urls: Literal["off", "on"] = Field(
         "off",

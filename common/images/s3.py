@@ -1,9 +1,7 @@
 """The image store in a bucket of S3, or of a store that speaks its protocol.
 
 Nothing is shared by disk: the locks are in Redis (`redis_locks.py`). Credentials come by boto3's
-own chain: AWS_ACCESS_KEY_ID and so on, a profile, or the role of the machine. Only here and in
-`s3_errors.py` is boto3 imported, and only by processes that keep their images so: that takes a
-second.
+own chain: AWS_ACCESS_KEY_ID and so on, a profile, or the role of the machine.
 """
 
 from __future__ import annotations
@@ -15,20 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 from common.errors import NotFound, StoreUnavailable
 from common.images.keys import collection_folder, image_folder
 from common.images.redis_locks import RedisLocks
-from common.images.s3_errors import translated
 from common.images.store import URL_LASTS_S, Bytes, Held
+from common.s3.client import connect
+from common.s3.errors import translated
 
-CONNECT_TIMEOUT_S = 2
-READ_TIMEOUT_S = 10
-ATTEMPTS = 2
-"""Of each request: what stays away is waited for by tasks, which are tried again as a whole."""
-CONNECTIONS = 32
 DELETED_TOGETHER = 1000
 """So many keys S3 removes by one request."""
 
@@ -63,8 +54,9 @@ class S3ImageStore:
         """Nothing is sent yet. With `signs`, there are signed URLs."""
         self._bucket = bucket
         self._locks = locks
-        self._s3 = _client(bucket, bucket.endpoint)
-        self._signer = _client(bucket, bucket.public_endpoint or bucket.endpoint) if signs else None
+        self._s3 = connect(bucket.endpoint, bucket.region)
+        called = bucket.public_endpoint or bucket.endpoint
+        self._signer = connect(called, bucket.region) if signs else None
 
     def put(self, key: str, content: bytes) -> None:
         """See ImageStore."""
@@ -197,23 +189,3 @@ class _Body:
     def close(self) -> None:
         """See Bytes."""
         self._body.close()
-
-
-def _client(bucket: Bucket, endpoint: str | None) -> Any:
-    """Return a client of its own session: boto3's default one is not for several threads."""
-    config = Config(
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=READ_TIMEOUT_S,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        max_pool_connections=CONNECTIONS,
-        signature_version="s3v4",
-        # Other stores than Amazon's do not know the checksums that boto3 would add unasked, nor
-        # buckets as parts of their name.
-        request_checksum_calculation="when_required",
-        response_checksum_validation="when_required",
-        s3={"addressing_style": "path" if endpoint else "auto"},
-    )
-    with translated("be reached"):
-        session = boto3.session.Session(region_name=bucket.region)
-        region = session.region_name or "us-east-1"
-        return session.client("s3", region_name=region, endpoint_url=endpoint, config=config)

@@ -13,12 +13,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from common.errors import NotFound, StoreUnavailable
+from common.errors import FetchFailed, ImageTooLarge, InvalidUrl, NotFound, StoreUnavailable
 from common.images import FileImageStore, ImageStore, file_locks, open_store, redis_locks
 from common.redis import Client
+from common.s3.sources import SourceBuckets
 from common.settings import Settings
 from tests.conftest import REPO, free_port
-from tests.object_store import ObjectStore, Proxy, credentials
+from tests.object_store import BUCKET, ObjectStore, Proxy, credentials
 
 STORES = ("files", "bucket")
 
@@ -253,7 +254,7 @@ def test_what_is_wrong_is_said_in_a_sentence(
 def test_a_server_that_is_busy_hangs_or_cuts_off_is_unavailable_and_then_goes_on(
     server: ObjectStore, bucket: Callable[..., ImageStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("common.images.s3.READ_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("common.s3.client.READ_TIMEOUT_S", 0.3)
     proxy = Proxy(server.port)
     store = bucket("faults", NEEDLE_S3_ENDPOINT=proxy.url)
     store.put("k", content := bytes(200_000))
@@ -292,3 +293,31 @@ def test_who_keeps_images_in_files_does_not_import_boto3() -> None:
         "sys.exit(any(name.startswith('boto') for name in sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", script], cwd=REPO, check=False).returncode == 0
+
+
+def test_objects_of_an_allowed_prefix_are_listed_and_read_and_no_others(
+    bucket: Callable[..., ImageStore], server: ObjectStore
+) -> None:
+    store = bucket("photos")
+    for name in ("2024/a b.jpg", "2024/c.jpg", "2024/deep/d.png", "2025/e.jpg"):
+        store.put(name, name.encode())
+    base, allowed = f"s3://{BUCKET}/photos", f"{BUCKET}/photos/2024, nope"
+    given = {"NEEDLE_S3_ENDPOINT": server.url, "NEEDLE_SOURCE_BUCKETS": allowed}
+    sources = SourceBuckets(Settings.from_env(given))
+    first, after = sources.page(f"{base}/2024", None, 2)
+    assert [each.url for each in first] == [f"{base}/2024/a b.jpg", f"{base}/2024/c.jpg"]
+    rest, end = sources.page(f"{base}/2024", after, 2)
+    assert ([each.url for each in rest], end) == ([f"{base}/2024/deep/d.png"], None)
+    assert rest[0].bytes == 15
+    assert sources.read(f"{base}/2024/a b.jpg", 100) == b"2024/a b.jpg"
+    with pytest.raises(ImageTooLarge):
+        sources.read(f"{base}/2024/c.jpg", 5)
+    with pytest.raises(FetchFailed, match="does not hold"):
+        sources.read(f"{base}/2024/gone.jpg", 5)
+    for other in (f"{base}/2025/e.jpg", f"{base}/2024x/e.jpg", "s3://elsewhere/e.jpg"):
+        with pytest.raises(InvalidUrl, match="NEEDLE_SOURCE_BUCKETS"):
+            sources.read(other, 100)
+    with pytest.raises(NotFound, match="NEEDLE_SOURCE_BUCKETS"):
+        sources.page(f"{base}/2025", None, 2)
+    with pytest.raises(FetchFailed, match="no such bucket"):
+        sources.page("s3://nope", None, 2)

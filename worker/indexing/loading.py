@@ -16,6 +16,7 @@ from common.jobs import Item, ItemStatus
 from common.leftovers import take_back
 from common.metadata import edited, merged
 from common.paths import cleaned, name_of
+from common.s3.sources import SCHEME, is_object
 from worker.fetch import Fetcher
 from worker.indexing.image import LoadedImage
 from worker.indexing.noting import noted
@@ -130,6 +131,8 @@ class Loader:
 
 def _path(url: str) -> str:
     """Return what an image is called that was downloaded: host and path, and no secrets."""
+    if is_object(url):
+        return cleaned(url.removeprefix(SCHEME))
     parts = urlsplit(url)
     return cleaned(f"{parts.hostname or ''}/{unquote(parts.path)}")
 

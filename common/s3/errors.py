@@ -26,40 +26,45 @@ _REFUSED = {
 }  # fmt: skip
 
 
+class BucketRefused(StoreUnavailable):
+    """There is no such bucket, or nobody lets us in: somebody has to change something."""
+
+
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
+def translated(doing: str, what: str = "image store") -> Iterator[None]:
     """Turn every error of boto3 into one of ours. `doing` ends a sentence: "be read"."""
     try:
         yield
     except (BotoCoreError, Boto3Error, ClientError) as exc:
-        raise _ours(exc, doing) from exc
+        raise _ours(exc, f"The {what} cannot {doing}") from exc
 
 
-def _ours(exc: Exception, doing: str) -> NeedleError:
+def _ours(exc: Exception, said: str) -> NeedleError:
     if isinstance(exc, ClientError):
-        return _answered(exc, doing)
+        return _answered(exc, said)
     if isinstance(exc, (NoCredentialsError, PartialCredentialsError)):
         why = "there are no credentials (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+        return BucketRefused(f"{said}: {why}.")
     elif isinstance(exc, (EndpointConnectionError, ConnectTimeoutError)):
         why = "its server cannot be reached"
     elif isinstance(exc, ReadTimeoutError):
         why = "its server does not answer in time"
     else:
         why = f"the connection failed ({type(exc).__name__})"
-    return StoreUnavailable(f"The image store cannot {doing}: {why}.")
+    return StoreUnavailable(f"{said}: {why}.")
 
 
-def _answered(exc: ClientError, doing: str) -> NeedleError:
+def _answered(exc: ClientError, said: str) -> NeedleError:
     code = str(exc.response.get("Error", {}).get("Code", ""))
     status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if code == "NoSuchBucket":
-        return StoreUnavailable(f"The image store cannot {doing}: there is no such bucket.")
+        return BucketRefused(f"{said}: there is no such bucket.")
     if code in _ABSENT:
         return NotFound("The image store does not hold this file.")
     if code in _FULL or status == 507:
         return DiskFull("The image store is full: its server takes no more.")
     if code in _REFUSED or status == 403:
         why = "its server refuses the credentials, or these may not do that"
-    else:
-        why = f"its server answers {status} ({code})"
-    return StoreUnavailable(f"The image store cannot {doing}: {why}.")
+        return BucketRefused(f"{said}: {why}.")
+    why = f"its server answers {status} ({code})"
+    return StoreUnavailable(f"{said}: {why}.")

@@ -1,7 +1,8 @@
 """What a backup is made of: names of its parts, and all of Redis as one file.
 
 A backup is a folder while it is made and a tar file when it is fetched. Its photos, lists and files
-are as they lie in the data folder; shards are compressed, since most of a small one is holes.
+are as they lie in the data folder, and left out where they lie in a bucket; shards are compressed,
+since most of a small one is holes.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 from typing import BinaryIO, Literal
 
 import redis
@@ -19,7 +19,7 @@ from common.errors import BackupBroken
 from common.redis import translated
 
 FOLDER = "backups"
-"""In the data folder, where backups lie until they are fetched."""
+"""The folder of keys, in the image store, under which backups lie until they are fetched."""
 HEAD, REDIS, COMPLETE = "backup.json", "redis.dump", "complete"
 FILES = ("images", "handover", "queries")
 """Folders of the data folder that a backup has, each a copy."""
@@ -50,11 +50,13 @@ class Head(BaseModel):
     images: int
     collections: int
     has_vectors: bool
+    image_store: str | None = None
+    """The bucket that has the images, where they are not in the backup."""
 
 
-def folder_of(data_dir: Path, job_id: str) -> Path:
-    """Return where the backup of a job lies until it is fetched."""
-    return data_dir / FOLDER / job_id
+def folder_of(job_id: str) -> str:
+    """Return the folder of keys under which the backup of a job lies until it is fetched."""
+    return f"{FOLDER}/{job_id}"
 
 
 def dump_redis(url: str, file: BinaryIO) -> None:

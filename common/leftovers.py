@@ -25,9 +25,10 @@ def take_back(
     count = 0
     for start in range(0, len(image_ids), TOGETHER):
         some = image_ids[start : start + TOGETHER]
-        with images.changing(collection, some):
+        with images.changing(collection, some) as held:
             gone = catalogue.release(collection, some, job_id)
             for image_id in gone:
-                images.delete(image_folder(collection, image_id))
+                held.check()
+                images.delete_folder(image_folder(collection, image_id))
         count += len(gone)
     return count

@@ -30,6 +30,35 @@ class Settings(QdrantSettings):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     data_dir: Path = Field(Path("data"), description="Images, thumbnails and the embedded index")
+    image_store: str | None = Field(
+        None,
+        pattern=r"^s3://[A-Za-z0-9][A-Za-z0-9._-]+(/[^?#]*)?$",
+        description="Where images and all files beside them are kept: `s3://BUCKET/PREFIX`; unset: "
+        "the data folder",
+    )
+    s3_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Server of the buckets, where it is not Amazon's",
+    )
+    s3_region: str | None = Field(
+        None, description="Their region; unset: what AWS_REGION or the profile says, or us-east-1"
+    )
+    s3_public_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="The same server as clients reach it, in signed URLs; unset: the same",
+    )
+    source_buckets: str = Field(
+        "",
+        description="Buckets, or prefixes in them (`BUCKET/PREFIX`), that images may be indexed "
+        "from, by commas",
+    )
+    signed_urls: Literal["off", "on"] = Field(
+        "off",
+        description="`on`: files of images are answered with a redirect to the bucket, by a URL "
+        "that is good for an hour; `off`: they pass through the web server",
+    )
     redis_url: str = Field(
         "redis://127.0.0.1:6379/0",
         pattern=r"^(rediss?|unix)://",
@@ -107,8 +136,8 @@ class Settings(QdrantSettings):
     )
     min_free_bytes: Annotated[int, Field(ge=0)] = Field(
         512 * 2**20,
-        description="Space on the data folder's disk below which no images are taken (bytes); "
-        "indexing waits below half of it; 0 for any",
+        description="Space on the data folder's disk below which no images are taken, where they "
+        "are kept there (bytes); indexing waits below half of it; 0 for any",
     )
     job_ttl_s: Positive = Field(7 * 86_400, description="How long a finished job is kept (seconds)")
     task_time_limit_s: Annotated[int, Field(ge=10)] = Field(

@@ -60,6 +60,8 @@ def _up(data_dir: Path, port: int | None, many: Services) -> None:
 def _restore(file: Path, data_dir: Path) -> None:
     head = restore(file, data_dir, os.environ)
     print(f"{head.images:,} images in {head.collections:,} collections are in {data_dir}.")
+    if head.image_store is not None:
+        print(f"The images are in {head.image_store}: start with that as NEEDLE_IMAGE_STORE.")
     if not head.has_vectors:
         print("The backup has no points: start the service, then `needle verify --repair`.")
 

@@ -126,6 +126,7 @@ class Needle:
     draw = _method(files.draw)
 
     images = _each(listings.images)
+    objects = _each(listings.objects)
     count = _method(operations.count)
     image = _method(operations.image)
     file = _method(files.file)
@@ -199,6 +200,7 @@ class AsyncNeedle:
     draw = _awaited(files.draw)
 
     images = _each_awaited(listings.images)
+    objects = _each_awaited(listings.objects)
     count = _awaited(operations.count)
     image = _awaited(operations.image)
     file = _awaited(files.file)

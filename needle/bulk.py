@@ -19,6 +19,8 @@ from needle.uploads import ending
 __all__ = ["Bulk", "Failure", "Notes", "OnProgress", "Outcome", "index_all"]
 
 IN_FLIGHT = 4
+MOST_WAITING = 20_000
+"""Images that the service has taken and not ended yet, beyond which nothing more is sent."""
 LANDING_S = 0.5
 OnStop = Callable[[int], None]
 """Told, after Ctrl-C, how many uploads are waited for."""
@@ -121,6 +123,8 @@ class Bulk:
                 while len(self._flying) >= self._in_flight:
                     self._land()
                 self._look()
+                while self._open and self._waiting() > MOST_WAITING:
+                    self._needle.wait(next(iter(self._open.values())), on_progress=self._update)
             while self._flying:
                 self._land()
         except BaseException:
@@ -173,6 +177,11 @@ class Bulk:
             if not future.cancelled() and future.exception() is None:
                 self._take({future})
 
+    def _waiting(self) -> int:
+        """Return how many images of jobs that run have not ended, as far as it is known."""
+        parts = [job.progress for job in self._open.values()]
+        return sum(part.total - part.ended for part in parts)
+
     def _look(self) -> None:
         """Ask how the oldest job is doing."""
         oldest = next(iter(self._open.values()), None)
@@ -223,5 +232,5 @@ class Bulk:
 
 def images_of_urls(items: Iterable[Item]) -> dict[str, str]:
     """Return the image that each item's URL became, for those that are URLs."""
-    web = ("http://", "https://")
+    web = ("http://", "https://", "s3://")
     return {i.name: i.image_id for i in items if i.image_id and i.name.startswith(web)}

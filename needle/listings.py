@@ -30,6 +30,19 @@ class Listing(Generic[T]):
 
 
 @dataclass(frozen=True)
+class StoredObject:
+    """An object of a bucket: its URL (`s3://BUCKET/KEY`) and its size."""
+
+    url: str
+    bytes: int
+
+    @classmethod
+    def from_json(cls, raw: Mapping[str, Any]) -> StoredObject:
+        """Read the JSON form."""
+        return cls(str(raw["url"]), int(raw["bytes"]))
+
+
+@dataclass(frozen=True)
 class Place:
     """Where a page begins: after so many rows, at the cursor that the page before has named."""
 
@@ -48,7 +61,9 @@ def page(
     left = PAGE if listing.limit is None else min(PAGE, listing.limit - place.after)
     if left <= 0:
         return [], None
-    where = {"cursor": place.cursor} if place.cursor else {"offset": place.after}
+    where: dict[str, Any] = {"cursor": place.cursor} if place.cursor else {}
+    if place.after and not place.cursor:
+        where = {"offset": place.after}
     asked = {**listing.params, **where, "limit": left}
 
     def read(body: dict[str, Any]) -> tuple[list[T], Place | None]:
@@ -92,3 +107,11 @@ def jobs(
     """Yield the jobs without their results, newest first; with `limit`, at most so many."""
     params = calls.given(kind=kind, status=status)
     return [Listing(f"{PREFIX}/jobs", "jobs", Job.from_json, params, limit)]
+
+
+def objects(prefix: str) -> list[Listing[StoredObject]]:
+    """Yield what is in a bucket that the service may index from, by key.
+
+    `prefix` is `s3://BUCKET/PREFIX`; `index_urls` takes the URLs.
+    """
+    return [Listing(f"{PREFIX}/objects", "objects", StoredObject.from_json, {"prefix": prefix})]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from needle import ids
@@ -12,10 +13,11 @@ from needle.bulk import IN_FLIGHT, Bulk, OnStop, images_of_urls
 from needle.errors import NeedleApiError
 from needle.journal import Journal
 from needle.known import Known
+from needle.listings import StoredObject
 from needle.parcels import Address, parcels
 from needle.sources import Sources
 from needle.tally import OnTally, Outcome
-from needle.uploads import Upload
+from needle.uploads import Upload, is_image
 
 REQUEST_BYTES, REQUEST_FILES = 16 * 2**20, 20
 """Small, because Ctrl-C waits for the requests in flight."""
@@ -53,7 +55,7 @@ class ResumableIndex:
             on_stop=on_stop,
         )
         bulk.expect(sources.count())
-        fresh = _Fresh(bulk, self._journal, self._address.collection)
+        fresh = _Fresh(bulk, self._journal, self._address.collection, self._needle.objects)
         if self._resume:
             fresh.pending = self._adopt(bulk)
             fresh.known = self._known(sources)
@@ -66,7 +68,7 @@ class ResumableIndex:
         return bulk.run(load)
 
     def _known(self, sources: Sources) -> Known:
-        wanted = None if sources.archives else sources.count()
+        wanted = None if sources.archives or sources.buckets else sources.count()
         return Known(self._needle, self._address.collection, wanted=wanted)
 
     def _adopt(self, bulk: Bulk) -> Container[str]:
@@ -91,10 +93,18 @@ class ResumableIndex:
 class _Fresh:
     """Sorts out what need not be sent: what is `known`, and what is `pending` in a job."""
 
-    def __init__(self, bulk: Bulk, journal: Journal, collection: str | None) -> None:
+    def __init__(
+        self,
+        bulk: Bulk,
+        journal: Journal,
+        collection: str | None,
+        listed: Callable[[str], Iterable[StoredObject]],
+    ) -> None:
+        """`listed` lists what is in a bucket."""
         self.known: Known | None = None
         self.pending: Container[str] = ()
         self._bulk, self._journal, self._collection = bulk, journal, collection
+        self._listed = listed
 
     def files(self, sources: Sources) -> Iterator[Upload]:
         """Yield the files to send, each with its image id."""
@@ -114,7 +124,17 @@ class _Fresh:
 
     def urls(self, sources: Sources) -> Iterator[str]:
         """Yield the URLs to send; one that became an image that is indexed is left out."""
-        return (u for u in sources.urls if self._wanted(u, self._journal.url_image(u)))
+        every = chain(sources.urls, self._in_buckets(sources.buckets))
+        return (u for u in every if self._wanted(u, self._journal.url_image(u)))
+
+    def _in_buckets(self, buckets: Iterable[str]) -> Iterator[str]:
+        for prefix in buckets:
+            for each in self._listed(prefix):
+                if is_image(each.url):
+                    self._bulk.expect(1)
+                    yield each.url
+                else:
+                    self._bulk.leave_out(each.url)
 
     def _wanted(self, key: str, image_id: str | None, path: str | None = None) -> bool:
         if key in self.pending:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import glob
+import random
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +17,10 @@ from needle.uploads import Upload, find_images, from_disk, given_name
 
 LISTS = frozenset({".txt", ".lst", ".urls"})
 STDIN = "-"
+MOST_IN_A_RANGE = 100_000
+SAMPLE = 10_000
+"""Files whose sizes are asked for where there are more."""
+_RANGE = re.compile(r"\{(\d{1,9})\.\.(\d{1,9})\}")
 
 OnFault = Callable[[str, str], None]
 """(name, reason) of a file that cannot be read."""
@@ -23,6 +30,7 @@ OnFault = Callable[[str, str], None]
 class Sources:
     """Images to index: files, archives of images, and URLs for the service to download.
 
+    What is in `buckets` (`s3://BUCKET/PREFIX`) the service lists, and it is not counted here.
     `folders` were named, and images in them are called by their path from there on. Of the files in
     folders that are no images, `left_out` says how many there are of each ending.
     """
@@ -30,6 +38,7 @@ class Sources:
     images: tuple[Path, ...] = ()
     archives: tuple[Path, ...] = ()
     urls: tuple[str, ...] = ()
+    buckets: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
 
@@ -39,13 +48,14 @@ class Sources:
             self.images + other.images,
             self.archives + other.archives,
             self.urls + other.urls,
+            self.buckets + other.buckets,
             self.folders + other.folders,
             Counter(self.left_out) + Counter(other.left_out),
         )
 
     def __bool__(self) -> bool:
         """Tell whether there is anything."""
-        return bool(self.images or self.archives or self.urls)
+        return bool(self.images or self.archives or self.urls or self.buckets)
 
     def only(self, files: Collection[Path]) -> Sources:
         """Return those of its files alone."""
@@ -54,6 +64,7 @@ class Sources:
             images=tuple(path for path in self.images if path in files),
             archives=tuple(path for path in self.archives if path in files),
             urls=(),
+            buckets=(),
             left_out={},
         )
 
@@ -89,8 +100,9 @@ def find(
 ) -> Sources:
     """Return what the words name.
 
-    A word is a folder, an image, an archive, a pattern (`*.jpg`, `**` for any depth), a URL, a list
-    (.txt: a word a line, `#` begins a remark) or `-` for a list on `stdin`. Raises
+    A word is a folder, an image, an archive, a pattern (`*.jpg`, `**` for any depth), a range
+    (`{000..099}`), a URL, a bucket or a prefix in it (`s3://`), a list (.txt: a word a line, `#`
+    begins a remark) or `-` for a list on `stdin`. Raises
     FileNotFoundError for a word that names nothing, ValueError for a list that is no text.
     """
     return sum((_found(word, recursive, stdin) for word in words), Sources())
@@ -101,7 +113,11 @@ def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:
         return find(lines(stdin()), recursive=recursive)
     if word.startswith(("http://", "https://")):
         return Sources(urls=(word,))
+    if word.startswith("s3://"):
+        return Sources(buckets=(word,))
     path = Path(word).expanduser()
+    if _RANGE.search(word) and not path.exists():
+        return find(_spread(word), recursive=recursive)
     if path.is_dir():
         left_out: Counter[str] = Counter()
         images = tuple(find_images([path], recursive=recursive, left_out=left_out))
@@ -119,6 +135,31 @@ def lines(text: str) -> list[str]:
     """Return the words of a list: a line each, or ended by NUL as `find -print0` writes them."""
     parts = text.split("\0") if "\0" in text else text.splitlines()
     return [part.strip() for part in parts if part.strip() and not part.lstrip().startswith("#")]
+
+
+def bytes_of(files: Sequence[Path]) -> int:
+    """Return how many bytes files have together; of very many, what a sample of them says."""
+    some = files if len(files) <= SAMPLE else random.sample(files, SAMPLE)
+    sizes = []
+    for path in some:
+        with suppress(OSError):
+            sizes.append(path.stat().st_size)
+    return round(sum(sizes) / len(sizes) * len(files)) if sizes else 0
+
+
+def _spread(word: str) -> list[str]:
+    """Return the words of a range: `{08..10}` is 08, 09 and 10, as shells have it."""
+    found = _RANGE.search(word)
+    if found is None:
+        return [word]
+    first, last = found.groups()
+    padded = first.startswith("0") or last.startswith("0")
+    width = max(len(first), len(last)) if padded else 0
+    before, after = word[: found.start()], word[found.end() :]
+    if int(last) - int(first) >= MOST_IN_A_RANGE:
+        raise ValueError(f"{word} names more than {MOST_IN_A_RANGE:,} files.")
+    numbers = range(int(first), int(last) + 1)
+    return [each for number in numbers for each in _spread(f"{before}{number:0{width}}{after}")]
 
 
 def _text(path: Path) -> str:

@@ -110,6 +110,8 @@ def needed_scope(method: str, path: str) -> Scope:
     """Return the scope that a call needs."""
     if path.startswith(f"{PREFIX}/backups"):  # everything is in one
         return Scope.ADMIN
+    if path == f"{PREFIX}/objects":  # for those who index from there
+        return Scope.WRITE
     searches = path == f"{PREFIX}/search" or (method == "POST" and path.endswith("/continue"))
     if method not in CHANGING or searches:
         return Scope.READ

@@ -18,6 +18,7 @@ from web import (
     image_files,
     images,
     jobs,
+    objects,
     page,
     query_files,
     search,
@@ -38,7 +39,9 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.url_map.merge_slashes = False  # a redirect would repeat the Host that it was asked for
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["needle"] = services or Services.build(settings)
-    for api in (images, image_files, search, continuing, query_files, jobs, collections, backups):
+    for api in (
+        images, image_files, search, continuing, query_files, jobs, collections, backups, objects,
+    ):  # fmt: skip
         app.register_blueprint(api.routes, url_prefix=PREFIX)
     app.register_blueprint(health.routes)
     app.register_blueprint(docs.routes)

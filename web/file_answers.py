@@ -22,6 +22,8 @@ _WHOLE = Answer(None, tuple(dict.fromkeys(pictures.FORMATS.values())), _CACHED)
 _JPEGS = Answer(None, (JPEG,), _CACHED)
 AS_POSTED = {200: _WHOLE, 206: _WHOLE, 304: Answer(None, ())}
 AS_JPEG = {200: _JPEGS, 206: _JPEGS, 304: Answer(None, ())}
+ELSEWHERE = {302: Answer(None, (), headers=("Location",))}
+"""Where the service hands out signed URLs."""
 _CUT_FORM = "2"
 """Part of the ETag of what is made here; to be changed with how it is made."""
 _ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)\Z")
@@ -65,17 +67,29 @@ def answer(make: Callable[[], bytes], media_type: str, etag: str, cache: str) ->
 
     Raises werkzeug's RequestedRangeNotSatisfiable.
     """
-    if request.if_none_match.contains_weak(etag):
-        response = Response(status=304)
-    else:
-        content = make()
-        response = Response(content, mimetype=media_type)
+    if known(etag):
+        return finished(Response(status=304), etag, cache)
+    return finished(Response(make(), mimetype=media_type), etag, cache)
+
+
+def known(etag: str) -> bool:
+    """Tell whether whoever asks has the file already."""
+    return request.if_none_match.contains_weak(etag)
+
+
+def finished(response: Response, etag: str, cache: str) -> Response:
+    """Put what caches go by on an answer, whose length is known, and leave the requested range.
+
+    Raises werkzeug's RequestedRangeNotSatisfiable.
+    """
+    if response.status_code != 304:
         # More than one range, or another unit, may be answered as if there were none.
         whole = not _ONE_RANGE.match(request.headers.get("Range", ""))
         response.headers["Accept-Ranges"] = "bytes"
         if not whole:
             response.set_etag(etag)
-            response.make_conditional(request, accept_ranges=True, complete_length=len(content))
+            size = response.content_length
+            response.make_conditional(request, accept_ranges=True, complete_length=size)
     response.set_etag(etag)
     response.headers["Cache-Control"] = cache
     return response

@@ -21,6 +21,7 @@ from common.jobs import Item, Kind
 from common.leftovers import take_back
 from common.paths import name_of
 from common.queue import INDEX, INDEX_TASK
+from common.s3.sources import is_object
 from common.services import Services
 from common.urls import check_form, resolve
 from web.client import client_is_there
@@ -80,12 +81,13 @@ def _stored(
 
 def _store(services: Services, record: ImageRecord, content: bytes, job_id: str) -> None:
     """Store an image that a job is to index, unless it is there."""
-    with services.images.changing(record.collection, [record.image_id]):
+    with services.images.changing(record.collection, [record.image_id]) as held:
         check_not_deleting(services, record.collection)
         services.catalogue.claim(record, job_id)
         key = image_key(record.collection, record.image_id)
         if not services.images.exists(key):
             services.disk.check(Use.ACCEPT, len(content))
+            held.check()
             services.images.put(key, content)
 
 
@@ -96,7 +98,10 @@ def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
     if len(options.urls) > settings.max_items_per_job:
         raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} URLs.")
     _check_collection(services, options.collection)
-    hosts = {check_form(url)[0]: url for url in options.urls}
+    for url in filter(is_object, options.urls):
+        services.sources.check(url)
+    elsewhere = [url for url in options.urls if not is_object(url)]
+    hosts = {check_form(url)[0]: url for url in elsewhere}
     for url in list(hosts.values())[:RESOLVED_HOSTS]:
         with suppress(FetchFailed):  # a host that is down now is the item's fault, later
             resolve(url, allowed_hosts=settings.allowed_hosts)

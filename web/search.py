@@ -17,6 +17,7 @@ from common.geometry import Box
 from common.images import query_folder, query_key
 from common.jobs import Item, Kind
 from common.queue import FETCH, FETCH_TASK, SEARCH, SEARCH_TASK
+from common.s3.sources import is_object
 from common.services import Services
 from common.urls import resolve
 from common.vectors import filters
@@ -123,7 +124,9 @@ def _check(services: Services, search: Search) -> None:
         _check_box(options.box, header.width, header.height)
     for example in (options, *options.examples, *options.negatives):
         url, image_id = getattr(example, "url", None), getattr(example, "image_id", None)
-        if url is not None:
+        if url is not None and is_object(url):
+            services.sources.check(url)
+        elif url is not None:
             resolve(url, allowed_hosts=services.settings.allowed_hosts)
         if image_id is not None:
             record = services.catalogue.get(options.collection, image_id)
@@ -175,6 +178,6 @@ def enqueue(services: Services, order: SearchOrder, kept: Kept, job_id: str) -> 
             services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], order.details())
             services.queue.submit(task, queue, {"job_id": job_id})
         except NeedleError:
-            services.images.delete(query_folder(job_id))
+            services.images.delete_folder(query_folder(job_id))
             services.jobs.discard(job_id)
             raise

@@ -78,7 +78,7 @@ def _without_a_job(base: Base, one: Beginning) -> None:
     try:
         base.jobs.get(one.job_id)  # a search that has ended shows its query
     except NotFound:
-        base.images.delete(query_folder(one.job_id))
+        base.images.delete_folder(query_folder(one.job_id))
 
 
 def _goes_on(base: Base, job: Job, collection: str) -> bool:

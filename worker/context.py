@@ -75,6 +75,7 @@ class Base(Services):
                 timeout_s=settings.url_timeout_s,
                 max_bytes=settings.max_file_bytes,
                 allowed_hosts=settings.allowed_hosts,
+                buckets=shared.sources,
             ),
         )
 

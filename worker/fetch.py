@@ -9,6 +9,7 @@ import httpcore
 import httpx
 
 from common.errors import FetchFailed, ImageTooLarge
+from common.s3.sources import SourceBuckets, is_object
 from common.urls import Target, resolve
 from worker.deadlines import Course, TimedNetwork, Unwanted
 
@@ -33,12 +34,16 @@ class Fetcher:
     timeout_s: float
     max_bytes: int
     allowed_hosts: Collection[str] = ()
+    buckets: SourceBuckets | None = None
 
     def fetch(self, url: str, *, wanted: Callable[[], bool] = lambda: True) -> bytes:
         """Return the bytes behind a URL. `wanted` is asked now and then; a false ends it.
 
-        Raises InvalidUrl, ImageTooLarge beyond `max_bytes`, or FetchFailed.
+        Raises InvalidUrl, ImageTooLarge beyond `max_bytes`, FetchFailed, or StoreUnavailable where
+        it is in a bucket whose server is away.
         """
+        if self.buckets is not None and is_object(url):
+            return self.buckets.read(url, self.max_bytes)
         course = Course(self.timeout_s, wanted)
         try:
             for _ in range(MAX_REDIRECTS + 1):

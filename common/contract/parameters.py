@@ -106,6 +106,20 @@ class JobsPage(ListPage):
     status: Status | None = Field(default=None, description="Only jobs of this status are listed.")
 
 
+class ObjectsPage(Request):
+    """`GET /objects`."""
+
+    prefix: Annotated[str, Field(pattern=r"^s3://[^/]+(/.*)?$", max_length=2048)] = Field(
+        description="What is listed: a bucket, or a prefix in it (`s3://BUCKET/PREFIX`)."
+    )
+    limit: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=1000, description="The most objects in the answer."
+    )
+    cursor: Annotated[str, Field(max_length=1024)] | None = Field(
+        default=None, description="Where the page begins, from the `next` of the page before."
+    )
+
+
 class FileQuery(InCollection):
     """`GET /images/{id}/file`."""
 

@@ -31,6 +31,7 @@ from needle.progress import tally_bar
 from needle.resume import ResumableIndex
 from needle.sources import Sources
 from needle.tally import Outcome
+from needle.uploads import ending, is_image
 
 SHOWN_FAILURES = 10
 PROFILES = ("fast", "balanced", "thorough")
@@ -39,6 +40,8 @@ EXAMPLES = """
 needle index ~/images                        # a folder and all folders in it
 needle index 'shots/**/*.jpg' holiday.zip    # a pattern, an archive
 needle index urls.txt https://example.org/a.jpg
+needle index s3://shop-photos/2024           # of a bucket that the service may read
+needle index 'shard-{000..099}.tar'          # tar archives, as WebDataset makes them
 find . -size +1M -name '*.jpg' -print0 | needle index -
 needle index ~/images --metadata shop=Basel --metadata year=2024
 needle index ~/images --note date,folder     # to filter by: date>=20240501, folder=images/beach
@@ -103,7 +106,7 @@ def index(
     collection: str | None,
     as_json: bool,
 ) -> int:
-    """Index images: folders, files, patterns, zip and tar archives, URLs, lists of these.
+    """Index images: folders, files, patterns, zip and tar archives, URLs, buckets, lists of these.
 
     A list is a .txt file, or `-` for the standard input: a path or URL a line. Ctrl-C ends it;
     the same command goes on. With --watch an image that changed is indexed as a new one.
@@ -197,18 +200,27 @@ def _estimate(shell: Shell, found: Sources, profile: str | None, as_json: bool) 
     name = profile or str(models.get("profile", ""))
     each = (models.get("seconds_per_image") or {}).get(name)
     regions = (models.get("regions_per_image") or {}).get(name)
-    count = found.count()
-    others = left_out(found.left_out)
+    count, size = found.count(), sources.bytes_of(found.images + found.archives)
+    others = Counter(found.left_out)
+    with shell.connect() as needle:
+        for stored in (one for prefix in found.buckets for one in needle.objects(prefix)):
+            if is_image(stored.url):
+                count, size = count + 1, size + stored.bytes
+            else:
+                others[ending(stored.url)] += 1
+    most = None if regions is None else count * int(regions)
     seconds = None if each is None else count * float(each)
     if as_json:
-        facts = {"images": count, "profile": name, "regions_per_image": regions}
-        shell.json({**facts, "seconds": seconds, "left_out": dict(found.left_out)})
+        facts = {"images": count, "bytes": size, "profile": name, "regions_per_image": regions}
+        shell.json({**facts, "regions": most, "seconds": seconds, "left_out": dict(others)})
     elif seconds is None:
-        shell.tell(f"{count:,} images; no index worker has said how long one takes{others}.")
+        shell.tell(
+            f"{count:,} images; no index worker has said how long one takes{left_out(others)}."
+        )
     else:
         shell.tell(
             f"{count:,} images, at most {regions:,} regions each ({name}): the networks take "
-            f"about {_duration(seconds)} at most{others}."
+            f"about {_duration(seconds)} at most{left_out(others)}."
         )
     return ExitCode.OK
 

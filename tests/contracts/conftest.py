@@ -1,11 +1,16 @@
-"""The stand-in for Qdrant's server, one for all suites of the contracts."""
+"""Servers that the suites of the contracts share: a stand-in for Qdrant's, and one of S3."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from common.images import ImageStore, open_store
+from common.redis import Client
+from common.settings import Settings
+from tests.conftest import free_port
+from tests.object_store import ObjectStore, credentials
 from tests.qdrant_server.running import QdrantServer
 
 
@@ -22,3 +27,28 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantServer]:
     keys = ("--api-key", "right", "--read-only-key", "reads", "--strict")
     with QdrantServer(tmp_path_factory.mktemp("guarded"), *keys) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    """Run a server of S3 for the session."""
+    running = ObjectStore(tmp_path_factory.mktemp("s3"), free_port())
+    running.start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def bucket(
+    server: ObjectStore, redis: Client, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., ImageStore]:
+    """Return what opens the store in the bucket, under a prefix."""
+    for name, value in credentials().items():
+        monkeypatch.setenv(name, value)
+
+    def opened(prefix: str = "a/b", **more: str) -> ImageStore:
+        given = {**server.settings(prefix), "NEEDLE_REDIS_URL": redis_url, **more}
+        settings = {name: v for name, v in given.items() if name.startswith("NEEDLE_")}
+        return open_store(Settings.from_env(settings), redis)
+
+    return opened

@@ -187,7 +187,7 @@ def test_every_setting_can_be_given_and_nothing_else_is(compose: dict[str, Any])
         assert given <= SETTINGS
         assert given | {"NEEDLE_HOST", "NEEDLE_PORT"} == SETTINGS
     for file in [*DOCKERFILES, "docker-compose.yml", "deploy/docker-compose.cpu.yml"]:
-        named = set(re.findall(r"NEEDLE_[A-Z_]+", (ROOT / file).read_text()))
+        named = set(re.findall(r"NEEDLE_[A-Z0-9_]+", (ROOT / file).read_text()))
         assert named <= SETTINGS, file
 
 

@@ -29,7 +29,7 @@ def made(client: FlaskClient, services: Services, tasks: Tasks) -> str:
     job_id = str(answer.json["job_id"])
     assert answer.status_code == 202 and tasks("upkeep") == [{"job_id": job_id}]
     assert client.get(f"{URL}/{job_id}").status_code == 404  # not yet
-    folder = backups.folder_of(services.settings.data_dir, job_id)
+    folder = services.settings.data_dir / backups.folder_of(job_id)
     (folder / "images").mkdir(parents=True)
     (folder / "images" / "photo").write_bytes(bytes(3_000_000))
     for name in (backups.HEAD, backups.REDIS, backups.COMPLETE):

@@ -69,7 +69,7 @@ def test_what_died_in_the_middle_goes_on_where_it_stopped(
 ) -> None:
     job_id, calls = _begin(filled), 0
     part = getattr(filled.writer, broken)
-    name = "delete" if broken == "images" else "delete_image"
+    name = "delete_folder" if broken == "images" else "delete_image"
     delete = getattr(part, name)
 
     def dies(*args: str) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 from common.catalogue import Catalogue
 from common.errors import NotFound
 from common.images import (
+    Held,
     ImageStore,
     collection_folder,
     image_folder,
@@ -57,21 +58,25 @@ class Writer:
         A job that has ended or is gone writes no more.
         """
         names = [image.record.image_id for image in batch.images]
-        with self.images.changing(batch.collection, names):
+        with self.images.changing(batch.collection, names) as held:
             if self.jobs.is_open(batch.job_id):
-                self._commit(batch)
+                self._commit(batch, held)
 
-    def _commit(self, batch: Batch) -> None:
+    def _commit(self, batch: Batch, held: Held) -> None:
         dim = batch.embeddings.shape[1]
         self.catalogue.bind(batch.collection, encoder=batch.encoder, dim=dim)
+        held.check()
         self._write_points(batch, dim)
+        held.check()
         self._write_words(batch)
         for image in batch.images:
+            held.check()
             self._write_files(batch.collection, image)
+        held.check()
         kept = self._list(batch)
         for image in batch.images:
             if image.record.image_id not in kept:
-                self._discard(batch.collection, image.record.image_id)
+                self._discard(batch.collection, image.record.image_id, held)
         self.jobs.finish_items(batch.job_id, [_ended(image, kept) for image in batch.images])
 
     def discard(self, collection: str, image_id: str) -> None:
@@ -79,23 +84,25 @@ class Writer:
 
         Files go first: on a full disk they make the room that the rest needs.
         """
-        with self.images.changing(collection, [image_id]):
-            self._discard(collection, image_id)
+        with self.images.changing(collection, [image_id]) as held:
+            self._discard(collection, image_id, held)
 
     def discard_collection(self, collection: str) -> None:
         """Remove a collection's points and files, and all that is known of it."""
-        with self.images.changing_all(collection):
+        with self.images.changing_all(collection) as held:
             for record in list(self.catalogue.every(collection)):
                 self.catalogue.remove(collection, record.image_id)
-                self._discard(collection, record.image_id)
+                self._discard(collection, record.image_id, held)
+            held.check()
             self.store.delete_collection(collection)
             self.words.delete_collection(collection)
-            self.images.delete(collection_folder(collection))
+            self.images.delete_folder(collection_folder(collection))
             self.catalogue.forget_collection(collection)
 
-    def _discard(self, collection: str, image_id: str) -> None:
+    def _discard(self, collection: str, image_id: str, held: Held) -> None:
         if image_id not in self.catalogue.find(collection, [image_id]):
-            self.images.delete(image_folder(collection, image_id))
+            held.check()
+            self.images.delete_folder(image_folder(collection, image_id))
             self.store.delete_image(collection, image_id)
             self.words.delete_image(collection, image_id)
 

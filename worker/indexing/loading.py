@@ -16,6 +16,7 @@ from common.jobs import Item, ItemStatus
 from common.leftovers import take_back
 from common.metadata import edited, merged
 from common.paths import cleaned, name_of
+from common.s3.sources import SCHEME, is_object
 from worker.fetch import Fetcher
 from worker.indexing.image import LoadedImage
 from worker.indexing.noting import noted
@@ -87,9 +88,10 @@ class Loader:
     def _forget(self, record: ImageRecord) -> None:
         """Take back what ingest stored of an image that cannot be decoded and never was indexed."""
         if record.indexed_at is None:
-            with self.images.changing(record.collection, [record.image_id]):
+            with self.images.changing(record.collection, [record.image_id]) as held:
                 self.catalogue.remove(record.collection, record.image_id)
-                self.images.delete(image_folder(record.collection, record.image_id))
+                held.check()
+                self.images.delete_folder(image_folder(record.collection, record.image_id))
 
     def _download(self, item: Item, options: IndexOptions) -> tuple[ImageRecord, str | None]:
         """Do for a URL what web does for a posted file: store the bytes and record the image.
@@ -114,11 +116,12 @@ class Loader:
             metadata=options.metadata or {},
             paths=(path,),
         )
-        with self.images.changing(collection, [name]):
+        with self.images.changing(collection, [name]) as held:
             if not self.jobs.is_open(job_id):
                 raise Cancelled(_GIVEN_UP)
             self.catalogue.claim(record, job_id)
             if not self.images.exists(image_key(collection, name)):
+                held.check()
                 self.images.put(image_key(collection, name), content)
         if not self.jobs.note_item(job_id, replace(item, image_id=name)):
             take_back(self.images, self.catalogue, collection, [name], job_id)
@@ -128,6 +131,8 @@ class Loader:
 
 def _path(url: str) -> str:
     """Return what an image is called that was downloaded: host and path, and no secrets."""
+    if is_object(url):
+        return cleaned(url.removeprefix(SCHEME))
     parts = urlsplit(url)
     return cleaned(f"{parts.hostname or ''}/{unquote(parts.path)}")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from common.catalogue import ImageRecord
 from common.images import (
     ImageStore,
+    image_folder,
     image_key,
     local_key,
     old_regions_key,
@@ -21,11 +22,14 @@ from worker.vectors.stores import VectorStore, WordStore
 def files_there(images: ImageStore, record: ImageRecord) -> bool:
     """Tell whether an indexed image has its own file and those that were made of it."""
     collection, name = record.collection, record.image_id
-    keys = [image_key(collection, name), thumbnail_key(collection, name)]
+    wanted = [image_key(collection, name), thumbnail_key(collection, name)]
     if has_local_features(record.recipe):
-        keys.append(local_key(collection, name))
-    regions = (regions_key(collection, name), old_regions_key(collection, name))
-    return all(map(images.exists, keys)) and any(map(images.exists, regions))
+        wanted.append(local_key(collection, name))
+    # One question for all: where the store is far, each takes its time.
+    folder = image_folder(collection, name)
+    there = {f"{folder}/{file}" for file in images.names(folder)}
+    regions = {regions_key(collection, name), old_regions_key(collection, name)}
+    return there.issuperset(wanted) and not there.isdisjoint(regions)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
+from common.errors import Transient
 from worker.local.placement import FOUND, SAME_PLACE_IOU
 from worker.local.repeats import every_placement
 from worker.searching.agreeing import PIXELS, as_good, best_first
@@ -59,7 +60,10 @@ class Counter:
 
     def _every(self, name: str, known: Places, thing: Thing, collection: str) -> Places:
         """Return every place of an image, the first one first."""
-        keypoints = self.verifier.keypoints(collection, name)
+        try:
+            keypoints = self.verifier.keypoints(collection, name)
+        except Transient:
+            return known
         if keypoints is None:
             return known
         first = known[0]

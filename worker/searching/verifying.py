@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from common.errors import NeedleError
+from common.errors import NeedleError, Transient
 from common.images import ImageStore, local_key
 from worker.boxes import apart, corners
 from worker.local.match import Matcher, Query
@@ -99,7 +99,10 @@ class Verifier:
         candidates: Sequence[Candidate],
         limits: Limits,
     ) -> Proof:
-        """Look for places of a query in each candidate, in their order. Raises nothing."""
+        """Look for places of a query in each candidate, in their order. Raises nothing.
+
+        An image that the store does not answer for is left out, as one that there was no time for.
+        """
         deadline = time.monotonic() + limits.budget_s
         surest, complete = 0.0, True
         places: dict[str, Places] = {}
@@ -116,7 +119,12 @@ class Verifier:
             if time.monotonic() > deadline:
                 complete = False
                 break
-            keypoints = drawer.keypoints(name)
+            try:
+                keypoints = drawer.keypoints(name)
+            except Transient as error:
+                log.warning("%s is not verified: %s", name, error.message)
+                complete = False
+                continue
             opened[name] = keypoints is not None
             if keypoints is None:
                 continue
@@ -136,10 +144,15 @@ class Verifier:
         return Proof(places, left, checked, complete)
 
     def keypoints(self, collection: str, image_id: str) -> StoredKeypoints | None:
-        """Return an image's keypoints; None for one indexed without, or by another vocabulary."""
+        """Return an image's keypoints; None for one indexed without, or by another vocabulary.
+
+        Raises transient errors.
+        """
         try:
             content = self.images.open(local_key(collection, image_id))
             return StoredKeypoints.from_bytes(content, self.vocabulary)
+        except Transient:
+            raise
         except NeedleError as error:
             log.debug("%s is not verified: %s", image_id, error.message)
             return None

@@ -6,6 +6,9 @@ missing that they speak of. Writers of points wait while the shards are copied, 
 the files are linked; searches and uploads go on. Files are linked before Redis is read, for images
 that are deleted meanwhile, and after it, for those that come. They are replaced and never changed,
 so that a link is as good as a copy.
+
+Images that are kept in a bucket stay there, and the backup goes there, too: whoever hands it out
+shares no disk with the process that makes it.
 """
 
 from __future__ import annotations
@@ -40,11 +43,11 @@ class Backup:
 
     def make(self) -> BackedUp:
         """Make it in the data folder, in place of any before. Raises BackupFailed."""
-        data_dir = self.base.settings.data_dir
-        folder = backups.folder_of(data_dir, self.job_id)
-        shutil.rmtree(folder.parent, ignore_errors=True)
-        unready = folder.with_name(f"{self.job_id}.new")
+        data_dir, images = self.base.settings.data_dir, self.base.images
+        unready = data_dir / backups.FOLDER / f"{self.job_id}.new"
         try:
+            shutil.rmtree(unready.parent, ignore_errors=True)
+            images.delete_folder(backups.FOLDER)
             unready.mkdir(parents=True)
             unready.chmod(0o700)  # Redis's jobs are in it
             has_vectors = self.writer.store.engine.snapshot(
@@ -54,8 +57,8 @@ class Backup:
                 _pack(unready / name)
             head = self._head(has_vectors)
             (unready / backups.HEAD).write_text(head.model_dump_json())
-            (unready / backups.COMPLETE).touch()
-            unready.rename(folder)
+            images.adopt(unready, backups.folder_of(self.job_id))
+            images.put(f"{backups.folder_of(self.job_id)}/{backups.COMPLETE}", b"")
         except (OSError, StoreUnavailable, DiskFull) as exc:
             # Not to be tried again by itself: a full disk would fill again and again.
             raise BackupFailed(f"The backup could not be made: {exc}") from exc
@@ -72,16 +75,19 @@ class Backup:
             images=sum(catalogue.count(one.name) for one in collections),
             collections=len(collections),
             has_vectors=has_vectors,
+            image_store=self.base.settings.image_store,
         )
 
     def _copy(self, data_dir: Path, target: Path) -> None:
-        """Copy Redis, and link every file that it may speak of."""
+        """Copy Redis, and link every file that it may speak of, where they are on this disk."""
         self._link_files(data_dir, target)
         with (target / backups.REDIS).open("wb") as file:
             backups.dump_redis(self.base.settings.redis_url, file)
         self._link_files(data_dir, target)
 
     def _link_files(self, data_dir: Path, target: Path) -> None:
+        if not self.base.images.on_disk:
+            return
         names = [one.name for one in self.base.catalogue.collections()]
         total = FILES_AN_IMAGE * sum(map(self.base.catalogue.count, names))
         linked = 0

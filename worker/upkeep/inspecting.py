@@ -17,6 +17,7 @@ from common.contract.fields import ImagePart
 from common.images import (
     ImageStore,
     collection_folder,
+    image_folder,
     image_key,
     local_key,
     old_regions_key,
@@ -102,8 +103,11 @@ class Inspector:
         }
         if has_local_features(record.recipe):
             keys[ImagePart.LOCAL_FEATURES] = [local_key(collection, name)]
-        missing = [part for part, any_of in keys.items() if not any(map(self.images.size, any_of))]
-        if self.images.size(image_key(collection, name)) != record.bytes:
+        # One question for all: where the store is far, each takes its time.
+        folder = image_folder(collection, name)
+        sizes = {f"{folder}/{file}": n for file, n in self.images.sizes(folder).items()}
+        missing = [part for part, any_of in keys.items() if not any(map(sizes.get, any_of))]
+        if sizes.get(image_key(collection, name)) != record.bytes:
             missing.insert(0, ImagePart.FILE)
         return missing
 

@@ -21,6 +21,8 @@ from common.contract.answers.images import (
     IndexedImage,
     IndexState,
     Region,
+    StoredObject,
+    StoredObjects,
 )
 from common.contract.answers.jobs import DeletionResult, Item, Items, Job, Jobs, ListedJob, Progress
 from common.contract.answers.searches import (
@@ -80,6 +82,8 @@ __all__ = [
     "Region",
     "SearchResult",
     "Searched",
+    "StoredObject",
+    "StoredObjects",
     "Thing",
     "Verification",
     "Verified",

@@ -81,6 +81,20 @@ class Images(Answer):
     next: str | None = Field(description="The path of the next page; null on the last one.")
 
 
+class StoredObject(Answer):
+    """An object of a bucket."""
+
+    url: str = Field(description="What `urls` and `url` take it by (`s3://BUCKET/KEY`).")
+    bytes: int = Field(description="How many bytes it has.")
+
+
+class StoredObjects(Answer):
+    """A page of a bucket's objects."""
+
+    objects: list[StoredObject] = Field(description="The objects of this page, by their keys.")
+    next: str | None = Field(description="The path of the next page; null on the last one.")
+
+
 class IndexState(Answer):
     """How far the vector engine's index of a collection reaches."""
 

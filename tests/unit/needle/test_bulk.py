@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,31 @@ def test_one_source_or_several_or_a_folder_are_indexed(tmp_path: Path) -> None:
 def test_a_misspelt_option_is_refused_before_anything_is_sent() -> None:
     with Needle("http://127.0.0.1:1") as needle, pytest.raises(TypeError, match="'profil'"):
         needle.index([b"x"], profil="fast")  # type: ignore[call-arg]
+
+
+@pytest.mark.usefixtures("two_a_request")
+def test_nothing_more_is_sent_while_the_service_has_enough_to_do(
+    service: FakeService, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("needle.bulk.MOST_WAITING", 2)
+    polls: Counter[str] = Counter()
+    posted, under_way = 0, []
+
+    def slowly(request: httpx.Request) -> httpx.Response | None:
+        nonlocal posted
+        if request.method == "POST":
+            under_way.append(posted - sum(count > 3 for count in polls.values()))
+            posted += 1
+        elif "/items" not in request.url.path:
+            job_id = request.url.path.rpartition("/")[2]
+            polls[job_id] += 1
+            if polls[job_id] <= 3:
+                state = {"job_id": job_id, "kind": "index", "status": "started"}
+                return httpx.Response(200, json={**state, "progress": {"total": 2}})
+        return None
+
+    service.before = slowly
+    paths = images(tmp_path, *(f"{n}.jpg" for n in range(12)))
+    with service.needle() as needle:
+        assert index_all(needle, paths, in_flight=1).indexed == 12
+    assert len(under_way) == 6 and max(under_way) <= 2

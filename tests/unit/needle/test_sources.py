@@ -140,3 +140,21 @@ def test_names_of_an_archive_that_does_not_say_how_they_are_written(shared: Path
 def test_client_and_service_read_the_names_of_archives_alike() -> None:
     here, there = (Path(REPO, folder, "zip_names.py").read_text() for folder in ("needle", "web"))
     assert here == there, "neither may import the other"
+
+
+def test_a_range_names_each_of_its_files(tmp_path: Path) -> None:
+    for number in (8, 9, 10):
+        (tmp_path / f"shard-{number:03}.tar").touch()
+    found = sources.find([str(tmp_path / "shard-{008..010}.tar")])
+    assert [path.name for path in found.archives] == [
+        f"shard-{n}.tar" for n in ("008", "009", "010")
+    ]
+    with pytest.raises(FileNotFoundError):
+        sources.find([str(tmp_path / "shard-{010..011}.tar")])
+    with pytest.raises(ValueError, match="more than"):
+        sources.find(["shard-{0..999999999}.tar"])
+
+
+def test_a_bucket_is_left_to_the_service_to_list() -> None:
+    found = sources.find(["s3://photos/2024"])
+    assert found and found.buckets == ("s3://photos/2024",) and found.count() == 0

@@ -36,7 +36,7 @@ def make(world: World, job_id: str = "backup") -> Path:
     world.base.jobs.create(job_id, Kind.BACKUP, [Item(0, "backup")], BackupOrder().details())
     run_backup(world.base, world.writer, job_id)
     assert world.base.jobs.get(job_id).status is Status.SUCCEEDED
-    return backups.folder_of(world.base.settings.data_dir, job_id)
+    return world.base.settings.data_dir / backups.folder_of(job_id)
 
 
 def test_it_has_files_lists_and_shards_and_takes_the_place_of_the_one_before(

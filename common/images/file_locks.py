@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from common.errors import StoreUnavailable
+from common.images.store import Held
 
 PATIENCE_S = 20.0
 FILES = 1024
@@ -23,8 +24,15 @@ FILES = 1024
 _POLL_S = 0.005
 
 
+class Kept:
+    """Locks of the file system: held until they are let go of."""
+
+    def check(self) -> None:
+        """See Held."""
+
+
 @contextmanager
-def locked(folder: Path, names: Iterable[str], *, within: Iterable[str] = ()) -> Iterator[None]:
+def locked(folder: Path, names: Iterable[str], *, within: Iterable[str] = ()) -> Iterator[Held]:
     """Hold the locks of `names` alone, and of `within`, which names lie in, with others.
 
     A thread that holds some must not ask for more. Raises StoreUnavailable where others hold them
@@ -37,16 +45,16 @@ def locked(folder: Path, names: Iterable[str], *, within: Iterable[str] = ()) ->
     with ExitStack() as held:
         for file, kind in wanted:
             _lock(held.enter_context(_opened(file)), kind, deadline)
-        yield
+        yield Kept()
 
 
 @contextmanager
-def locked_whole(folder: Path, name: str) -> Iterator[None]:
+def locked_whole(folder: Path, name: str) -> Iterator[Held]:
     """Hold a name that others lie in alone: nobody holds one that lies in it. See `locked`."""
     (file,) = _files(folder / "shared", [name])
     with _opened(file) as lock:
         _lock(lock, fcntl.LOCK_EX, time.monotonic() + PATIENCE_S)
-        yield
+        yield Kept()
 
 
 def _files(folder: Path, names: Iterable[str]) -> list[Path]:

@@ -1,0 +1,40 @@
+"""The image store: images, their thumbnails and region lists, queries, and hand-over files.
+
+Keys are in `keys`, what every store does in `store`. Stores: `files` (a folder) and `s3` (a bucket,
+with its locks in Redis); `open_store` chooses.
+"""
+
+from common.images.files import FileImageStore
+from common.images.keys import (
+    collection_folder,
+    download_key,
+    image_folder,
+    image_key,
+    local_key,
+    old_regions_key,
+    query_folder,
+    query_key,
+    regions_key,
+    thumbnail_key,
+)
+from common.images.opening import open_store
+from common.images.store import URL_LASTS_S, Bytes, Held, ImageStore
+
+__all__ = [
+    "URL_LASTS_S",
+    "Bytes",
+    "FileImageStore",
+    "Held",
+    "ImageStore",
+    "collection_folder",
+    "download_key",
+    "image_folder",
+    "image_key",
+    "local_key",
+    "old_regions_key",
+    "open_store",
+    "query_folder",
+    "query_key",
+    "regions_key",
+    "thumbnail_key",
+]

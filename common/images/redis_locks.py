@@ -1,0 +1,191 @@
+"""The same locks for machines that share no disk: in Redis, each with a lease.
+
+A lease runs out `LEASE_S` after its holder last renewed it, which a thread does for as long as the
+process lives and Redis answers. So the locks of a dead process are free after that time, and those
+of one that hangs as well, while it may believe that it holds them: before each write it asks
+`Held.check`, which compares the time since the last renewal with the lease, by its own clock. What
+cannot be excluded is a process that stops between that question and the write it was for, for
+longer than what is left of the lease: one write may then come late. Its task ends with
+StoreUnavailable at the next question and is done again.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+from common.errors import BrokerUnavailable, StoreUnavailable
+from common.redis import Client, translated
+
+LEASE_S = 15.0
+RENEW_S = 3.0
+MARGIN_S = 3.0
+"""A write is begun only while so much is left of the lease."""
+PATIENCE_S = 20.0
+"""Longer than a lease: who waits for a process that has died gets its turn."""
+_POLL_S = 0.02
+_PREFIX = "needle:lock:"
+_LOST = "The lock on the image was lost: this process stood still, or Redis was away; try again."
+
+# KEYS: the whole; those that share it; names. ARGV: token, milliseconds of a lease.
+_TAKE_SOME = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+for i = 3, #KEYS do
+  if redis.call('EXISTS', KEYS[i]) == 1 then return 0 end
+end
+for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[1], 'PX', ARGV[2]) end
+redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+return 1
+"""
+_TAKE_WHOLE = """
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('ZCARD', KEYS[2]) > 0 then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
+# What was taken has to be there to the last: else nothing is renewed. ARGV[3]: '1' for the whole.
+_RENEW = """
+if ARGV[3] == '1' then
+  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  return 1
+end
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local ends = redis.call('ZSCORE', KEYS[2], ARGV[1])
+if not ends or tonumber(ends) <= now then return 0 end
+for i = 3, #KEYS do
+  if redis.call('GET', KEYS[i]) ~= ARGV[1] then return 0 end
+end
+for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
+redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
+redis.call('PEXPIRE', KEYS[2], ARGV[2])
+return 1
+"""
+_LET_GO = """
+if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+redis.call('ZREM', KEYS[2], ARGV[1])
+for i = 3, #KEYS do
+  if redis.call('GET', KEYS[i]) == ARGV[1] then redis.call('DEL', KEYS[i]) end
+end
+"""
+
+
+@dataclass
+class Lease:
+    """Locks that are held, as `Held` has them: until when, by the clock of this process."""
+
+    keys: Sequence[str]
+    whole: bool
+    lease_s: float
+    token: str = field(default_factory=lambda: uuid.uuid4().hex)
+    until: float = 0.0
+
+    def check(self) -> None:
+        """See Held."""
+        if now() > self.until - MARGIN_S * self.lease_s / LEASE_S:
+            raise StoreUnavailable(_LOST)
+
+
+def now() -> float:
+    """Return seconds of a clock that goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class RedisLocks:
+    """The locks of one process; `lease_s` is for tests."""
+
+    def __init__(self, redis: Client, *, lease_s: float = LEASE_S) -> None:
+        self._lease_s = lease_s
+        self._take_some = redis.register_script(_TAKE_SOME)
+        self._take_whole = redis.register_script(_TAKE_WHOLE)
+        self._renew = redis.register_script(_RENEW)
+        self._let_go = redis.register_script(_LET_GO)
+        self._held: dict[str, Lease] = {}
+        self._guard = threading.Lock()
+        self._renewing = False
+
+    @contextmanager
+    def locked(self, within: str, names: Iterable[str]) -> Iterator[Lease]:
+        """Hold the locks of `names` alone, and of what they lie in with others.
+
+        Raises StoreUnavailable where others hold them for long, and BrokerUnavailable.
+        """
+        own = [f"{_PREFIX}alone:{name}" for name in sorted(set(names))]
+        with self._holding(Lease(_keys(within, own), False, self._lease_s)) as lease:
+            yield lease
+
+    @contextmanager
+    def locked_whole(self, name: str) -> Iterator[Lease]:
+        """Hold a name that others lie in alone: nobody holds one that lies in it. See `locked`."""
+        with self._holding(Lease(_keys(name), True, self._lease_s)) as lease:
+            yield lease
+
+    @contextmanager
+    def _holding(self, lease: Lease) -> Iterator[Lease]:
+        try:
+            self._wait_for(lease)
+            yield lease
+        finally:
+            with self._guard:
+                self._held.pop(lease.token, None)
+            with suppress(BrokerUnavailable), translated():  # else the lease runs out
+                self._let_go(keys=lease.keys, args=[lease.token])
+
+    def _wait_for(self, lease: Lease) -> None:
+        take = self._take_whole if lease.whole else self._take_some
+        deadline = time.monotonic() + PATIENCE_S
+        while True:
+            asked = now()
+            with translated():
+                taken = take(keys=lease.keys, args=[lease.token, self._lease_ms])
+            if taken:
+                break
+            if time.monotonic() > deadline:
+                raise StoreUnavailable("Others are at work on the image; try again.")
+            time.sleep(_POLL_S * random.uniform(0.5, 1.5))  # noqa: S311
+        lease.until = asked + self._lease_s
+        with self._guard:
+            self._held[lease.token] = lease
+            if not self._renewing:
+                self._renewing = True
+                threading.Thread(target=self._keep, name="leases", daemon=True).start()
+
+    def _keep(self) -> None:
+        """Renew all that is held, for as long as there is any."""
+        pause = threading.Event()
+        while True:
+            pause.wait(RENEW_S * self._lease_s / LEASE_S)
+            with self._guard:
+                held = list(self._held.values())
+                if not held:
+                    self._renewing = False
+                    return
+            for lease in held:
+                with suppress(BrokerUnavailable):  # then it is tried again, or runs out
+                    self._prolong(lease)
+
+    def _prolong(self, lease: Lease) -> None:
+        asked = now()
+        with translated():
+            args = [lease.token, self._lease_ms, int(lease.whole)]
+            kept = self._renew(keys=lease.keys, args=args)
+        lease.until = asked + self._lease_s if kept else 0.0
+
+    @property
+    def _lease_ms(self) -> int:
+        return round(self._lease_s * 1000)
+
+
+def _keys(within: str, names: Sequence[str] = ()) -> list[str]:
+    return [f"{_PREFIX}whole:{within}", f"{_PREFIX}shared:{within}", *names]

@@ -1,0 +1,111 @@
+"""Buckets that images are indexed from: which may be named, what is in them, and their bytes.
+
+`s3://BUCKET/KEY` is taken as it is written: nothing in a key is escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from common.errors import FetchFailed, ImageTooLarge, InvalidUrl, NotFound
+from common.settings import Settings
+
+SCHEME = "s3://"
+
+
+def is_object(url: str) -> bool:
+    """Tell whether a URL names what is in a bucket."""
+    return url.startswith(SCHEME)
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object: its URL and its size."""
+
+    url: str
+    bytes: int
+
+
+class SourceBuckets:
+    """The buckets, or prefixes in them, that the settings let URLs name."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is sent yet."""
+        self._endpoint, self._region = settings.s3_endpoint, settings.s3_region
+        self._allowed = [
+            (bucket, f"{prefix.strip('/')}/" if prefix.strip("/") else "")
+            for bucket, _, prefix in (
+                each.strip().removeprefix(SCHEME).partition("/")
+                for each in settings.source_buckets.split(",")
+            )
+            if bucket
+        ]
+
+    def check(self, url: str) -> tuple[str, str]:
+        """Return the bucket and the key, or the prefix, of a URL. Raises InvalidUrl."""
+        bucket, _, key = url.removeprefix(SCHEME).partition("/")
+        for allowed, prefix in self._allowed:
+            if bucket == allowed and f"{key}/".startswith(prefix):
+                return bucket, key
+        raise InvalidUrl(
+            f"{url[:300]!r} is in no bucket that images may be indexed from; "
+            f"NEEDLE_SOURCE_BUCKETS={bucket[:100]} would allow its own."
+        )
+
+    def page(
+        self, prefix: str, after: str | None, limit: int
+    ) -> tuple[Sequence[Found], str | None]:
+        """Return objects under a prefix in order of their keys, and after which key there are more.
+
+        Raises NotFound for what may not be named, FetchFailed where nobody lets us in, or
+        StoreUnavailable.
+        """
+        from common.s3.errors import BucketRefused, translated
+
+        try:
+            bucket, start = self.check(prefix)
+        except InvalidUrl as exc:
+            raise NotFound(exc.message) from exc
+        asked = {"StartAfter": after} if after else {}
+        try:
+            with translated("be read", "bucket"):
+                page = self._s3.list_objects_v2(Bucket=bucket, Prefix=start, MaxKeys=limit, **asked)
+        except BucketRefused as exc:
+            raise FetchFailed(exc.message) from exc
+        rows = page.get("Contents", ())
+        found = [
+            Found(f"{SCHEME}{bucket}/{each['Key']}", each["Size"])
+            for each in rows
+            if not each["Key"].endswith("/")
+        ]
+        return found, rows[-1]["Key"] if rows and page.get("IsTruncated") else None
+
+    def read(self, url: str, max_bytes: int) -> bytes:
+        """Return an object's bytes.
+
+        Raises InvalidUrl, ImageTooLarge, FetchFailed, or StoreUnavailable where the server is away.
+        """
+        from common.s3.errors import BucketRefused, translated
+
+        bucket, key = self.check(url)
+        try:
+            with translated("be read", "bucket"):
+                answer = self._s3.get_object(Bucket=bucket, Key=key)
+                with closing(answer["Body"]) as body:
+                    if answer["ContentLength"] > max_bytes:
+                        raise ImageTooLarge(f"The object holds more than {max_bytes:,} bytes.")
+                    return bytes(body.read())
+        except BucketRefused as exc:
+            raise FetchFailed(exc.message) from exc
+        except NotFound as exc:
+            raise FetchFailed("The bucket does not hold this object.") from exc
+
+    @cached_property
+    def _s3(self) -> Any:
+        from common.s3.client import connect
+
+        return connect(self._endpoint, self._region)

@@ -1,0 +1,124 @@
+"""What only a bucket has: limits, faults, signed URLs, and images that lie there already."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from common.errors import FetchFailed, ImageTooLarge, InvalidUrl, NotFound, StoreUnavailable
+from common.images import ImageStore
+from common.s3.sources import SourceBuckets
+from common.settings import Settings
+from tests.object_store import BUCKET, ObjectStore, Proxy
+
+
+def test_more_keys_than_one_request_takes_are_removed(
+    bucket: Callable[..., ImageStore], server: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.images.s3.DELETED_TOGETHER", 4)
+    store = bucket("many")
+    for number in range(10):
+        store.put(f"queries/job/{number}", b"x")
+    store.delete_folder("queries/job")
+    assert server.objects("many") == []
+
+
+def test_a_bucket_may_be_used_without_a_prefix(
+    bucket: Callable[..., ImageStore], server: ObjectStore
+) -> None:
+    store = bucket("")
+    store.put("images/c/key", b"1")
+    assert server.objects("images") == ["images/c/key"]
+    store.delete_folder("images")
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"NEEDLE_IMAGE_STORE": "s3://elsewhere"}, "no such bucket"),
+        ({"NEEDLE_S3_ENDPOINT": "http://127.0.0.1:9"}, "cannot be reached"),
+        ({"AWS_SECRET_ACCESS_KEY": "wrong"}, "refuses the credentials"),
+        ({"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no credentials"),
+    ],
+)
+def test_what_is_wrong_is_said_in_a_sentence(
+    bucket: Callable[..., ImageStore], monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, str], said: str,
+) -> None:  # fmt: skip
+    for name, value in settings.items():
+        if name.startswith("AWS_"):
+            monkeypatch.setenv(name, value)
+    store = bucket(**{n: v for n, v in settings.items() if n.startswith("NEEDLE_")})
+    for call in (
+        lambda: store.put("k", b"1"),
+        lambda: store.open("k"),
+        lambda: store.names("images"),
+        lambda: store.delete_folder("images"),
+    ):
+        with pytest.raises(StoreUnavailable, match=said):
+            call()
+
+
+def test_a_server_that_is_busy_hangs_or_cuts_off_is_unavailable_and_then_goes_on(
+    server: ObjectStore, bucket: Callable[..., ImageStore], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("common.s3.client.READ_TIMEOUT_S", 0.3)
+    proxy = Proxy(server.port)
+    store = bucket("faults", NEEDLE_S3_ENDPOINT=proxy.url)
+    store.put("k", content := bytes(200_000))
+    proxy.fault = "busy"
+    with pytest.raises(StoreUnavailable, match=r"503 \(SlowDown\)"):
+        store.put("k", b"other")
+    proxy.fault = "cut"
+    with pytest.raises(StoreUnavailable, match="connection failed"):
+        store.open("k")
+    proxy.fault = None
+    with server.hanging(), pytest.raises(StoreUnavailable, match="in time"):
+        store.open("k")
+    assert store.open("k") == content
+    proxy.close()
+
+
+def test_a_signed_url_is_read_by_whoever_has_it(bucket: Callable[..., ImageStore]) -> None:
+    store = bucket("signed", NEEDLE_SIGNED_URLS="on")
+    store.put("images/c/a b", b"1234")
+    url = store.signed_url("images/c/a b", "image/png")
+    assert url is not None and httpx.get(url).content == b"1234"
+    for other in (url.partition("?")[0], url.replace("a%20b", "b")):
+        assert httpx.get(other).status_code in (400, 403)
+    assert httpx.get(url, headers={"Range": "bytes=1-2"}).content == b"23"
+    etag = httpx.get(url).headers["etag"]
+    assert httpx.get(url, headers={"If-None-Match": etag}).status_code == 304
+    named = bucket("signed", NEEDLE_SIGNED_URLS="on", NEEDLE_S3_PUBLIC_ENDPOINT="https://p.example")
+    assert str(named.signed_url("k", "image/png")).startswith("https://p.example/needle/signed/k?")
+    assert bucket("signed").signed_url("k", "image/png") is None
+
+
+def test_objects_of_an_allowed_prefix_are_listed_and_read_and_no_others(
+    bucket: Callable[..., ImageStore], server: ObjectStore
+) -> None:
+    store = bucket("photos")
+    for name in ("2024/a b.jpg", "2024/c.jpg", "2024/deep/d.png", "2025/e.jpg"):
+        store.put(name, name.encode())
+    base, allowed = f"s3://{BUCKET}/photos", f"{BUCKET}/photos/2024, nope"
+    given = {"NEEDLE_S3_ENDPOINT": server.url, "NEEDLE_SOURCE_BUCKETS": allowed}
+    sources = SourceBuckets(Settings.from_env(given))
+    first, after = sources.page(f"{base}/2024", None, 2)
+    assert [each.url for each in first] == [f"{base}/2024/a b.jpg", f"{base}/2024/c.jpg"]
+    rest, end = sources.page(f"{base}/2024", after, 2)
+    assert ([each.url for each in rest], end) == ([f"{base}/2024/deep/d.png"], None)
+    assert rest[0].bytes == 15
+    assert sources.read(f"{base}/2024/a b.jpg", 100) == b"2024/a b.jpg"
+    with pytest.raises(ImageTooLarge):
+        sources.read(f"{base}/2024/c.jpg", 5)
+    with pytest.raises(FetchFailed, match="does not hold"):
+        sources.read(f"{base}/2024/gone.jpg", 5)
+    for other in (f"{base}/2025/e.jpg", f"{base}/2024x/e.jpg", "s3://elsewhere/e.jpg"):
+        with pytest.raises(InvalidUrl, match="NEEDLE_SOURCE_BUCKETS"):
+            sources.read(other, 100)
+    with pytest.raises(NotFound, match="NEEDLE_SOURCE_BUCKETS"):
+        sources.page(f"{base}/2025", None, 2)
+    with pytest.raises(FetchFailed, match="no such bucket"):
+        sources.page("s3://nope", None, 2)

@@ -85,16 +85,16 @@ return 1
 """
 )
 
-# ARGV: status, field, JSON, now, ttl
+# ARGV: status, field, JSON, now, ttl. Returns the kind of the job that it ended, else nothing.
 END = (
     _FINISH
     + """
-if not open() then return 0 end
+if not open() then return false end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
 if ARGV[1] == 'succeeded' then
   redis.call('HSET', KEYS[1], 'done', redis.call('HGET', KEYS[1], 'total'))
 end
 finish(ARGV[1], ARGV[4], ARGV[5])
-return 1
+return redis.call('HGET', KEYS[1], 'kind')
 """
 )

@@ -12,6 +12,7 @@ from common.errors import NotFound
 from common.job_keys import ended_key, items_key, record_key, script_keys
 from common.job_list import Forget, JobList
 from common.jobs import Item, ItemStatus, Job, Kind, Status, parse
+from common.metrics import meters
 from common.redis import ANSWER_TIMEOUT_S, Client, connect, translated
 
 
@@ -57,6 +58,9 @@ class JobStore:
             self.list.add(pipe, job_id, kind, now)
             pipe.execute()
             self.list.forget_faded()
+        for item in items:
+            if item.status is ItemStatus.FAILED:
+                meters().item(item)
 
     def get(self, job_id: str) -> Job:
         """Return a job, by one read. Raises NotFound or BrokerUnavailable."""
@@ -105,6 +109,8 @@ class JobStore:
             args += [item.index, item.status.value, json.dumps(item.as_dict())]
         with translated():
             status = self._finish_items(keys=script_keys(job_id), args=args)
+        for item in items:
+            meters().item(item)
         return Status(status) if status else None
 
     def measure(self, job_id: str, *, done: int, total: int) -> bool:
@@ -133,9 +139,12 @@ class JobStore:
         return self.get(job_id)
 
     def _ended(self, job_id: str, status: Status, name: str, value: object) -> bool:
-        args = [status.value, name, json.dumps(value), time.time(), self._ttl_s]
+        args: list[Any] = [status.value, name, json.dumps(value), time.time(), self._ttl_s]
         with translated():
-            return bool(self._end(keys=script_keys(job_id), args=args))
+            kind = self._end(keys=script_keys(job_id), args=args)
+        if kind and status is Status.FAILED:
+            meters().job_failures.labels(kind, json.loads(args[2])["code"]).inc()
+        return bool(kind)
 
     def discard(self, job_id: str) -> None:
         """Remove a job that could not be enqueued, so that no half job stays."""

@@ -168,6 +168,12 @@ class Settings(BaseModel):
     search_wait_s: Annotated[float, Field(gt=0)] = Field(
         10, description="A search that would wait longer than this for its turn gets 429 (seconds)"
     )
+    metrics_port: Annotated[int, Field(ge=1, le=65_000)] | None = Field(
+        None,
+        description="Port at which the web server shows its metrics; each worker takes the first "
+        "free one after it; unset: none",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address that the metrics are shown at")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Log level")
 
     @field_validator("data_dir")

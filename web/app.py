@@ -18,6 +18,7 @@ from web import (
     image_files,
     images,
     jobs,
+    measuring,
     page,
     query_files,
     search,
@@ -44,6 +45,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.register_blueprint(docs.routes)
     app.register_blueprint(page.routes)
     errors.install(app)
+    measuring.install(app)
     waiting.install(app)
     guard.install(app, settings)
     access.install(app, settings, Rates(app.extensions["needle"].redis, settings.rate_per_minute))

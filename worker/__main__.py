@@ -18,6 +18,9 @@ from celery.signals import worker_process_init
 from common import log as logs
 from common.beats import beat_file
 from common.errors import NeedleError
+from common.metrics import sharing
+from common.metrics.exposing import expose
+from common.metrics.gpu import Gpus
 from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery, release_deliveries
 from common.redis import connect
 from common.settings import Settings
@@ -59,6 +62,8 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         logs.configure(settings.log_level)
+        if settings.metrics_port is not None:
+            sharing.begin()
         check_pack(settings)  # before anything is started that would have to end again
         return _run_index(settings) if role == INDEX_ROLE else _run_search(settings)
     except NeedleError as error:
@@ -89,6 +94,7 @@ def _run_index(settings: Settings) -> int:
     _take_up(base, [INDEX])
     # A child that loads its models has begun nothing, for as long as that takes.
     longest = max(LOAD_TIMEOUT_S, settings.visibility_timeout_s)
+    _expose(settings, INDEX_ROLE)
     _watch(base, INDEX_ROLE, {INDEX: Patience(busy_s=longest, idle_s=longest)})
     log.info("the index worker takes tasks")
     consume_in_a_child(base.celery, INDEX, INDEX_ROLE, settings.log_level, most_kib=MAX_CHILD_KIB)
@@ -117,12 +123,18 @@ def _run_search(settings: Settings) -> int:
     _take_up(base, threads)
     patience = Patience(busy_s=settings.visibility_timeout_s)
     long = Patience(busy_s=math.inf)  # a task of upkeep may take hours
+    _expose(settings, SEARCH_ROLE)
     _watch(base, SEARCH_ROLE, {**dict.fromkeys(threads, patience), UPKEEP: long})
     log.info("the search worker takes tasks")
     consume_in_threads(apps, threads, SEARCH_ROLE, settings.log_level)
     tender.stop()
     writer.store.close()
     return 0
+
+
+def _expose(settings: Settings, role: str) -> None:
+    gpus = Gpus.found() if settings.metrics_port is not None else None
+    expose(settings, role, [gpus.text] if gpus else [])
 
 
 def _watch(base: Base, role: str, queues: Mapping[str, Patience]) -> None:

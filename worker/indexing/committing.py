@@ -24,6 +24,7 @@ from common.images import (
 )
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
+from common.metrics import meters
 from common.regions import packed
 from worker.indexing.batch import Batch, IndexedImage
 from worker.vectors.stores import VectorStore, WordStore
@@ -59,7 +60,9 @@ class Writer:
         names = [image.record.image_id for image in batch.images]
         with self.images.changing(batch.collection, names):
             if self.jobs.is_open(batch.job_id):
-                self._commit(batch)
+                with meters().stage("commit"):
+                    self._commit(batch)
+                meters().regions.inc(sum(len(image.regions) for image in batch.images))
 
     def _commit(self, batch: Batch) -> None:
         dim = batch.embeddings.shape[1]

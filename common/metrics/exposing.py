@@ -102,7 +102,7 @@ def expose(settings: Settings, role: str, more: Sequence[Source] = ()) -> Expose
     # A connection of its own, which no child inherits in the middle of an answer.
     targets = Targets(connect(settings.redis_url))
     ports = range(settings.metrics_port + (not web), settings.metrics_port + (web or PORTS))
-    sources = [sharing.counted, lambda: _build(role), *more]
+    sources = [sharing.counted, lambda: build_info(role), *more]
     server = _first(settings.metrics_host, ports, sources, targets if web else None)
     if server is None:
         log.error("no port of %s is free on %s: no metrics", ports, settings.metrics_host)
@@ -115,7 +115,8 @@ def expose(settings: Settings, role: str, more: Sequence[Source] = ()) -> Expose
     return server
 
 
-def _build(role: str) -> bytes:
+def build_info(role: str) -> bytes:
+    """Return what runs, as Prometheus reads it."""
     about = f'needle_build_info{{version="{VERSION}",role="{role}"}} 1'
     return (
         f"# HELP needle_build_info What runs.\n# TYPE needle_build_info gauge\n{about}\n".encode()

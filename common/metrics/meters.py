@@ -81,6 +81,12 @@ class Meters:
             "Searches that are under way.",
             multiprocess_mode="livesum",
         )
+        # What has not happened yet is 0 and not unknown: alerts compare.
+        for status in (ItemStatus.INDEXED, ItemStatus.UNCHANGED, ItemStatus.FAILED):
+            self.items.labels(status.value)
+        for found in ("true", "false"):
+            for complete in ("true", "false"):
+                self.searches.labels(found, complete)
         self.points = _last("needle_index_points", "Points of regions, of all collections.")
         self.pending = _last(
             "needle_index_pending_points",

@@ -5,8 +5,10 @@ A list in Redis, so that workers may come and go on any machine and no file name
 
 from __future__ import annotations
 
+import atexit
 import ipaddress
 import json
+import os
 import socket
 import threading
 import time
@@ -17,7 +19,7 @@ from common.errors import BrokerUnavailable
 from common.redis import Client, translated
 
 SAID_EVERY_S = 5.0
-GONE_AFTER_S = 60.0
+GONE_AFTER_S = 300.0
 """A process that is silent for so long is no target any more; until then its scrapes fail."""
 _KEY = "needle:metrics"
 
@@ -33,31 +35,50 @@ class Targets:
         now = time.time()
         with translated():
             pipe = self._redis.pipeline(transaction=False)
-            pipe.zadd(_KEY, {json.dumps({"role": role, "address": address}): now})
+            pipe.zadd(_KEY, {_member(role, address): now})
             pipe.zremrangebyscore(_KEY, "-inf", now - GONE_AFTER_S)
             pipe.execute()
 
+    def unsay(self, role: str, address: str) -> None:
+        """Take it back: a process that ends in order is no target from then on."""
+        with translated():
+            self._redis.zrem(_KEY, _member(role, address))
+
     def keep_saying(self, role: str, address: str) -> None:
-        """Say it every few seconds for as long as the process lives, in a thread of its own."""
+        """Say it every few seconds, in a thread of its own, until the process ends."""
+        ended = threading.Event()
 
         def run() -> None:
-            pause = threading.Event()
-            while True:
+            while not ended.is_set():
                 with suppress(BrokerUnavailable):  # said again when Redis is back
                     self.say(role, address)
-                pause.wait(SAID_EVERY_S)
+                ended.wait(SAID_EVERY_S)
+
+        def end(pid: int) -> None:
+            if os.getpid() == pid:  # a child inherits what is to be done at the end
+                ended.set()
+                with suppress(BrokerUnavailable):
+                    self.unsay(role, address)
 
         threading.Thread(target=run, name="targets", daemon=True).start()
+        atexit.register(end, os.getpid())
 
     def every(self) -> list[dict[str, object]]:
-        """Return the list in the form that Prometheus's `http_sd_configs` reads."""
+        """Return the list in the form that Prometheus's `http_sd_configs` reads.
+
+        Their label is no `role`: it would take the place of that of what they show.
+        """
         with translated():
             found = self._redis.zrangebyscore(_KEY, time.time() - GONE_AFTER_S, "+inf")
         told = [json.loads(text) for text in found]
         return [
-            {"targets": [one["address"]], "labels": {"role": one["role"]}}
+            {"targets": [one["address"]], "labels": {"process": one["role"]}}
             for one in sorted(told, key=lambda one: (one["role"], one["address"]))
         ]
+
+
+def _member(role: str, address: str) -> str:
+    return json.dumps({"role": role, "address": address})
 
 
 def address_of(host: str, port: int, redis_url: str) -> str:

@@ -66,8 +66,10 @@ def test_the_web_servers_port_tells_prometheus_of_all(
     targets.say("index", "10.0.0.7:9465")
     redis.zadd("needle:metrics", {json.dumps({"role": "index", "address": "gone:1"}): 1.0})
     told = json.loads(read(web.server_address[1], "/targets"))
-    assert {"targets": ["10.0.0.7:9465"], "labels": {"role": "index"}} in told
+    assert {"targets": ["10.0.0.7:9465"], "labels": {"process": "index"}} in told
     assert not [one for one in told if one["targets"] == ["gone:1"]]
+    targets.unsay("index", "10.0.0.7:9465")
+    assert {tuple(one["labels"].values()) for one in targets.every()} == {("web",)}
 
 
 def test_there_is_nothing_else_and_no_list_at_a_worker(

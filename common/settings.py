@@ -175,6 +175,9 @@ class Settings(BaseModel):
     )
     metrics_host: str = Field("127.0.0.1", description="Address that the metrics are shown at")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Log level")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Form of the log: `text`, or `json`, an object a line"
+    )
 
     @field_validator("data_dir")
     @classmethod

@@ -49,6 +49,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.cfg.set("keepalive", KEPT_S)
         self.cfg.set("graceful_timeout", 10)
         self.cfg.set("loglevel", "warning")
+        self.cfg.set("logger_class", "web.server.Log")
         self.cfg.set("control_socket_disable", True)  # it would lie in the user's home
         self.cfg.set("worker_tmp_dir", _SHARED if os.path.isdir(_SHARED) else None)
         self.cfg.set("when_ready", lambda _: self._expose())
@@ -60,7 +61,6 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """Build the application in the worker process."""
-        logs.configure(self._settings.log_level)
         app = create_app(self._settings)
         app.wsgi_app = Reception(app.wsgi_app)  # type: ignore[method-assign]
         return app
@@ -98,6 +98,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         check_start(settings)
+        logs.configure(settings.log_level, settings.log_format, process="web")
         if settings.metrics_port is not None:
             sharing.begin()
     except NeedleError as error:

@@ -21,6 +21,7 @@ from web import (
     measuring,
     page,
     query_files,
+    requests,
     search,
     waiting,
 )
@@ -45,6 +46,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.register_blueprint(docs.routes)
     app.register_blueprint(page.routes)
     errors.install(app)
+    requests.install(app)
     measuring.install(app)
     waiting.install(app)
     guard.install(app, settings)

@@ -13,7 +13,8 @@ import sys
 from collections.abc import Collection, Mapping
 from functools import cache
 
-from celery.signals import worker_process_init
+from celery import Task
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init
 
 from common import log as logs
 from common.beats import beat_file
@@ -61,7 +62,8 @@ def main() -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         settings = Settings.from_env(os.environ)
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, settings.log_format, process=role)
+        _log_as_we_do()
         if settings.metrics_port is not None:
             sharing.begin()
         check_pack(settings)  # before anything is started that would have to end again
@@ -130,6 +132,22 @@ def _run_search(settings: Settings) -> int:
     tender.stop()
     writer.store.close()
     return 0
+
+
+def _log_as_we_do() -> None:
+    """Have Celery's lines in our form, and its task on every record that is made in one."""
+
+    @setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]
+    def leave_it(**_: object) -> None:
+        """Set nothing up: who listens to this signal has done so."""
+
+    @task_prerun.connect(weak=False)  # type: ignore[untyped-decorator]
+    def begin(task_id: str, task: Task, **_: object) -> None:
+        logs.begin_context(task=task.name, task_id=task_id)
+
+    @task_postrun.connect(weak=False)  # type: ignore[untyped-decorator]
+    def end(**_: object) -> None:
+        logs.begin_context()
 
 
 def _expose(settings: Settings, role: str) -> None:

@@ -63,10 +63,26 @@ class Prometheus:
         return {one["labels"]["alertname"] for one in alerts if one["state"] == "firing"}
 
 
+def _every_line_is_json(stack: Stack, job_id: str) -> None:
+    """Gunicorn's and Celery's lines are like ours, and a task's say its job."""
+    about: dict[str, list[dict[str, Any]]] = {}
+    for child in stack.children:
+        if child.name != "redis":
+            lines = [json.loads(line) for line in child.log.read_text().splitlines()]
+            assert {line["process"] for line in lines} == {child.name.removeprefix("worker-")}
+            about[child.name] = [line for line in lines if line.get("job_id") == job_id]
+    assert {"celery.apps.worker"} <= {line["logger"] for line in lines} or about
+    (task,) = [line for line in about["worker-index"] if line["message"].startswith("3 images")]
+    assert task["task"] == "needle.index" and task["task_id"] and task["items"] == "0-2"
+    (audit,) = about["web"]
+    assert audit["logger"] == "needle.audit" and audit["request_id"]
+
+
 @pytest.fixture
 def watched(tmp_path: Path) -> Iterator[Stack]:
     """Run a service that shows its metrics."""
     env = {"NEEDLE_REGIONS_PER_IMAGE": "120", "NEEDLE_METRICS_PORT": str(free_port())}
+    env |= {"NEEDLE_LOG_FORMAT": "json"}
     with Stack(env, data_dir=tmp_path / "data", port=free_port()) as running:
         running.wait_ready(120)
         yield running
@@ -117,7 +133,8 @@ def test_a_real_prometheus_sees_the_work_and_its_alerts_fire_in_a_drill(
     query = tmp_path / "query.png"
     scene(1).crop((100, 100, 260, 260)).save(query)
     with Needle(watched.base_url) as needle:
-        needle.wait(needle.index(photos).job_id)
+        job_id = needle.index(photos).job_id
+        needle.wait(job_id)
         needle.search(query)
 
         # Every process is found by the list, and what each did is there.
@@ -137,6 +154,8 @@ def test_a_real_prometheus_sees_the_work_and_its_alerts_fire_in_a_drill(
         ):
             prometheus.until(met)
         assert not prometheus.firing()
+
+        _every_line_is_json(watched, job_id)
 
         # The drill: the index worker is killed, and tasks wait.
         (worker,) = [child for child in watched.children if child.name == "worker-index"]

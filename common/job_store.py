@@ -11,7 +11,7 @@ from common import job_scripts as scripts
 from common.errors import NotFound
 from common.job_keys import ended_key, items_key, record_key, script_keys
 from common.job_list import Forget, JobList
-from common.jobs import Item, ItemStatus, Job, Kind, Status, parse
+from common.jobs import Item, ItemStatus, Job, Kind, Status, Webhook, parse
 from common.metrics import meters
 from common.redis import ANSWER_TIMEOUT_S, Client, connect, translated
 
@@ -33,9 +33,16 @@ class JobStore:
         self._measure = redis.register_script(scripts.MEASURE)
 
     def create(
-        self, job_id: str, kind: Kind, items: Sequence[Item], details: Mapping[str, object]
+        self,
+        job_id: str,
+        kind: Kind,
+        items: Sequence[Item],
+        details: Mapping[str, object],
+        webhook: str | None = None,
     ) -> None:
         """Record a queued job and its items. `details` are kept for the job's tasks.
+
+        `webhook` is the URL that is called when it ends.
 
         An item that has already failed counts at once. Raises BrokerUnavailable.
         """
@@ -49,6 +56,8 @@ class JobStore:
             "created_at": (now := time.time()),
             "details": json.dumps(details),
         }
+        if webhook is not None:
+            record["webhook"] = Webhook(webhook).to_json()
         with translated():
             pipe = self._redis.pipeline(transaction=True)
             for start in range(0, len(items), 1000):

@@ -127,6 +127,13 @@ class Settings(BaseModel):
     url_allow_hosts: str = Field(
         "", description="Hosts that URLs may name although their address is private, by commas"
     )
+    webhook_secret: str | None = Field(
+        None,
+        pattern=r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}( whsec_[A-Za-z0-9+/]{32,88}={0,2})*$",
+        description="Secret that webhooks are signed with: `whsec_` and 24 bytes or more in "
+        "base64; several, by spaces, while it is changed; unset: no webhooks",
+        repr=False,
+    )
     exact_below: Annotated[int, Field(ge=0)] = Field(
         50_000, description="Collections of fewer regions are searched exactly"
     )
@@ -201,6 +208,11 @@ class Settings(BaseModel):
     def own_names(self) -> frozenset[str]:
         """`server_names` as a set of lower-case names."""
         return _names(self.server_names)
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """`webhook_secret`, one by one."""
+        return tuple((self.webhook_secret or "").split())
 
     @property
     def visibility_timeout_s(self) -> int:

@@ -23,6 +23,7 @@ from common.paths import name_of
 from common.queue import INDEX, INDEX_TASK
 from common.services import Services
 from common.urls import check_form, resolve
+from web import webhooks
 from web.client import client_is_there
 from web.uploads import ImageFile, Refused, read_uploads
 
@@ -40,11 +41,12 @@ def ingest_files(
     first one's fault. Whatever is raised, the request changes nothing.
     """
     _check_collection(services, options.collection)
+    webhook = webhooks.asked(services)
     with services.beginnings.of(job_id, options.collection) as goes_on:
         claimed: list[str] = []
         try:
             items = _stored(services, files, options, job_id, claimed, goes_on)
-            _enqueue(services, items, options, job_id, goes_on)
+            _enqueue(services, items, options, job_id, goes_on, webhook)
         except BaseException:
             with suppress(NeedleError):  # as far as Redis lets
                 take_back(services.images, services.catalogue, options.collection, claimed, job_id)
@@ -96,13 +98,14 @@ def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
     if len(options.urls) > settings.max_items_per_job:
         raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} URLs.")
     _check_collection(services, options.collection)
+    webhook = webhooks.asked(services)
     hosts = {check_form(url)[0]: url for url in options.urls}
     for url in list(hosts.values())[:RESOLVED_HOSTS]:
         with suppress(FetchFailed):  # a host that is down now is the item's fault, later
             resolve(url, allowed_hosts=settings.allowed_hosts)
     items = [Item(n, url) for n, url in enumerate(options.urls)]
     with services.beginnings.of(job_id, options.collection) as goes_on:
-        _enqueue(services, items, options, job_id, goes_on)
+        _enqueue(services, items, options, job_id, goes_on, webhook)
 
 
 def change(services: Services, record: ImageRecord, changes: Mapping[str, Any]) -> str:
@@ -112,12 +115,13 @@ def change(services: Services, record: ImageRecord, changes: Mapping[str, Any]) 
     that the image was indexed with, the regions stay as they are.
     """
     _check_collection(services, record.collection)
+    webhook = webhooks.asked(services)
     job_id = new_job_id()
     services.queue.check_room(INDEX, 1)
     order = IndexOrder(collection=record.collection, changes=dict(changes), **record.options)
     item = Item(0, record.path, record.image_id)
     with services.beginnings.of(job_id, record.collection):
-        services.jobs.create(job_id, Kind.INDEX, [item], order.details())
+        services.jobs.create(job_id, Kind.INDEX, [item], order.details(), webhook)
         try:
             services.queue.submit(INDEX_TASK, INDEX, {"job_id": job_id, "first": 0, "last": 0})
         except NeedleError:
@@ -174,6 +178,7 @@ def _enqueue(
     options: IndexFields,
     job_id: str,
     goes_on: GoesOn,
+    webhook: str | None,
 ) -> None:
     """Record the job, then hand its chunks to the queue; if that fails, no half job stays."""
     chunk = services.settings.chunk_size
@@ -181,7 +186,7 @@ def _enqueue(
     order = IndexOrder.model_construct(
         **{name: getattr(options, name) for name in IndexFields.model_fields}
     )
-    services.jobs.create(job_id, Kind.INDEX, items, order.details())
+    services.jobs.create(job_id, Kind.INDEX, items, order.details(), webhook)
     try:
         # Whoever deletes the collection cancels the jobs that it finds: this one, or we find it.
         check_not_deleting(services, options.collection)

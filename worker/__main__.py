@@ -25,6 +25,7 @@ from common.metrics.gpu import Gpus
 from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery, release_deliveries
 from common.redis import connect
 from common.settings import Settings
+from common.webhooks import Calls
 from worker.abandoned import look_after
 from worker.consuming import consume_in_a_child, consume_in_threads
 from worker.context import (
@@ -36,6 +37,7 @@ from worker.context import (
     build_searching,
 )
 from worker.models.packs import check_pack
+from worker.notifying import Notifier
 from worker.stalling import Patience, Watch, end_at_once
 from worker.tasks import register_index, register_search
 from worker.tending import Tender
@@ -111,6 +113,7 @@ def _run_search(settings: Settings) -> int:
     tender = Tender(writer.store, writer.words, base.catalogue, settings.exact_below)
     tender.start()
     look_after(base)
+    Notifier(base, Calls(base.redis)).start()
     settle()
     threads = {
         SEARCH: settings.search_threads,

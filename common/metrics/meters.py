@@ -81,6 +81,11 @@ class Meters:
             "Searches that are under way.",
             multiprocess_mode="livesum",
         )
+        self.webhooks = Counter(
+            "needle_webhook_calls",
+            "Calls of webhooks: `delivered`, `failed` (to be tried again) or `given_up`.",
+            ["outcome"],
+        )
         # What has not happened yet is 0 and not unknown: alerts compare.
         for status in (ItemStatus.INDEXED, ItemStatus.UNCHANGED, ItemStatus.FAILED):
             self.items.labels(status.value)

@@ -84,4 +84,4 @@ def test_the_supervisor_reads_why_a_process_ended_in_either_form(tmp_path: Path)
         "2026-01-01 00:00:00,000 ERROR   worker The pack is gone.",
     ):
         file.write_text(f'{line}\n{{"level": "INFO", "message": "ERROR no more"}}\n')
-        assert reason(file) == "The pack is gone."
+        assert str(reason(file)).endswith("The pack is gone.")

@@ -22,7 +22,16 @@ from common.contract.answers.images import (
     IndexState,
     Region,
 )
-from common.contract.answers.jobs import DeletionResult, Item, Items, Job, Jobs, ListedJob, Progress
+from common.contract.answers.jobs import (
+    DeletionResult,
+    Item,
+    Items,
+    Job,
+    Jobs,
+    ListedJob,
+    Progress,
+    Webhook,
+)
 from common.contract.answers.searches import (
     Findings,
     FoundHit,
@@ -83,5 +92,6 @@ __all__ = [
     "Thing",
     "Verification",
     "Verified",
+    "Webhook",
     "widened",
 ]

@@ -11,7 +11,7 @@ from common.metrics import meters
 from common.redis import Client
 from tests.unit.metrics.helpers import Counted, families
 
-FEW = {"method", "route", "status", "code", "kind", "stage", "found", "complete", "le"}
+FEW = {"method", "route", "status", "code", "kind", "stage", "found", "complete", "le", "outcome"}
 
 
 def test_names_say_their_units_and_labels_are_few() -> None:

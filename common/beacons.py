@@ -18,7 +18,7 @@ BEAT_S = 3
 FADE_S = 12
 FORGET_S = 3600
 _LATEST = "needle:models"
-_LIT = "needle:beacons"
+LIT = "needle:beacons"
 """The keys of beacons by the time of their last beat, so that none has to be looked for."""
 
 
@@ -56,8 +56,8 @@ class Beacons:
                 with translated():
                     pipe = self._redis.pipeline(transaction=False)
                     pipe.set(key, text, ex=FADE_S)
-                    pipe.zadd(_LIT, {key: time.time()})
-                    pipe.zremrangebyscore(_LIT, "-inf", time.time() - FORGET_S)
+                    pipe.zadd(LIT, {key: time.time()})
+                    pipe.zremrangebyscore(LIT, "-inf", time.time() - FORGET_S)
                     pipe.execute()
             except BrokerUnavailable:
                 pass  # Redis is away; the beacon fades, as it should, and is lit again later
@@ -66,7 +66,7 @@ class Beacons:
     def live(self) -> list[Beacon]:
         """Return what every worker that lives says of itself."""
         with translated():
-            keys = self._redis.zrange(_LIT, 0, -1)
+            keys = self._redis.zrange(LIT, 0, -1)
             texts = self._redis.mget(keys) if keys else []
         return [Beacon(**json.loads(text)) for text in texts if text]
 

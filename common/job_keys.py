@@ -10,6 +10,10 @@ ENDED = "needle:jobs:ended"
 """Sorted set of job ids by the time at which they fade; the scripts in `job_scripts` fill it."""
 
 
+WEBHOOKS = "needle:webhooks"
+"""Sorted set of ids of jobs that have ended, by when their webhooks are called next."""
+
+
 def record_key(job_id: str) -> str:
     """Return the key of a job's record, a hash."""
     return f"{RECORDS}{job_id}"
@@ -32,4 +36,4 @@ def listing_key(kind: Kind | None) -> str:
 
 def script_keys(job_id: str) -> list[str]:
     """Return the keys that the scripts in `job_scripts` take, in their order."""
-    return [record_key(job_id), items_key(job_id), ended_key(job_id), ENDED]
+    return [record_key(job_id), items_key(job_id), ended_key(job_id), ENDED, WEBHOOKS]

@@ -19,7 +19,7 @@ Forget = Callable[[str], None]
 # All of a record but its result, which may be large, and which `GET /jobs/{id}` has.
 _FIELDS = (
     "kind", "status", "total", "done", "failed", "created_at", "started_at", "finished_at",
-    "error", "details",
+    "error", "details", "webhook",
 )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """The Lua scripts behind JobStore. Each runs atomically inside Redis.
 
 KEYS: 1 the job's hash, 2 its items' hash, 3 the list that wakes waiters when the job ends,
-4 the sorted set of ended jobs by the time at which they fade.
+4 the sorted set of ended jobs by the time at which they fade, 5 that of jobs whose webhooks are to
+be called, by when.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ local function finish(status, now, ttl)
   redis.call('HSET', KEYS[1], 'status', status, 'finished_at', now)
   redis.call('RPUSH', KEYS[3], status)
   for i = 1, 3 do redis.call('EXPIRE', KEYS[i], ttl) end
-  redis.call('ZADD', KEYS[4], now + ttl, string.sub(KEYS[1], #records + 1))
+  local id = string.sub(KEYS[1], #records + 1)
+  redis.call('ZADD', KEYS[4], now + ttl, id)
+  if redis.call('HEXISTS', KEYS[1], 'webhook') == 1 then redis.call('ZADD', KEYS[5], now, id) end
 end
 local function open()
   local status = redis.call('HGET', KEYS[1], 'status')
@@ -85,16 +88,16 @@ return 1
 """
 )
 
-# ARGV: status, field, JSON, now, ttl
+# ARGV: status, field, JSON, now, ttl. Returns the kind of the job that it ended, else nothing.
 END = (
     _FINISH
     + """
-if not open() then return 0 end
+if not open() then return false end
 redis.call('HSET', KEYS[1], ARGV[2], ARGV[3])
 if ARGV[1] == 'succeeded' then
   redis.call('HSET', KEYS[1], 'done', redis.call('HGET', KEYS[1], 'total'))
 end
 finish(ARGV[1], ARGV[4], ARGV[5])
-return 1
+return redis.call('HGET', KEYS[1], 'kind')
 """
 )

@@ -11,7 +11,8 @@ from common import job_scripts as scripts
 from common.errors import NotFound
 from common.job_keys import ended_key, items_key, record_key, script_keys
 from common.job_list import Forget, JobList
-from common.jobs import Item, ItemStatus, Job, Kind, Status, parse
+from common.jobs import Item, ItemStatus, Job, Kind, Status, Webhook, parse
+from common.metrics import meters
 from common.redis import ANSWER_TIMEOUT_S, Client, connect, translated
 
 
@@ -32,9 +33,16 @@ class JobStore:
         self._measure = redis.register_script(scripts.MEASURE)
 
     def create(
-        self, job_id: str, kind: Kind, items: Sequence[Item], details: Mapping[str, object]
+        self,
+        job_id: str,
+        kind: Kind,
+        items: Sequence[Item],
+        details: Mapping[str, object],
+        webhook: str | None = None,
     ) -> None:
         """Record a queued job and its items. `details` are kept for the job's tasks.
+
+        `webhook` is the URL that is called when it ends.
 
         An item that has already failed counts at once. Raises BrokerUnavailable.
         """
@@ -48,6 +56,8 @@ class JobStore:
             "created_at": (now := time.time()),
             "details": json.dumps(details),
         }
+        if webhook is not None:
+            record["webhook"] = Webhook(webhook).to_json()
         with translated():
             pipe = self._redis.pipeline(transaction=True)
             for start in range(0, len(items), 1000):
@@ -57,6 +67,9 @@ class JobStore:
             self.list.add(pipe, job_id, kind, now)
             pipe.execute()
             self.list.forget_faded()
+        for item in items:
+            if item.status is ItemStatus.FAILED:
+                meters().item(item)
 
     def get(self, job_id: str) -> Job:
         """Return a job, by one read. Raises NotFound or BrokerUnavailable."""
@@ -105,6 +118,8 @@ class JobStore:
             args += [item.index, item.status.value, json.dumps(item.as_dict())]
         with translated():
             status = self._finish_items(keys=script_keys(job_id), args=args)
+        for item in items:
+            meters().item(item)
         return Status(status) if status else None
 
     def measure(self, job_id: str, *, done: int, total: int) -> bool:
@@ -133,9 +148,12 @@ class JobStore:
         return self.get(job_id)
 
     def _ended(self, job_id: str, status: Status, name: str, value: object) -> bool:
-        args = [status.value, name, json.dumps(value), time.time(), self._ttl_s]
+        args: list[Any] = [status.value, name, json.dumps(value), time.time(), self._ttl_s]
         with translated():
-            return bool(self._end(keys=script_keys(job_id), args=args))
+            kind = self._end(keys=script_keys(job_id), args=args)
+        if kind and status is Status.FAILED:
+            meters().job_failures.labels(kind, json.loads(args[2])["code"]).inc()
+        return bool(kind)
 
     def discard(self, job_id: str) -> None:
         """Remove a job that could not be enqueued, so that no half job stays."""

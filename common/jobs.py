@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -101,6 +101,29 @@ class Item:
 
 
 @dataclass(frozen=True)
+class Webhook:
+    """Whom to call when a job ends, and what came of it so far."""
+
+    url: str
+    delivered: bool = False
+    attempts: int = 0
+    last_error: str | None = None
+
+    def tried(self, error: str | None) -> Webhook:
+        """Return it after one more call, that failed for that reason or, for None, arrived."""
+        return Webhook(self.url, error is None, self.attempts + 1, error)
+
+    def to_json(self) -> str:
+        """Return the JSON form."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Webhook:
+        """Read the JSON form."""
+        return cls(**json.loads(text))
+
+
+@dataclass(frozen=True)
 class Job:
     """A job as one read of its record shows it. Times are Unix seconds."""
 
@@ -116,6 +139,7 @@ class Job:
     result: Any = None
     error: Mapping[str, object] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    webhook: Webhook | None = None
 
     def rate_per_s(self, now: float) -> float | None:
         """Return items ended per second since the first task began, None before that."""
@@ -151,4 +175,5 @@ def parse(job_id: str, raw: Mapping[str, str]) -> Job:
         result=json.loads(raw.get("result", "null")),
         error=json.loads(raw.get("error", "null")),
         details=json.loads(raw["details"]),
+        webhook=Webhook.from_json(raw["webhook"]) if "webhook" in raw else None,
     )

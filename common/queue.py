@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -31,6 +32,8 @@ DELETE_COLLECTION_TASK = "needle.delete_collection"
 RETRY_AFTER_S = 10
 BROKER_ANSWER_S = 10.0
 """How long Redis may take to answer what workers tell it of their tasks."""
+QUEUED_AT = "queued_at"
+"""The header of a message that says when its task was first enqueued, in Unix seconds."""
 
 
 class TaskQueue(Protocol):
@@ -105,7 +108,10 @@ class CeleryTaskQueue:
     def submit(self, task: str, queue: str, payload: Mapping[str, object]) -> None:
         """See TaskQueue."""
         try:
-            self._app.send_task(task, kwargs=dict(payload), queue=queue, retry=False)
+            headers = {QUEUED_AT: time.time()}
+            self._app.send_task(
+                task, kwargs=dict(payload), queue=queue, headers=headers, retry=False
+            )
         except (KombuError, redis_errors.RedisError, OSError) as exc:
             raise BrokerUnavailable("Redis does not take tasks; try again in a moment.") from exc
 

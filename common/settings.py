@@ -149,6 +149,13 @@ class Settings(QdrantSettings):
     url_allow_hosts: str = Field(
         "", description="Hosts that URLs may name although their address is private, by commas"
     )
+    webhook_secret: str | None = Field(
+        None,
+        pattern=r"^whsec_[A-Za-z0-9+/]{32,88}={0,2}( whsec_[A-Za-z0-9+/]{32,88}={0,2})*$",
+        description="Secret that webhooks are signed with: `whsec_` and 24 bytes or more in "
+        "base64; several, by spaces, while it is changed; unset: no webhooks",
+        repr=False,
+    )
     exact_below: Annotated[int, Field(ge=0)] = Field(
         50_000, description="Collections of fewer regions are searched exactly"
     )
@@ -190,7 +197,16 @@ class Settings(QdrantSettings):
     search_wait_s: Annotated[float, Field(gt=0)] = Field(
         10, description="A search that would wait longer than this for its turn gets 429 (seconds)"
     )
+    metrics_port: Annotated[int, Field(ge=1, le=65_000)] | None = Field(
+        None,
+        description="Port at which the web server shows its metrics; each worker takes the first "
+        "free one after it; unset: none",
+    )
+    metrics_host: str = Field("127.0.0.1", description="Address that the metrics are shown at")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Log level")
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Form of the log: `text`, or `json`, an object a line"
+    )
 
     @field_validator("data_dir")
     @classmethod
@@ -214,6 +230,11 @@ class Settings(QdrantSettings):
     def own_names(self) -> frozenset[str]:
         """`server_names` as a set of lower-case names."""
         return _names(self.server_names)
+
+    @property
+    def webhook_secrets(self) -> tuple[str, ...]:
+        """`webhook_secret`, one by one."""
+        return tuple((self.webhook_secret or "").split())
 
     @property
     def longest_task_s(self) -> int:

@@ -83,7 +83,8 @@ def _each_awaited(
 class Needle:
     """A Needle service at `base_url`. Usable as a context manager, and by several threads.
 
-    `key` is an API key, where the service wants one. `timeout_s` bounds the wait for each answer.
+    `key` is an API key, where the service wants one; `webhook` is a URL that the service calls when
+    a job has ended that was made by this client. `timeout_s` bounds the wait for each answer.
     While the service says that it is busy (429, 503), a call is retried for `patience_s`, with
     growing pauses. Every method raises NeedleApiError (the service refused), NeedleUnreachable (no
     answer), and OSError (a file of one's own cannot be read). The methods are described in
@@ -96,6 +97,7 @@ class Needle:
         timeout_s: float = 60.0,
         *,
         key: str | None = None,
+        webhook: str | None = None,
         patience_s: float = 60.0,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -103,7 +105,12 @@ class Needle:
         """Prepare a client; nothing is sent yet. Raises ValueError for a bad address."""
         self._service = Service(base_url, patience_s=patience_s, fetch=self._image)
         self._transport = Transport(
-            self._service.url, timeout_s=timeout_s, key=key, transport=transport, sleep=sleep
+            self._service.url,
+            timeout_s=timeout_s,
+            key=key,
+            webhook=webhook,
+            transport=transport,
+            sleep=sleep,
         )
 
     @property
@@ -170,6 +177,7 @@ class AsyncNeedle:
         timeout_s: float = 60.0,
         *,
         key: str | None = None,
+        webhook: str | None = None,
         patience_s: float = 60.0,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -177,7 +185,12 @@ class AsyncNeedle:
         """Prepare a client; nothing is sent yet. Raises ValueError for a bad address."""
         self._service = Service(base_url, patience_s=patience_s)
         self._transport = AsyncTransport(
-            self._service.url, timeout_s=timeout_s, key=key, transport=transport, sleep=sleep
+            self._service.url,
+            timeout_s=timeout_s,
+            key=key,
+            webhook=webhook,
+            transport=transport,
+            sleep=sleep,
         )
 
     @property

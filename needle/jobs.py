@@ -49,6 +49,7 @@ class Job:
     started_at: float | None = None
     finished_at: float | None = None
     collection: str | None = None
+    webhook: Mapping[str, Any] | None = None
 
     @property
     def final(self) -> bool:
@@ -69,6 +70,7 @@ class Job:
             started_at=raw.get("started_at"),
             finished_at=raw.get("finished_at"),
             collection=raw.get("collection"),
+            webhook=raw.get("webhook"),
         )
 
     @classmethod

@@ -25,13 +25,17 @@ class Transport:
         *,
         timeout_s: float,
         key: str | None = None,
+        webhook: str | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`timeout_s` bounds each wait for bytes; `key` is the API key."""
+        """`timeout_s` bounds each wait for bytes; `key` is the API key.
+
+        `webhook` is the URL that the service calls at the end of each job that is made.
+        """
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._http = httpx.Client(**_options(url, timeout_s, key), transport=transport)
+        self._http = httpx.Client(**_options(url, timeout_s, key, webhook), transport=transport)
 
     def run(self, steps: Steps[T]) -> T:
         """Carry the steps out and return their result; raises what they raise, and OSError."""
@@ -73,13 +77,19 @@ class AsyncTransport:
         *,
         timeout_s: float,
         key: str | None = None,
+        webhook: str | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        """`timeout_s` bounds each wait for bytes; `key` is the API key."""
+        """`timeout_s` bounds each wait for bytes; `key` is the API key.
+
+        `webhook` is the URL that the service calls at the end of each job that is made.
+        """
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._http = httpx.AsyncClient(**_options(url, timeout_s, key), transport=transport)
+        self._http = httpx.AsyncClient(
+            **_options(url, timeout_s, key, webhook), transport=transport
+        )
 
     async def run(self, steps: Steps[T]) -> T:
         """Carry the steps out and return their result; raises what they raise, and OSError."""
@@ -133,13 +143,19 @@ class _Course(Generic[T]):
             return None
 
 
-def _options(url: httpx.URL, timeout_s: float, key: str | None) -> dict[str, Any]:
-    """Return what both of httpx's clients are made with. Raises ValueError for a bad key."""
+def _options(
+    url: httpx.URL, timeout_s: float, key: str | None, webhook: str | None
+) -> dict[str, Any]:
+    """Return what both of httpx's clients are made with. Raises ValueError for bad words."""
     if key and not (key.isascii() and key.isprintable() and " " not in key):
         raise ValueError("The API key holds characters that no key has.")
     ours = url.host in LOOPBACK
     # No proxy stands between us and ourselves.
     headers = {"Authorization": f"Bearer {key}"} if key else {}
+    if webhook:
+        if not (webhook.isascii() and webhook.isprintable() and " " not in webhook):
+            raise ValueError("The webhook holds characters that no URL has.")
+        headers["Needle-Webhook"] = webhook
     return {"base_url": url, "timeout": timeout_s, "trust_env": not ours, "headers": headers}
 
 

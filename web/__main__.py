@@ -13,6 +13,10 @@ from gunicorn.app.base import BaseApplication
 
 from common import log as logs
 from common.errors import NeedleError
+from common.metrics import sharing
+from common.metrics.exposing import expose
+from common.metrics.service import ServiceState
+from common.services import Services
 from common.settings import Settings
 from web import keys
 from web.access import check_start
@@ -45,12 +49,18 @@ class Server(BaseApplication):  # type: ignore[misc]
         self.cfg.set("keepalive", KEPT_S)
         self.cfg.set("graceful_timeout", 10)
         self.cfg.set("loglevel", "warning")
+        self.cfg.set("logger_class", "web.server.Log")
         self.cfg.set("control_socket_disable", True)  # it would lie in the user's home
         self.cfg.set("worker_tmp_dir", _SHARED if os.path.isdir(_SHARED) else None)
+        self.cfg.set("when_ready", lambda _: self._expose())
+
+    def _expose(self) -> None:
+        """Show metrics from the parent, whatever becomes of the process that answers."""
+        state = ServiceState(Services.build(self._settings))
+        expose(self._settings, "web", [state.text])
 
     def load(self) -> Flask:
         """Build the application in the worker process."""
-        logs.configure(self._settings.log_level)
         app = create_app(self._settings)
         app.wsgi_app = Reception(app.wsgi_app)  # type: ignore[method-assign]
         return app
@@ -88,6 +98,9 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         check_start(settings)
+        logs.configure(settings.log_level, settings.log_format, process="web")
+        if settings.metrics_port is not None:
+            sharing.begin()
     except NeedleError as error:
         print(error.message, file=sys.stderr)
         return 1

@@ -18,9 +18,11 @@ from web import (
     image_files,
     images,
     jobs,
+    measuring,
     objects,
     page,
     query_files,
+    requests,
     search,
     waiting,
 )
@@ -47,6 +49,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.register_blueprint(docs.routes)
     app.register_blueprint(page.routes)
     errors.install(app)
+    requests.install(app)
+    measuring.install(app)
     waiting.install(app)
     guard.install(app, settings)
     access.install(app, settings, Rates(app.extensions["needle"].redis, settings.rate_per_minute))

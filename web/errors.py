@@ -11,6 +11,7 @@ from werkzeug.exceptions import HTTPException
 from common import errors
 from common.contract import answers
 from common.errors import NeedleError
+from common.metrics import meters
 from web.fault_page import for_readers
 from web.responses import respond
 
@@ -57,6 +58,7 @@ def answer(error: NeedleError) -> Response:
 
 
 def _answered(status: int, body: dict[str, object]) -> Response:
+    meters().http_errors.labels(str(body["code"])).inc()
     return for_readers(_shaped(status, body), str(body["message"]))
 
 

@@ -21,6 +21,7 @@ from flask import request
 
 from common.errors import BadRequest, InProgress, KeyReused, NeedleError
 from common.ids import new_job_id
+from common.log import add_context
 from common.redis import Client, translated
 from common.services import Services
 
@@ -77,12 +78,14 @@ def once(services: Services, make: Callable[[str], None]) -> str:
     key = request.headers.get(HEADER)
     if key is None:
         job_id = new_job_id()
+        add_context(job_id=job_id)
         make(job_id)
         return job_id
     if not _FORM.match(key):
         raise BadRequest(f"{HEADER} must be 1 to 255 visible ASCII characters.")
     name = f"needle:once:{hashlib.sha256(f'{request.path} {key}'.encode()).hexdigest()}"
     state, job_id = _claim(services.redis, name)
+    add_context(job_id=job_id)
     if state == "claimed":
         _make(services.redis, name, job_id, make)
     return job_id

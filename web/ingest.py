@@ -24,6 +24,7 @@ from common.queue import INDEX, INDEX_TASK
 from common.s3.sources import is_object
 from common.services import Services
 from common.urls import check_form, resolve
+from web import webhooks
 from web.client import client_is_there
 from web.uploads import ImageFile, Refused, read_uploads
 
@@ -41,11 +42,12 @@ def ingest_files(
     first one's fault. Whatever is raised, the request changes nothing.
     """
     _check_collection(services, options.collection)
+    webhook = webhooks.asked(services)
     with services.beginnings.of(job_id, options.collection) as goes_on:
         claimed: list[str] = []
         try:
             items = _stored(services, files, options, job_id, claimed, goes_on)
-            _enqueue(services, items, options, job_id, goes_on)
+            _enqueue(services, items, options, job_id, goes_on, webhook)
         except BaseException:
             with suppress(NeedleError):  # as far as Redis lets
                 take_back(services.images, services.catalogue, options.collection, claimed, job_id)
@@ -98,6 +100,7 @@ def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
     if len(options.urls) > settings.max_items_per_job:
         raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} URLs.")
     _check_collection(services, options.collection)
+    webhook = webhooks.asked(services)
     for url in filter(is_object, options.urls):
         services.sources.check(url)
     elsewhere = [url for url in options.urls if not is_object(url)]
@@ -107,7 +110,7 @@ def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
             resolve(url, allowed_hosts=settings.allowed_hosts)
     items = [Item(n, url) for n, url in enumerate(options.urls)]
     with services.beginnings.of(job_id, options.collection) as goes_on:
-        _enqueue(services, items, options, job_id, goes_on)
+        _enqueue(services, items, options, job_id, goes_on, webhook)
 
 
 def change(services: Services, record: ImageRecord, changes: Mapping[str, Any]) -> str:
@@ -117,12 +120,13 @@ def change(services: Services, record: ImageRecord, changes: Mapping[str, Any]) 
     that the image was indexed with, the regions stay as they are.
     """
     _check_collection(services, record.collection)
+    webhook = webhooks.asked(services)
     job_id = new_job_id()
     services.queue.check_room(INDEX, 1)
     order = IndexOrder(collection=record.collection, changes=dict(changes), **record.options)
     item = Item(0, record.path, record.image_id)
     with services.beginnings.of(job_id, record.collection):
-        services.jobs.create(job_id, Kind.INDEX, [item], order.details())
+        services.jobs.create(job_id, Kind.INDEX, [item], order.details(), webhook)
         try:
             services.queue.submit(INDEX_TASK, INDEX, {"job_id": job_id, "first": 0, "last": 0})
         except NeedleError:
@@ -179,6 +183,7 @@ def _enqueue(
     options: IndexFields,
     job_id: str,
     goes_on: GoesOn,
+    webhook: str | None,
 ) -> None:
     """Record the job, then hand its chunks to the queue; if that fails, no half job stays."""
     chunk = services.settings.chunk_size
@@ -186,7 +191,7 @@ def _enqueue(
     order = IndexOrder.model_construct(
         **{name: getattr(options, name) for name in IndexFields.model_fields}
     )
-    services.jobs.create(job_id, Kind.INDEX, items, order.details())
+    services.jobs.create(job_id, Kind.INDEX, items, order.details(), webhook)
     try:
         # Whoever deletes the collection cancels the jobs that it finds: this one, or we find it.
         check_not_deleting(services, options.collection)

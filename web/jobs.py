@@ -8,6 +8,7 @@ from common.contract import answers
 from common.contract.orders import ends_by_items
 from common.contract.parameters import ItemsPage, JobsPage, Wait
 from common.jobs import Job, Kind, Status
+from common.log import add_context
 from common.queue import STORE, SWEEP_TASK
 from web import shown
 from web.links import job_url
@@ -27,6 +28,7 @@ routes = Blueprint("jobs", __name__)
 
 def job_answer(job: Job, *, created: bool = False) -> Response:
     """Return a job as an answer; a `created` one that has not ended is a 202 with where to poll."""
+    add_context(job_id=job.job_id)  # the audit's line comes after it
     response = respond(shown.whole_job(job))
     if not job.status.final:
         response.headers["Retry-After"] = str(POLL_AFTER_S)

@@ -58,6 +58,13 @@ HEADERS: dict[str, Any] = {
         ),
         "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
     },
+    "Needle-Webhook": {
+        "description": (
+            "A URL that is called, signed, when the job has ended. It leads to a public address, "
+            "as those of images do."
+        ),
+        "schema": {"type": "string", "maxLength": 2048},
+    },
     "If-None-Match": {
         "description": "The ETag of a file that the client has. The answer is 304 while it holds.",
         "schema": _TEXT,

@@ -22,6 +22,8 @@ from common.contract.requests import Request
 from common.errors import BadRequest, UnsupportedMediaType
 
 JSON = "application/json"
+WEBHOOK = "Needle-Webhook"
+"""The header of every call that makes a job; see `web/webhooks.py`."""
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 ANYWHERE = (400, 401, 403, 421, 429, 503)
 """Statuses of every call: an undocumented parameter, who asks and how often, Redis away."""
@@ -130,7 +132,8 @@ def operation(
 
         words = (view.__doc__ or "").strip()
         every = sorted({*ANYWHERE, *errors})
-        declared = Operation(answers, every, query, body, headers, tag, words)
+        more = (WEBHOOK,) if 202 in answers else ()  # it makes a job
+        declared = Operation(answers, every, query, body, (*headers, *more), tag, words)
         checked.operation = declared  # type: ignore[attr-defined]
         return checked
 

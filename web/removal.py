@@ -11,6 +11,7 @@ from common.jobs import Item, Job, Kind, Status
 from common.paging import Place
 from common.queue import DELETE_COLLECTION_TASK, DELETE_TASK, STORE
 from common.services import Services
+from web import webhooks
 
 
 def remove(services: Services, record: ImageRecord) -> str:
@@ -18,12 +19,13 @@ def remove(services: Services, record: ImageRecord) -> str:
 
     From here on no search returns it, and an index task that is busy with it drops it.
     """
+    webhook = webhooks.asked(services)
     job_id = new_job_id()
     item = Item(0, record.filename, record.image_id)
     order = DeleteOrder(collection=record.collection)
     payload = {"job_id": job_id, "collection": record.collection, "image_id": record.image_id}
     with services.beginnings.of(job_id, record.collection):
-        services.jobs.create(job_id, Kind.DELETE, [item], order.details())
+        services.jobs.create(job_id, Kind.DELETE, [item], order.details(), webhook)
         services.catalogue.remove(record.collection, record.image_id)
         # From here on it has to go on, and does where Redis goes away: see `worker/abandoned.py`.
         services.queue.submit(DELETE_TASK, STORE, payload)
@@ -40,11 +42,12 @@ def remove_collection(services: Services, name: str) -> str:
     if not services.catalogue.holds(name):
         raise NotFound(f"There is no collection '{name}'.")
     services.queue.check_room(STORE, 1)
+    webhook = webhooks.asked(services)
     job_id = _claim(services, name)
     with services.beginnings.of(job_id, name):
         _end_indexing(services, name)
         if not _exists(services, job_id):
-            _create(services, job_id, name)
+            _create(services, job_id, name, webhook)
         services.queue.submit(DELETE_COLLECTION_TASK, STORE, {"job_id": job_id, "collection": name})
     return job_id
 
@@ -66,7 +69,7 @@ def _exists(services: Services, job_id: str) -> bool:
     return True
 
 
-def _create(services: Services, job_id: str, name: str) -> None:
+def _create(services: Services, job_id: str, name: str, webhook: str | None) -> None:
     """Record the job: an item for each image, and a last one for the collection itself."""
     images = [
         Item(n, record.filename, record.image_id)
@@ -74,7 +77,7 @@ def _create(services: Services, job_id: str, name: str) -> None:
     ]
     items = [*images, Item(len(images), name)]
     order = DeleteOrder(collection=name, whole=True)
-    services.jobs.create(job_id, Kind.DELETE, items, order.details())
+    services.jobs.create(job_id, Kind.DELETE, items, order.details(), webhook)
 
 
 def _end_indexing(services: Services, name: str) -> None:

@@ -21,7 +21,7 @@ from common.s3.sources import is_object
 from common.services import Services
 from common.urls import resolve
 from common.vectors import filters
-from web import idempotency
+from web import idempotency, webhooks
 from web.jobs import POSTED, job_answer
 from web.operation import Body, Choice, FileField, operation
 from web.services import services
@@ -167,6 +167,7 @@ def enqueue(services: Services, order: SearchOrder, kept: Kept, job_id: str) -> 
     # Threads of their own wait for strangers' servers: no search stands behind a slow URL.
     queue, task = (FETCH, FETCH_TASK) if order.urls() else (SEARCH, SEARCH_TASK)
     check_load(services, queue)
+    webhook = webhooks.asked(services)
     files, negatives = kept
     services.disk.check(Use.ANSWER, sum(map(len, (*files, *negatives))))
     with services.beginnings.of(job_id, order.collection):
@@ -175,7 +176,7 @@ def enqueue(services: Services, order: SearchOrder, kept: Kept, job_id: str) -> 
                 services.images.put(query_key(job_id, number), content)
             for number, content in enumerate(negatives):
                 services.images.put(query_key(job_id, number, negative=True), content)
-            services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], order.details())
+            services.jobs.create(job_id, Kind.SEARCH, [Item(0, "query")], order.details(), webhook)
             services.queue.submit(task, queue, {"job_id": job_id})
         except NeedleError:
             services.images.delete_folder(query_folder(job_id))

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from common.errors import Overloaded
@@ -84,6 +85,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         with contextlib.suppress(OSError):
             client.settimeout(STALL_S)
             client.sendall(head.encode() + body)
+
+
+class Log(Logger):  # type: ignore[misc]
+    """Gunicorn's own lines go where all others go, in their form."""
+
+    def setup(self, cfg: Any) -> None:
+        """Set the levels, and leave the writing to the root logger."""
+        super().setup(cfg)
+        self.error_log.handlers.clear()
+        self.error_log.propagate = True
 
 
 class _Recorder:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any
-
 from pydantic import ValidationError
 
 from common import jobs
@@ -13,25 +10,12 @@ from common.contract import answers, orders
 from common.contract.answers import widened
 from common.contract.orders import SearchOrder
 from common.errors import IncompatibleJob
+from common.job_status import listed_job, problem
 from common.jobs import Item, Kind
 from web.links import crop_urls, image_urls, match_urls, query_urls
 
+__all__ = ["listed_job"]
 Result = answers.SearchResult | answers.DeletionResult | answers.Verified | answers.BackedUp
-
-
-def listed_job(job: jobs.Job) -> answers.ListedJob:
-    """Return a job as a list shows it."""
-    return answers.ListedJob(
-        job_id=job.job_id,
-        kind=job.kind,
-        status=job.status,
-        collection=orders.collection_of(job),
-        progress=_progress(job),
-        error=_problem(job.error),
-        created_at=job.created_at,
-        started_at=job.started_at,
-        finished_at=job.finished_at,
-    )
 
 
 def whole_job(job: jobs.Job) -> answers.Job:
@@ -40,7 +24,7 @@ def whole_job(job: jobs.Job) -> answers.Job:
     try:
         return widened(listed, answers.Job, result=_result(job))
     except IncompatibleJob as exc:
-        return widened(listed, answers.Job, result=None, error=_problem(exc.as_dict()))
+        return widened(listed, answers.Job, result=None, error=problem(exc.as_dict()))
 
 
 def item(item: Item, job: jobs.Job) -> answers.Item:
@@ -51,7 +35,7 @@ def item(item: Item, job: jobs.Job) -> answers.Item:
         name=item.name,
         image_id=item.image_id,
         status=item.status,
-        error=_problem(item.error),
+        error=problem(item.error),
         warning=item.warning,
     )
 
@@ -93,22 +77,6 @@ def whole_collection(found: Collection, catalogue: Catalogue) -> answers.Collect
         regions=catalogue.count_regions(found.name),
         deleting=catalogue.deleting(found.name),
     )
-
-
-def _progress(job: jobs.Job) -> answers.Progress:
-    now = time.time()
-    rate, eta = job.rate_per_s(now), job.eta_s(now)
-    return answers.Progress(
-        total=job.total,
-        done=job.done,
-        failed=job.failed,
-        rate_per_s=None if rate is None else round(rate, 3),
-        eta_s=None if eta is None else round(eta, 1),
-    )
-
-
-def _problem(error: Any) -> answers.Problem | None:
-    return None if error is None else answers.Problem.model_validate(error)
 
 
 def _result(job: jobs.Job) -> Result | None:

@@ -14,6 +14,7 @@ from common.images import collection_folder
 from common.jobs import Item, Kind
 from common.queue import BACKUP_TASK, REINDEX_TASK, UPKEEP, VERIFY_TASK
 from common.services import Services
+from web import webhooks
 from web.ingest import check_not_deleting
 
 
@@ -63,8 +64,9 @@ def _enqueue(
     services: Services, kind: Kind, items: Sequence[Item], details: dict[str, object], task: str
 ) -> str:
     services.queue.check_room(UPKEEP, 1)
+    webhook = webhooks.asked(services)
     job_id = new_job_id()
-    services.jobs.create(job_id, kind, items, details)
+    services.jobs.create(job_id, kind, items, details, webhook)
     try:
         services.queue.submit(task, UPKEEP, {"job_id": job_id})
     except NeedleError:

@@ -17,15 +17,20 @@ import sys
 from collections.abc import Mapping
 from functools import cache
 
-from celery.signals import worker_process_init
+from celery import Task
+from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init
 
 from common import log as logs
 from common.beats import beat_file
 from common.deliveries import release_those_of_the_dead
 from common.errors import NeedleError
+from common.metrics import sharing
+from common.metrics.exposing import expose
+from common.metrics.gpu import Gpus
 from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery
 from common.redis import connect
 from common.settings import Settings
+from common.webhooks import Calls
 from worker import bulk
 from worker.abandoned import look_after
 from worker.consuming import consume_in_a_child, consume_in_threads
@@ -39,6 +44,7 @@ from worker.context import (
 )
 from worker.leases import Leases
 from worker.models.packs import check_pack
+from worker.notifying import Notifier
 from worker.stalling import Patience, Watch, end_at_once
 from worker.tasks import register_index, register_search
 from worker.tending import Tender
@@ -69,7 +75,10 @@ def main() -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         settings = Settings.from_env(os.environ)
-        logs.configure(settings.log_level)
+        logs.configure(settings.log_level, settings.log_format, process=role)
+        _log_as_we_do()
+        if settings.metrics_port is not None:
+            sharing.begin()
         check_pack(settings)  # before anything is started that would have to end again
         return (_run_index if role == INDEX_ROLE else _run_search)(settings, name)
     except NeedleError as error:
@@ -100,6 +109,7 @@ def _run_index(settings: Settings, name: str) -> int:
     _take_up(base)
     # A child that loads its models has begun nothing, for as long as that takes.
     longest = max(LOAD_TIMEOUT_S, settings.longest_task_s)
+    _expose(settings, INDEX_ROLE)
     _watch(base, name, {INDEX: Patience(busy_s=longest, idle_s=longest)})
     log.info("the index worker takes tasks")
     consume_in_a_child(base.celery, INDEX, INDEX_ROLE, settings.log_level, most_kib=MAX_CHILD_KIB)
@@ -114,6 +124,7 @@ def _run_search(settings: Settings, name: str) -> int:
     tender = Tender(writer.store, writer.words, base.catalogue, settings.exact_below)
     tender.start()
     look_after(base)
+    Notifier(base, Calls(base.redis)).start()
     settle()
     threads = {
         SEARCH: settings.search_threads,
@@ -128,12 +139,34 @@ def _run_search(settings: Settings, name: str) -> int:
     _take_up(base)
     patience = Patience(busy_s=settings.longest_task_s)
     long = Patience(busy_s=math.inf)  # a task of upkeep may take hours
+    _expose(settings, SEARCH_ROLE)
     _watch(base, name, {**dict.fromkeys(threads, patience), UPKEEP: long})
     log.info("the search worker takes tasks")
     consume_in_threads(apps, threads, SEARCH_ROLE, settings.log_level)
     tender.stop()
     writer.store.close()
     return 0
+
+
+def _log_as_we_do() -> None:
+    """Have Celery's lines in our form, and its task on every record that is made in one."""
+
+    @setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]
+    def leave_it(**_: object) -> None:
+        """Set nothing up: who listens to this signal has done so."""
+
+    @task_prerun.connect(weak=False)  # type: ignore[untyped-decorator]
+    def begin(task_id: str, task: Task, **_: object) -> None:
+        logs.begin_context(task=task.name, task_id=task_id)
+
+    @task_postrun.connect(weak=False)  # type: ignore[untyped-decorator]
+    def end(**_: object) -> None:
+        logs.begin_context()
+
+
+def _expose(settings: Settings, role: str) -> None:
+    gpus = Gpus.found() if settings.metrics_port is not None else None
+    expose(settings, role, [gpus.text] if gpus else [])
 
 
 def _watch(base: Base, name: str, queues: Mapping[str, Patience]) -> None:

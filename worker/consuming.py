@@ -92,6 +92,7 @@ def _options(role: str, queue: str, concurrency: int, log_level: str) -> dict[st
         "hostname": f"{role}-{queue}@%h.{os.getpid()}",
         "queues": [queue],
         "loglevel": log_level,
+        "quiet": True,  # its banner is no line of a log
         "without_gossip": True,
         "without_mingle": True,
         "optimization": "fair",

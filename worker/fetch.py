@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httpcore
@@ -15,7 +16,7 @@ from worker.deadlines import Course, TimedNetwork, Unwanted
 
 MAX_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
-_FAULTS = (
+FAULTS = (
     httpcore.NetworkError,
     httpcore.ProtocolError,
     httpcore.UnsupportedProtocol,
@@ -56,24 +57,14 @@ class Fetcher:
             raise FetchFailed(f"The download took longer than {self.timeout_s:g} s.") from exc
         except Unwanted as exc:
             raise FetchFailed("The download was given up: nobody waits for it any more.") from exc
-        except (*_FAULTS, OSError) as exc:
+        except (*FAULTS, OSError) as exc:
             reason = str(exc) or type(exc).__name__
             raise FetchFailed(f"The URL could not be downloaded: {reason}") from exc
         raise FetchFailed(f"The URL redirects more than {MAX_REDIRECTS} times.")
 
     def _get(self, target: Target, course: Course) -> bytes | str:
-        """Return the bytes, or the location that the answer redirects to.
-
-        Connects to the address that was checked; the name goes into Host and TLS alone.
-        """
-        url = httpx.URL(target.url)
-        pinned = httpcore.URL(
-            scheme=url.raw_scheme, host=target.address, port=target.port, target=url.raw_path
-        )
-        headers: list[tuple[bytes | str, bytes | str]] = [*_HEADERS.items(), ("Host", url.netloc)]
-        pool = httpcore.ConnectionPool(network_backend=TimedNetwork(course))
-        names = {"sni_hostname": target.host}
-        with pool, pool.stream("GET", pinned, headers=headers, extensions=names) as answer:
+        """Return the bytes, or the location that the answer redirects to."""
+        with answered("GET", target, course, _HEADERS) as answer:
             if answer.status in _REDIRECTS:
                 return _location(answer)
             if not 200 <= answer.status < 300:
@@ -87,6 +78,32 @@ class Fetcher:
             if len(content) > self.max_bytes:
                 raise ImageTooLarge(f"The URL holds more than {self.max_bytes:,} bytes.")
         return bytes(content)
+
+
+@contextmanager
+def answered(
+    method: str,
+    target: Target,
+    course: Course,
+    headers: Mapping[str, str],
+    content: bytes | None = None,
+) -> Iterator[httpcore.Response]:
+    """Send a request and yield its answer, whose body is not read yet. Raises FAULTS, OSError.
+
+    Connects to the address that was checked; the name goes into Host and TLS alone.
+    """
+    url = httpx.URL(target.url)
+    pinned = httpcore.URL(
+        scheme=url.raw_scheme, host=target.address, port=target.port, target=url.raw_path
+    )
+    named: list[tuple[bytes | str, bytes | str]] = [*headers.items(), ("Host", url.netloc)]
+    pool = httpcore.ConnectionPool(network_backend=TimedNetwork(course))
+    names = {"sni_hostname": target.host}
+    with (
+        pool,
+        pool.stream(method, pinned, headers=named, content=content, extensions=names) as answer,
+    ):
+        yield answer
 
 
 def _location(answer: httpcore.Response) -> str:

@@ -24,6 +24,7 @@ from common.errors import (
 )
 from common.jobs import ItemStatus
 from common.log import log_context
+from common.metrics import meters
 from common.queue import (
     COMMIT_TASK,
     CONFIRM_TASK,
@@ -248,11 +249,13 @@ def run_fetch(base: Base, job_id: str) -> None:
 def run_search(base: Base, pipeline: SearchPipeline, job_id: str) -> None:
     """Answer a search job. Raises BrokerUnavailable."""
     started = time.monotonic()
-    result = run_to_its_end(
-        base.jobs,
-        job_id,
-        lambda job: pipeline.run(job).model_dump(mode="json", exclude_unset=True),
-    )
+    with meters().searches_in_progress.track_inprogress():
+        result = run_to_its_end(
+            base.jobs,
+            job_id,
+            lambda job: pipeline.run(job).model_dump(mode="json", exclude_unset=True),
+        )
     if result is not None:
+        meters().search(result)
         base.pace.note(time.monotonic() - started)
         log.info("%d matches in %.3f s", len(result["matches"]), time.monotonic() - started)

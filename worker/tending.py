@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from common.catalogue import Catalogue, IndexState
 from common.errors import NeedleError
+from common.metrics import meters
 from worker.vectors.engine import State
 from worker.vectors.stores import Store, VectorStore, WordStore
 
@@ -81,9 +82,11 @@ class Tender:
         """
         self._tell_aside()
         names = [one.name for one in self._catalogue.collections()]
-        for name in names:
-            self._tell(name)
+        points = sum(self._tell(name) for name in names)
         self._told = {name: self._told[name] for name in names}
+        meters().points.set(points)
+        meters().pending.set(sum(told.pending for told in self._told.values()))
+        meters().optimizing.set(sum(told.optimizing for told in self._told.values()))
         if self._building is None or not self._building.is_alive():
             self._building = self._begin(names, now)
         return self._building
@@ -131,7 +134,8 @@ class Tender:
             self._catalogue.tell_aside(aside)
             self._told_aside = aside
 
-    def _tell(self, name: str) -> None:
+    def _tell(self, name: str) -> int:
+        """Tell how a collection stands; return how many points it has."""
         state = self._vectors.state(name)
         many = state.points >= max(self._exact_below, 1)
         pending = state.pending if many or state.deferred else 0
@@ -139,3 +143,4 @@ class Tender:
         if self._told.get(name) != told:
             self._catalogue.tell_index(name, told)
             self._told[name] = told
+        return state.points

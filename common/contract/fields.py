@@ -135,7 +135,8 @@ SeveralFromText = BeforeValidator(_several)
 Said = Annotated[str, BeforeValidator(_readable)]
 """A name or a sentence that came from elsewhere."""
 CollectionName = Annotated[str, Field(pattern=COLLECTION_PATTERN)]
-Url = Annotated[str, Field(max_length=2048)]
+MOST_URL_CHARS = 2048
+Url = Annotated[str, Field(max_length=MOST_URL_CHARS)]
 ImageId = Annotated[str, Field(max_length=64)]
 Share = Annotated[float, Field(ge=0, le=1)]
 BatchSize = Annotated[int, Field(ge=1, le=256)]

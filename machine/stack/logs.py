@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -25,9 +26,22 @@ def reason(log: Path, *, since: int = 0) -> str | None:
     """Return why the process ended, in one line: its last error, else the last line it wrote."""
     written = tail(log, since=since, lines=400)
     for line in reversed(written):
+        if line.startswith("{"):
+            if (told := _told(line)) is not None:
+                return told
+            continue
         severe = _SEVERE.search(line)
         if severe:
             return severe["message"]
         if _EXCEPTION.match(line):
             return line
     return written[-1] if written else None
+
+
+def _told(line: str) -> str | None:
+    """Return the message of an error that was logged as JSON (NEEDLE_LOG_FORMAT)."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record["message"] if record.get("level") in ("ERROR", "CRITICAL") else None

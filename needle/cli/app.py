@@ -72,11 +72,12 @@ class _Group(click.Group):
 @click.option(
     "--url", help="The service's address (default: NEEDLE_URL, else NEEDLE_PORT of this machine)."
 )
+@click.option("--webhook", help="A URL that the service calls when a job of the command has ended.")
 @click.version_option(__version__, prog_name="needle", message="%(prog)s %(version)s")
 @click.pass_context
-def cli(ctx: click.Context, url: str | None) -> None:
+def cli(ctx: click.Context, url: str | None, webhook: str | None) -> None:
     """Find small images inside large images."""
-    ctx.obj = Shell(url or default_url())
+    ctx.obj = Shell(url or default_url(), webhook)
 
 
 for _command in (

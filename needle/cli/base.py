@@ -57,9 +57,10 @@ class Shell:
     in a pipe or a file it is tab-separated lines, whose columns keep their names and their order.
     """
 
-    def __init__(self, url: str) -> None:
-        """Prepare for the service at `url`."""
+    def __init__(self, url: str, webhook: str | None = None) -> None:
+        """Prepare for the service at `url`; it calls `webhook` when a job has ended."""
         self.url = url
+        self.webhook = webhook
         self.people = terminal(sys.stdout)
         # Names of files are no markup and hold no emoji.
         self.out = Console(highlight=False, markup=False, emoji=False)
@@ -68,7 +69,12 @@ class Shell:
     def connect(self, *, patience_s: float = PATIENCE_S) -> Needle:
         """Return a client. Raises click.UsageError for a bad address or key."""
         try:
-            return Needle(self.url, key=os.environ.get("NEEDLE_KEY"), patience_s=patience_s)
+            return Needle(
+                self.url,
+                key=os.environ.get("NEEDLE_KEY"),
+                webhook=self.webhook,
+                patience_s=patience_s,
+            )
         except ValueError as exc:
             raise click.UsageError(str(exc)) from exc
 

@@ -28,6 +28,7 @@ from machine.stack.redis_server import find_binary
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("web", "worker-index", "worker-search")
+OBSERVING = ("prometheus", "grafana")
 SETTINGS = {PREFIX + name.upper() for name in Settings.model_fields}
 
 NOT_NEEDED = {"greenlet", "setuptools", "pyyaml"}
@@ -74,6 +75,7 @@ SERVICE = {
             "properties": {"context": {}, "dockerfile": {}},
         },
         "command": TEXTS,
+        "profiles": TEXTS,
         "restart": {"const": "unless-stopped"},
         "init": {"const": True},
         "user": {"type": "string"},
@@ -174,10 +176,12 @@ DOCKERFILES = ["deploy/web.Dockerfile", "deploy/worker.Dockerfile"]
 
 def test_the_file_has_the_form_of_a_compose_file(compose: dict[str, Any]) -> None:
     jsonschema.validate(compose, COMPOSE)
-    assert set(compose["services"]) == {"redis", "qdrant", *OURS}
+    assert set(compose["services"]) == {"redis", "qdrant", *OURS, *OBSERVING}
     for service in compose["services"].values():
         for volume in service["volumes"]:
-            assert volume.split(":")[0] in compose["volumes"]
+            source, _, *how = volume.split(":")
+            mounted = source.startswith("./") and (ROOT / source).exists() and how == ["ro"]
+            assert source in compose["volumes"] or mounted
         assert set(service.get("depends_on", {})) <= set(compose["services"])
 
 
@@ -323,7 +327,30 @@ def test_only_the_web_server_is_published_and_to_this_machine_alone(
     compose: dict[str, Any],
 ) -> None:
     published = {name: s["ports"] for name, s in compose["services"].items() if "ports" in s}
-    assert published == {"web": ["${NEEDLE_HOST:-127.0.0.1}:${NEEDLE_PORT:-8080}:8080"]}
+    assert published.pop("web") == ["${NEEDLE_HOST:-127.0.0.1}:${NEEDLE_PORT:-8080}:8080"]
+    assert set(published) == set(OBSERVING)
+    assert all(port.startswith("127.0.0.1:") for (port,) in published.values())
+
+
+def test_prometheus_and_grafana_are_started_when_asked_for_and_see_the_services(
+    compose: dict[str, Any],
+) -> None:
+    asked = {name for name, s in compose["services"].items() if s.get("profiles") == ["observe"]}
+    assert asked == set(OBSERVING)
+    assert not [s for s in compose["services"].values() if set(s.get("depends_on", {})) & asked]
+    scraped = read("deploy/prometheus/prometheus.yml")["scrape_configs"]
+    port = compose["services"]["web"]["environment"]["NEEDLE_METRICS_PORT"]
+    assert scraped[0]["http_sd_configs"][0]["url"] == f"http://web:{port}/targets"
+    assert scraped[1]["static_configs"][0]["targets"] == [f"web:{port}"]
+    (source,) = read("deploy/grafana/datasource.yml")["datasources"]
+    assert source["url"] == "http://prometheus:9090"
+    environment = compose["services"]["grafana"]["environment"]
+    (provider,) = read("deploy/grafana/dashboards.yml")["providers"]
+    assert environment["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"].startswith(
+        provider["options"]["path"]
+    )
+    assert environment["GF_AUTH_ANONYMOUS_ORG_ROLE"] == "Viewer"
+    assert environment["GF_AUTH_BASIC_ENABLED"] == "false"  # no admin/admin
 
 
 def test_the_images_are_built_from_files_that_exist_and_reach_the_build(

@@ -25,6 +25,7 @@ from common.images import (
 )
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
+from common.metrics import meters
 from common.regions import packed
 from worker.indexing.batch import Batch, IndexedImage
 from worker.vectors.stores import VectorStore, WordStore
@@ -60,7 +61,9 @@ class Writer:
         names = [image.record.image_id for image in batch.images]
         with self.images.changing(batch.collection, names) as held:
             if self.jobs.is_open(batch.job_id):
-                self._commit(batch, held)
+                with meters().stage("commit"):
+                    self._commit(batch, held)
+                meters().regions.inc(sum(len(image.regions) for image in batch.images))
 
     def _commit(self, batch: Batch, held: Held) -> None:
         dim = batch.embeddings.shape[1]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from common.errors import NotFound
 from common.images import ImageStore
+from common.metrics import meters
 from common.queue import COMMIT_TASK, STORE, TaskQueue
 from worker.indexing.batch import Batch
 
@@ -24,8 +25,9 @@ class Forwarder:
     def commit(self, batch: Batch) -> None:
         """See Committer. The items end when the owner has written the batch."""
         key = handover_key(batch.job_id, batch.images[0].item.index)
-        self.images.put(key, batch.to_bytes())
-        self.queue.submit(COMMIT_TASK, STORE, {"job_id": batch.job_id, "key": key})
+        with meters().stage("hand_over"):
+            self.images.put(key, batch.to_bytes())
+            self.queue.submit(COMMIT_TASK, STORE, {"job_id": batch.job_id, "key": key})
 
 
 def handover_key(job_id: str, first_item: int) -> str:

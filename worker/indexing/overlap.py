@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from common.jobs import Item
+from common.log import with_context
 from worker.indexing.batch import Batch
 from worker.indexing.image import LoadedImage
 from worker.indexing.loading import Found
@@ -45,7 +46,8 @@ class Ahead:
         threads: int,
         most_bytes: int,
     ) -> None:
-        self._load, self._most_bytes = load, most_bytes
+        find, self._load = with_context(find), with_context(load)
+        self._most_bytes = most_bytes
         self._lock = threading.RLock()
         self._closed = False
         self._held = self._taken = 0
@@ -125,7 +127,7 @@ class Behind:
     """Commits batches in one thread, in their order, while the next are made."""
 
     def __init__(self, commit: Callable[[Batch], None]) -> None:
-        self._commit = commit
+        self._commit = with_context(commit)
         self._pool = ThreadPoolExecutor(1, "commit")
         self._waiting: deque[Commit] = deque()
 

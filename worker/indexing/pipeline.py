@@ -18,6 +18,7 @@ from typing import Any
 
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
+from common.metrics import meters
 from worker.indexing.batch import Batch
 from worker.indexing.committing import Committer
 from worker.indexing.confirming import Confirmer
@@ -75,9 +76,10 @@ class IndexPipeline:
         recipe = self.recipe(options)
         same: list[Item] = []
         with (
+            meters().items_under_way(len(items)),
             Ahead(
                 items,
-                lambda item: self.loader.find(item, options, recipe),
+                lambda item: self._found(item, options, recipe),
                 lambda found: self._loaded(found, options),
                 threads=self.threads,
                 most_bytes=self.most_bytes,
@@ -99,9 +101,17 @@ class IndexPipeline:
         local = self.describer.recipe(options.local_features)
         return f"{regions}|{local}" if local else regions
 
+    def _found(self, item: Item, options: IndexOptions, recipe: str) -> Found | Item:
+        with meters().stage("find"):
+            return self.loader.find(item, options, recipe)
+
     def _loaded(self, found: Found, options: IndexOptions) -> LoadedImage | Item:
-        image = self.loader.load(found)
-        return self.describer.described(image, options) if isinstance(image, LoadedImage) else image
+        with meters().stage("load"):
+            image = self.loader.load(found)
+        if not isinstance(image, LoadedImage):
+            return image
+        with meters().stage("describe"):
+            return self.describer.described(image, options)
 
     def _step(self, ahead: Ahead, options: IndexOptions, recipe: str) -> _Step | None:
         """Take the next items as far as a batch, and let go of their pixels; None at the end."""
@@ -109,6 +119,7 @@ class IndexPipeline:
         taken = ahead.take(min(options.batch_size, self.pace.most(options.profile)))
         if not taken:
             return None
+        meters().batch_fill.observe(len(taken) / options.batch_size)
         step = _Step([Part([item], error) for item, future in taken if (error := _error(future))])
         outcomes = [future.result() for _, future in taken if not _error(future)]
         ended = [outcome for outcome in outcomes if isinstance(outcome, Item)]
@@ -151,19 +162,21 @@ class IndexPipeline:
         return Part(same)
 
     def _seen(self, images: Sequence[LoadedImage], options: IndexOptions, recipe: str) -> Batch:
-        seen = self.seer.see(
-            [image.pixels for image in images],
-            profile=options.profile,
-            confidence_threshold=options.confidence_threshold,
-        )
-        return gathered(
-            images,
-            seen,
-            options,
-            encoder=self.seer.encoder.id,
-            vocabulary=self.describer.vocabulary.id,
-            recipe=recipe,
-        )
+        with meters().stage("see"):
+            seen = self.seer.see(
+                [image.pixels for image in images],
+                profile=options.profile,
+                confidence_threshold=options.confidence_threshold,
+            )
+        with meters().stage("gather"):
+            return gathered(
+                images,
+                seen,
+                options,
+                encoder=self.seer.encoder.id,
+                vocabulary=self.describer.vocabulary.id,
+                recipe=recipe,
+            )
 
 
 @dataclass

@@ -24,7 +24,16 @@ from common.contract.answers.images import (
     StoredObject,
     StoredObjects,
 )
-from common.contract.answers.jobs import DeletionResult, Item, Items, Job, Jobs, ListedJob, Progress
+from common.contract.answers.jobs import (
+    DeletionResult,
+    Item,
+    Items,
+    Job,
+    Jobs,
+    ListedJob,
+    Progress,
+    Webhook,
+)
 from common.contract.answers.searches import (
     Findings,
     FoundHit,
@@ -87,5 +96,6 @@ __all__ = [
     "Thing",
     "Verification",
     "Verified",
+    "Webhook",
     "widened",
 ]

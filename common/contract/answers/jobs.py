@@ -32,6 +32,14 @@ class DeletionResult(Answer):
     image_id: str = Field(description="The id of the image.")
 
 
+class Webhook(Answer):
+    """What came of calling the URL that the job's request named."""
+
+    delivered: bool = Field(description="Whether a call was answered with 2xx.")
+    attempts: int = Field(description="How many calls were made since the job ended.")
+    last_error: str | None = Field(description="Why the last call did not arrive.")
+
+
 class ListedJob(Answer):
     """A job without its result. Times are Unix seconds."""
 
@@ -46,6 +54,9 @@ class ListedJob(Answer):
     created_at: float = Field(description="When the job was recorded.")
     started_at: float | None = Field(description="When the first of its tasks began.")
     finished_at: float | None = Field(description="When the job ended.")
+    webhook: Webhook | None = Field(
+        description="What came of its webhook; null where its request named none."
+    )
 
 
 class Job(ListedJob):

@@ -1,0 +1,26 @@
+"""What the processes measure of themselves, for Prometheus.
+
+`meters.py` declares what is counted where it happens; `service.py` and `gpu.py` ask when they are
+asked; `sharing.py` joins what the processes of one tree count; `exposing.py` shows all of it at a
+port. The one package that knows `prometheus_client`.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from common.metrics.meters import Meters
+
+
+@cache
+def meters() -> Meters:
+    """Return what this process counts.
+
+    Made on the first call: whether processes share their counts is settled before, by
+    `sharing.begin`.
+    """
+    from common.metrics.meters import Meters
+
+    return Meters()

@@ -5,7 +5,7 @@ A header, so that it is the same for JSON, forms and requests without a body.
 
 from __future__ import annotations
 
-from flask import request
+from flask import has_request_context, request
 
 from common.contract.fields import MOST_URL_CHARS
 from common.errors import BadRequest, FetchFailed
@@ -19,7 +19,7 @@ def asked(services: Services) -> str | None:
 
     Raises BadRequest or InvalidUrl.
     """
-    url = request.headers.get(WEBHOOK)
+    url = request.headers.get(WEBHOOK) if has_request_context() else None
     if url is None:
         return None
     settings = services.settings

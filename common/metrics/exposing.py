@@ -40,9 +40,15 @@ class Exposed(ThreadingHTTPServer):
     def __init__(self, host: str, port: int, sources: Sequence[Source], targets: Targets | None):
         self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.sources, self.targets = sources, targets
+        self.at_close: Callable[[], None] = lambda: None
         super().__init__((host, port), _Handler)
         # A child that outlives its parent must not keep the port.
         os.register_at_fork(after_in_child=self.socket.close)
+
+    def server_close(self) -> None:
+        """Listen no longer, and be no target."""
+        super().server_close()
+        self.at_close()
 
     def start(self) -> None:
         """Answer from now on, in threads of its own."""
@@ -110,7 +116,7 @@ def expose(settings: Settings, role: str, more: Sequence[Source] = ()) -> Expose
     server.start()
     port = int(server.server_address[1])
     address = address_of(settings.metrics_host, port, settings.redis_url)
-    targets.keep_saying(role, address)
+    server.at_close = targets.keep_saying(role, address)
     log.info("metrics are shown at http://%s/metrics", address)
     return server
 

@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
@@ -44,9 +45,12 @@ class Targets:
         with translated():
             self._redis.zrem(_KEY, _member(role, address))
 
-    def keep_saying(self, role: str, address: str) -> None:
-        """Say it every few seconds, in a thread of its own, until the process ends."""
-        ended = threading.Event()
+    def keep_saying(self, role: str, address: str) -> Callable[[], None]:
+        """Say it every few seconds, in a thread of its own, until the process ends in order.
+
+        Returns what ends it before.
+        """
+        ended, pid = threading.Event(), os.getpid()
 
         def run() -> None:
             while not ended.is_set():
@@ -54,14 +58,19 @@ class Targets:
                     self.say(role, address)
                 ended.wait(SAID_EVERY_S)
 
-        def end(pid: int) -> None:
-            if os.getpid() == pid:  # a child inherits what is to be done at the end
-                ended.set()
-                with suppress(BrokerUnavailable):
-                    self.unsay(role, address)
+        saying = threading.Thread(target=run, name="targets", daemon=True)
 
-        threading.Thread(target=run, name="targets", daemon=True).start()
-        atexit.register(end, os.getpid())
+        def end() -> None:
+            if os.getpid() != pid or ended.is_set():  # a child inherits what is to be done
+                return
+            ended.set()
+            saying.join(SAID_EVERY_S)
+            with suppress(BrokerUnavailable):
+                self.unsay(role, address)
+
+        saying.start()
+        atexit.register(end)
+        return end
 
     def every(self) -> list[dict[str, object]]:
         """Return the list in the form that Prometheus's `http_sd_configs` reads.

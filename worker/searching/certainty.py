@@ -33,9 +33,9 @@ LIKELY = 0.5
 """Probability from which a thing counts as found."""
 UNVERIFIED = (-6.72, 7.7)
 """Without evidence: weights of 1 and of the rise; their sum is the logit of the probability."""
-VERIFIED = (-7.2, 0.47, 5.0, 3.5)
+VERIFIED = (-10.1, 0.32, 8.1, 5.6)
 """With it: weights of 1, the proof, the part's agreement and the part (`Signs`)."""
-NOT_COMPARED = 0.8
+NOT_COMPARED = 0.72
 """Stands in for part and agreement where nobody has looked, or where there is too little detail."""
 CLEAR = 4
 """Images right behind the first are no background: several may show the thing."""

@@ -20,7 +20,10 @@ Box = tuple[int, int, int, int]
 Quad = tuple[tuple[float, float], ...]
 """Four corners (x, y) in pixels of the upright image."""
 
-_PROOF = ("rotation", "mirrored", "inliers", "evidence", "coverage", "agreement", "object")
+_PROOF = (
+    "rotation", "mirrored", "inliers", "evidence", "coverage",
+    "agreement", "part", "part_agreement", "object",
+)  # fmt: skip
 FetchImage = Callable[[str, str | None], bytes]
 
 
@@ -47,7 +50,8 @@ class Hit:
     A `verified` hit was found again by local features: `quad` are the query's corners in the
     image, from its top left, clockwise; `rotation` is in degrees clockwise; chance would find so
     many `inliers` once in 10^`evidence` images; they lie around `coverage` (0..1) of the query;
-    `agreement` (0..1) of its detail is there, which is known of the best places alone.
+    `agreement` (0..1) of its detail is there, which is known of the best places alone;
+    `part_agreement` of the `part` (0..1) of it that lies between what agrees.
     """
 
     box: Box
@@ -64,6 +68,8 @@ class Hit:
     evidence: float | None = None
     coverage: float | None = None
     agreement: float | None = None
+    part: float | None = None
+    part_agreement: float | None = None
     object: int | None = None
     """With `detect`: the number of the thing in `SearchResult.objects` that was found here."""
 

@@ -37,8 +37,9 @@ class Placement:
     clockwise, of the query's upright (after mirroring, where `mirrored`). `inliers` of `matches`
     keypoint pairs agree, which lie around `coverage` (0..1) of the query's area; `evidence` is
     -log10 of how often chance would do the same. `agreement` (0..1) is how much of the query's
-    detail the image shows there; None where nobody has looked. `whole` are the corners of all
-    of the query where `quad` has a part's; None where it is the same.
+    detail the image shows there, `part_agreement` the same of what lies between the details that
+    agree, which is a `part` (0..1) of all; None where nobody has looked. `whole` are the corners
+    of all of the query where `quad` has a part's; None where it is the same.
     """
 
     box: Box
@@ -51,6 +52,8 @@ class Placement:
     evidence: float
     coverage: float
     agreement: float | None = None
+    part: float | None = None
+    part_agreement: float | None = None
     whole: tuple[Corner, Corner, Corner, Corner] | None = None
 
 

@@ -1,11 +1,15 @@
 """How much of a query's detail an image shows at a place: block by block.
 
-The place is brought into the query's frame; normalised correlation compares what lies there.
+The place is brought into the query's frame; normalised correlation compares what lies there. A
+query shows more than the thing, as a rule: what lies around it may be different. So what lies
+between the blocks that agree is judged by itself: another code has the same corners, and other
+cells between them.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -14,6 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 Floats = NDArray[np.float32]
+Numbers = NDArray[np.float64]
 
 FRAME_PX = 96
 """The query's side, the root of its area, in which both are compared."""
@@ -25,10 +30,24 @@ PLAIN = 6.0
 LEAST_BLOCKS = 3
 WORSE = 0.5
 """Share of the query's detail that counts: that which the image shows the least."""
+AGREES = 0.7
+"""Correlation from which on a block agrees."""
 
 
-def agreement(query: Image.Image, image: Image.Image, quad: Floats) -> float | None:
-    """Return how much of the query's detail the image shows at a place, 0..1.
+@dataclass(frozen=True)
+class Agreement:
+    """How much of a query's detail an image shows, 0..1: of the `whole`, and of a `part`.
+
+    The part is what lies between the blocks that agree; `share` (0..1) of the detail lies in it.
+    """
+
+    whole: float
+    part: float
+    share: float
+
+
+def agreement(query: Image.Image, image: Image.Image, quad: Floats) -> Agreement | None:
+    """Return how much of the query's detail the image shows at a place.
 
     Both are RGB; `quad` (4, 2) are the query's corners in the image, as in `Placement`. None where
     the query has too little detail, or too little of it lies in the image.
@@ -40,6 +59,7 @@ def agreement(query: Image.Image, image: Image.Image, quad: Floats) -> float | N
     seen, inside = warped
     alike: list[float] = []
     weights: list[float] = []
+    corners: list[tuple[int, int]] = []
     height, width = frame.shape[:2]
     for top in range(0, height - BLOCK_PX + 1, BLOCK_PX):
         for left in range(0, width - BLOCK_PX + 1, BLOCK_PX):
@@ -55,12 +75,28 @@ def agreement(query: Image.Image, image: Image.Image, quad: Floats) -> float | N
             best = float(found.max())
             alike.append(max(0.0, best) if math.isfinite(best) else 0.0)
             weights.append(min(detail, 40.0))
+            corners.append((left, top))
     if len(alike) < LEAST_BLOCKS:
         return None
-    return round(_of_the_worse(np.array(alike), np.array(weights)), 3)
+    return _judged(np.array(alike), np.array(weights), np.array(corners, np.float32))
 
 
-def _of_the_worse(alike: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
+def _judged(alike: Numbers, weights: Numbers, corners: Floats) -> Agreement:
+    whole = round(_of_the_worse(alike, weights), 3)
+    agreeing = corners[alike >= AGREES]
+    if len(agreeing) < LEAST_BLOCKS:
+        return Agreement(whole, 0.0, 0.0)
+    hull = cv2.convexHull(agreeing)
+    within = np.array(
+        [cv2.pointPolygonTest(hull, corner.tolist(), False) >= 0 for corner in corners]
+    )
+    share = float(weights[within].sum() / weights.sum())
+    return Agreement(
+        whole, round(_of_the_worse(alike[within], weights[within]), 3), round(share, 3)
+    )
+
+
+def _of_the_worse(alike: Numbers, weights: Numbers) -> float:
     """Return the mean of the worse half: where one number differs, most else is the same."""
     order = np.argsort(alike)
     before = np.cumsum(weights[order]) - weights[order]

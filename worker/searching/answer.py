@@ -93,6 +93,8 @@ def _proof(place: Placement) -> dict[str, Any]:
         "evidence": place.evidence,
         "coverage": place.coverage,
         "agreement": place.agreement,
+        "part": place.part,
+        "part_agreement": place.part_agreement,
     }
 
 

@@ -1,17 +1,19 @@
 """How sure a find is: the probability that an image really shows what was searched for.
 
-Four signs tell it. Evidence says how unlikely chance would make as many local features agree.
-Coverage says how much of the query these lie around, agreement how much of its detail the image
-shows there: another code or flavour has the same corners. The rise says how far the image's score
-stands out from those of the images that rank behind: a search for something that no image shows has
-best scores as well, but none stands out. All are comparable between encoders and collections; a
-bare score is not.
+Without evidence one sign tells it. The rise says how far the image's score stands out from those of
+the images that rank behind: a search for something that no image shows has best scores as well, but
+none stands out. With evidence three do. The proof says how unlikely chance would make as many local
+features agree. Of the query's detail, a part lies between what the image shows, too: how large that
+part is, and how much of it is there. Another code has the same corners and other cells between
+them; the same thing before another background has everything between, and nothing around. All are
+comparable between encoders and collections; a bare score is not.
 
 Two logistic models weigh them, one for finds with evidence and one for those without. The latter
 was fitted to the open set of `make eval`: crops of the development set, exact and altered, and
 second views of its things, half of them searched for among images that do not show them. Of finds
-with evidence three of a hundred were wrong there, too few to fit to; their weights were chosen with
-drawn look-alikes beside them (`lab.evaluation lookalikes`), so that both come out well.
+with evidence three of a hundred were wrong there, too few to fit to; their weights were fitted with
+drawn look-alikes beside them (`lab.evaluation lookalikes`), and other backgrounds, so that all come
+out well.
 `python -m lab.evaluation certainty data/eval/*/answers.jsonl` fits anew; docs/EVALUATION.md has the
 precision that came out.
 """
@@ -31,10 +33,10 @@ LIKELY = 0.5
 """Probability from which a thing counts as found."""
 UNVERIFIED = (-6.72, 7.7)
 """Without evidence: weights of 1 and of the rise; their sum is the logit of the probability."""
-VERIFIED = (-8.5, 2.0, 0.4, 2.0, 12.0)
-"""With it: weights of 1, the rise, the proof, the coverage and the agreement (`Signs`)."""
-NOT_COMPARED = 0.6
-"""Stands in for the agreement where nobody has looked, or where there is too little detail."""
+VERIFIED = (-10.1, 0.32, 8.1, 5.6)
+"""With it: weights of 1, the proof, the part's agreement and the part (`Signs`)."""
+NOT_COMPARED = 0.72
+"""Stands in for part and agreement where nobody has looked, or where there is too little detail."""
 CLEAR = 4
 """Images right behind the first are no background: several may show the thing."""
 UNKNOWN_SCORE = 0.7
@@ -60,38 +62,41 @@ class Background:
 
 @dataclass(frozen=True)
 class Signs:
-    """What tells how sure a find is: its score's `rise`; with evidence also the others.
+    """What tells how sure a find is: its score's `rise`, or, with evidence, the others.
 
-    `proof` is the logarithm of how many times the least evidence there is; `coverage` the share of
-    the query's area that the inliers lie around: two mugs may bear the same icon; `agreement` how
-    much of the query's detail is there, 0..1.
+    `proof` is the logarithm of how many times the least evidence there is; `part` the share of the
+    query's detail that lies between what agrees: two mugs may bear the same icon; `agreement` how
+    much of that part is there, 0..1.
     """
 
     rise: float
     proof: float | None = None
-    coverage: float | None = None
     agreement: float | None = None
+    part: float | None = None
 
-    NAMES: ClassVar = ("rise", "proof", "coverage", "agreement")
+    UNVERIFIED: ClassVar = ("rise",)
+    VERIFIED: ClassVar = ("proof", "agreement", "part")
 
     @classmethod
     def of(
         cls,
         rise: float,
         evidence: float | None,
-        coverage: float | None,
+        part: float | None = None,
         agreement: float | None = None,
     ) -> Signs:
         """Return the signs of a find; `evidence` is None where there is none."""
         if evidence is None:
             return cls(rise)
-        shown = NOT_COMPARED if agreement is None else agreement
-        return cls(rise, math.log(max(evidence, FOUND) / FOUND), coverage or 0.0, shown)
+        if part is None or agreement is None:
+            part = agreement = NOT_COMPARED
+        return cls(rise, math.log(max(evidence, FOUND) / FOUND), agreement, part)
 
     def values(self) -> tuple[float, ...]:
-        """Return those that are there, in the order of the weights."""
-        every = (self.rise, self.proof, self.coverage, self.agreement)
-        return tuple(value for value in every if value is not None)
+        """Return those that count, in the order of the weights."""
+        if self.proof is None or self.agreement is None or self.part is None:
+            return (self.rise,)
+        return (self.proof, self.agreement, self.part)
 
     @property
     def probability(self) -> float:
@@ -106,5 +111,5 @@ def certainty(score: float, places: Sequence[Placement], background: Background)
     best = places[0] if places else None
     rise = background.rise(score)
     if best is None:
-        return Signs.of(rise, None, None).probability
-    return Signs.of(rise, best.evidence, best.coverage, best.agreement).probability
+        return Signs.of(rise, None).probability
+    return Signs.of(rise, best.evidence, best.part, best.part_agreement).probability

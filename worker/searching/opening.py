@@ -55,8 +55,10 @@ class Opened:
         def seen(place: Placement) -> Placement:
             quad = np.array(place.whole or place.quad, np.float32) * ratios
             shown = [agreement(query, image, quad) for query in queries]
-            best = max((one for one in shown if one is not None), default=None)
-            return replace(place, agreement=best)
+            best = max(filter(None, shown), key=lambda one: one.whole, default=None)
+            if best is None:
+                return replace(place, agreement=None)
+            return replace(place, agreement=best.whole, part=best.share, part_agreement=best.part)
 
         return tuple(map(seen, self.places))
 

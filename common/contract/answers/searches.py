@@ -61,6 +61,13 @@ class FoundHit(Answer):
             "How much of the query's detail the image shows here, 0..1: of the best places alone."
         ),
     )
+    part: float | None = Field(
+        default=None,
+        description="The share of the query's detail that lies between what agrees, 0..1.",
+    )
+    part_agreement: float | None = Field(
+        default=None, description="How much of that part the image shows here, 0..1."
+    )
     object: int | None = Field(
         default=None,
         description="Which of the result's `objects` it shows, where each was searched for.",

@@ -30,8 +30,8 @@ class Answer:
     `rank` is the place of the first right photo, from 1, or `LIMIT` + 1. `iou_right` is between
     the question's box and the right photo's first hit, `iou_top` the same for the top hit, 0 in a
     wrong photo; NaN where no box is known. `verified`, `source` and `confidence` are those of the
-    top match, as are `rise`, `evidence`, `coverage` and `agreement`, which its
-    probability comes from.
+    top match, as are `rise`, `evidence`, `part` and `part_agreement`, which its probability comes
+    from, `coverage` and `agreement`.
     `confidence` is the service's `probability` (0..1) where it gives one, else score and evidence
     together; `found` is what the service says itself, None where it says nothing.
     """
@@ -48,6 +48,8 @@ class Answer:
     evidence: float | None
     coverage: float | None
     agreement: float | None
+    part: float | None
+    part_agreement: float | None
     complete: bool
     timings_ms: Mapping[str, float]
 
@@ -112,6 +114,8 @@ def judged(result: SearchResult, right: Some[str], corners: Corners | None) -> A
         evidence=proof.evidence if proof else None,
         coverage=proof.coverage if proof else None,
         agreement=proof.agreement if proof else None,
+        part=proof.part if proof else None,
+        part_agreement=proof.part_agreement if proof else None,
         complete=bool(result.verification.get("complete", True)),
         timings_ms=result.timings_ms,
     )

@@ -50,10 +50,11 @@ def run(paths: Sequence[Path], console: Console) -> None:
         raise FileNotFoundError("None of the files holds answers of an open set")
     chance = np.empty(len(answers))
     proven = np.array([answer["evidence"] is not None for answer in answers])
-    for name, own in (("unverified", ~proven), ("verified", proven)):
+    models = (("unverified", ~proven, Signs.UNVERIFIED), ("verified", proven, Signs.VERIFIED))
+    for name, own, signs in models:
         seen = gathered([answers[n] for n in np.flatnonzero(own)])
         chance[own] = judged_apart(seen)
-        console.print(f"{name}: {np.round(fit(seen), 2).tolist()} of 1, {', '.join(Signs.NAMES)}")
+        console.print(f"{name}: {np.round(fit(seen), 2).tolist()} of 1, {', '.join(signs)}")
         console.print(f"  {own.sum()} answers, {seen.right.sum()} right", highlight=False)
     console.print("Every question by a fit to the others:")
     for what, value in judged(answers, chance).items():
@@ -80,7 +81,7 @@ def judged(answers: Sequence[dict[str, Any]], chance: Floats) -> dict[str, str]:
 def gathered(answers: Sequence[dict[str, Any]]) -> Seen:
     """Return the answers as arrays."""
     signs = [
-        Signs.of(a["rise"], a["evidence"], a["coverage"], a.get("agreement")).values()
+        Signs.of(a["rise"], a["evidence"], a.get("part"), a.get("part_agreement")).values()
         for a in answers
     ]
     return Seen(

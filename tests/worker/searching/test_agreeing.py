@@ -17,7 +17,8 @@ from tests.textures import texture
 from tests.worker.conftest import png
 from worker.local.placement import Placement
 from worker.searching.agreeing import CONFIRMED, Agreer, surely_there
-from worker.searching.agreement import Floats, agreement
+from worker.searching.agreement import Agreement, Floats
+from worker.searching.agreement import agreement as agreement_of
 from worker.searching.opening import Opener
 from worker.searching.verifying import Proof
 
@@ -38,6 +39,11 @@ def agreer(images: ImageStore) -> Agreer:
 
 def corners(spot: tuple[int, int, int, int]) -> Floats:
     return np.array(place(spot).quad, np.float32)
+
+
+def agreement(query: Image.Image, image: Image.Image, quad: Floats) -> float | None:
+    judged = agreement_of(query, image, quad)
+    return judged and judged.whole
 
 
 def checkers(seed: int, cells: int = 12) -> Image.Image:
@@ -79,6 +85,29 @@ def test_another_code_with_the_same_corners_agrees_less() -> None:
     other = agreement(checkers(1), within(checkers(2)), corners(spot))
     assert same is not None and other is not None
     assert same > 0.95 and other < 0.75
+
+
+def judged(query: Image.Image, image: Image.Image) -> Agreement:
+    """Judge a query of 96 x 96 pixels that lies at (120, 70)."""
+    found = agreement_of(query, image, corners((120, 70, 216, 166)))
+    assert found is not None
+    return found
+
+
+def test_before_another_background_a_part_agrees_and_all_that_lies_within_it() -> None:
+    thing = texture(11, (60, 60))
+    query, elsewhere = texture(12, (96, 96)), texture(13, (96, 96))
+    for ground in (query, elsewhere):
+        ground.paste(thing, (18, 18))
+    found = judged(query, within(elsewhere))
+    assert found.whole < 0.6 < 0.8 < found.part
+    assert 0.15 < found.share < 0.8
+
+
+def test_of_another_code_the_part_between_the_corners_disagrees() -> None:
+    same, other = (judged(checkers(1), within(checkers(n))) for n in (1, 2))
+    assert same.part > 0.95 and same.share > 0.95
+    assert other.part < 0.75
 
 
 def test_what_is_plain_or_outside_tells_nothing() -> None:

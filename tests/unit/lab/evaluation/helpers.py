@@ -51,6 +51,8 @@ def answer(*, right: bool, probability: float | None = None, verified: bool = Fa
         evidence=20.0 if verified else None,
         coverage=0.6 if verified else None,
         agreement=0.9 if verified else None,
+        part=0.9 if verified else None,
+        part_agreement=0.9 if verified else None,
         complete=True,
         timings_ms={"encode": 5.0, "total": 100.0},
     )

@@ -55,7 +55,8 @@ def test_a_run_is_read_and_fitted_with_and_without_evidence(tmp_path: Path) -> N
                     "rank": 1 if there else 11,
                     "rise": (0.7 if there else 0.3) + rng.normal(0, 0.03),
                     "evidence": (30.0 if there else 4.0) if n % 2 else None,
-                    "coverage": 0.5 if n % 2 else None,
+                    "part": 0.5 if n % 2 else None,
+                    "part_agreement": 0.5 if n % 2 else None,
                 }
             )
     lines.append({**lines[0], "asked": "by embeddings alone"})
@@ -64,9 +65,10 @@ def test_a_run_is_read_and_fitted_with_and_without_evidence(tmp_path: Path) -> N
     run([path], Console(file=written, width=200))
     assert written.getvalue().count("40 answers, 20 right") == 2
     assert "found: precision: 1.000" in written.getvalue()
-    assert gathered(
-        [{"rise": 0.5, "evidence": 9.0, "coverage": 0.2, "rank": 1, "question": 0}]
-    ).signs.shape == (1, len(Signs.NAMES))
+    assert gathered([{"rise": 0.5, "evidence": 9.0, "rank": 1, "question": 0}]).signs.shape == (
+        1,
+        len(Signs.VERIFIED),
+    )
 
 
 def test_a_run_without_an_open_set_is_refused(tmp_path: Path) -> None:

@@ -31,13 +31,23 @@ _ENCODER = "encoder"
 class Asking:
     """Goes through the photos once: the references take each, and its questions are asked."""
 
-    def __init__(self, plan: Plan, asker: Asker, loaded: LoadedPack, settings: Settings) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        asker: Asker,
+        loaded: LoadedPack,
+        settings: Settings,
+        *,
+        references: bool = True,
+    ) -> None:
+        """`references`: simpler pipelines take each photo too, which takes most of the time."""
         self.answers: dict[int, Answer] = {}
         self.without: dict[int, Answer] = {}
         self.grouped: dict[int, Answer] = {}
-        self.references: dict[str, Pipeline] = dict(
-            pipelines(loaded.encoder, finder(loaded, settings), settings.confidence_threshold)
-        )
+        self.references: dict[str, Pipeline] = {}
+        if references:
+            found = finder(loaded, settings)
+            self.references |= pipelines(loaded.encoder, found, settings.confidence_threshold)
         self._plan, self._asker = plan, asker
         self._encoder = loaded.encoder
         self._embedder = Embedder({_ENCODER: loaded.encoder})

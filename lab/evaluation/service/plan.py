@@ -20,7 +20,7 @@ FOLDS = 10
 """Parts of the collection that a filter can leave out."""
 SAMPLED = 4
 """Every so many boxes one is asked under every perturbation, and of the open set."""
-INDEX_S, SEARCH_S, GROUPED_S = 1.5, 0.45, 0.06
+INDEX_S, SEARCH_S, GROUPED_S = 0.3, 0.4, 0.06
 """Rough seconds of a core a photo and a search, to say beforehand how long it takes."""
 
 

@@ -53,6 +53,7 @@ class Options:
     most_queries: int | None
     most_windows: int | None
     budget_ms: int | None
+    references: bool
     json: Path | None
     markdown: Path | None
 
@@ -131,7 +132,8 @@ def measure(
         collection = index_photos(plan.photos, folds, stack, needle, console)
         if collection.failed:
             console.print(f"[red]not indexed:[/red] {', '.join(collection.failed)}")
-        asking = Asking(plan, Asker(needle, collection, options.budget_ms), loaded, stack.settings)
+        asker = Asker(needle, collection, options.budget_ms)
+        asking = Asking(plan, asker, loaded, stack.settings, references=options.references)
         asking.run(console)
         of_large = None
         if large is not None:

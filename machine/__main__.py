@@ -59,7 +59,8 @@ def _up(data_dir: Path, port: int | None, many: Services) -> None:
 
 def _restore(file: Path, data_dir: Path) -> None:
     head = restore(file, data_dir, os.environ)
-    print(f"{head.images:,} images in {head.collections:,} collections are in {data_dir}.")
+    collections = "collection" if head.collections == 1 else "collections"
+    print(f"Images in {data_dir}: {head.images:,}, in {head.collections:,} {collections}.")
     if head.image_store is not None:
         print(f"The images are in {head.image_store}: start with that as NEEDLE_IMAGE_STORE.")
     if not head.has_vectors:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -137,7 +138,8 @@ def _simulate(given: argparse.Namespace, measured: Measured, console: Console) -
         alone = alone or seconds[0]
         table.add_row(
             str(workers), f"{seconds[0]:.1f}", f"{1000 / seconds[0]:.1f}",
-            f"{alone / seconds[0] / workers:.2f}", f"{seconds[1]:.1f}",
+            f"{alone / seconds[0] / workers:.2f}",
+            "it never ends" if math.isinf(seconds[1]) else f"{seconds[1]:.1f}",
         )  # fmt: skip
     console.print(table)
 
@@ -160,7 +162,7 @@ COMMIT_S = 0.017
 def _held(given: argparse.Namespace, measured: Measured, console: Console) -> None:
     pictures = [path.read_bytes() for path in sorted(given.queries.iterdir()) if path.is_file()]
     table = Table("clients", "searches/s", "p50 ms", "p95 ms", "refused",
-                  "simulated /s", "p50", "p95", "refused")  # fmt: skip
+                  title="Measured / simulated")  # fmt: skip
     rows: list[dict[str, float]] = []
     alone = np.zeros(0)
     for clients in given.clients:
@@ -175,9 +177,10 @@ def _held(given: argparse.Namespace, measured: Measured, console: Console) -> No
         answered = searches(Searching(servers, draw), SPAN_S, clients=clients)
         rows.append(load.row() | {"simulated_per_s": answered.per_s, "simulated_servers": servers})
         table.add_row(
-            str(clients), f"{rows[-1]['per_s']:.1f}", f"{rows[-1]['p50_ms']:.0f}",
-            f"{rows[-1]['p95_ms']:.0f}", str(load.refused), f"{answered.per_s:.1f}",
-            f"{answered.ms(50):.0f}", f"{answered.ms(95):.0f}", str(answered.refused),
+            str(clients), f"{rows[-1]['per_s']:.1f} / {answered.per_s:.1f}",
+            f"{rows[-1]['p50_ms']:.0f} / {answered.ms(50):.0f}",
+            f"{rows[-1]['p95_ms']:.0f} / {answered.ms(95):.0f}",
+            f"{load.refused} / {answered.refused}",
         )  # fmt: skip
     console.print(table)
     if given.json:

@@ -124,7 +124,7 @@ def limits(demand: Demand, measured: Measured, prices: Prices) -> list[Limit]:
         Limit(
             "the backup's copy of the list (a value of Redis has 512 MB at most)",
             512e6 / 640,
-            "copy Redis's own append-only file instead, or back up collection by collection",
+            "more collections of fewer images each, or copy Redis's own append-only file instead",
         ),
         Limit(
             f"one machine of {prices.cores} cores indexing for {demand.days:g} days",

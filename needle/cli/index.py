@@ -72,7 +72,9 @@ needle index ~/images --dry-run              # how many, and how long they would
 )
 @click.option("--profile", type=click.Choice(PROFILES), help="How thoroughly to index.")
 @click.option("--confidence-threshold", type=Real(0, 1), help="Leave out detections below it.")
-@click.option("--batch-size", type=click.IntRange(1, 256), help="Images detected in together.")
+@click.option(
+    "--batch-size", type=click.IntRange(1, 256), help="Images the detector takes at a time."
+)
 @click.option(
     "--local-features", type=click.IntRange(0, 10_000), help="The most kept of an image; 0: none."
 )

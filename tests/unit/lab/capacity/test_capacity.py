@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lab.capacity import loads
 from lab.capacity.__main__ import main
 from lab.capacity.measured import Measured, Photo, read
 from lab.capacity.model import Demand, Prices, limits, plan
@@ -108,3 +109,23 @@ def test_the_shipped_constants_are_read_and_others_refused(
     other.write_text('{"small": {}}')
     with pytest.raises(ValueError, match="no measured constants"):
         read(other)
+
+
+def test_a_deployment_whose_only_worker_dies_never_ends(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["simulate", "--shards", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "it never ends" in printed and "inf" not in printed
+
+
+def test_a_measured_load_and_its_simulation_fit_eighty_columns(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(loads, "ask", lambda *_: loads.Load(2, 4.0, [0.25] * 16))
+    (tmp_path / "query.jpg").write_bytes(b"")
+    words = ["--url", "http://127.0.0.1:1", "--collection", "x", "--queries", str(tmp_path)]
+    assert main(["held", *words, "--clients", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "Measured / simulated" in printed and "searches/s" in printed and "…" not in printed

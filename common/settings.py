@@ -54,6 +54,7 @@ class Settings(QdrantSettings):
     )
     source_buckets: str = Field(
         "",
+        pattern=r"^(\s*((s3://)?[A-Za-z0-9][A-Za-z0-9._-]+(/[^,]*)?)?\s*(,|$))*$",
         description="Buckets, or prefixes in them (`BUCKET/PREFIX`), that images may be indexed "
         "from, by commas",
     )

@@ -70,6 +70,8 @@ def test_a_webhook_secret_that_nothing_can_be_signed_with_is_refused(count: int)
         ("NEEDLE_S3_ENDPOINT", "http://no host/"),
         ("NEEDLE_S3_PUBLIC_ENDPOINT", "https://:9000"),
         ("NEEDLE_S3_REGION", "no region!"),
+        ("NEEDLE_SOURCE_BUCKETS", "photos, https://shop.example/photos"),
+        ("NEEDLE_SOURCE_BUCKETS", "/photos"),
     ],
 )
 def test_an_address_that_leads_nowhere_is_refused(name: str, value: str) -> None:
@@ -82,6 +84,11 @@ def test_an_address_that_leads_nowhere_is_refused(name: str, value: str) -> None
 )
 def test_addresses_are_taken_in_every_form(value: str) -> None:
     assert Settings.from_env({"NEEDLE_REDIS_URL": value}).redis_url == value
+
+
+@pytest.mark.parametrize("value", ["a1", "photos/2024, more", "s3://photos/a b/,", "x.y-z , q_1"])
+def test_buckets_are_taken_in_every_form(value: str) -> None:
+    assert Settings.from_env({"NEEDLE_SOURCE_BUCKETS": value}).source_buckets == value
 
 
 def test_metrics_are_not_shown_at_the_public_port() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from common.contract.fields import (
     BatchSize,
@@ -17,6 +17,7 @@ from common.contract.fields import (
     Zoom,
 )
 from common.errors import InvalidSettings
+from common.settings_checks import checked_apart, checked_secrets, checked_server, shown
 from common.settings_of_qdrant import Positive, QdrantSettings
 
 PREFIX = "NEEDLE_"
@@ -42,7 +43,9 @@ class Settings(QdrantSettings):
         description="Server of the buckets, where it is not Amazon's",
     )
     s3_region: str | None = Field(
-        None, description="Their region; unset: what AWS_REGION or the profile says, or us-east-1"
+        None,
+        pattern=r"^[A-Za-z]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?$",
+        description="Their region; unset: what AWS_REGION or the profile says, or us-east-1",
     )
     s3_public_endpoint: str | None = Field(
         None,
@@ -51,6 +54,7 @@ class Settings(QdrantSettings):
     )
     source_buckets: str = Field(
         "",
+        pattern=r"^(\s*((s3://)?[A-Za-z0-9][A-Za-z0-9._-]+(/[^,]*)?)?\s*(,|$))*$",
         description="Buckets, or prefixes in them (`BUCKET/PREFIX`), that images may be indexed "
         "from, by commas",
     )
@@ -63,6 +67,7 @@ class Settings(QdrantSettings):
         "redis://127.0.0.1:6379/0",
         pattern=r"^(rediss?|unix)://",
         description="Redis: queues, jobs and the list of images",
+        repr=False,
     )
     models: str = Field("mini", description="Model pack: `mini`, `standard`, or a folder")
     detector: str | None = Field(
@@ -214,6 +219,21 @@ class Settings(QdrantSettings):
         """Processes may start in different folders: resolve the path once."""
         return value.expanduser().absolute()
 
+    @field_validator("redis_url", "qdrant_url", "s3_endpoint", "s3_public_endpoint")
+    @classmethod
+    def _of_servers(cls, value: str | None) -> str | None:
+        return value and checked_server(value)
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _to_sign_with(cls, value: str | None) -> str | None:
+        return value and checked_secrets(value)
+
+    @field_validator("metrics_port")
+    @classmethod
+    def _apart(cls, value: int | None, info: ValidationInfo) -> int | None:
+        return value and checked_apart(value, info.data.get("port"))
+
     @property
     def scales(self) -> tuple[int, ...] | None:
         """`tile_scales` as numbers, None where it is unset."""
@@ -238,10 +258,7 @@ class Settings(QdrantSettings):
 
     @property
     def longest_task_s(self) -> int:
-        """Seconds after which a task that has not ended hangs; a worker speaks for it no longer.
-
-        Longer than any task may run, or a task would run twice at the same time.
-        """
+        """Seconds after which a task hangs, longer than any runs; no worker speaks for it then."""
         return self.task_time_limit_s + 60
 
     @classmethod
@@ -278,5 +295,6 @@ def _explain(exc: ValidationError) -> str:
             lines.append(f"{variable} is not a setting; docs/SETTINGS.md lists them all")
             continue
         field = Settings.model_fields[str(fault["loc"][0])]
-        lines.append(f"{variable}={fault['input']!r}: {fault['msg']} ({field.description})")
+        value = shown(fault["input"], secret=not field.repr)
+        lines.append(f"{variable}={value}: {fault['msg']} ({field.description})")
     return "Invalid settings:\n  " + "\n  ".join(lines)

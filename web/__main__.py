@@ -101,6 +101,7 @@ def main() -> int:
         logs.configure(settings.log_level, settings.log_format, process="web")
         if settings.metrics_port is not None:
             sharing.begin()
+        Services.build(settings)  # nothing is sent; what cannot be made is said here
     except NeedleError as error:
         print(error.message, file=sys.stderr)
         return 1

@@ -24,6 +24,7 @@ from common.ids import new_job_id
 from common.log import add_context
 from common.redis import Client, translated
 from common.services import Services
+from web.operation import WEBHOOK
 
 HEADER = "Idempotency-Key"
 KEPT_S = 24 * 3600
@@ -144,12 +145,15 @@ def _held(redis: Client, name: str, job_id: str) -> Iterator[None]:
 
 
 def _fingerprint() -> str:
-    """Return a hash of what the request asks for: its fields and files, whatever their framing."""
+    """Return a hash of what the request asks for: its fields, files and webhook, however framed."""
+    # Only where there is one: the claims of older versions know none.
+    told = {"webhook": url} if (url := request.headers.get(WEBHOOK)) is not None else {}
     if request.is_json:
         body = dict(request.get_json())
-        return _hash({"json": {k: v for k, v in body.items() if k not in _NOT_OF_THE_WORK}})
+        return _hash({"json": {k: v for k, v in body.items() if k not in _NOT_OF_THE_WORK}, **told})
     fields = {name: values for name, values in request.form.lists() if name not in _NOT_OF_THE_WORK}
-    return _hash({"form": fields, "files": [_of_file(*pair) for pair in request.files.items(True)]})
+    sent = [_of_file(*pair) for pair in request.files.items(True)]
+    return _hash({"form": fields, "files": sent, **told})
 
 
 def _of_file(field: str, file: object) -> list[str]:

@@ -37,6 +37,11 @@ _STATUS = {
     500: "internal",
     501: "not_implemented",
 }
+_SAID = {
+    414: "The URL is too long.",
+    431: "A header is too long, or there are too many.",
+    500: "Something went wrong.",
+}
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -76,7 +81,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         super().handle_error(req, recorded, addr, exc)
         status = recorded.status()
         code = _STATUS.get(status, "bad_request")
-        message = "Something went wrong." if status == 500 else "This is not a request."
+        message = _SAID.get(status, "This is not a request.")
         body = json.dumps({"error": {"code": code, "message": message}}).encode()
         head = (
             f"HTTP/1.1 {status} {recorded.reason()}\r\nConnection: close\r\n"

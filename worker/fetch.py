@@ -21,6 +21,7 @@ FAULTS = (
     httpcore.ProtocolError,
     httpcore.UnsupportedProtocol,
     httpx.InvalidURL,
+    UnicodeError,  # of a URL that no encoding has
 )
 _HEADERS = {"User-Agent": "needle", "Accept": "image/*,*/*", "Accept-Encoding": "identity"}
 

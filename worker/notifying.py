@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httpcore
@@ -86,17 +87,11 @@ class Notifier:
     def _post(self, url: str, message_id: str, body: bytes) -> tuple[int | None, str | None]:
         """Return the status, and why it did not arrive, if it did not. Nothing is followed."""
         settings = self.base.settings
-        at = int(time.time())
-        headers = {
-            "User-Agent": "needle",
-            "Content-Type": "application/json",
-            "Content-Length": str(len(body)),
-            "webhook-id": message_id,
-            "webhook-timestamp": str(at),
-            "webhook-signature": signature(settings.webhook_secrets, message_id, at, body),
-        }
+        if not settings.webhook_secrets:
+            return None, "The worker that was to call has no NEEDLE_WEBHOOK_SECRET to sign with."
         course = Course(TIMEOUT_S)
         try:
+            headers = _headers(settings.webhook_secrets, message_id, body)
             target = resolve(url, allowed_hosts=settings.allowed_hosts, timeout_s=course.left_s)
             with answered("POST", target, course, headers, body) as answer:
                 fine = 200 <= answer.status < 300
@@ -107,6 +102,22 @@ class Notifier:
             return None, f"It took longer than {TIMEOUT_S:g} s."
         except (*FAULTS, httpx.HTTPError, OSError) as error:
             return None, f"It cannot be reached: {error or type(error).__name__}"
+        except Exception:
+            # Else it would be called every minute for as long as the job is kept.
+            log.exception("calling a webhook failed")
+            return None, "It cannot be called: the log of the worker says why."
+
+
+def _headers(secrets: Sequence[str], message_id: str, body: bytes) -> dict[str, str]:
+    at = int(time.time())
+    return {
+        "User-Agent": "needle",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "webhook-id": message_id,
+        "webhook-timestamp": str(at),
+        "webhook-signature": signature(secrets, message_id, at, body),
+    }
 
 
 def _body(job: Job) -> bytes:

@@ -7,11 +7,14 @@ port. The one package that knows `prometheus_client`.
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from common.metrics.meters import Meters
+
+_first = threading.Lock()
 
 
 @cache
@@ -21,6 +24,12 @@ def meters() -> Meters:
     Made on the first call: whether processes share their counts is settled before, by
     `sharing.begin`.
     """
+    with _first:  # `cache` lets two threads in that come at once, and the second would fail
+        return _made()
+
+
+@cache
+def _made() -> Meters:
     from common.metrics.meters import Meters
 
     return Meters()

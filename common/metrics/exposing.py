@@ -12,6 +12,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from common.errors import NeedleError
@@ -99,19 +100,26 @@ def _read(source: Source) -> bytes:
 def expose(settings: Settings, role: str, more: Sequence[Source] = ()) -> Exposed | None:
     """Show this process's metrics at its port and tell where; None where the settings want none.
 
-    The web server has `metrics_port`, a worker the first free port after it. A port that cannot be
-    had is no reason not to work: the log says so.
+    The web server has `metrics_port`, a worker the first free port after it that is not the public
+    one. A port that cannot be had is no reason not to work: the log says so.
     """
     if settings.metrics_port is None:
         return None
     web = role == "web"
     # A connection of its own, which no child inherits in the middle of an answer.
     targets = Targets(connect(settings.redis_url))
-    ports = range(settings.metrics_port + (not web), settings.metrics_port + (web or PORTS))
+    first = settings.metrics_port + (not web)
+    ports = [port for port in range(first, first + (1 if web else PORTS)) if port != settings.port]
     sources = [sharing.counted, lambda: build_info(role), *more]
-    server = _first(settings.metrics_host, ports, sources, targets if web else None)
-    if server is None:
-        log.error("no port of %s is free on %s: no metrics", ports, settings.metrics_host)
+    try:
+        server = _first(settings.metrics_host, ports, sources, targets if web else None)
+    except OSError as error:
+        log.error(
+            "no metrics are shown: port %s of %s cannot be had (%s)",
+            ports[0] if web else f"{ports[0]} to {ports[-1]}",
+            settings.metrics_host,
+            error.strerror,
+        )
         return None
     server.start()
     port = int(server.server_address[1])
@@ -130,11 +138,11 @@ def build_info(role: str) -> bytes:
 
 
 def _first(
-    host: str, ports: range, sources: Sequence[Source], targets: Targets | None
-) -> Exposed | None:
-    for port in ports:
-        try:
+    host: str, ports: Sequence[int], sources: Sequence[Source], targets: Targets | None
+) -> Exposed:
+    """Return a server at the first port that can be had. Raises OSError where none can."""
+    *others, last = ports
+    for port in others:
+        with suppress(OSError):
             return Exposed(host, port, sources, targets)
-        except OSError:
-            continue
-    return None
+    return Exposed(host, last, sources, targets)

@@ -23,6 +23,7 @@ SAID_EVERY_S = 5.0
 GONE_AFTER_S = 300.0
 """A process that is silent for so long is no target any more; until then its scrapes fail."""
 _KEY = "needle:metrics"
+_ROLES = ("web", "index", "search")
 
 
 class Targets:
@@ -34,8 +35,11 @@ class Targets:
     def say(self, role: str, address: str) -> None:
         """Say that a process of that role shows its metrics there."""
         now = time.time()
+        # Whoever was killed there left its word, and would be counted beside this one.
+        former = [_member(other, address) for other in _ROLES if other != role]
         with translated():
             pipe = self._redis.pipeline(transaction=False)
+            pipe.zrem(_KEY, *former)
             pipe.zadd(_KEY, {_member(role, address): now})
             pipe.zremrangebyscore(_KEY, "-inf", now - GONE_AFTER_S)
             pipe.execute()

@@ -20,6 +20,10 @@ from common.errors import DiskFull, NeedleError, NotFound, StoreUnavailable
 
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _FULL = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507"}
+_NEVER = {
+    "InvalidArgument", "InvalidURI", "InvalidRequest", "KeyTooLongError", "MethodNotAllowed",
+    "XMinioInvalidObjectName",
+}  # fmt: skip
 _REFUSED = {
     "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
     "InvalidToken", "TokenRefreshRequired", "AccountProblem",
@@ -27,7 +31,7 @@ _REFUSED = {
 
 
 class BucketRefused(StoreUnavailable):
-    """There is no such bucket, or nobody lets us in: somebody has to change something."""
+    """No such bucket, nobody lets us in, or it never takes this: trying again is no use."""
 
 
 @contextmanager
@@ -63,6 +67,8 @@ def _answered(exc: ClientError, said: str) -> NeedleError:
         return NotFound("The image store does not hold this file.")
     if code in _FULL or status == 507:
         return DiskFull("The image store is full: its server takes no more.")
+    if code in _NEVER:
+        return BucketRefused(f"{said}: its server does not take this ({code}).")
     if code in _REFUSED or status == 403:
         why = "its server refuses the credentials, or these may not do that"
         return BucketRefused(f"{said}: {why}.")

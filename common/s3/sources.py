@@ -22,6 +22,10 @@ def is_object(url: str) -> bool:
     return url.startswith(SCHEME)
 
 
+_MOST_BYTES = 1024
+"""Of a key, says S3."""
+
+
 @dataclass(frozen=True)
 class Found:
     """An object: its URL and its size."""
@@ -48,6 +52,9 @@ class SourceBuckets:
     def check(self, url: str) -> tuple[str, str]:
         """Return the bucket and the key, or the prefix, of a URL. Raises InvalidUrl."""
         bucket, _, key = url.removeprefix(SCHEME).partition("/")
+        # A server that takes keys for paths would be led out of the prefix by `..`.
+        if {".", ".."} & set(key.split("/")) or not _can_be(key):
+            raise InvalidUrl(f"{url[:300]!r} names nothing that can be in a bucket.")
         for allowed, prefix in self._allowed:
             if bucket == allowed and f"{key}/".startswith(prefix):
                 return bucket, key
@@ -109,3 +116,10 @@ class SourceBuckets:
         from common.s3.client import connect
 
         return connect(self._endpoint, self._region)
+
+
+def _can_be(key: str) -> bool:
+    try:
+        return len(key.encode()) <= _MOST_BYTES
+    except UnicodeEncodeError:
+        return False

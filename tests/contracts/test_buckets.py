@@ -6,9 +6,11 @@ from collections.abc import Callable
 
 import httpx
 import pytest
+from botocore.exceptions import ClientError
 
 from common.errors import FetchFailed, ImageTooLarge, InvalidUrl, NotFound, StoreUnavailable
 from common.images import ImageStore
+from common.s3.errors import BucketRefused, translated
 from common.s3.sources import SourceBuckets
 from common.settings import Settings
 from tests.object_store import BUCKET, ObjectStore, Proxy
@@ -115,6 +117,10 @@ def test_objects_of_an_allowed_prefix_are_listed_and_read_and_no_others(
         sources.read(f"{base}/2024/c.jpg", 5)
     with pytest.raises(FetchFailed, match="does not hold"):
         sources.read(f"{base}/2024/gone.jpg", 5)
+    led_out = ("../2025/e.jpg", "./c.jpg", "deep/../../2025/e.jpg", "..", "x" * 1025, "\udcff")
+    for key in led_out:  # a server that refuses such a key would be asked for it for ever
+        with pytest.raises(InvalidUrl, match="can be in a bucket"):
+            sources.read(f"{base}/2024/{key}", 100)
     for other in (f"{base}/2025/e.jpg", f"{base}/2024x/e.jpg", "s3://elsewhere/e.jpg"):
         with pytest.raises(InvalidUrl, match="NEEDLE_SOURCE_BUCKETS"):
             sources.read(other, 100)
@@ -122,3 +128,9 @@ def test_objects_of_an_allowed_prefix_are_listed_and_read_and_no_others(
         sources.page(f"{base}/2025", None, 2)
     with pytest.raises(FetchFailed, match="no such bucket"):
         sources.page("s3://nope", None, 2)
+
+
+def test_what_a_server_never_takes_is_not_to_be_tried_again() -> None:
+    answer = {"Error": {"Code": "KeyTooLongError"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    with pytest.raises(BucketRefused, match="does not take this"), translated("be read"):
+        raise ClientError(answer, "GetObject")

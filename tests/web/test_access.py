@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import stat
 import subprocess
 import sys
@@ -119,6 +120,20 @@ def test_the_server_that_is_refused_says_how_to_make_a_key(tmp_path: Path) -> No
     refused = subprocess.run(run, cwd=REPO, env=env, capture_output=True, text=True)
     assert refused.returncode == 1
     assert "needle keys make" in refused.stderr
+
+
+def test_a_bucket_that_nobody_can_be_asked_for_ends_the_start_with_a_sentence(
+    tmp_path: Path,
+) -> None:
+    env = {
+        "NEEDLE_IMAGE_STORE": "s3://needle/x", "NEEDLE_DATA_DIR": str(tmp_path), "PATH": "",
+        "AWS_PROFILE": "no-such-profile", "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    }  # fmt: skip
+    run = [sys.executable, "-m", "web"]
+    refused = subprocess.run(run, cwd=REPO, env=env, capture_output=True, text=True)
+    assert refused.returncode == 1 and "Traceback" not in refused.stderr
+    assert "ProfileNotFound" in refused.stderr
 
 
 def test_keys_are_made_listed_and_revoked_by_command(

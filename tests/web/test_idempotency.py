@@ -19,6 +19,7 @@ from common.redis import Client
 from common.services import Services
 from tests.web.conftest import files, plain
 from web import idempotency
+from web.app import create_app
 
 Tasks = Callable[[str], list[dict[str, Any]]]
 IMAGES, SEARCH = "/api/v1/images", "/api/v1/search"
@@ -72,6 +73,18 @@ def test_a_key_with_another_request_is_refused(
     answer = client.post(IMAGES, **body, headers=KEY)
     assert (answer.status_code, answer.json["error"]["code"]) == (422, "idempotency_key_reused")
     assert len(tasks("index")) == 1
+
+
+def test_a_key_with_another_webhook_is_refused(services: Services, tasks: Tasks) -> None:
+    secret = "whsec_" + "A" * 32
+    changed = {"webhook_secret": secret, "url_allow_hosts": "127.0.0.1"}
+    client = create_app(services.settings.model_copy(update=changed)).test_client()
+    hook = {**KEY, "Needle-Webhook": "http://127.0.0.1:9/a"}
+    codes = [
+        client.post(IMAGES, data=files(plain()), headers=headers).status_code
+        for headers in (hook, hook, {**hook, "Needle-Webhook": "http://127.0.0.1:9/b"}, KEY)
+    ]
+    assert codes == [202, 202, 422, 422] and len(tasks("index")) == 1
 
 
 def test_other_keys_and_other_calls_are_apart(client: FlaskClient) -> None:

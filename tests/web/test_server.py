@@ -111,20 +111,25 @@ def test_health_answers_while_clients_wait_send_slowly_or_say_nothing(
 
 
 @pytest.mark.parametrize(
-    ("content", "code"),
+    ("content", "code", "said"),
     [
-        (b"NONSENSE\r\n\r\n", "bad_request"),
-        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", "uri_too_long"),
-        (b"GET / HTTP/1.1\r\nA B: c\r\n\r\n", "bad_request"),
-        (b"POST / HTTP/1.1\r\nTransfer-Encoding: odd\r\n\r\n", "not_implemented"),
+        (b"NONSENSE\r\n\r\n", "bad_request", "not a request"),
+        (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", "uri_too_long", "URL is too long"),
+        (
+            b"GET / HTTP/1.1\r\nA: " + b"b" * 9000 + b"\r\n\r\n",
+            "headers_too_large",
+            "header is too long",
+        ),
+        (b"GET / HTTP/1.1\r\nA B: c\r\n\r\n", "bad_request", "not a request"),
+        (b"POST / HTTP/1.1\r\nTransfer-Encoding: odd\r\n\r\n", "not_implemented", "not a"),
     ],
 )
 def test_what_is_no_request_is_answered_in_the_one_error_shape(
-    port: int, content: bytes, code: str
+    port: int, content: bytes, code: str, said: str
 ) -> None:
     with connected(port, content) as connection:
         error = body_of(connection)["error"]
-    assert isinstance(error, dict) and error["code"] == code
+    assert isinstance(error, dict) and error["code"] == code and said in error["message"]
 
 
 def test_a_body_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

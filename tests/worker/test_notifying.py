@@ -9,6 +9,7 @@ import json
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,27 @@ def test_a_private_address_is_not_called(
     notifier_of(base).call_one()
     webhook = base.jobs.get("j").webhook
     assert not receiver.told and webhook and "not public" in str(webhook.last_error)
+
+
+@pytest.mark.parametrize(
+    ("url", "more", "said"),
+    [
+        ("http://127.0.0.1/\udcff", {}, "cannot be reached"),
+        ("http://127.0.0.1/", {"webhook_secret": None}, "NEEDLE_WEBHOOK_SECRET"),
+        ("http://127.0.0.1/", {"webhook_secret": "whsec_A"}, "cannot be called"),  # a fault of ours
+    ],
+)
+def test_a_call_that_cannot_be_made_is_given_up_like_one_that_fails(
+    redis: Client, redis_url: str, tmp_path: Path, url: str, more: dict[str, Any], said: str
+) -> None:
+    base = base_of(redis_url, tmp_path)
+    settings = base.settings.model_copy(update=more)
+    make(base, url)
+    end(base)
+    assert notifier_of(replace(base, settings=settings)).call_one()
+    webhook = base.jobs.get("j").webhook
+    assert webhook and webhook.attempts == 1 and said in str(webhook.last_error)
+    assert due_in_s(redis) <= PAUSES_S[0]
 
 
 def test_a_receiver_that_is_away_and_a_job_that_is_gone(base: Base, redis: Client) -> None:

@@ -20,6 +20,9 @@ from worker.upkeep.backing_up import Backup
 from worker.upkeep.reindexing import reindex
 from worker.upkeep.verifying import Ended, Verifier
 
+_BACKUPS = "../backups"
+"""The name of their lock, which no collection has."""
+
 log = logging.getLogger(__name__)
 
 
@@ -74,6 +77,9 @@ def run_verify(base: Base, writer: Writer, job_id: str) -> None:
 
 def run_backup(base: Base, writer: Writer, job_id: str) -> None:
     """Make a job's backup. Raises transient errors, and BackupFailed."""
-    if base.jobs.start(job_id):
+    # Each takes the place of the one before: two workers must not be at it at once.
+    with base.images.changing_all(_BACKUPS):
+        if not base.jobs.start(job_id):
+            return
         made = Backup(base, writer, job_id).make()
         base.jobs.succeed(job_id, made.model_dump(mode="json"))

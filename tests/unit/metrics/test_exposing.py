@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -104,6 +105,39 @@ def test_a_port_that_is_taken_is_no_reason_not_to_work(
     settings = Settings(redis_url=redis_url, metrics_port=free_port())
     assert begun(ending, settings, "web") and begun(ending, settings, "web") is None
     assert expose(Settings(redis_url=redis_url), "web") is None  # off unless asked for
+
+
+@pytest.mark.parametrize(
+    ("host", "why"), [("127.0.0.1", "in use"), ("no-such-host.invalid", "not known")]
+)
+def test_the_log_says_why_no_metrics_are_shown(
+    redis_url: str, ending: ExitStack, caplog: pytest.LogCaptureFixture, host: str, why: str
+) -> None:
+    taken = ending.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+    settings = Settings(redis_url=redis_url, metrics_port=taken, metrics_host=host)
+    assert begun(ending, settings, "web") is None
+    assert f"port {taken} of {host}" in caplog.text and why in caplog.text
+
+
+def test_a_worker_leaves_the_public_port_alone(
+    redis: Client, redis_url: str, ending: ExitStack
+) -> None:
+    port = free_port()
+    settings = Settings(redis_url=redis_url, port=port, metrics_port=port - 1)
+    server = begun(ending, settings, "index")
+    assert server and server.server_address[1] > port
+
+
+def test_who_takes_the_port_of_a_killed_worker_takes_its_place_in_the_list(redis: Client) -> None:
+    targets = Targets(redis)
+    targets.say("index", "127.0.0.1:9")
+    targets.say("index", "127.0.0.1:10")
+    targets.say("search", "127.0.0.1:9")
+    told = [(one["targets"], one["labels"]) for one in targets.every()]
+    assert told == [
+        (["127.0.0.1:10"], {"process": "index"}),
+        (["127.0.0.1:9"], {"process": "search"}),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,28 @@ def test_counts_of_a_killed_child_stay_and_what_it_had_under_way_goes() -> None:
     assert not Path(folder).exists()  # it goes with its process
 
 
+AT_ONCE = """
+import sys, threading
+from concurrent.futures import ThreadPoolExecutor
+from common.metrics import meters
+
+sys.setswitchinterval(1e-6)
+gate = threading.Barrier(8)
+
+def first(_):
+    gate.wait()
+    return id(meters())
+
+with ThreadPoolExecutor(8) as pool:
+    print(len(set(pool.map(first, range(8)))))
+"""
+
+
+def test_threads_that_count_first_at_the_same_moment_share_what_they_count() -> None:
+    done = subprocess.run([sys.executable, "-c", AT_ONCE], cwd=REPO, capture_output=True, text=True)
+    assert (done.stdout, done.stderr) == ("1\n", "")
+
+
 KILLED = """
 import os, signal
 from common.metrics import sharing

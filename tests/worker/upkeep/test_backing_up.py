@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -50,6 +53,37 @@ def test_it_has_files_lists_and_shards_and_takes_the_place_of_the_one_before(
     assert files == {"photo", "thumbnail.jpg", "regions.bin", "local.bin"}
     assert {path.name for path in (second / "vectors").iterdir()} == {"default.tar.gz"}
     assert second.stat().st_mode & 0o077 == 0
+
+
+def test_two_workers_that_are_to_make_one_make_one_after_the_other(
+    indexed: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copying, go_on = threading.Event(), threading.Event()
+    dump = backups.dump_redis
+
+    def slow(url: str, file: BinaryIO) -> None:
+        if not copying.is_set():
+            copying.set()
+            assert go_on.wait(20)
+        dump(url, file)
+
+    monkeypatch.setattr(backups, "dump_redis", slow)
+    monkeypatch.setattr(indexed.writer.store.engine, "snapshot", _as_a_server)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(make, indexed, "first")
+        assert copying.wait(20)
+        second = pool.submit(make, indexed, "second")
+        with suppress(TimeoutError):  # else it removes meanwhile what the first has
+            second.result(0.3)
+        go_on.set()
+        first.result()
+    assert [path.name for path in second.result().parent.iterdir()] == ["second"]
+
+
+def _as_a_server(_: Path, meanwhile: Callable[[], None]) -> bool:
+    """Have one worker's engine wait for no other's, as a Qdrant server's."""
+    meanwhile()
+    return False
 
 
 def test_who_writes_points_waits_until_all_is_copied(

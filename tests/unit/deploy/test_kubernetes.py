@@ -15,9 +15,9 @@ import yaml
 
 from common.queue import INDEX
 from common.settings import PREFIX, Settings
-from tests.unit.test_compose import read
+from tests.unit.deploy.files import read
 
-ROOT = Path(__file__).resolve().parents[2] / "deploy" / "kubernetes"
+ROOT = Path(__file__).resolve().parents[3] / "deploy" / "kubernetes"
 FORMS = ["base", "overlays/gpu", "overlays/age"]
 Manifest = dict[str, Any]
 

@@ -1,8 +1,8 @@
 """What the processes measure of themselves, for Prometheus.
 
-`meters.py` declares what is counted where it happens; `service.py` and `gpu.py` ask when they are
-asked; `sharing.py` joins what the processes of one tree count; `exposing.py` shows all of it at a
-port. The one package that knows `prometheus_client`.
+`counted.py` declares what is counted where it happens; `service.py` and `gpu.py` look up the rest
+when Prometheus asks (`asked.py`); `sharing.py` joins what the processes of one tree count;
+`exposing.py` shows all of it at a port. The one package that knows `prometheus_client`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from common.metrics.meters import Meters
+    from common.metrics.counted import Meters
 
 _first = threading.Lock()
 
@@ -30,6 +30,6 @@ def meters() -> Meters:
 
 @cache
 def _made() -> Meters:
-    from common.metrics.meters import Meters
+    from common.metrics.counted import Meters
 
     return Meters()

@@ -6,9 +6,9 @@ import ctypes
 from collections.abc import Iterator
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily
-from prometheus_client.registry import Collector
+
+from common.metrics.asked import Asked
 
 
 class _Memory(ctypes.Structure):
@@ -23,7 +23,7 @@ class _Use(ctypes.Structure):
     _fields_ = (("gpu", ctypes.c_uint), ("memory", ctypes.c_uint))
 
 
-class Gpus(Collector):
+class Gpus(Asked):
     """The GPUs of this machine, numbered as the driver does."""
 
     def __init__(self, library: Any) -> None:
@@ -37,16 +37,6 @@ class Gpus(Collector):
         except OSError:
             return None
         return cls(library) if library.nvmlInit_v2() == 0 else None
-
-    def text(self) -> bytes:
-        """Return them as Prometheus reads them."""
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(self)
-        return generate_latest(registry)
-
-    def describe(self) -> list[Any]:
-        """Name nothing beforehand."""
-        return []
 
     def collect(self) -> Iterator[Any]:
         """Yield every metric; what the driver does not say of a GPU is left out."""

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
-from prometheus_client.registry import Collector
 
 from common.beacons import LIT
+from common.deliveries import DELIVERIES
 from common.errors import BrokerUnavailable
 from common.job_keys import ENDED, listing_key
+from common.metrics.asked import Asked
 from common.queue import QUEUED_AT, QUEUES
 from common.redis import translated
 from common.services import Services
@@ -31,23 +31,13 @@ ROLES = ("index", "search")
 _MODEL_LABELS = ("name", "encoder", "precision", "device")
 
 
-class ServiceState(Collector):
+class ServiceState(Asked):
     """Asks Redis how the service stands."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
         self._lock = threading.Lock()
         self._seen: tuple[float, list[Any]] = (float("-inf"), [])
-
-    def text(self) -> bytes:
-        """Return the state as Prometheus reads it."""
-        registry = CollectorRegistry(auto_describe=False)
-        registry.register(self)
-        return generate_latest(registry)
-
-    def describe(self) -> list[Any]:
-        """Name nothing beforehand: that would ask Redis."""
-        return []
 
     def collect(self) -> Iterator[Any]:
         """Yield every metric."""
@@ -96,12 +86,14 @@ class ServiceState(Collector):
         yield from (waiting, ages)
         yield _gauge("needle_tasks_unacked", "Tasks that workers have taken.", state.taken)
         yield _gauge("needle_jobs_open", "Jobs that have not ended.", state.open_jobs)
-        yield _gauge("needle_collections", "Collections.", len(state.images))
-        yield _gauge("needle_images", "Images that can be found.", sum(state.images))
+        catalogue = self._services.catalogue
+        images = catalogue.counts([one.name for one in catalogue.collections()])
+        yield _gauge("needle_collections", "Collections.", len(images))
+        yield _gauge("needle_images", "Images that can be found.", sum(images))
         yield _gauge(
             "needle_index_parts_aside",
             "Parts of the index that could not be opened and were set aside.",
-            len(self._services.catalogue.aside()),
+            len(catalogue.aside()),
         )
         yield from self._workers(state.beats, now)
 
@@ -136,30 +128,24 @@ class _State:
     oldest: Sequence[str | None]
     taken: int
     open_jobs: int
-    images: Sequence[int]
     beats: Sequence[tuple[str, float]]
 
 
 def _read(redis: Any) -> _State:
-    """Read it all in two round trips. Raises BrokerUnavailable."""
+    """Read queues, jobs and beats in one round trip. Raises BrokerUnavailable."""
     with translated():
         pipe = redis.pipeline(transaction=False)
         for queue in QUEUES:
             pipe.llen(queue)
         for queue in QUEUES:
             pipe.lindex(queue, -1)
-        pipe.hlen("unacked")  # kombu's
+        pipe.hlen(DELIVERIES)
         pipe.zcard(listing_key(None))
         pipe.zcard(ENDED)
         pipe.zrange(LIT, 0, -1, withscores=True)
-        pipe.hkeys("needle:collections")
-        *queues, taken, jobs, ended, beats, names = pipe.execute()
-        pipe = redis.pipeline(transaction=False)
-        for name in names:
-            pipe.zcard(f"needle:listing:{name}")
-        images = pipe.execute() if names else []
+        *queues, taken, jobs, ended, beats = pipe.execute()
     size = len(QUEUES)
-    return _State(queues[:size], queues[size:], taken, max(0, jobs - ended), images, beats)
+    return _State(queues[:size], queues[size:], taken, max(0, jobs - ended), beats)
 
 
 def _age_s(message: str | None, now: float) -> float | None:

@@ -8,12 +8,20 @@ are written. Deleting the record first makes a running index task drop the image
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from common import catalogue_scripts as scripts
-from common.errors import EncoderMismatch, NotFound
+from common.catalogue import scripts
+from common.catalogue.keys import all_keys, claims_key, listing_key, paths_key, records_key
+from common.catalogue.records import (
+    Collection,
+    ImageRecord,
+    IndexState,
+    check_encoder,
+    dumped,
+    loaded,
+)
+from common.errors import NotFound
 from common.paging import Page, Place, read
 from common.redis import Client, translated
 
@@ -23,61 +31,6 @@ _INDEXES = "needle:indexes"
 _ASIDE = "needle:aside"
 MOST_PATHS_BYTES = 1 << 14
 """So many bytes of paths are kept of an image that is posted under ever new ones."""
-
-
-@dataclass(frozen=True)
-class ImageRecord:
-    """An image: sizes in pixels of the upright image and bytes of the file; times in Unix seconds.
-
-    `recipe` names the models and options that made its regions, `options` are the latter as a
-    request says them. `paths` are those that it was posted under, in that order; they stand beside
-    the record, which others may be writing.
-    """
-
-    image_id: str
-    collection: str
-    filename: str
-    media_type: str
-    width: int
-    height: int
-    bytes: int
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    regions: int = 0
-    indexed_at: float | None = None
-    recipe: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    paths: Sequence[str] = ()
-
-    @property
-    def path(self) -> str:
-        """The path that it was posted under first; in older records its name alone."""
-        return self.paths[0] if self.paths else self.filename
-
-    def indexed(self, *, regions: int, at: float, recipe: str) -> ImageRecord:
-        """Return the record of the image with its regions written."""
-        return replace(self, regions=regions, indexed_at=at, recipe=recipe)
-
-
-@dataclass(frozen=True)
-class Collection:
-    """A collection and the encoder that it is bound to."""
-
-    name: str
-    encoder: str
-    dim: int
-
-
-@dataclass(frozen=True)
-class IndexState:
-    """How far the index of a collection's regions reaches.
-
-    `pending` regions are compared one by one; 0 where all are, because they are few. `optimizing`
-    tells whether the engine is at work on it, `deferred` that it is told not to be.
-    """
-
-    pending: int
-    optimizing: bool
-    deferred: bool = False
 
 
 class Catalogue:
@@ -98,7 +51,7 @@ class Catalogue:
         with translated():
             pipe = self._redis.pipeline(transaction=False)
             for record in records:
-                pipe.hsetnx(_records(record.collection), record.image_id, _dump(record))
+                pipe.hsetnx(records_key(record.collection), record.image_id, dumped(record))
             pipe.execute()
             self._note(records)
 
@@ -108,27 +61,27 @@ class Catalogue:
         A known image keeps its record, and gains its paths.
         """
         with translated():
-            args = [job_id, record.image_id, _dump(record)]
-            self._claim(keys=_keys(record.collection), args=args)
+            args = [job_id, record.image_id, dumped(record)]
+            self._claim(keys=all_keys(record.collection), args=args)
             self._note([record])
 
     def _note(self, records: Sequence[ImageRecord]) -> None:
         for record in records:
             args = [text for path in record.paths for text in (record.image_id, path)]
             if args:
-                self._note_paths(keys=_keys(record.collection), args=[MOST_PATHS_BYTES, *args])
+                self._note_paths(keys=all_keys(record.collection), args=[MOST_PATHS_BYTES, *args])
 
     def release(self, collection: str, image_ids: Sequence[str], job_id: str) -> list[str]:
         """Forget images that were never indexed and that no other job wants; return their ids."""
         if not image_ids:
             return []
         with translated():
-            return list(self._release(keys=_keys(collection), args=[job_id, *image_ids]))
+            return list(self._release(keys=all_keys(collection), args=[job_id, *image_ids]))
 
     def claimed(self, collection: str, job_id: str) -> list[str]:
         """Return the images that a job wants and that are not indexed; a scan of all such."""
         with translated():
-            claims = self._redis.hscan_iter(_claims(collection), count=1000)
+            claims = self._redis.hscan_iter(claims_key(collection), count=1000)
             return [name for name, jobs in claims if job_id in jobs.split(";")]
 
     def find(self, collection: str, image_ids: Sequence[str]) -> dict[str, ImageRecord]:
@@ -137,10 +90,10 @@ class Catalogue:
             return {}
         with translated():
             pipe = self._redis.pipeline(transaction=False)
-            pipe.hmget(_records(collection), list(image_ids))
-            pipe.hmget(_paths(collection), list(image_ids))
+            pipe.hmget(records_key(collection), list(image_ids))
+            pipe.hmget(paths_key(collection), list(image_ids))
             found, paths = pipe.execute()
-        records = [_load(text, told) for text, told in zip(found, paths, strict=True) if text]
+        records = [loaded(text, told) for text, told in zip(found, paths, strict=True) if text]
         return {record.image_id: record for record in records}
 
     def get(self, collection: str, image_id: str) -> ImageRecord:
@@ -154,11 +107,11 @@ class Catalogue:
         """List images as indexed and return the ids of those that were not deleted meanwhile."""
         args: list[str | float] = []
         for record in records:
-            args += [record.image_id, _dump(record), record.indexed_at or 0.0]
+            args += [record.image_id, dumped(record), record.indexed_at or 0.0]
         if not args:
             return set()
         with translated():
-            return set(self._mark(keys=_keys(collection), args=args))
+            return set(self._mark(keys=all_keys(collection), args=args))
 
     def doubt(self, collection: str, image_ids: Sequence[str]) -> None:
         """Forget what made the images' regions, so that an index job makes them again.
@@ -168,11 +121,11 @@ class Catalogue:
         if not image_ids:
             return
         with translated():
-            found = self._redis.hmget(_records(collection), list(image_ids))
+            found = self._redis.hmget(records_key(collection), list(image_ids))
             for image_id, text in zip(image_ids, found, strict=True):
                 if text:
-                    args = [image_id, text, _dump(replace(_load(text), recipe=""))]
-                    self._replace(keys=_keys(collection), args=args)
+                    args = [image_id, text, dumped(replace(loaded(text), recipe=""))]
+                    self._replace(keys=all_keys(collection), args=args)
 
     def page(
         self,
@@ -188,30 +141,38 @@ class Catalogue:
             return self.find(collection, image_ids)
 
         with translated():
-            key = _listing(collection)
+            key = listing_key(collection)
             return read(self._redis, key, load, place=place, limit=limit, keep=keep)
 
     def every(self, collection: str) -> Iterator[ImageRecord]:
         """Yield every image that has a record, indexed or not, in no order."""
         with translated():
-            paths = self._redis.hgetall(_paths(collection))
-            for name, text in self._redis.hscan_iter(_records(collection), count=1000):
-                yield _load(text, paths.get(name))
+            paths = self._redis.hgetall(paths_key(collection))
+            for name, text in self._redis.hscan_iter(records_key(collection), count=1000):
+                yield loaded(text, paths.get(name))
 
     def count(self, collection: str) -> int:
         """Return how many images are indexed."""
         with translated():
-            return int(self._redis.zcard(_listing(collection)))
+            return int(self._redis.zcard(listing_key(collection)))
+
+    def counts(self, names: Sequence[str]) -> list[int]:
+        """Return how many images are indexed in each of these collections."""
+        with translated():
+            pipe = self._redis.pipeline(transaction=False)
+            for name in names:
+                pipe.zcard(listing_key(name))
+            return [int(count) for count in pipe.execute()]
 
     def count_regions(self, collection: str) -> int:
         """Return how many regions its indexed images have."""
         with translated():
-            return int(self._regions(keys=_keys(collection)))
+            return int(self._regions(keys=all_keys(collection)))
 
     def remove(self, collection: str, image_id: str) -> None:
         """Forget an image; its points and files are the caller's."""
         with translated():
-            self._remove(keys=_keys(collection), args=[image_id])
+            self._remove(keys=all_keys(collection), args=[image_id])
 
     def collections(self) -> list[Collection]:
         """Return every collection, by name."""
@@ -246,13 +207,13 @@ class Catalogue:
         with translated():
             pipe = self._redis.pipeline(transaction=False)
             pipe.hexists(_COLLECTIONS, name)
-            pipe.exists(_records(name))
+            pipe.exists(records_key(name))
             return any(pipe.execute())
 
     def tell_index(self, name: str, state: IndexState) -> None:
         """Take down how far a collection's index reaches: only its owner knows."""
         with translated():
-            self._redis.hset(_INDEXES, name, json.dumps(asdict(state)))
+            self._redis.hset(_INDEXES, name, json.dumps(state.as_dict()))
 
     def index_state(self, name: str) -> IndexState | None:
         """Return how far a collection's index reaches; None where nobody has told."""
@@ -294,46 +255,5 @@ class Catalogue:
             pipe = self._redis.pipeline(transaction=True)
             pipe.hdel(_COLLECTIONS, name)
             pipe.hdel(_INDEXES, name)
-            pipe.delete(*_keys(name))
+            pipe.delete(*all_keys(name))
             pipe.execute()
-
-
-def check_encoder(collection: Collection | None, encoder: str) -> None:
-    """Raise EncoderMismatch when the collection was built with another encoder."""
-    if collection is not None and collection.encoder != encoder:
-        raise EncoderMismatch(
-            f"The collection '{collection.name}' was built with the encoder "
-            f"{collection.encoder}; the one in use is {encoder}. Embeddings of two encoders cannot "
-            "be compared: choose another collection, or start Needle with that encoder."
-        )
-
-
-def _records(collection: str) -> str:
-    return f"needle:images:{collection}"
-
-
-def _listing(collection: str) -> str:
-    return f"needle:listing:{collection}"
-
-
-def _claims(collection: str) -> str:
-    return f"needle:claims:{collection}"
-
-
-def _paths(collection: str) -> str:
-    return f"needle:paths:{collection}"
-
-
-def _keys(collection: str) -> list[str]:
-    more = [f"needle:{kind}:{collection}" for kind in ("regions", "claims", "paths")]
-    return [_records(collection), _listing(collection), *more]
-
-
-def _dump(record: ImageRecord) -> str:
-    kept = asdict(record)
-    del kept["paths"]
-    return json.dumps(kept)
-
-
-def _load(text: str | bytes, paths: str | None = None) -> ImageRecord:
-    return ImageRecord(**json.loads(text), paths=tuple(paths.split("\n")) if paths else ())

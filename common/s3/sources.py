@@ -15,15 +15,13 @@ from common.errors import FetchFailed, ImageTooLarge, InvalidUrl, NotFound
 from common.settings import Settings
 
 SCHEME = "s3://"
+_MOST_BYTES = 1024
+"""Of a key, says S3."""
 
 
 def is_object(url: str) -> bool:
     """Tell whether a URL names what is in a bucket."""
     return url.startswith(SCHEME)
-
-
-_MOST_BYTES = 1024
-"""Of a key, says S3."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,7 @@ class SourceBuckets:
         if {".", ".."} & set(key.split("/")) or not _can_be(key):
             raise InvalidUrl(f"{url[:300]!r} names nothing that can be in a bucket.")
         for allowed, prefix in self._allowed:
-            if bucket == allowed and f"{key}/".startswith(prefix):
+            if bucket == allowed and key.startswith(prefix):
                 return bucket, key
         raise InvalidUrl(
             f"{url[:300]!r} is in no bucket that images may be indexed from; "
@@ -73,10 +71,7 @@ class SourceBuckets:
         """
         from common.s3.errors import BucketRefused, translated
 
-        try:
-            bucket, start = self.check(prefix)
-        except InvalidUrl as exc:
-            raise NotFound(exc.message) from exc
+        bucket, start = self._start(prefix)
         asked = {"StartAfter": after} if after else {}
         try:
             with translated("be read", "bucket"):
@@ -90,6 +85,18 @@ class SourceBuckets:
             if not each["Key"].endswith("/")
         ]
         return found, rows[-1]["Key"] if rows and page.get("IsTruncated") else None
+
+    def _start(self, prefix: str) -> tuple[str, str]:
+        """Return the bucket and what the keys of a listing begin with. Raises NotFound.
+
+        An allowed prefix may be named without its last slash; what is listed lies under it alone.
+        """
+        for named in (prefix, f"{prefix}/"):
+            try:
+                return self.check(named)
+            except InvalidUrl as exc:
+                refused = exc
+        raise NotFound(refused.message) from refused
 
     def read(self, url: str, max_bytes: int) -> bytes:
         """Return an object's bytes.

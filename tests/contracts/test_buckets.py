@@ -102,7 +102,7 @@ def test_objects_of_an_allowed_prefix_are_listed_and_read_and_no_others(
     bucket: Callable[..., ImageStore], server: ObjectStore
 ) -> None:
     store = bucket("photos")
-    for name in ("2024/a b.jpg", "2024/c.jpg", "2024/deep/d.png", "2025/e.jpg"):
+    for name in ("2024/a b.jpg", "2024/c.jpg", "2024/deep/d.png", "2024x/e.jpg", "2025/e.jpg"):
         store.put(name, name.encode())
     base, allowed = f"s3://{BUCKET}/photos", f"{BUCKET}/photos/2024, nope"
     given = {"NEEDLE_S3_ENDPOINT": server.url, "NEEDLE_SOURCE_BUCKETS": allowed}

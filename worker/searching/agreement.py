@@ -30,20 +30,20 @@ PLAIN = 6.0
 LEAST_BLOCKS = 3
 WORSE = 0.5
 """Share of the query's detail that counts: that which the image shows the least."""
-AGREES = 0.7
+ALIKE = 0.7
 """Correlation from which on a block agrees."""
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How much of a query's detail an image shows, 0..1: of the `whole`, and of a `part`.
+    """How much of a query's detail an image shows, 0..1: of the `whole`, and `of_part` alone.
 
-    The part is what lies between the blocks that agree; `share` (0..1) of the detail lies in it.
+    The part is what lies between the blocks that agree; it has `part` (0..1) of the detail.
     """
 
     whole: float
     part: float
-    share: float
+    of_part: float
 
 
 def agreement(query: Image.Image, image: Image.Image, quad: Floats) -> Agreement | None:
@@ -83,17 +83,16 @@ def agreement(query: Image.Image, image: Image.Image, quad: Floats) -> Agreement
 
 def _judged(alike: Numbers, weights: Numbers, corners: Floats) -> Agreement:
     whole = round(_of_the_worse(alike, weights), 3)
-    agreeing = corners[alike >= AGREES]
+    agreeing = corners[alike >= ALIKE]
     if len(agreeing) < LEAST_BLOCKS:
         return Agreement(whole, 0.0, 0.0)
     hull = cv2.convexHull(agreeing)
     within = np.array(
         [cv2.pointPolygonTest(hull, corner.tolist(), False) >= 0 for corner in corners]
     )
-    share = float(weights[within].sum() / weights.sum())
-    return Agreement(
-        whole, round(_of_the_worse(alike[within], weights[within]), 3), round(share, 3)
-    )
+    part = float(weights[within].sum() / weights.sum())
+    of_part = _of_the_worse(alike[within], weights[within])
+    return Agreement(whole, round(part, 3), round(of_part, 3))
 
 
 def _of_the_worse(alike: Numbers, weights: Numbers) -> float:

@@ -3,10 +3,10 @@
 Without evidence one sign tells it. The rise says how far the image's score stands out from those of
 the images that rank behind: a search for something that no image shows has best scores as well, but
 none stands out. With evidence three do. The proof says how unlikely chance would make as many local
-features agree. Of the query's detail, a part lies between what the image shows, too: how large that
-part is, and how much of it is there. Another code has the same corners and other cells between
-them; the same thing before another background has everything between, and nothing around. All are
-comparable between encoders and collections; a bare score is not.
+features agree. The other two are of the part of the query that lies between the blocks that agree:
+how large it is, and how much of its detail the image shows. Another code has the same corners and
+other cells between them; the same thing before another background has all that lies between, and
+nothing around. All are comparable between encoders and collections; a bare score is not.
 
 Two logistic models weigh them, one for finds with evidence and one for those without. The latter
 was fitted to the open set of `make eval`: crops of the development set, exact and altered, and

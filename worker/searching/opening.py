@@ -58,7 +58,7 @@ class Opened:
             best = max(filter(None, shown), key=lambda one: one.whole, default=None)
             if best is None:
                 return replace(place, agreement=None)
-            return replace(place, agreement=best.whole, part=best.share, part_agreement=best.part)
+            return replace(place, agreement=best.whole, part=best.part, part_agreement=best.of_part)
 
         return tuple(map(seen, self.places))
 

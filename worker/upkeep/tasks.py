@@ -20,7 +20,7 @@ from worker.upkeep.backing_up import Backup
 from worker.upkeep.reindexing import reindex
 from worker.upkeep.verifying import Ended, Verifier
 
-_BACKUPS = "../backups"
+_BACKUPS = ":backups"
 """The name of their lock, which no collection has."""
 
 log = logging.getLogger(__name__)

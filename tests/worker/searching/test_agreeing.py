@@ -100,14 +100,14 @@ def test_before_another_background_a_part_agrees_and_all_that_lies_within_it() -
     for ground in (query, elsewhere):
         ground.paste(thing, (18, 18))
     found = judged(query, within(elsewhere))
-    assert found.whole < 0.6 < 0.8 < found.part
-    assert 0.15 < found.share < 0.8
+    assert found.whole < 0.6 < 0.8 < found.of_part
+    assert 0.15 < found.part < 0.8
 
 
 def test_of_another_code_the_part_between_the_corners_disagrees() -> None:
     same, other = (judged(checkers(1), within(checkers(n))) for n in (1, 2))
-    assert same.part > 0.95 and same.share > 0.95
-    assert other.part < 0.75
+    assert same.of_part > 0.95 and same.part > 0.95
+    assert other.of_part < 0.75
 
 
 def test_what_is_plain_or_outside_tells_nothing() -> None:

@@ -71,6 +71,15 @@ class ObjectStore:
             time.sleep(0.02)
         pytest.fail(f"rclone does not serve: {self._log.read_text()}")
 
+    def __enter__(self) -> ObjectStore:
+        """Start it."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self.stop()
+
     def stop(self) -> None:
         """End it at once."""
         if self._process is not None:

@@ -32,10 +32,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QdrantServer]:
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """Run a server of S3 for the session."""
-    running = ObjectStore(tmp_path_factory.mktemp("s3"), free_port())
-    running.start()
-    yield running
-    running.stop()
+    with ObjectStore(tmp_path_factory.mktemp("s3"), free_port()) as running:
+        yield running
 
 
 @pytest.fixture

@@ -43,10 +43,8 @@ def apart(env: Mapping[str, str]) -> list[Command]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
     """Run a server of S3 for the module."""
-    running = ObjectStore(tmp_path_factory.mktemp("s3"), free_port())
-    running.start()
-    yield running
-    running.stop()
+    with ObjectStore(tmp_path_factory.mktemp("s3"), free_port()) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

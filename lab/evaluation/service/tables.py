@@ -129,9 +129,9 @@ def sides(counted: Counted) -> Iterator[Sheet]:
     yield Sheet(
         "large photos",
         "Windows of large photos, by pixels of the side",
-        f"Among {photos} large photos ({regions} regions): is the window's photo first, does the "
-        "first hit's box overlap the window, and is the photo first and `found`? Altered: "
-        "mirrored, brighter, at four fifths of the size, JPEG 50.",
+        f"Among {photos} photos, large and small ({regions} regions): is the window's photo "
+        "first, does the first hit's box overlap the window, and is the photo first and `found`? "
+        "Altered: mirrored, brighter, at four fifths of the size, JPEG 50.",
         ("asked", "side, px", "of", "recall@1", f"top hit IoU >= {SAME_BOX}", "first and found"),
         tuple(lines),
     )

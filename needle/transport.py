@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Generic, TypeVar
 
@@ -35,7 +35,8 @@ class Transport:
         """
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._http = httpx.Client(**_options(url, timeout_s, key, webhook), transport=transport)
+        self._webhook = _told(webhook)
+        self._http = httpx.Client(**_options(url, timeout_s, key), transport=transport)
 
     def run(self, steps: Steps[T]) -> T:
         """Carry the steps out and return their result; raises what they raise, and OSError."""
@@ -55,7 +56,7 @@ class Transport:
         if isinstance(step, Pause):
             self._sleep(step.seconds)
             return None
-        with _arguments(step, self._timeout_s) as arguments:
+        with _arguments(step, self._timeout_s, self._webhook) as arguments:
             if step.into is None:
                 return self._http.request(step.method, step.path, **arguments)
             with self._http.stream(step.method, step.path, **arguments) as answer:
@@ -87,9 +88,8 @@ class AsyncTransport:
         """
         self._timeout_s = timeout_s
         self._sleep = sleep
-        self._http = httpx.AsyncClient(
-            **_options(url, timeout_s, key, webhook), transport=transport
-        )
+        self._webhook = _told(webhook)
+        self._http = httpx.AsyncClient(**_options(url, timeout_s, key), transport=transport)
 
     async def run(self, steps: Steps[T]) -> T:
         """Carry the steps out and return their result; raises what they raise, and OSError."""
@@ -109,7 +109,7 @@ class AsyncTransport:
         if isinstance(step, Pause):
             await self._sleep(step.seconds)
             return None
-        with _arguments(step, self._timeout_s) as arguments:
+        with _arguments(step, self._timeout_s, self._webhook) as arguments:
             if step.into is None:
                 return await self._http.request(step.method, step.path, **arguments)
             async with self._http.stream(step.method, step.path, **arguments) as answer:
@@ -143,32 +143,40 @@ class _Course(Generic[T]):
             return None
 
 
-def _options(
-    url: httpx.URL, timeout_s: float, key: str | None, webhook: str | None
-) -> dict[str, Any]:
-    """Return what both of httpx's clients are made with. Raises ValueError for bad words."""
+def _options(url: httpx.URL, timeout_s: float, key: str | None) -> dict[str, Any]:
+    """Return what both of httpx's clients are made with. Raises ValueError for a bad key."""
     if key and not (key.isascii() and key.isprintable() and " " not in key):
         raise ValueError("The API key holds characters that no key has.")
     ours = url.host in LOOPBACK
     # No proxy stands between us and ourselves.
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    if webhook:
-        if not (webhook.isascii() and webhook.isprintable() and " " not in webhook):
-            raise ValueError("The webhook holds characters that no URL has.")
-        headers["Needle-Webhook"] = webhook
     return {"base_url": url, "timeout": timeout_s, "trust_env": not ours, "headers": headers}
 
 
+def _told(webhook: str | None) -> dict[str, str]:
+    """Return the header that names a webhook. Raises ValueError for what is no URL."""
+    if not webhook:
+        return {}
+    if not (webhook.isascii() and webhook.isprintable() and " " not in webhook):
+        raise ValueError("The webhook holds characters that no URL has.")
+    return {"Needle-Webhook": webhook}
+
+
 @contextmanager
-def _arguments(call: Call, timeout_s: float) -> Iterator[dict[str, Any]]:
+def _arguments(
+    call: Call, timeout_s: float, webhook: Mapping[str, str]
+) -> Iterator[dict[str, Any]]:
     """Yield what httpx's `request` takes beside method and path; files are closed afterwards."""
     parts = call.files() if call.files else None
+    reads = call.method == "GET"
+    # What is read makes no job, and may be led elsewhere: nobody there is to know the webhook.
+    headers = {**(call.headers or {}), **({} if reads else webhook)}
     try:
         yield {
             # To a bucket, where the service hands out signed URLs; httpx leaves the key behind.
-            "follow_redirects": call.method == "GET",
+            "follow_redirects": reads,
             "params": call.params,
-            "headers": call.headers,
+            "headers": headers,
             "json": call.body,
             "data": call.data,
             "files": parts,

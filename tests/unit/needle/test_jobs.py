@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from needle import JobFailed, TimedOut, uploads
@@ -211,3 +212,17 @@ def test_a_search_without_a_result_is_an_error(
 def test_a_search_takes_one_image_or_a_text(query: dict[str, Any]) -> None:
     with pytest.raises(TypeError, match="one of image"):
         Service().needle().search(**query)
+
+
+def test_a_webhook_goes_with_what_makes_jobs_and_with_nothing_that_is_read() -> None:
+    service = Service(
+        ok(job(), 202), httpx.Response(302, headers={"Location": "https://bucket/x"}), ok(job())
+    )
+    needle = service.needle(webhook="https://mine/called?token=1", key="k")
+    needle.index_urls(["http://a/b.jpg"])
+    needle.job("j1")
+    made, asked, led = service.requests
+    assert made.headers["Needle-Webhook"] == "https://mine/called?token=1"
+    assert "Needle-Webhook" not in asked.headers and asked.headers["Authorization"] == "Bearer k"
+    assert led.url.host == "bucket" and "Authorization" not in led.headers
+    assert "Needle-Webhook" not in led.headers

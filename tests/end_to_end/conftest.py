@@ -17,7 +17,13 @@ from tests.conftest import free_port
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run a service of its own for the module."""
-    env = {"NEEDLE_REGIONS_PER_IMAGE": "120", "NEEDLE_CHUNK_SIZE": "4"}
+    env = {
+        "NEEDLE_REGIONS_PER_IMAGE": "120",
+        "NEEDLE_CHUNK_SIZE": "4",
+        # What is found is not to depend on how busy the machine is.
+        "NEEDLE_VERIFY_BUDGET_MS": "15000",
+        "NEEDLE_ZOOM_BUDGET_MS": "15000",
+    }
     folder = tmp_path_factory.mktemp("service")
     running = Stack(env, data_dir=folder, port=free_port())
     with running:

@@ -111,17 +111,6 @@ def test_the_secret_is_checked_and_not_printed() -> None:
     assert len(two.webhook_secrets) == 2 and SECRET not in repr(two)
 
 
-def test_the_python_client_sends_it_with_every_call() -> None:
-    import httpx
-
-    seen = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        seen.append(request.headers["Needle-Webhook"])
-        return httpx.Response(200, json={"collections": []})
-
-    with Needle("http://x", webhook=URL, transport=httpx.MockTransport(answer)) as needle:
-        needle.collections()
-    assert seen == [URL]
+def test_the_python_client_refuses_what_is_no_url() -> None:
     with pytest.raises(ValueError, match="webhook"):
         Needle("http://x", webhook="http://x/\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -30,6 +30,8 @@ With 16 a tenth of the evidence of small altered crops is lost, with 64 none.
 FEWEST_CELLS = 8
 FULL_UP_TO = 3000
 """Keypoints of an image up to which so many cells are looked through; of more, fewer cells."""
+WORD_BITS = 64
+Marks = tuple[NDArray[np.uint64], NDArray[np.uint64]]
 
 
 @dataclass(frozen=True)
@@ -37,15 +39,16 @@ class Query:
     """What is searched for: keypoints, and where a match of each may be.
 
     `reach` float32 (N,): squared distances that a match must come within. `near`: the cells of
-    either half around each descriptor, with squared distances. `rank` uint8 (N, cells): which of
-    the nearest each cell of the second half is, NEAR_CELLS if none.
+    either half around each descriptor, nearest first, with squared distances. `cells`: those that
+    there are of a half.
     """
 
     keypoints: Keypoints
     reach: Floats
     near: tuple[Near, Near]
-    rank: Bytes
+    cells: int
     mirrored: bool
+    _marked: dict[int, Marks] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def both(cls, features: LocalFeatures, vocabulary: Vocabulary) -> tuple[Query, Query]:
@@ -61,11 +64,17 @@ class Query:
         cls, keypoints: Keypoints, reach: Floats, vocabulary: Vocabulary, mirrored: bool = False
     ) -> Query:
         near = vocabulary.near_cells(keypoints.vectors, NEAR_CELLS)
-        second, _ = near[1]
-        rank = np.full((len(keypoints), vocabulary.cells), NEAR_CELLS, np.uint8)
-        ranks = np.broadcast_to(np.arange(second.shape[1], dtype=np.uint8), second.shape)
-        np.put_along_axis(rank, second, ranks, axis=1)
-        return cls(keypoints, reach, near, rank, mirrored)
+        return cls(keypoints, reach, near, vocabulary.cells, mirrored)
+
+    def marks(self, count: int) -> Marks:
+        """Return, for each cell of either half, which descriptors have it among their `count`.
+
+        Both uint64 (cells, N / 64): a bit for each descriptor, the first of them the lowest.
+        """
+        if count not in self._marked:
+            first, second = (_marks(cells[:, :count], self.cells) for cells, _ in self.near)
+            self._marked[count] = first, second
+        return self._marked[count]
 
 
 @dataclass(frozen=True)
@@ -125,18 +134,25 @@ class NearestMatcher:
 def _in_near_cells(query: Query, image: StoredKeypoints) -> tuple[Indices, Indices]:
     """Return every pair, rows of the query and of the image, that shares near cells."""
     few = NEAR_CELLS * math.sqrt(FULL_UP_TO / max(len(image), 1))
-    count = round(min(NEAR_CELLS, max(FEWEST_CELLS, few)))
-    cells = query.rank.shape[1]
-    # The image's keypoints are in the order of the first half's cells: each cell is one span.
-    spans = np.searchsorted(image.words, np.arange(cells + 1) * cells)
-    first = query.near[0][0][:, :count]
-    starts = spans[first].ravel()
-    counts = spans[first + 1].ravel() - starts
-    befores = np.cumsum(counts) - counts
-    columns = np.arange(counts.sum()) + np.repeat(starts - befores, counts)
-    rows = np.repeat(np.arange(len(counts)) // max(first.shape[1], 1), counts)
-    near = np.flatnonzero(query.rank[rows, image.words[columns] % cells] < count)
-    return rows[near], columns[near]
+    first, second = query.marks(round(min(NEAR_CELLS, max(FEWEST_CELLS, few))))
+    both = first[image.words // query.cells]
+    both &= second[image.words % query.cells]
+    some = np.flatnonzero(both)
+    found = np.flatnonzero(_bits(both.ravel()[some]))
+    columns, word = np.divmod(some[found // WORD_BITS], first.shape[1])
+    return word * WORD_BITS + found % WORD_BITS, columns
+
+
+def _marks(near: Indices, cells: int) -> NDArray[np.uint64]:
+    rows = -(-len(near) // WORD_BITS) * WORD_BITS
+    marked = np.zeros((cells, rows), bool)
+    marked[near, np.arange(len(near))[:, None]] = True
+    return np.packbits(marked, axis=1, bitorder="little").view("<u8")
+
+
+def _bits(words: NDArray[np.uint64]) -> Bytes:
+    """Return the bits of words as bytes of 0 and 1, the lowest bit of each first."""
+    return np.unpackbits(words.view(np.uint8), bitorder="little")
 
 
 def _vectors(image: StoredKeypoints, columns: Indices) -> Floats:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -83,20 +84,34 @@ class Vocabulary:
         Shapes (N, count): int64 below `cells`, and float32.
         """
         first, second = (
-            _nearest(short[:, half::2], centres, min(count, self.cells))
-            for half, centres in enumerate(self.centres)
+            _nearest(short[:, half::2], across, min(count, self.cells))
+            for half, across in enumerate(self._halves)
         )
         return first, second
 
     def nearest_background(self, short: Floats) -> Floats:
         """Return each descriptor's squared distance to the nearest of unrelated images, (N,)."""
-        return _nearest(short, self.background, 1)[1][:, 0]
+        return _nearest(short, self._behind, 1)[1][:, 0]
+
+    @cached_property
+    def _halves(self) -> list[Floats]:
+        return [_across(centres) for centres in self.centres]
+
+    @cached_property
+    def _behind(self) -> Floats:
+        return _across(self.background)
 
 
-def _nearest(short: Floats, centres: Floats, count: int) -> tuple[Words, Floats]:
+def _across(centres: Floats) -> Floats:
+    """Return (dim + 1, N) float32, by which one product tells how near descriptors are.
+
+    It is half of what a squared distance falls short of the descriptor's own square.
+    """
+    return np.ascontiguousarray(np.vstack([centres.T, -(centres * centres).sum(axis=1) / 2]))
+
+
+def _nearest(short: Floats, across: Floats, count: int) -> tuple[Words, Floats]:
     """Return the `count` nearest centres, nearest first, and their squared distances."""
-    # Half of what a squared distance falls short of the descriptor's own square, in one product.
-    across = np.ascontiguousarray(np.vstack([centres.T, -(centres * centres).sum(axis=1) / 2]))
     parts = [
         _best(short[start : start + TOGETHER], across, count)
         for start in range(0, max(len(short), 1), TOGETHER)
@@ -109,10 +124,24 @@ def _nearest(short: Floats, centres: Floats, count: int) -> tuple[Words, Floats]
 def _best(short: Floats, across: Floats, count: int) -> tuple[Words, Floats]:
     """Return the `count` columns of largest product with (short, 1), best first, and those."""
     products = np.hstack([short, np.ones((len(short), 1), np.float32)]) @ across
-    if count == 1:
-        found = products.argmax(axis=1)[:, None]
-    else:
-        part = np.argpartition(products, -count, axis=1)[:, -count:]
-        order = (-np.take_along_axis(products, part, 1)).argsort(axis=1, kind="stable")
-        found = np.take_along_axis(part, order, 1)
+    found = products.argmax(axis=1)[:, None] if count == 1 else _largest(products, count)
     return found, np.take_along_axis(products, found, 1)
+
+
+def _largest(products: Floats, count: int) -> Words:
+    """Return the columns of each row's `count` largest numbers, largest first.
+
+    Numbers and columns are put into one integer each, whose order is theirs: that is twice as fast
+    as `argpartition`. The columns take the place of the last bits, so numbers that differ by less
+    than a few thousandths of their size pass for equal.
+    """
+    columns = products.shape[1]
+    last = (1 << (columns - 1).bit_length()) - 1
+    bits = products.view(np.int32)
+    keys = bits ^ ((bits >> 31) & np.int32(0x7FFFFFFF))
+    keys &= np.int32(~last)
+    keys |= np.arange(last, last - columns, -1, dtype=np.int32)
+    largest = np.partition(keys, -count, axis=1)[:, -count:]
+    largest.sort(axis=1)
+    found: Words = last - (largest[:, ::-1] & last).astype(np.int64)
+    return found

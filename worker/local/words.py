@@ -39,7 +39,7 @@ def query_words(query: Query) -> SparseVector:
         (cells[:, :CELLS_A_QUERY], distances[:, :CELLS_A_QUERY]) for cells, distances in query.near
     )
     shape = (len(first), CELLS_A_QUERY**2)
-    every = (first[:, :, None] * query.rank.shape[1] + second[:, None, :]).reshape(shape)
+    every = (first[:, :, None] * query.cells + second[:, None, :]).reshape(shape)
     distances = (d_first[:, :, None] + d_second[:, None, :]).reshape(shape)
     nearest = np.argsort(distances, axis=1, kind="stable")[:, :CELLS_A_QUERY]
     words = np.take_along_axis(every, nearest, 1).ravel()

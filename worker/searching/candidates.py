@@ -17,7 +17,7 @@ from worker.searching.certainty import Background
 from worker.searching.grouping import Match
 from worker.searching.nearest import Nearest, best_matches
 from worker.searching.options import SearchOptions
-from worker.searching.question import Thing
+from worker.searching.question import Question, Thing
 from worker.vectors.stores import WordStore
 
 FULL_QUERY = 400
@@ -56,6 +56,14 @@ class Candidates:
     background: Background
     looks: int
     started: float
+
+    def described(self, question: Question, number: int) -> Candidates:
+        """Return the candidates with the local features of the question's thing of that number."""
+        unlike = self.unlike
+        if unlike is not None and question.unlike is not None:
+            unlike = replace(unlike, queries=question.unlike.queries)
+        thing = replace(self.thing, queries=question.things[number].queries)
+        return replace(self, thing=thing, unlike=unlike)
 
 
 @dataclass(frozen=True)

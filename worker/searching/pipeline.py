@@ -3,6 +3,7 @@ and an answer."""
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from common.catalogue import Catalogue, check_encoder
@@ -19,7 +20,7 @@ from worker.searching.kinds import KindFinder
 from worker.searching.loading import QueryLoader
 from worker.searching.options import SearchOptions
 from worker.searching.proving import Prover
-from worker.searching.question import Question, Thing
+from worker.searching.question import Question
 from worker.searching.ranking import Ranker
 from worker.searching.refining import Refiner
 from worker.searching.stopwatch import Stopwatch
@@ -49,30 +50,42 @@ class SearchPipeline:
         watch = Stopwatch(job.created_at)
         question = self._question(options, watch)
         options = options.among(len(question.things))
-        every = [self._search(thing, question.unlike, options, watch) for thing in question.things]
+        with ThreadPoolExecutor(1) as aside:
+            # Keypoints are found while the encoder and the vector store are asked.
+            described = aside.submit(self.describer.describe, question, options)
+            embedded = self.embedder.embed(question, options)
+            watch.lap("encode")
+            every = [
+                self._search(number, embedded, described, options, watch)
+                for number in range(len(embedded.things))
+            ]
         ranked = self.ranker.ranked(every, options)
         searched = self._searched(options)
         return answer(ranked, every, watch.timings_ms(), searched, objects=options.order.detect)
 
     def _question(self, options: SearchOptions, watch: Stopwatch) -> Question:
-        """Load, detect, embed and describe what is searched for."""
+        """Load what is searched for, and detect its things."""
         query = self.loader.load(options)
         watch.lap("load")
-        detected = self.detector.things(query, options)
+        question = self.detector.things(query, options)
         if options.order.detect and query.given:
             watch.lap("detect")
-        embedded = self.embedder.embed(detected, options)
-        watch.lap("encode")
-        question = self.describer.describe(embedded, options)
-        watch.lap("describe")
         return question
 
     def _search(
-        self, thing: Thing, unlike: Thing | None, options: SearchOptions, watch: Stopwatch
+        self,
+        number: int,
+        embedded: Question,
+        described: Future[Question],
+        options: SearchOptions,
+        watch: Stopwatch,
     ) -> Judged:
         """Search for one thing: candidates, proven, refined, judged, and of the same kind."""
-        nearest = self.finder.by_embedding(thing, unlike, options)
+        thing = embedded.things[number]
+        nearest = self.finder.by_embedding(thing, embedded.unlike, options)
         watch.lap("search")
+        nearest = nearest.described(described.result(), number)
+        watch.lap("describe")
         candidates = self.finder.with_words(nearest, options)
         proven = self.prover.prove(candidates, options)
         watch.lap("verify")

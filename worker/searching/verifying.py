@@ -7,8 +7,11 @@ and by a deadline as a last resort.
 from __future__ import annotations
 
 import logging
+import os
+import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from common.errors import NeedleError, Transient
@@ -18,6 +21,7 @@ from worker.local.match import Matcher, Query
 from worker.local.placement import FOUND, SAME_PLACE_IOU, Placement, placements
 from worker.local.stored import StoredKeypoints
 from worker.local.vocabulary import Vocabulary
+from worker.looking_ahead import in_order
 from worker.searching.candidates import Candidate
 
 log = logging.getLogger(__name__)
@@ -32,6 +36,10 @@ LOST_INTEREST = 12
 """Images in a row without a place, after which no more are looked at."""
 MOST_HELD = 1_000_000
 """Keypoints that a search holds in memory at a time: 50 MB."""
+
+
+THREADS = min(4, len(os.sched_getaffinity(0)))
+"""Images of one search that are looked at together."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +93,14 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class _Seen:
+    """What one image shows of a query: its places, and whether it has keypoints at all."""
+
+    has_keypoints: bool
+    places: Places
+
+
+@dataclass(frozen=True)
 class Verifier:
     """Verifies images by the local features that are kept of them."""
 
@@ -107,41 +123,62 @@ class Verifier:
         surest, complete = 0.0, True
         places: dict[str, Places] = {}
         doubtful: dict[str, Places] = {}
-        opened: dict[str, bool] = {}
+        checked: set[str] = set()
         without: set[str] = set()
-        drawer = _Drawer(self, collection)
-        for candidate in candidates:
-            name = candidate.image_id
-            if name not in opened and len(opened) >= limits.images:
-                continue
-            if not limits.every and surest >= BEYOND_DOUBT and len(without) >= LOST_INTEREST:
-                break
-            if time.monotonic() > deadline:
-                complete = False
-                break
-            try:
-                keypoints = drawer.keypoints(name)
-            except Transient as error:
-                log.warning("%s is not verified: %s", name, error.message)
-                complete = False
-                continue
-            opened[name] = keypoints is not None
-            if keypoints is None:
-                continue
-            query = queries[candidate.query]
-            seen = placements(self.matcher, query, keypoints, limits.places, DOUBTFUL)
-            more = [place for place in seen if place.evidence >= FOUND]
-            if more:
-                without.clear()
-                surest = max(surest, more[0].evidence)
-                places[name] = merged(places.get(name, ()), more)[: limits.places]
-                continue
-            without.add(name)
-            if seen:
-                doubtful[name] = merged(doubtful.get(name, ()), seen)[:1]
+        with closing(self._looked(collection, queries, candidates, limits, deadline)) as looked:
+            for name, seen in looked:
+                if seen is None:
+                    complete = False
+                    continue
+                checked |= {name} if seen.has_keypoints else set()
+                more = [place for place in seen.places if place.evidence >= FOUND]
+                if more:
+                    without.clear()
+                    surest = max(surest, more[0].evidence)
+                    places[name] = merged(places.get(name, ()), more)[: limits.places]
+                elif seen.has_keypoints:
+                    without.add(name)
+                    if seen.places:
+                        doubtful[name] = merged(doubtful.get(name, ()), seen.places)[:1]
+                if not limits.every and surest >= BEYOND_DOUBT and len(without) >= LOST_INTEREST:
+                    break
         left = {name: own for name, own in doubtful.items() if name not in places}
-        checked = frozenset(name for name, has_keypoints in opened.items() if has_keypoints)
-        return Proof(places, left, checked, complete)
+        return Proof(places, left, frozenset(checked), complete)
+
+    def _looked(
+        self,
+        collection: str,
+        queries: Sequence[Query],
+        candidates: Sequence[Candidate],
+        limits: Limits,
+        deadline: float,
+    ) -> Iterator[tuple[str, _Seen | None]]:
+        """Yield the images' names with what was seen, in the candidates' order.
+
+        None where there was no time, or the store did not answer. Some are looked at ahead, in
+        threads: what is found must not depend on which of them ends first.
+        """
+        drawer = _Drawer(self, collection)
+
+        def look(candidate: Candidate) -> _Seen | None:
+            if time.monotonic() > deadline:
+                return None
+            try:
+                keypoints = drawer.keypoints(candidate.image_id)
+            except Transient as error:
+                log.warning("%s is not verified: %s", candidate.image_id, error.message)
+                return None
+            if keypoints is None:
+                return _Seen(False, ())
+            query = queries[candidate.query]
+            found = placements(self.matcher, query, keypoints, limits.places, DOUBTFUL)
+            return _Seen(True, tuple(found))
+
+        names = list(dict.fromkeys(candidate.image_id for candidate in candidates))
+        chosen = set(names[: limits.images])
+        wanted = [candidate for candidate in candidates if candidate.image_id in chosen]
+        for candidate, seen in in_order(look, wanted, threads=THREADS, ahead=2 * THREADS):
+            yield candidate.image_id, seen
 
     def keypoints(self, collection: str, image_id: str) -> StoredKeypoints | None:
         """Return an image's keypoints; None for one indexed without, or by another vocabulary.
@@ -164,14 +201,19 @@ class _Drawer:
     def __init__(self, verifier: Verifier, collection: str) -> None:
         self._verifier, self._collection = verifier, collection
         self._kept: dict[str, StoredKeypoints | None] = {}
+        self._lock = threading.Lock()
 
     def keypoints(self, image_id: str) -> StoredKeypoints | None:
         """Return an image's keypoints, as the verifier does."""
-        if image_id not in self._kept:
-            self._kept[image_id] = self._verifier.keypoints(self._collection, image_id)
+        with self._lock:
+            if image_id in self._kept:
+                return self._kept[image_id]
+        read = self._verifier.keypoints(self._collection, image_id)
+        with self._lock:
+            self._kept[image_id] = read
             while sum(map(_count, self._kept.values())) > MOST_HELD and len(self._kept) > 1:
                 del self._kept[next(iter(self._kept))]
-        return self._kept[image_id]
+        return read
 
 
 def _count(keypoints: StoredKeypoints | None) -> int:

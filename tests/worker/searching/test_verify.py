@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
@@ -164,13 +166,14 @@ def test_after_a_find_beyond_doubt_interest_is_lost(
     evidence: float, looked_at: int, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keypoints = Keypoints.of(extract(texture(1, SIZE), 50), VOCABULARY)
-    content = StoredKeypoints.of(keypoints, VOCABULARY).to_bytes(VOCABULARY)
     names = [f"{n:02}" for n in range(40)]
-    for name in names:
-        world.base.images.put(local_key("default", name), content)
+    for number, name in enumerate(names):
+        told = StoredKeypoints.of(replace(keypoints, width=1000 + number), VOCABULARY)
+        world.base.images.put(local_key("default", name), told.to_bytes(VOCABULARY))
     found = [Placement(Box(*SPOT), QUAD, 0, 1, False, 9, 9, evidence, 0.5)]
-    shown = iter([found, *[[] for _ in names]])
-    monkeypatch.setattr(verifying, "placements", lambda *_: next(shown))
+    monkeypatch.setattr(
+        verifying, "placements", lambda _, __, image, *___: found if image.width == 1000 else []
+    )
     verifier = Verifier(VOCABULARY, NearestMatcher(), world.base.images)
     queries = Query.both(extract(texture(1, SIZE), 50), VOCABULARY)
     candidates = [Candidate(name, 0) for name in names]

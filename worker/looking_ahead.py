@@ -1,0 +1,40 @@
+"""Work done in threads a little ahead of whoever uses it, in the order of what it is done on."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+from common.log import with_context
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def in_order(
+    work: Callable[[Item], Result], items: Iterable[Item], *, threads: int, ahead: int
+) -> Iterator[tuple[Item, Result]]:
+    """Yield each item with its result, in order; at most `ahead` more are begun meanwhile.
+
+    Whoever stops early closes the iterator: what has not begun then never does.
+    """
+    work = with_context(work)
+    begun: deque[tuple[Item, Future[Result]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        try:
+            for item in items:
+                begun.append((item, pool.submit(work, item)))
+                if len(begun) > ahead:
+                    yield _first(begun)
+            while begun:
+                yield _first(begun)
+        finally:
+            for _, future in begun:
+                future.cancel()
+
+
+def _first(begun: deque[tuple[Item, Future[Result]]]) -> tuple[Item, Result]:
+    item, future = begun.popleft()
+    return item, future.result()

@@ -22,7 +22,7 @@ from worker.searching.grouping import Match
 from worker.searching.looking import Look
 from worker.searching.options import SearchOptions
 from worker.searching.proving import Proven
-from worker.searching.resemblance import Template
+from worker.searching.resemblance import Resemblance, Template
 from worker.searching.verifying import Places
 
 log = logging.getLogger(__name__)
@@ -148,18 +148,34 @@ def _turned(pixels: Sequence[Image.Image], options: SearchOptions) -> list[Image
 def _compare(view: View, templates: Sequence[Template], deadline: float) -> None:
     """Find the place around the view's hits whose pixels are most like a template's."""
     pixels = np.asarray(view.image)
+    best: tuple[float, float, Template, Resemblance] | None = None
     for score, box in view.best[:PLACES]:
         for template in templates:
             if time.monotonic() > deadline:
                 return
-            found = template.find(pixels, box)
-            if found is None or found.score <= NOTHING:
+            rough = template.roughly(pixels, box)
+            if rough is None:
                 continue
-            resemblance = (found.score - NOTHING) / (1 - NOTHING)
-            # What is left to a perfect score is closed by how far the pixels agree.
-            raised = score + max(0.0, 1 - score) * resemblance**SHARPNESS
-            if view.alike is None or raised > view.alike[0]:
-                view.alike, view.resemblance = (raised, found.box), resemblance
+            raised = _raised(score, rough)
+            if best is None or raised > best[0]:
+                best = raised, score, template, rough
+    if best is None or time.monotonic() > deadline:
+        return
+    _, score, template, rough = best
+    found = template.exactly(pixels, rough)
+    if found.score > NOTHING:
+        view.alike, view.resemblance = (_raised(score, found), found.box), _resemblance(found)
+
+
+def _resemblance(found: Resemblance) -> float:
+    """Return how much a place is like the query, 0..1."""
+    return float(max(0.0, (found.score - NOTHING) / (1 - NOTHING)))
+
+
+def _raised(score: float, found: Resemblance) -> float:
+    """Return a place's score: what is left to a perfect one is closed by how far pixels agree."""
+    resemblance = _resemblance(found)
+    return float(score + max(0.0, 1 - score) * resemblance**SHARPNESS)
 
 
 def _shaped(box: Box, aspect: float) -> Box:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -36,10 +36,14 @@ LEAST_SIDE = 6
 
 @dataclass(frozen=True)
 class Resemblance:
-    """How much an image is like a query, -1..1, and the box of the image where."""
+    """How much an image is like a query, -1..1, and the box of the image where.
+
+    `mirrored`: it is like the query mirrored.
+    """
 
     score: float
     box: Box
+    mirrored: bool
 
 
 class Template:
@@ -50,16 +54,18 @@ class Template:
         pixels = np.asarray(image)
         self._coarse, self._fine = (_pair(_sized(pixels, side)) for side in (COARSE_PX, FINE_PX))
 
-    def find(self, image: Pixels, box: Box) -> Resemblance | None:
+    def roughly(self, image: Pixels, box: Box) -> Resemblance | None:
         """Return the place around a box of an RGB image (height, width, 3) that is most like it.
 
         None where the query is too narrow to tell, or what is around the box is smaller than it.
         """
-        coarse = self._best(image, box, self._coarse, MARGIN, SIZES, (1.0,))
-        if coarse is None:
-            return None
-        near = self._best(image, coarse.box, self._fine, 0.12, NEAR_SIZES, NEAR_SHAPES)
-        return near or coarse
+        return self._best(image, box, self._coarse, MARGIN, SIZES, (1.0,))
+
+    def exactly(self, image: Pixels, rough: Resemblance) -> Resemblance:
+        """Return a place that was found roughly with its box fitted, seen as closely as can be."""
+        template = self._fine[rough.mirrored]
+        near = self._best(image, rough.box, [template], 0.12, NEAR_SIZES, NEAR_SHAPES)
+        return rough if near is None else replace(near, mirrored=rough.mirrored)
 
     def _best(
         self,
@@ -78,6 +84,7 @@ class Template:
         finest = min(1.0, max(width / box.width, height / box.height) * 1.1 / min(sizes))
         window = _reduced(window, finest)
         best: tuple[float, float, float, float, float] | None = None
+        mirrored = False
         for size in sizes:
             for shape in shapes:
                 across = width / (box.width * size * math.sqrt(shape)) / finest
@@ -92,16 +99,17 @@ class Template:
                 if seen.shape[0] < height or seen.shape[1] < width:
                     continue
                 floats = seen.astype(np.float32)
-                for template in templates:
+                for number, template in enumerate(templates):
                     found = cv2.matchTemplate(floats, template, cv2.TM_CCOEFF_NORMED)
                     _, alike, _, (x, y) = cv2.minMaxLoc(found)
                     if np.isfinite(alike) and (best is None or alike > best[0]):
                         best = (alike, x / across, y / down, width / across, height / down)
+                        mirrored = number > 0
         if best is None:
             return None
         score, dx, dy, wide, high = (best[0], *(side / finest for side in best[1:]))
         corners = (left + dx, top + dy, left + dx + wide, top + dy + high)
-        return Resemblance(score, Box.covering(corners, image.shape[1], image.shape[0]))
+        return Resemblance(score, Box.covering(corners, image.shape[1], image.shape[0]), mirrored)
 
 
 def _pair(pixels: Pixels) -> tuple[Floats, Floats]:

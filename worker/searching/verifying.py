@@ -10,7 +10,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
@@ -152,7 +152,7 @@ class Verifier:
         candidates: Sequence[Candidate],
         limits: Limits,
         deadline: float,
-    ) -> Iterator[tuple[str, _Seen | None]]:
+    ) -> Generator[tuple[str, _Seen | None]]:
         """Yield the images' names with what was seen, in the candidates' order.
 
         None where there was no time, or the store did not answer. Some are looked at ahead, in

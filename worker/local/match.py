@@ -137,7 +137,7 @@ def _in_near_cells(query: Query, image: StoredKeypoints) -> tuple[Indices, Indic
     first, second = query.marks(round(min(NEAR_CELLS, max(FEWEST_CELLS, few))))
     both = first[image.words // query.cells]
     both &= second[image.words % query.cells]
-    some = np.flatnonzero(both)
+    some = np.flatnonzero(both != 0)
     found = np.flatnonzero(_bits(both.ravel()[some]))
     columns, word = np.divmod(some[found // WORD_BITS], first.shape[1])
     return word * WORD_BITS + found % WORD_BITS, columns
@@ -150,9 +150,10 @@ def _marks(near: Indices, cells: int) -> NDArray[np.uint64]:
     return np.packbits(marked, axis=1, bitorder="little").view("<u8")
 
 
-def _bits(words: NDArray[np.uint64]) -> Bytes:
-    """Return the bits of words as bytes of 0 and 1, the lowest bit of each first."""
-    return np.unpackbits(words.view(np.uint8), bitorder="little")
+def _bits(words: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Return the bits of words, the lowest of each first."""
+    # What is true among booleans is found five times as fast as what is not zero among bytes.
+    return np.unpackbits(words.view(np.uint8), bitorder="little").view(np.bool_)
 
 
 def _vectors(image: StoredKeypoints, columns: Indices) -> Floats:

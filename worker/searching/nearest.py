@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -63,7 +63,7 @@ class Nearest:
                     image_id=image_id,
                     exact=exact,
                 ):
-                    hit = replace(near, score=near.score * norm)
+                    hit = Hit(near.id, near.score * norm, near.region)
                     if hit.id not in best or best[hit.id].score < hit.score:
                         best[hit.id] = hit
             return sorted(best.values(), key=order)[:limit]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from worker.local.features import LocalFeatures
 from worker.local.keypoints import Keypoints
-from worker.local.parts import Bytes
 from worker.local.scales import Floats
 from worker.local.stored import StoredKeypoints
 from worker.local.vocabulary import Near, Vocabulary

@@ -19,7 +19,6 @@ from common.geometry import Box
 from common.images import ImageStore, image_key
 from worker.searching.embedding import QUARTERS
 from worker.searching.grouping import Match
-from worker.searching.looking import Look
 from worker.searching.options import SearchOptions
 from worker.searching.proving import Proven
 from worker.searching.resemblance import Resemblance, Template
@@ -55,7 +54,6 @@ class View:
     best: list[tuple[float, Box]]
     alike: tuple[float, Box] | None = None
     resemblance: float = 0.0
-    look: Look | None = None
 
     @property
     def fitted(self) -> tuple[float, Box]:

@@ -7,8 +7,7 @@ import json
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,26 +17,15 @@ from PIL import Image
 from common import backups
 from machine.restoring import restore
 from machine.stack import Stack
-from machine.stack.process import Command
-from machine.stack.services import services
 from needle import Needle, cli
 from needle.errors import NeedleApiError
 from tests.conftest import free_port
-from tests.end_to_end.conftest import write_scenes
+from tests.end_to_end.conftest import apart, corner, write_scenes
 from tests.object_store import BUCKET, ObjectStore, Proxy
 
 ENV = {"NEEDLE_REGIONS_PER_IMAGE": "60", "NEEDLE_CHUNK_SIZE": "2"}
 COUNT = 6
 ROLES = ("web", "worker-index", "worker-search")
-
-
-def apart(env: Mapping[str, str]) -> list[Command]:
-    """Return the processes of the service, each with a data folder of its own."""
-    commands = []
-    for command in services(env):
-        own = {**env, "NEEDLE_DATA_DIR": f"{env['NEEDLE_DATA_DIR']}/{command.name}"}
-        commands.append(replace(command, env=own, beats=None))
-    return commands
 
 
 @pytest.fixture(scope="module")
@@ -85,14 +73,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory, needle: Needle) -> list[Pat
     job = needle.wait(needle.index(paths), timeout_s=120)
     assert (job.status, job.progress.done) == ("succeeded", COUNT)
     return paths
-
-
-def corner(path: Path) -> bytes:
-    """Return a part of a photo."""
-    buffer = io.BytesIO()
-    with Image.open(path) as photo:
-        photo.crop((320, 240, 640, 480)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def comes_to_nothing(server: ObjectStore, prefix: str) -> None:

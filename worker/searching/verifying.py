@@ -1,7 +1,7 @@
 """Verification: images that show a query at a place, by keypoints that agree on one transform.
 
 The keypoints were stored at ingest, so no image is decoded for it. Bounded by a number of images,
-and by a deadline as a last resort.
+and by a deadline as a last resort. Where they are far away, several are read at a time.
 """
 
 from __future__ import annotations
@@ -10,9 +10,10 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from common.errors import NeedleError, Transient
-from common.images import ImageStore, local_key
+from common.images import ImageStore, ReadAhead, local_key
 from worker.boxes import apart, corners
 from worker.local.match import Matcher, Query
 from worker.local.placement import FOUND, SAME_PLACE_IOU, Placement, placements
@@ -103,13 +104,25 @@ class Verifier:
 
         An image that the store does not answer for is left out, as one that there was no time for.
         """
+        names = dict.fromkeys(candidate.image_id for candidate in candidates)
+        expected = [local_key(collection, name) for name in islice(names, limits.images)]
+        with ReadAhead(self.images, expected) as reads:
+            drawer = _Drawer(self, collection, reads)
+            return self._verified(drawer, queries, candidates, limits)
+
+    def _verified(
+        self,
+        drawer: _Drawer,
+        queries: Sequence[Query],
+        candidates: Sequence[Candidate],
+        limits: Limits,
+    ) -> Proof:
         deadline = time.monotonic() + limits.budget_s
         surest, complete = 0.0, True
         places: dict[str, Places] = {}
         doubtful: dict[str, Places] = {}
         opened: dict[str, bool] = {}
         without: set[str] = set()
-        drawer = _Drawer(self, collection)
         for candidate in candidates:
             name = candidate.image_id
             if name not in opened and len(opened) >= limits.images:
@@ -143,13 +156,15 @@ class Verifier:
         checked = frozenset(name for name, has_keypoints in opened.items() if has_keypoints)
         return Proof(places, left, checked, complete)
 
-    def keypoints(self, collection: str, image_id: str) -> StoredKeypoints | None:
+    def keypoints(
+        self, collection: str, image_id: str, reads: ReadAhead | None = None
+    ) -> StoredKeypoints | None:
         """Return an image's keypoints; None for one indexed without, or by another vocabulary.
 
-        Raises transient errors.
+        `reads` may have their bytes already. Raises transient errors.
         """
         try:
-            content = self.images.open(local_key(collection, image_id))
+            content = (reads or self.images).open(local_key(collection, image_id))
             return StoredKeypoints.from_bytes(content, self.vocabulary)
         except Transient:
             raise
@@ -161,14 +176,14 @@ class Verifier:
 class _Drawer:
     """Keypoints of the images that were opened last: most are asked for twice, for either query."""
 
-    def __init__(self, verifier: Verifier, collection: str) -> None:
-        self._verifier, self._collection = verifier, collection
+    def __init__(self, verifier: Verifier, collection: str, reads: ReadAhead) -> None:
+        self._verifier, self._collection, self._reads = verifier, collection, reads
         self._kept: dict[str, StoredKeypoints | None] = {}
 
     def keypoints(self, image_id: str) -> StoredKeypoints | None:
         """Return an image's keypoints, as the verifier does."""
         if image_id not in self._kept:
-            self._kept[image_id] = self._verifier.keypoints(self._collection, image_id)
+            self._kept[image_id] = self._verifier.keypoints(self._collection, image_id, self._reads)
             while sum(map(_count, self._kept.values())) > MOST_HELD and len(self._kept) > 1:
                 del self._kept[next(iter(self._kept))]
         return self._kept[image_id]

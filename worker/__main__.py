@@ -1,6 +1,6 @@
 """`python -m worker index` and `python -m worker search`: one process of a role.
 
-`python -m worker bulk on NAME` and `bulk off NAME`: whether a collection on a Qdrant server is
+`python -m worker bulk on NAME`, `bulk off NAME`: whether a collection on a Qdrant server is
 indexed while images come (`worker/bulk.py`).
 """
 
@@ -121,7 +121,9 @@ def _run_search(settings: Settings, name: str) -> int:
     base = Base.build(settings)
     writer = base.writer()
     pipeline = build_searching(base, writer)
-    tender = Tender(writer.store, writer.words, base.catalogue, settings.exact_below)
+    tender = Tender(
+        writer.store, writer.words, base.catalogue, base.jobs.list, settings.exact_below
+    )
     tender.start()
     look_after(base)
     Notifier(base, Calls(base.redis)).start()

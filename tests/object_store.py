@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,10 +52,16 @@ class ObjectStore:
 
     def remove(self, key: str) -> None:
         """Remove a key: the server would not notice a file that is gone."""
+        self._client().delete_object(Bucket=BUCKET, Key=key)
+
+    def put(self, key: str, content: bytes) -> None:
+        """Put an object there, as somebody else would."""
+        self._client().put_object(Bucket=BUCKET, Key=key, Body=content)
+
+    def _client(self) -> Any:
         import boto3
 
-        client = boto3.session.Session(KEY, SECRET).client("s3", "us-east-1", endpoint_url=self.url)
-        client.delete_object(Bucket=BUCKET, Key=key)
+        return boto3.session.Session(KEY, SECRET).client("s3", "us-east-1", endpoint_url=self.url)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""

@@ -51,7 +51,7 @@ def stack(
     env = {
         **ENV,
         **server.settings("shop", proxy.url),
-        "NEEDLE_SOURCE_BUCKETS": f"{BUCKET}/shop/images",
+        "NEEDLE_SOURCE_BUCKETS": f"{BUCKET}/shop/images, {BUCKET}/shards",
     }
     folder = tmp_path_factory.mktemp("apart")
     with Stack(env, data_dir=folder, port=free_port(), make_services=apart) as running:
@@ -136,6 +136,30 @@ def test_the_command_line_indexes_what_is_in_a_bucket_once(
     (first, *_) = needle.images(collection="from-bucket")
     assert first.paths[0].startswith(f"{BUCKET}/shop/images/default/")
     needle.delete_collection("from-bucket")
+
+
+def test_a_tar_archive_in_a_bucket_is_indexed_image_by_image(
+    needle: Needle, stack: Stack, server: ObjectStore, scenes: list[Path],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("NEEDLE_URL", stack.base_url)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path in scenes:
+            tar.add(path, f"./{path.name}")
+    server.put("shards/000.tar", buffer.getvalue())
+    words = ["index", f"s3://{BUCKET}/shards/{{000..000}}.tar", "-c", "shards", "--json"]
+    counts = []
+    for _ in range(2):
+        assert cli.main(words) == 0
+        counts.append(json.loads(capsys.readouterr().out))
+    assert (counts[0]["indexed"], counts[1]["indexed"], counts[1]["skipped"]) == (COUNT, 0, COUNT)
+    best = needle.search(corner(scenes[2]), collection="shards").best
+    assert best is not None and best.filename == scenes[2].name
+    assert best.path == f"{BUCKET}/shards/000.tar/{scenes[2].name}"
+    assert needle.file(best.image_id, collection="shards") == scenes[2].read_bytes()
+    needle.delete_collection("shards")
 
 
 def test_a_bucket_that_is_away_in_the_middle_loses_and_doubles_nothing(

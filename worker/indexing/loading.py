@@ -17,7 +17,7 @@ from common.jobs import Item, ItemStatus
 from common.leftovers import take_back
 from common.metadata import edited, merged
 from common.paths import cleaned, name_of
-from common.s3.sources import SCHEME, is_object
+from common.s3.sources import is_object, path_of
 from worker.fetch import Fetcher
 from worker.indexing.image import LoadedImage
 from worker.indexing.noting import noted
@@ -137,7 +137,7 @@ class Loader:
 def _path(url: str) -> str:
     """Return what an image is called that was downloaded: host and path, and no secrets."""
     if is_object(url):
-        return cleaned(url.removeprefix(SCHEME))
+        return cleaned(path_of(url))
     parts = urlsplit(url)
     return cleaned(f"{parts.hostname or ''}/{unquote(parts.path)}")
 

@@ -209,6 +209,11 @@ class Settings(QdrantSettings):
         "free one after it; unset: none",
     )
     metrics_host: str = Field("127.0.0.1", description="Address that the metrics are shown at")
+    traces_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Where traces go, by OTLP over HTTP (`http://collector:4318`); unset: nowhere",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Log level")
     log_format: Literal["text", "json"] = Field(
         "text", description="Form of the log: `text`, or `json`, an object a line"
@@ -220,7 +225,9 @@ class Settings(QdrantSettings):
         """Processes may start in different folders: resolve the path once."""
         return value.expanduser().absolute()
 
-    @field_validator("redis_url", "qdrant_url", "s3_endpoint", "s3_public_endpoint")
+    @field_validator(
+        "redis_url", "qdrant_url", "s3_endpoint", "s3_public_endpoint", "traces_endpoint"
+    )
     @classmethod
     def _of_servers(cls, value: str | None) -> str | None:
         return value and checked_server(value)

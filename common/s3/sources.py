@@ -63,8 +63,10 @@ class SourceBuckets:
         # A server that takes keys for paths would be led out of the prefix by `..`.
         if {".", ".."} & set(key.split("/")) or not _can_be(key):
             raise InvalidUrl(f"{url[:300]!r} names nothing that can be in a bucket.")
+        member = Member.of(key)
+        archive = None if member is None else f"{member.key}/"  # which may be all that is allowed
         for allowed, prefix in self._allowed:
-            if bucket == allowed and key.startswith(prefix):
+            if bucket == allowed and (key.startswith(prefix) or archive == prefix):
                 return bucket, key
         raise InvalidUrl(
             f"{url[:300]!r} is in no bucket that images may be indexed from; "

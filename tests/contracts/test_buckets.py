@@ -245,3 +245,24 @@ def test_a_folder_may_be_called_like_an_archive(
     bucket("tars").put("folder.tar/a.jpg", b"1")
     found, _ = sources.page(f"s3://{BUCKET}/tars/folder.tar/", None, 100)
     assert [each.url for each in found] == [f"s3://{BUCKET}/tars/folder.tar/a.jpg"]
+
+
+def test_a_single_archive_may_be_all_that_is_allowed(
+    bucket: Callable[..., ImageStore], server: ObjectStore
+) -> None:
+    store, home = bucket("tars"), f"s3://{BUCKET}/tars"
+    for name in ("one.tar", "other.tar"):
+        store.put(name, packed(FILES))
+    allowed = f"{BUCKET}/tars/one.tar, {BUCKET}/tars/other.tar/shelf"
+    given = {"NEEDLE_S3_ENDPOINT": server.url, "NEEDLE_SOURCE_BUCKETS": allowed}
+    sources = SourceBuckets(Settings.from_env(given))
+    for named in (f"{home}/one.tar", f"{home}/one.tar/"):
+        found, _ = sources.page(named, None, 100)
+        assert sources.read(found[0].url, 10**6) == FILES["./0001.jpg"]
+    for other in (
+        f"{home}/other.tar#0+512/shelf/a.jpg",
+        f"{home}/one.tar.bak",
+        f"{home}/other.tar",
+    ):
+        with pytest.raises(InvalidUrl):
+            sources.read(other, 10**6)

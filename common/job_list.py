@@ -6,14 +6,16 @@ Jobs fade by themselves some time after they end; the list follows, a few entrie
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from common.contract import orders
 from common.job_keys import ENDED, listing_key, record_key
 from common.jobs import Job, Kind, Status, parse
 from common.paging import Page, Place, read
 from common.redis import Client, translated
 
 _FORGOTTEN_AT_ONCE = 20
+_READ_AT_ONCE = 1000
 Forget = Callable[[str], None]
 """Removes what is kept of a job outside of Redis; may be called twice for one job."""
 # All of a record but its result, which may be large, and which `GET /jobs/{id}` has.
@@ -63,6 +65,17 @@ class JobList:
                 limit=limit,
                 keep=None if status is None else lambda job: job.status is status,
             )
+
+    def indexing(self, collection: str) -> Iterator[Job]:
+        """Yield the jobs that index into a collection and have not ended."""
+        for status in (Status.QUEUED, Status.STARTED):
+            place = Place()
+            while True:
+                page = self.page(place, _READ_AT_ONCE, kind=Kind.INDEX, status=status)
+                yield from (job for job in page.rows if orders.collection_of(job) == collection)
+                if page.next is None:
+                    break
+                place = Place(page.next)
 
     def count(self, kind: Kind | None = None) -> int:
         """Return how many jobs are listed."""

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
@@ -98,16 +98,15 @@ def add_context(**fields: object) -> None:
 
 
 def with_context(function: Callable[P, T]) -> Callable[P, T]:
-    """Return the function as other threads are to run it: with the fields of this moment."""
-    fields = _context.get()
+    """Return the function as other threads are to run it: with the fields of this moment.
+
+    And with the span that is traced: all that is known by context goes along.
+    """
+    here = copy_context()
 
     @wraps(function)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:
-        token = _context.set(fields)
-        try:
-            return function(*args, **kwargs)
-        finally:
-            _context.reset(token)
+        return here.copy().run(function, *args, **kwargs)  # a context is for one thread at a time
 
     return run
 

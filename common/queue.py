@@ -11,6 +11,7 @@ from celery import Celery
 from kombu import Queue  # type: ignore[attr-defined]
 from kombu.exceptions import KombuError
 
+from common import tracing
 from common.deliveries import hold_by_leases
 from common.errors import BrokerUnavailable, Overloaded
 from common.redis import CONNECT_TIMEOUT_S, Client, translated
@@ -108,7 +109,7 @@ class CeleryTaskQueue:
     def submit(self, task: str, queue: str, payload: Mapping[str, object]) -> None:
         """See TaskQueue."""
         try:
-            headers = {QUEUED_AT: time.time()}
+            headers = {QUEUED_AT: time.time(), **tracing.carried()}
             self._app.send_task(
                 task, kwargs=dict(payload), queue=queue, headers=headers, retry=False
             )

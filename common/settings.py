@@ -17,8 +17,9 @@ from common.contract.fields import (
     Zoom,
 )
 from common.errors import InvalidSettings
-from common.settings_checks import checked_apart, checked_secrets, checked_server, shown
+from common.settings_checks import checked_apart, checked_secrets, checked_server, explained
 from common.settings_of_qdrant import Positive, QdrantSettings
+from common.settings_together import contradictions
 
 PREFIX = "NEEDLE_"
 _OF_OTHERS = ("NEEDLE_SCREENSHOTS", "NEEDLE_CHROMIUM", "NEEDLE_URL", "NEEDLE_KEY")
@@ -208,6 +209,11 @@ class Settings(QdrantSettings):
         "free one after it; unset: none",
     )
     metrics_host: str = Field("127.0.0.1", description="Address that the metrics are shown at")
+    traces_endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://",
+        description="Where traces go, by OTLP over HTTP (`http://collector:4318`); unset: nowhere",
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Log level")
     log_format: Literal["text", "json"] = Field(
         "text", description="Form of the log: `text`, or `json`, an object a line"
@@ -219,7 +225,9 @@ class Settings(QdrantSettings):
         """Processes may start in different folders: resolve the path once."""
         return value.expanduser().absolute()
 
-    @field_validator("redis_url", "qdrant_url", "s3_endpoint", "s3_public_endpoint")
+    @field_validator(
+        "redis_url", "qdrant_url", "s3_endpoint", "s3_public_endpoint", "traces_endpoint"
+    )
     @classmethod
     def _of_servers(cls, value: str | None) -> str | None:
         return value and checked_server(value)
@@ -265,7 +273,8 @@ class Settings(QdrantSettings):
     def from_env(cls, environ: Mapping[str, str]) -> Settings:
         """Build the settings from `NEEDLE_*`; an empty value means the default.
 
-        Raises InvalidSettings naming every bad variable, its value and what is allowed.
+        Raises InvalidSettings naming every bad variable, its value and what is allowed, or every
+        one that does nothing because of another.
         """
         given = {
             name.removeprefix(PREFIX).lower(): value
@@ -273,9 +282,12 @@ class Settings(QdrantSettings):
             if name.startswith(PREFIX) and not _of_others(name) and value != ""
         }
         try:
-            return cls.model_validate(given)
+            settings = cls.model_validate(given)
         except ValidationError as exc:
-            raise InvalidSettings(_explain(exc)) from exc
+            raise InvalidSettings(explained(exc.errors(), cls.model_fields, PREFIX)) from exc
+        if faults := contradictions(settings):
+            raise InvalidSettings("Invalid settings:\n  " + "\n  ".join(faults))
+        return settings
 
 
 def _names(text: str) -> frozenset[str]:
@@ -284,17 +296,3 @@ def _names(text: str) -> frozenset[str]:
 
 def _of_others(name: str) -> bool:
     return name in _OF_OTHERS or name.startswith(PREFIX + "TEST_")
-
-
-def _explain(exc: ValidationError) -> str:
-    """Say every fault on a line of its own, in the operator's words."""
-    lines = []
-    for fault in exc.errors():
-        variable = PREFIX + str(fault["loc"][0]).upper()
-        if fault["type"] == "extra_forbidden":
-            lines.append(f"{variable} is not a setting; docs/SETTINGS.md lists them all")
-            continue
-        field = Settings.model_fields[str(fault["loc"][0])]
-        value = shown(fault["input"], secret=not field.repr)
-        lines.append(f"{variable}={value}: {fault['msg']} ({field.description})")
-    return "Invalid settings:\n  " + "\n  ".join(lines)

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
+
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 _HOST = re.compile(r"[\w.:%-]+")
 _PASSWORD = re.compile(r"(://)\S*@")
@@ -47,3 +51,17 @@ def checked_apart(metrics_port: int, port: int | None) -> int:
     if metrics_port == port:
         raise ValueError("It is the public port, NEEDLE_PORT")
     return metrics_port
+
+
+def explained(faults: Sequence[ErrorDetails], fields: Mapping[str, FieldInfo], prefix: str) -> str:
+    """Say every fault on a line of its own, in the operator's words."""
+    lines = []
+    for fault in faults:
+        name = str(fault["loc"][0])
+        variable = prefix + name.upper()
+        if fault["type"] == "extra_forbidden":
+            lines.append(f"{variable} is not a setting; docs/SETTINGS.md lists them all")
+            continue
+        value = shown(fault["input"], secret=not fields[name].repr)
+        lines.append(f"{variable}={value}: {fault['msg']} ({fields[name].description})")
+    return "Invalid settings:\n  " + "\n  ".join(lines)

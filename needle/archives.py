@@ -7,13 +7,16 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from io import RawIOBase
 from pathlib import Path, PurePosixPath
+from typing import IO, cast
 
 from needle import zip_names
 from needle.uploads import Upload, is_image, is_passed_over
 
+ZIP = ".zip"
 ENDINGS = (
-    ".zip",
+    ZIP,
     ".tar",
     ".tar.gz",
     ".tgz",
@@ -40,7 +43,7 @@ def is_archive(path: Path) -> bool:
 
 def count(path: Path) -> int:
     """Return how many images a zip archive holds; 0 for a tar, which has no list of them."""
-    if not path.name.lower().endswith(".zip"):
+    if not path.name.lower().endswith(ZIP):
         return 0
     try:
         with zipfile.ZipFile(path) as archive:
@@ -49,24 +52,60 @@ def count(path: Path) -> int:
         return 0
 
 
-def members(path: Path, on_left_out: OnLeftOut | None = None) -> Iterator[Upload]:
-    """Yield the images of an archive in its order, with their bytes; what is none is told.
+def names(path: Path, on_left_out: OnLeftOut | None = None) -> Iterator[str]:
+    """Yield the names of the images of an archive, for which it is not unpacked.
 
     Raises DamagedArchive where the archive cannot be read on, OSError where its file cannot.
     """
     tell = on_left_out or _ignore
     try:
-        if path.name.lower().endswith(".zip"):
-            yield from _zipped(path, tell)
-        else:
-            yield from _tarred(path, tell)
+        if path.name.lower().endswith(ZIP):
+            with zipfile.ZipFile(path) as archive:
+                every = zip_names.of(archive)
+            yield from (name for name in every if _wanted(name, tell))
+            return
+        with tarfile.open(path) as tar:
+            yield from (m.name for m in tar if m.isfile() and _wanted(m.name, tell))
     except _DAMAGE as exc:
-        raise DamagedArchive(f"The archive {path.name} is damaged, or is none.") from exc
+        raise _damaged(path.name) from exc
+
+
+def members(path: Path, on_left_out: OnLeftOut | None = None) -> Iterator[Upload]:
+    """Yield the images of an archive in its order, with their bytes; what is none is told.
+
+    Raises DamagedArchive where the archive cannot be read on, OSError where its file cannot.
+    """
+    if not path.name.lower().endswith(ZIP):
+        with path.open("rb") as file:
+            yield from tar_members(file, path.name, on_left_out)
+        return
+    try:
+        yield from _zipped(path, on_left_out or _ignore)
+    except _DAMAGE as exc:
+        raise _damaged(path.name) from exc
     except (RuntimeError, NotImplementedError) as exc:  # zipfile: encrypted, unknown method
         raise DamagedArchive(
             f"The archive {path.name} cannot be unpacked: it is locked with a password, or packed "
             "in a way that is not read."
         ) from exc
+
+
+def tar_members(
+    file: IO[bytes] | RawIOBase, name: str, on_left_out: OnLeftOut | None = None
+) -> Iterator[Upload]:
+    """Yield the images of a tar archive, compressed or not, whose bytes come one after another.
+
+    `name` is what errors call it. See `members`.
+    """
+    tell = on_left_out or _ignore
+    try:
+        with tarfile.open(fileobj=cast(IO[bytes], file), mode="r|*") as archive:
+            for member in archive:
+                content = archive.extractfile(member) if member.isfile() else None
+                if content is not None and _wanted(member.name, tell):
+                    yield _upload(member.name, content.read())
+    except _DAMAGE as exc:
+        raise _damaged(name) from exc
 
 
 def _zipped(path: Path, tell: OnLeftOut) -> Iterator[Upload]:
@@ -76,12 +115,8 @@ def _zipped(path: Path, tell: OnLeftOut) -> Iterator[Upload]:
                 yield _upload(name, archive.read(member))
 
 
-def _tarred(path: Path, tell: OnLeftOut) -> Iterator[Upload]:
-    with tarfile.open(path, mode="r|*") as archive:
-        for member in archive:
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is not None and _wanted(member.name, tell):
-                yield _upload(member.name, content.read())
+def _damaged(name: str) -> DamagedArchive:
+    return DamagedArchive(f"The archive {name} is damaged, or is none.")
 
 
 def _upload(name: str, content: bytes) -> Upload:

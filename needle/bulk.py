@@ -13,7 +13,7 @@ from needle.api import Needle
 from needle.jobs import Item, Job
 from needle.parcels import Address, Parcel, Receipt, parcels, send
 from needle.sources import Sources
-from needle.tally import Failure, OnProgress, OnTally, Outcome, Remark, Tally
+from needle.tally import Failure, ItemOutcome, OnProgress, OnTally, Outcome, Remark, Tally
 from needle.uploads import ending
 
 __all__ = ["Bulk", "Failure", "Notes", "OnProgress", "Outcome", "index_all"]
@@ -35,6 +35,12 @@ class Notes(Protocol):
 
     def ended(self, job_id: str, images_of_urls: Mapping[str, str]) -> None:
         """Note that a job's end was seen, and which images its URLs became."""
+
+    def became(self, outcomes: Iterable[ItemOutcome]) -> None:
+        """Note what became of images."""
+
+    def had(self, name: str, image_id: str) -> None:
+        """Note an image that is left out, since the service has it."""
 
 
 def index_all(
@@ -92,9 +98,11 @@ class Bulk:
         """Count so many more images into the total; fewer for a negative number."""
         self._count(total=images)
 
-    def skip(self) -> None:
+    def skip(self, name: str, image_id: str) -> None:
         """Leave out an image that was expected: the service has it."""
         self._count(total=-1, skipped=1)
+        if self._notes:
+            self._notes.had(name, image_id)
 
     def leave_out(self, name: str) -> None:
         """Note a file that is no image."""
@@ -102,7 +110,7 @@ class Bulk:
 
     def fault(self, name: str, reason: str) -> None:
         """Note an image that cannot be sent."""
-        self._fail(Failure(name, reason))
+        self._refuse(Failure(name, reason))
 
     def adopt(self, job: Job) -> None:
         """Wait for a job of an earlier run as well."""
@@ -160,7 +168,7 @@ class Bulk:
 
     def _receive(self, receipt: Receipt) -> None:
         for failure in receipt.refused:
-            self._fail(failure)
+            self._refuse(failure)
         if receipt.job:
             if self._notes:
                 self._notes.sent(receipt.job.job_id, receipt.parcel.keys)
@@ -207,7 +215,14 @@ class Bulk:
         self._unchanged += sum(item.status == "unchanged" for item in well)
         self._image_ids |= {item.image_id for item in well if item.image_id}
         if self._notes:
+            self._notes.became(map(outcome_of, items))
             self._notes.ended(job.job_id, images_of_urls(well))
+
+    def _refuse(self, failure: Failure) -> None:
+        """Note an image that came into no job."""
+        self._fail(failure)
+        if self._notes:
+            self._notes.became([ItemOutcome(failure.name, "failed", None, failure.reason)])
 
     def _fail(self, failure: Failure) -> None:
         self._failures.append(failure)
@@ -228,6 +243,11 @@ class Bulk:
                     failed=self._tally.failed + sum(part.failed for part in parts),
                 )
             )
+
+
+def outcome_of(item: Item) -> ItemOutcome:
+    """Return what became of an item of a job that has ended."""
+    return ItemOutcome(item.name, item.status, item.image_id, item.reason)
 
 
 def images_of_urls(items: Iterable[Item]) -> dict[str, str]:

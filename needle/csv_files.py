@@ -21,7 +21,12 @@ def write(file: IO[str], rows: Sequence[Row], first: Sequence[str]) -> None:
     A text that a spreadsheet would take for a formula gets an apostrophe before it. Truth is yes
     or no, lists and mappings are JSON.
     """
-    table = csv.DictWriter(file, frames.columns(rows, first), lineterminator="\n")
+    write_rows(file, rows, frames.columns(rows, first))
+
+
+def write_rows(file: IO[str], rows: Iterable[Row], columns: Sequence[str]) -> None:
+    """Write rows that have these columns, as `write` does, one after the other."""
+    table = csv.DictWriter(file, columns, lineterminator="\n")
     table.writerow({name: cell(name) for name in table.fieldnames})
     table.writerows(_cells(rows))
 

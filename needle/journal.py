@@ -1,8 +1,8 @@
 """What this machine remembers of what it sent, so that an interrupted index goes on.
 
 An SQLite file in the user's state folder: digests of files, so that they are not read again; the
-jobs whose end was not seen; which image a URL became. It is a help and no truth: whether an image
-is indexed is asked of the service. Used by one thread.
+jobs whose end was not seen; which image a URL became; and what became of each image, the ledger.
+It is a help and no truth: whether an image is indexed is asked of the service. Used by one thread.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from needle import ids
+from needle.tally import ItemOutcome
 
 KEPT_JOBS = 200
 COMMIT_EVERY_S = 1.0
@@ -27,6 +30,20 @@ CREATE TABLE IF NOT EXISTS urls (
 CREATE TABLE IF NOT EXISTS jobs (
     job_id TEXT PRIMARY KEY, service TEXT, collection TEXT, names TEXT, sent_at REAL,
     ended INTEGER DEFAULT 0);
+CREATE TABLE IF NOT EXISTS outcomes (
+    service TEXT, collection TEXT, name TEXT, image_id TEXT, status TEXT, reason TEXT, at REAL,
+    run TEXT, PRIMARY KEY (service, collection, name, image_id)) WITHOUT ROWID;
+"""
+_FORGET = """
+DELETE FROM outcomes WHERE service = ? AND collection = ? AND name = ?
+    AND (run != ? OR image_id = '' OR image_id = ?)
+"""
+_HAD = """
+INSERT INTO outcomes VALUES (?, ?, ?, ?, 'unchanged', NULL, ?, ?)
+ON CONFLICT DO UPDATE SET
+    run = excluded.run, reason = NULL,
+    at = CASE WHEN status = 'indexed' THEN at ELSE excluded.at END,
+    status = CASE WHEN status = 'indexed' THEN status ELSE excluded.status END
 """
 
 
@@ -52,6 +69,7 @@ class Journal:
             raise OSError(f"The journal {path} cannot be used; it may be removed.") from exc
         self._scope = (service, collection or ids.DEFAULT_COLLECTION)
         self._committed = time.monotonic()
+        self._run = uuid.uuid4().hex
 
     def image_id(self, path: Path) -> str:
         """Return the id that a file's image has; an unchanged file is not read again.
@@ -60,8 +78,7 @@ class Journal:
         """
         state = path.stat()
         stamp = (state.st_size, state.st_mtime_ns)
-        # What is no UTF-8 in a name is no text for SQLite.
-        key = str(path.absolute()).encode("utf-8", "backslashreplace").decode()
+        key = _storable(str(path.absolute()))
         row = self._db.execute(
             "SELECT sha256 FROM files WHERE path = ? AND size = ? AND mtime_ns = ?", (key, *stamp)
         ).fetchone()
@@ -97,6 +114,39 @@ class Journal:
         )
         self._db.commit()
 
+    def became(self, outcomes: Iterable[ItemOutcome]) -> None:
+        """Note what became of images, in place of what earlier runs have noted."""
+        now = time.time()
+        for one in outcomes:
+            name, image_id = _storable(one.name), one.image_id or ""
+            self._db.execute(_FORGET, (*self._scope, name, self._run, image_id))
+            row = (*self._scope, name, image_id, one.status, one.reason, now, self._run)
+            self._db.execute("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        self._commit_now_and_then()
+
+    def had(self, name: str, image_id: str) -> None:
+        """Note that an image was not sent, since the service has it: by an earlier run, maybe."""
+        row = (*self._scope, _storable(name), image_id, time.time(), self._run)
+        self._db.execute(_HAD, row)
+        self._commit_now_and_then()
+
+    def outcomes(self) -> Iterator[dict[str, Any]]:
+        """Yield what became of each image of this run, by name; an earlier one had it indexed."""
+        found = self._db.execute(
+            "SELECT name, status, image_id, reason, at FROM outcomes "
+            "WHERE service = ? AND collection = ? AND run = ? ORDER BY name, image_id",
+            (*self._scope, self._run),
+        )
+        for name, status, image_id, reason, at in found:
+            when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+            yield {
+                "name": name,
+                "status": status,
+                "image_id": image_id or None,
+                "reason": reason,
+                "at": when,
+            }
+
     def open_jobs(self) -> dict[str, list[str]]:
         """Return the jobs whose end was not seen, oldest first, with the names noted for each."""
         found = self._db.execute(
@@ -124,6 +174,11 @@ class Journal:
         """Keep what was noted and close the file."""
         self._db.commit()
         self._db.close()
+
+
+def _storable(name: str) -> str:
+    """Return a name as text for SQLite, where what is no UTF-8 in it is none."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _opened(path: Path | None) -> sqlite3.Connection:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
-from needle import ids
+from needle import ids, remote
 from needle.api import Needle
-from needle.bulk import IN_FLIGHT, Bulk, OnStop, images_of_urls
+from needle.bulk import IN_FLIGHT, Bulk, OnStop, images_of_urls, outcome_of
 from needle.errors import NeedleApiError
 from needle.journal import Journal
 from needle.known import Known
@@ -68,7 +68,8 @@ class ResumableIndex:
         return bulk.run(load)
 
     def _known(self, sources: Sources) -> Known:
-        wanted = None if sources.archives or sources.buckets else sources.count()
+        unknown = sources.archives or sources.buckets or sources.shards
+        wanted = None if unknown else sources.count()
         return Known(self._needle, self._address.collection, wanted=wanted)
 
     def _adopt(self, bulk: Bulk) -> Container[str]:
@@ -83,7 +84,9 @@ class ResumableIndex:
                 self._journal.ended(job_id, {})  # so long ago that the service has forgotten it
                 continue
             if job.final:  # while nobody looked: what it indexed is known, the rest is sent again
-                self._journal.ended(job_id, images_of_urls(self._needle.items(job)))
+                items = list(self._needle.items(job))
+                self._journal.became(map(outcome_of, items))
+                self._journal.ended(job_id, images_of_urls(items))
             else:
                 bulk.adopt(job)
                 pending.update(names)
@@ -119,29 +122,28 @@ class _Fresh:
             except OSError as exc:
                 self._bulk.fault(file.name, exc.strerror or str(exc))
                 continue
-            if self._wanted(image_id, image_id, file.name):
+            if self._wanted(image_id, image_id, file.name, file.name):
                 yield replace(file, image_id=image_id)
 
     def urls(self, sources: Sources) -> Iterator[str]:
         """Yield the URLs to send; one that became an image that is indexed is left out."""
         every = chain(sources.urls, self._in_buckets(sources.buckets))
-        return (u for u in every if self._wanted(u, self._journal.url_image(u)))
+        return (u for u in every if self._wanted(u, self._journal.url_image(u), u))
 
     def _in_buckets(self, buckets: Iterable[str]) -> Iterator[str]:
-        for prefix in buckets:
-            for each in self._listed(prefix):
-                if is_image(each.url):
-                    self._bulk.expect(1)
-                    yield each.url
-                else:
-                    self._bulk.leave_out(each.url)
+        for each in remote.in_buckets(buckets, self._listed, self._bulk.fault):
+            if is_image(each.url):
+                self._bulk.expect(1)
+                yield each.url
+            else:
+                self._bulk.leave_out(each.url)
 
-    def _wanted(self, key: str, image_id: str | None, path: str | None = None) -> bool:
+    def _wanted(self, key: str, image_id: str | None, name: str, path: str | None = None) -> bool:
         if key in self.pending:
             self._bulk.expect(-1)  # counted with its job
             return False
         if image_id and self.known is not None and self.known.has(image_id, path):
-            self._bulk.skip()
+            self._bulk.skip(name, image_id)
             return False
         return True
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from needle import archives
+from needle import archives, remote
 from needle.archives import OnLeftOut
 from needle.uploads import Upload, find_images, from_disk, given_name
 
@@ -30,15 +30,17 @@ OnFault = Callable[[str, str], None]
 class Sources:
     """Images to index: files, archives of images, and URLs for the service to download.
 
-    What is in `buckets` (`s3://BUCKET/PREFIX`) the service lists, and it is not counted here.
-    `folders` were named, and images in them are called by their path from there on. Of the files in
-    folders that are no images, `left_out` says how many there are of each ending.
+    `shards` are URLs of tar archives, which are streamed through here. What is in `buckets`
+    (`s3://BUCKET/PREFIX`) the service lists. Neither is counted here. `folders` were named, and
+    images in them are called by their path from there on. Of the files in folders that are no
+    images, `left_out` says how many there are of each ending.
     """
 
     images: tuple[Path, ...] = ()
     archives: tuple[Path, ...] = ()
     urls: tuple[str, ...] = ()
     buckets: tuple[str, ...] = ()
+    shards: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
 
@@ -49,13 +51,14 @@ class Sources:
             self.archives + other.archives,
             self.urls + other.urls,
             self.buckets + other.buckets,
+            self.shards + other.shards,
             self.folders + other.folders,
             Counter(self.left_out) + Counter(other.left_out),
         )
 
     def __bool__(self) -> bool:
         """Tell whether there is anything."""
-        return bool(self.images or self.archives or self.urls or self.buckets)
+        return bool(self.images or self.archives or self.urls or self.buckets or self.shards)
 
     def only(self, files: Collection[Path]) -> Sources:
         """Return those of its files alone."""
@@ -65,6 +68,7 @@ class Sources:
             archives=tuple(path for path in self.archives if path in files),
             urls=(),
             buckets=(),
+            shards=(),
             left_out={},
         )
 
@@ -89,6 +93,11 @@ class Sources:
                 yield from archives.members(path, on_left_out)
             except OSError as exc:
                 on_fault(path.name, str(exc))
+        for url in self.shards:
+            try:
+                yield from remote.members(url, on_left_out)
+            except OSError as exc:
+                on_fault(url, str(exc))
 
     def _name(self, path: Path) -> str:
         root = next((folder for folder in self.folders if folder in path.parents), None)
@@ -101,9 +110,9 @@ def find(
     """Return what the words name.
 
     A word is a folder, an image, an archive, a pattern (`*.jpg`, `**` for any depth), a range
-    (`{000..099}`), a URL, a bucket or a prefix in it (`s3://`), a list (.txt: a word a line, `#`
-    begins a remark) or `-` for a list on `stdin`. Raises
-    FileNotFoundError for a word that names nothing, ValueError for a list that is no text.
+    (`{000..099}`, of URLs as well), a URL of an image or a tar archive, a bucket or a prefix in it
+    (`s3://`), a list (.txt: a word a line, `#` begins a remark) or `-` for a list on `stdin`.
+    Raises FileNotFoundError for a word that names nothing, ValueError for a list that is no text.
     """
     return sum((_found(word, recursive, stdin) for word in words), Sources())
 
@@ -111,8 +120,10 @@ def find(
 def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:
     if word == STDIN:
         return find(lines(stdin()), recursive=recursive)
+    if _RANGE.search(word) and "://" in word:
+        return find(_spread(word), recursive=recursive)
     if word.startswith(("http://", "https://")):
-        return Sources(urls=(word,))
+        return Sources(shards=(word,)) if remote.is_tar(word) else Sources(urls=(word,))
     if word.startswith("s3://"):
         return Sources(buckets=(word,))
     path = Path(word).expanduser()

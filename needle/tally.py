@@ -34,6 +34,16 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class ItemOutcome:
+    """What became of one image: `indexed`, `unchanged`, `failed` or `cancelled`, and why."""
+
+    name: str
+    status: str
+    image_id: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
 class Remark:
     """An image that was indexed, and what of it could not be read."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
@@ -32,6 +32,15 @@ def yes_no(value: bool) -> str:
 def counted(number: int, thing: str) -> str:
     """Return how many there are of a thing whose plural ends with an s."""
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
+
+
+def sized(size: float) -> str:
+    """Return a number of bytes in words: 1.2 GB."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if size >= 10 or unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:,.1f} TB"
 
 
 def words(value: Any) -> str:
@@ -62,14 +71,19 @@ def sure(probability: float | None) -> str:
 
 
 def tsv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    r"""Return rows as lines of tab-separated values, the names of the columns first.
+    """Return rows as lines of tab-separated values, as `tsv_lines` makes them."""
+    return "\n".join(tsv_lines(rows, columns))
+
+
+def tsv_lines(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> Iterator[str]:
+    r"""Yield rows as lines of tab-separated values, the names of the columns first.
 
     What would break a line or a column is escaped (`\t`, `\n`, `\x1b`; a backslash is `\\`).
     Truth is yes or no, None is empty, lists and mappings are JSON.
     """
-    lines = ["\t".join(columns)]
-    lines += ["\t".join(_cell(row.get(name)) for name in columns) for row in rows]
-    return "\n".join(lines)
+    yield "\t".join(columns)
+    for row in rows:
+        yield "\t".join(_cell(row.get(name)) for name in columns)
 
 
 def _cell(value: Any) -> str:

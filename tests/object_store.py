@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,10 +52,16 @@ class ObjectStore:
 
     def remove(self, key: str) -> None:
         """Remove a key: the server would not notice a file that is gone."""
+        self._client().delete_object(Bucket=BUCKET, Key=key)
+
+    def put(self, key: str, content: bytes) -> None:
+        """Put an object there, as somebody else would."""
+        self._client().put_object(Bucket=BUCKET, Key=key, Body=content)
+
+    def _client(self) -> Any:
         import boto3
 
-        client = boto3.session.Session(KEY, SECRET).client("s3", "us-east-1", endpoint_url=self.url)
-        client.delete_object(Bucket=BUCKET, Key=key)
+        return boto3.session.Session(KEY, SECRET).client("s3", "us-east-1", endpoint_url=self.url)
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -116,10 +123,14 @@ BUSY = (
 
 
 class Proxy:
-    """Stands before a server, and answers 503 or cuts connections off while it is told to."""
+    """Stands before a server, and answers 503, cuts connections off or is slow while it is told to.
 
-    def __init__(self, port: int) -> None:
+    `far_s` is how long each answer is under way.
+    """
+
+    def __init__(self, port: int, *, far_s: float = 0.0) -> None:
         self._to = port
+        self.far_s = far_s
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
         self.fault: str | None = None
@@ -146,17 +157,24 @@ class Proxy:
     def _serve(self, client: socket.socket) -> None:
         """Serve one request after the other, looking for a fault before each."""
         with client, suppress(OSError), socket.create_connection(("127.0.0.1", self._to)) as server:
-            back = threading.Thread(target=self._answers, args=(server, client), daemon=True)
+            asked = threading.Event()
+            back = threading.Thread(target=self._answers, args=(server, client, asked), daemon=True)
             back.start()
             while part := client.recv(65536):
+                asked.set()
                 if self.fault == "busy":
                     client.sendall(BUSY)
                     return
                 server.sendall(part)
 
-    def _answers(self, server: socket.socket, client: socket.socket) -> None:
+    def _answers(
+        self, server: socket.socket, client: socket.socket, asked: threading.Event
+    ) -> None:
         with suppress(OSError):
             while part := server.recv(65536):
+                if asked.is_set():  # it is the first part of an answer
+                    asked.clear()
+                    time.sleep(self.far_s)
                 if self.fault == "cut":
                     client.sendall(part[: len(part) // 2])
                     client.shutdown(socket.SHUT_RDWR)

@@ -12,6 +12,7 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from common import log as logs
+from common import tracing
 from common.errors import NeedleError
 from common.metrics import sharing
 from common.metrics.exposing import expose
@@ -61,6 +62,7 @@ class Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         """Build the application in the worker process."""
+        tracing.begin(self._settings, "web")
         app = create_app(self._settings)
         app.wsgi_app = Reception(app.wsgi_app)  # type: ignore[method-assign]
         return app
@@ -98,6 +100,7 @@ def main() -> int:
     try:
         settings = Settings.from_env(os.environ)
         check_start(settings)
+        tracing.check(settings)
         logs.configure(settings.log_level, settings.log_format, process="web")
         if settings.metrics_port is not None:
             sharing.begin()

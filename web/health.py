@@ -38,7 +38,7 @@ def readyz() -> Response:
         with translated():
             waiting = {name: s.redis.llen(name) for name in QUEUES}
         models = s.beacons.models()
-        aside = s.catalogue.aside()
+        aside, bulk = s.catalogue.aside(), s.catalogue.in_bulk_mode()
     except BrokerUnavailable as error:
         problem = answers.Problem.model_validate(error.as_dict())
         return respond(answers.Readiness(status="unavailable", redis=False, error=problem), 503)
@@ -56,6 +56,7 @@ def readyz() -> Response:
         workers=workers,
         queues=waiting,
         models=None if models is None else answers.Models.model_validate(models),
+        bulk=bulk,
         problems=_problems(s, aside),
         **more,
     )

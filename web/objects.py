@@ -21,7 +21,8 @@ def index(page: ObjectsPage) -> Response:
     """List what is in a bucket that images may be indexed from.
 
     Which these are is a setting of the service (NEEDLE_SOURCE_BUCKETS); any other is refused (404).
-    `POST /images` takes the URLs.
+    `POST /images` takes the URLs. With a prefix that names a tar archive and ends with a slash
+    (`s3://BUCKET/KEY.tar/`) these are the files in it; one that is compressed is not read.
     """
     found, after = services().sources.page(page.prefix, page.cursor, page.limit)
     more = {"prefix": page.prefix, "limit": page.limit, "cursor": after}

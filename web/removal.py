@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from common.catalogue import ImageRecord
-from common.contract import orders
-from common.contract.orders import DeleteOrder, IndexOrder
-from common.errors import IncompatibleJob, NotFound
+from common.contract.orders import DeleteOrder
+from common.errors import NotFound
 from common.ids import new_job_id
-from common.jobs import Item, Job, Kind, Status
-from common.paging import Place
+from common.jobs import Item, Kind
 from common.queue import DELETE_COLLECTION_TASK, DELETE_TASK, STORE
 from common.services import Services
 from web import webhooks
@@ -82,21 +80,5 @@ def _create(services: Services, job_id: str, name: str, webhook: str | None) -> 
 
 def _end_indexing(services: Services, name: str) -> None:
     """Cancel the jobs that still index into the collection: they would fill it again."""
-    for status in (Status.QUEUED, Status.STARTED):
-        place = Place()
-        while True:
-            page = services.jobs.list.page(place, 1000, kind=Kind.INDEX, status=status)
-            for job in page.rows:
-                if _indexes_into(job, name):
-                    services.jobs.cancel(job.job_id)
-            if page.next is None:
-                break
-            place = Place(page.next)
-
-
-def _indexes_into(job: Job, collection: str) -> bool:
-    """Tell whether a job indexes into a collection; one that cannot be read will fail anyway."""
-    try:
-        return orders.of(job, IndexOrder).collection == collection
-    except IncompatibleJob:
-        return False
+    for job in services.jobs.list.indexing(name):
+        services.jobs.cancel(job.job_id)

@@ -1,6 +1,6 @@
 """`python -m worker index` and `python -m worker search`: one process of a role.
 
-`python -m worker bulk on NAME` and `bulk off NAME`: whether a collection on a Qdrant server is
+`python -m worker bulk on NAME`, `bulk off NAME`: whether a collection on a Qdrant server is
 indexed while images come (`worker/bulk.py`).
 """
 
@@ -21,6 +21,7 @@ from celery import Task
 from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init
 
 from common import log as logs
+from common import tracing
 from common.beats import beat_file
 from common.deliveries import release_those_of_the_dead
 from common.errors import NeedleError
@@ -31,7 +32,7 @@ from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery
 from common.redis import connect
 from common.settings import Settings
 from common.webhooks import Calls
-from worker import bulk
+from worker import bulk, traces
 from worker.abandoned import look_after
 from worker.consuming import consume_in_a_child, consume_in_threads
 from worker.context import (
@@ -79,6 +80,7 @@ def main() -> int:
         _log_as_we_do()
         if settings.metrics_port is not None:
             sharing.begin()
+        tracing.check(settings)
         check_pack(settings)  # before anything is started that would have to end again
         return (_run_index if role == INDEX_ROLE else _run_search)(settings, name)
     except NeedleError as error:
@@ -97,6 +99,7 @@ def _run_index(settings: Settings, name: str) -> int:
     @worker_process_init.connect(weak=False)  # type: ignore[untyped-decorator]
     def load(**_: object) -> None:
         try:
+            tracing.begin(settings, INDEX_ROLE)
             pipeline()
         except NeedleError as error:
             log.error("%s", error.message)
@@ -118,10 +121,13 @@ def _run_index(settings: Settings, name: str) -> int:
 
 def _run_search(settings: Settings, name: str) -> int:
     """Threads share one encoder and, when embedded, the one process that owns the vectors."""
+    tracing.begin(settings, SEARCH_ROLE)
     base = Base.build(settings)
     writer = base.writer()
     pipeline = build_searching(base, writer)
-    tender = Tender(writer.store, writer.words, base.catalogue, settings.exact_below)
+    tender = Tender(
+        writer.store, writer.words, base.catalogue, base.jobs.list, settings.exact_below
+    )
     tender.start()
     look_after(base)
     Notifier(base, Calls(base.redis)).start()
@@ -156,11 +162,13 @@ def _log_as_we_do() -> None:
         """Set nothing up: who listens to this signal has done so."""
 
     @task_prerun.connect(weak=False)  # type: ignore[untyped-decorator]
-    def begin(task_id: str, task: Task, **_: object) -> None:
+    def begin(task_id: str, task: Task, kwargs: Mapping[str, object], **_: object) -> None:
         logs.begin_context(task=task.name, task_id=task_id)
+        traces.begin(task, kwargs)
 
     @task_postrun.connect(weak=False)  # type: ignore[untyped-decorator]
     def end(**_: object) -> None:
+        traces.end()
         logs.begin_context()
 
 

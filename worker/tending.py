@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 
 from common.catalogue import Catalogue, IndexState
 from common.errors import NeedleError
+from common.job_list import JobList
 from common.metrics import meters
+from worker.bulk_end import BulkEnder
 from worker.vectors.engine import State
 from worker.vectors.stores import Store, VectorStore, WordStore
 
@@ -55,9 +57,15 @@ class Tender:
     """Looks after both stores of every collection; builds one index at a time."""
 
     def __init__(
-        self, vectors: VectorStore, words: WordStore, catalogue: Catalogue, exact_below: int
+        self,
+        vectors: VectorStore,
+        words: WordStore,
+        catalogue: Catalogue,
+        jobs: JobList,
+        exact_below: int,
     ) -> None:
         self._vectors = vectors
+        self._bulk = BulkEnder(vectors, catalogue, jobs)
         self._stores: list[tuple[Store, int]] = [(vectors, exact_below), (words, WORDS_FROM)]
         self._exact_below = exact_below
         self._catalogue = catalogue
@@ -81,6 +89,7 @@ class Tender:
         `now` is monotonic. Returns the thread that indexes, None where none does.
         """
         self._tell_aside()
+        self._bulk.look(now)
         names = [one.name for one in self._catalogue.collections()]
         points = sum(self._tell(name) for name in names)
         self._told = {name: self._told[name] for name in names}

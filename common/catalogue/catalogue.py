@@ -29,6 +29,7 @@ _COLLECTIONS = "needle:collections"
 _DELETING = "needle:deleting"
 _INDEXES = "needle:indexes"
 _ASIDE = "needle:aside"
+_BULK_ENDS = "needle:bulk:ends"
 MOST_PATHS_BYTES = 1 << 14
 """So many bytes of paths are kept of an image that is posted under ever new ones."""
 
@@ -221,6 +222,27 @@ class Catalogue:
             text = self._redis.hget(_INDEXES, name)
         return IndexState(**json.loads(text)) if text else None
 
+    def in_bulk_mode(self) -> list[str]:
+        """Return the collections of which nothing is indexed until bulk mode ends, in order."""
+        with translated():
+            told = self._redis.hgetall(_INDEXES)
+        return sorted(name for name, text in told.items() if json.loads(text).get("deferred"))
+
+    def end_bulk_when_idle(self, name: str, idle_s: float) -> None:
+        """Have bulk mode end once nothing has come into the collection for so many seconds."""
+        with translated():
+            self._redis.hset(_BULK_ENDS, name, idle_s)
+
+    def leave_bulk(self, name: str) -> None:
+        """Leave it to whoever turned bulk mode on to end it."""
+        with translated():
+            self._redis.hdel(_BULK_ENDS, name)
+
+    def bulk_ends(self) -> dict[str, float]:
+        """Return the collections whose bulk mode is to end, and after how many seconds."""
+        with translated():
+            return {name: float(idle_s) for name, idle_s in self._redis.hgetall(_BULK_ENDS).items()}
+
     def tell_aside(self, names: Sequence[str]) -> None:
         """Take down which parts of the index could not be opened and were set aside."""
         with translated():
@@ -255,5 +277,6 @@ class Catalogue:
             pipe = self._redis.pipeline(transaction=True)
             pipe.hdel(_COLLECTIONS, name)
             pipe.hdel(_INDEXES, name)
+            pipe.hdel(_BULK_ENDS, name)
             pipe.delete(*all_keys(name))
             pipe.execute()

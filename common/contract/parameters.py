@@ -110,7 +110,8 @@ class ObjectsPage(Request):
     """`GET /objects`."""
 
     prefix: Annotated[str, Field(pattern=r"^s3://[^/]+(/.*)?$", max_length=2048)] = Field(
-        description="What is listed: a bucket, or a prefix in it (`s3://BUCKET/PREFIX`)."
+        description="What is listed: a bucket, a prefix in it (`s3://BUCKET/PREFIX`), or a tar "
+        "archive (`s3://BUCKET/KEY.tar/`)."
     )
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=1000, description="The most objects in the answer."

@@ -1,9 +1,10 @@
 """The image store: images, their thumbnails and region lists, queries, and hand-over files.
 
-Keys are in `keys`, what every store does in `store`. Stores: `files` (a folder) and `s3` (a bucket,
-with its locks in Redis); `open_store` chooses.
+Keys are in `keys`, what every store does in `store`, several requests at the same time in `ahead`.
+Stores: `files` (a folder) and `s3` (a bucket, with its locks in Redis); `open_store` chooses.
 """
 
+from common.images.ahead import ReadAhead, at_once
 from common.images.files import FileImageStore
 from common.images.keys import (
     collection_folder,
@@ -26,6 +27,8 @@ __all__ = [
     "FileImageStore",
     "Held",
     "ImageStore",
+    "ReadAhead",
+    "at_once",
     "collection_folder",
     "download_key",
     "image_folder",

@@ -9,6 +9,7 @@ from typing import Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from common import tracing
 from common.jobs import Item, ItemStatus
 
 SHORT_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -122,10 +123,11 @@ class Meters:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Time a stage of the index pipeline; one that fails counts as well."""
+        """Time a stage of the index pipeline, and trace it; one that fails counts as well."""
         began = time.monotonic()
         try:
-            yield
+            with tracing.span(name):
+                yield
         finally:
             self.index_stage.labels(name).observe(time.monotonic() - began)
 

@@ -95,6 +95,11 @@ class ServiceState(Asked):
             "Parts of the index that could not be opened and were set aside.",
             len(catalogue.aside()),
         )
+        yield _gauge(
+            "needle_bulk_mode_collections",
+            "Collections in bulk mode: nothing of them is indexed until it ends.",
+            len(catalogue.in_bulk_mode()),
+        )
         yield from self._workers(state.beats, now)
 
     def _workers(self, beats: Sequence[tuple[str, float]], now: float) -> Iterator[Any]:

@@ -21,8 +21,8 @@ from common.errors import DiskFull, NeedleError, NotFound, StoreUnavailable
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 _FULL = {"QuotaExceeded", "XMinioStorageFull", "InsufficientStorage", "507"}
 _NEVER = {
-    "InvalidArgument", "InvalidURI", "InvalidRequest", "KeyTooLongError", "MethodNotAllowed",
-    "XMinioInvalidObjectName",
+    "InvalidArgument", "InvalidRange", "InvalidURI", "InvalidRequest", "KeyTooLongError",
+    "MethodNotAllowed", "XMinioInvalidObjectName",
 }  # fmt: skip
 _REFUSED = {
     "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",

@@ -269,7 +269,7 @@ def passes(run: Callable[[], object], least_s: float = 3.0) -> float:
 
 def loaded(pipeline: IndexPipeline, found: Found) -> LoadedImage:
     """Return a decoded photo."""
-    image = pipeline.loader.load(found)
+    image = pipeline.loader.load(found, lambda: pipeline.loader.read(found))
     assert isinstance(image, LoadedImage)
     return image
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -24,14 +24,15 @@ from needle.cli.base import (
     json_option,
     pass_shell,
 )
+from needle.cli.estimate import estimate, left_out
 from needle.cli.values import Real, metadata, noted
 from needle.journal import Journal, state_file
+from needle.outcomes import FORMS, STDOUT, write
 from needle.parcels import Address
 from needle.progress import tally_bar
 from needle.resume import ResumableIndex
 from needle.sources import Sources
 from needle.tally import Outcome
-from needle.uploads import ending, is_image
 
 SHOWN_FAILURES = 10
 PROFILES = ("fast", "balanced", "thorough")
@@ -42,12 +43,26 @@ needle index 'shots/**/*.jpg' holiday.zip    # a pattern, an archive
 needle index urls.txt https://example.org/a.jpg
 needle index s3://shop-photos/2024           # of a bucket that the service may read
 needle index 'shard-{000..099}.tar'          # tar archives, as WebDataset makes them
+needle index 'https://example.org/shard-{000..099}.tar' s3://shop-photos/shards
+needle index ~/images --outcomes images.csv  # what became of each: indexed, failed and why
 find . -size +1M -name '*.jpg' -print0 | needle index -
 needle index ~/images --metadata shop=Basel --metadata year=2024
 needle index ~/images --note date,folder     # to filter by: date>=20240501, folder=images/beach
 needle index ~/incoming --watch              # and whatever comes later
-needle index ~/images --dry-run              # how many, and how long they would take
+needle index ~/images --dry-run              # how many, and how long they would take at most
+needle index ~/images --dry-run --sample 50  # the same, by what 50 of them take
 """
+
+
+def _table(_: click.Context, __: click.Parameter, target: Path | None) -> Path | None:
+    """Refuse a table that could not be written in the end."""
+    if target is None or target == STDOUT:
+        return target
+    if target.suffix.lower() not in FORMS:
+        raise click.BadParameter(f"{target} ends with neither {' nor '.join(FORMS)}.")
+    if not target.parent.is_dir():
+        raise click.BadParameter(f"There is no folder {target.parent}.")
+    return target
 
 
 @click.command(cls=Command, short_help="Index images.", examples=EXAMPLES)
@@ -79,7 +94,21 @@ needle index ~/images --dry-run              # how many, and how long they would
     "--local-features", type=click.IntRange(0, 10_000), help="The most kept of an image; 0: none."
 )
 @click.option(
+    "--outcomes",
+    type=click.Path(path_type=Path, dir_okay=False, allow_dash=True),
+    metavar="FILE",
+    callback=_table,
+    help="Write what became of each image: FILE.csv, FILE.tsv, or - for TSV on standard output.",
+)
+@click.option(
     "--dry-run", is_flag=True, help="Say how many images there are and how long they would take."
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="With --dry-run: index N of them for real, into a collection that is removed afterwards, "
+    "and reckon from these.",
 )
 @click.option(
     "--in-flight",
@@ -103,7 +132,9 @@ def index(
     confidence_threshold: float | None,
     batch_size: int | None,
     local_features: int | None,
+    outcomes: Path | None,
     dry_run: bool,
+    sample: int | None,
     in_flight: int,
     collection: str | None,
     as_json: bool,
@@ -111,8 +142,13 @@ def index(
     """Index images: folders, files, patterns, zip and tar archives, URLs, buckets, lists of these.
 
     A list is a .txt file, or `-` for the standard input: a path or URL a line. Ctrl-C ends it;
-    the same command goes on. With --watch an image that changed is indexed as a new one.
+    the same command goes on. With --watch an image that changed is indexed as a new one. What
+    became of images is kept from run to run: --outcomes has those that an earlier run indexed, too.
     """
+    if outcomes == STDOUT and as_json:
+        raise click.UsageError("--outcomes - and --json would both be on standard output.")
+    if sample and not dry_run:
+        raise click.UsageError("--sample goes with --dry-run.")
     stdin = cache(lambda: os.fsdecode(sys.stdin.buffer.read()))
 
     def look() -> Sources:
@@ -122,7 +158,8 @@ def index(
     if not found and not watched:
         raise click.UsageError(f"There are no images in what was named{left_out(found.left_out)}.")
     if dry_run:
-        return _estimate(shell, found, profile, as_json)
+        target = Address(collection, None, profile, confidence_threshold, None, local_features)
+        return estimate(shell, found, target, sample, as_json)
     seen = watch.stamps(found.images + found.archives)
     journal = _journal(shell, collection)
     try:
@@ -137,7 +174,7 @@ def index(
                 note,
             )
             one = ResumableIndex(needle, journal, target, resume=resume, in_flight=in_flight)
-            run = _Run(shell, one, as_json)
+            run = _Run(shell, one, as_json, to_stdout=outcomes == STDOUT)
             run(found)
             if watched:
                 shell.say(f"Watching for new images, every {watch.EVERY_S:g} s; Ctrl-C ends it.")
@@ -146,6 +183,8 @@ def index(
         shell.say("Images that were sent are indexed all the same; the same command goes on.")
         raise
     finally:
+        if outcomes:
+            write(journal.outcomes(), outcomes)
         journal.close()
     return ExitCode.FAILED if run.failed else ExitCode.OK
 
@@ -153,8 +192,12 @@ def index(
 class _Run:
     """Indexes and reports; called once, or for each change."""
 
-    def __init__(self, shell: Shell, index: ResumableIndex, as_json: bool) -> None:
+    def __init__(
+        self, shell: Shell, index: ResumableIndex, as_json: bool, *, to_stdout: bool = False
+    ) -> None:
+        """`to_stdout` says that something else is printed there."""
         self._shell, self._index, self._as_json = shell, index, as_json
+        self._tell = shell.say if to_stdout else shell.tell
         self.failed = False
 
     def __call__(self, found: Sources) -> None:
@@ -163,13 +206,13 @@ class _Run:
         self.failed = self.failed or bool(outcome.failures)
         every = Counter(found.left_out) + Counter(outcome.left_out)
         outcome = replace(outcome, left_out=dict(every.most_common()))
-        _report(self._shell, outcome, self._as_json)
+        _report(self._shell, outcome, self._as_json, self._tell)
 
     def _stopping(self, uploads: int) -> None:
         self._shell.say(f"Ending {uploads} uploads that are under way; Ctrl-C again ends at once.")
 
 
-def _report(shell: Shell, outcome: Outcome, as_json: bool) -> None:
+def _report(shell: Shell, outcome: Outcome, as_json: bool, tell: Callable[[str], None]) -> None:
     if as_json:
         counts = {"failed": len(outcome.failures), "image_ids": sorted(outcome.image_ids)}
         shell.json({**asdict(outcome), **counts})
@@ -184,55 +227,7 @@ def _report(shell: Shell, outcome: Outcome, as_json: bool) -> None:
     failed = len(outcome.failures)
     said = f"{outcome.indexed:,} indexed, {outcome.unchanged:,} unchanged, {failed:,} failed"
     skipped = f"; {outcome.skipped:,} already indexed, skipped" if outcome.skipped else ""
-    shell.tell(said + skipped + left_out(outcome.left_out))
-
-
-def left_out(counts: Mapping[str, int]) -> str:
-    """Say which files are no images that are read, commonest endings first: no silence on them."""
-    if not counts:
-        return ""
-    each = [f"{count:,} {ending}" for ending, count in Counter(counts).most_common()]
-    return f"; left out: {', '.join(each)}"
-
-
-def _estimate(shell: Shell, found: Sources, profile: str | None, as_json: bool) -> int:
-    """Say what indexing would take, from what the index worker says of its device."""
-    with shell.connect() as needle:
-        models = needle.ready().get("models") or {}
-    name = profile or str(models.get("profile", ""))
-    each = (models.get("seconds_per_image") or {}).get(name)
-    regions = (models.get("regions_per_image") or {}).get(name)
-    count, size = found.count(), sources.bytes_of(found.images + found.archives)
-    others = Counter(found.left_out)
-    with shell.connect() as needle:
-        for stored in (one for prefix in found.buckets for one in needle.objects(prefix)):
-            if is_image(stored.url):
-                count, size = count + 1, size + stored.bytes
-            else:
-                others[ending(stored.url)] += 1
-    most = None if regions is None else count * int(regions)
-    seconds = None if each is None else count * float(each)
-    if as_json:
-        facts = {"images": count, "bytes": size, "profile": name, "regions_per_image": regions}
-        shell.json({**facts, "regions": most, "seconds": seconds, "left_out": dict(others)})
-    elif seconds is None:
-        shell.tell(
-            f"{count:,} images; no index worker has said how long one takes{left_out(others)}."
-        )
-    else:
-        shell.tell(
-            f"{count:,} images, at most {regions:,} regions each ({name}): the networks take "
-            f"about {_duration(seconds)} at most{left_out(others)}."
-        )
-    return ExitCode.OK
-
-
-def _duration(seconds: float) -> str:
-    """Return a time in words, as exact as an estimate is."""
-    for name, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.0f} {name}"
-    return f"{max(1, round(seconds))} s"
+    tell(said + skipped + left_out(outcome.left_out))
 
 
 def _watch(look: Callable[[], Sources], seen: dict[Path, watch.Stamp], run: _Run) -> None:

@@ -19,7 +19,7 @@ from needle.cli.base import (
     json_option,
     pass_shell,
 )
-from needle.cli.index import left_out
+from needle.cli.estimate import left_out
 from needle.cli.searches.many import asked_and_drawn, search_many
 from needle.cli.searches.one import Shown, search_one
 from needle.cli.searches.targets import Targets, targets

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from common.catalogue import Catalogue
+from common.redis import Client
 from common.settings import Settings
 from common.vectors.filters import Condition
 from tests.contracts.test_vector_store import points
@@ -35,9 +37,10 @@ GIVEN = {
 
 
 @pytest.fixture
-def settings(stand_in: QdrantServer) -> Settings:
+def settings(stand_in: QdrantServer, redis: Client, redis_url: str) -> Settings:
     """Return settings that say all there is to say of collections."""
-    return Settings.from_env({"NEEDLE_QDRANT_URL": stand_in.url, **GIVEN})
+    servers = {"NEEDLE_QDRANT_URL": stand_in.url, "NEEDLE_REDIS_URL": redis_url}
+    return Settings.from_env({**servers, **GIVEN})
 
 
 @pytest.fixture
@@ -131,6 +134,7 @@ def test_bulk_mode_of_what_is_not_there_is_refused_with_a_sentence(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("NEEDLE_QDRANT_URL", str(settings.qdrant_url))
+    monkeypatch.setenv("NEEDLE_REDIS_URL", settings.redis_url)
     assert bulk.main(["on", "nowhere"]) == 1
     assert "no collection 'nowhere'" in capsys.readouterr().err
     VectorStore(engine).ensure_collection(NAME, DIM)
@@ -139,3 +143,33 @@ def test_bulk_mode_of_what_is_not_there_is_refused_with_a_sentence(
     monkeypatch.delenv("NEEDLE_QDRANT_URL")
     assert bulk.main(["off", NAME]) == 1
     assert "NEEDLE_QDRANT_URL names none" in capsys.readouterr().err
+
+
+def test_bulk_mode_that_is_to_end_by_itself_is_noted_until_it_is_said_otherwise(
+    settings: Settings,
+    engine: Engine,
+    redis: Client,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("NEEDLE_QDRANT_URL", str(settings.qdrant_url))
+    monkeypatch.setenv("NEEDLE_REDIS_URL", settings.redis_url)
+    catalogue, store = Catalogue(redis), VectorStore(engine)
+    assert bulk.main(["on", "nowhere", "--until-idle"]) == 1
+    store.ensure_collection(NAME, DIM)
+    assert bulk.main(["on", NAME, "--until-idle"]) == 0
+    assert "once nothing has come for 300 s" in capsys.readouterr().out
+    assert catalogue.bulk_ends() == {NAME: 300.0}
+    assert bulk.main(["on", NAME, "--until-idle", "60"]) == 0
+    assert catalogue.bulk_ends() == {NAME: 60.0}
+    for words in (["on", NAME], ["off", NAME]):
+        catalogue.end_bulk_when_idle(NAME, 60)
+        assert bulk.main(words) == 0
+        assert catalogue.bulk_ends() == {}
+    for wrong in (["off", NAME, "--until-idle"], *(["on", NAME, "--until-idle", w] for w in "x1")):
+        with pytest.raises(SystemExit):
+            bulk.main(wrong)
+    assert "no number of seconds from 10 on" in capsys.readouterr().err
+    monkeypatch.setenv("NEEDLE_REDIS_URL", "redis://127.0.0.1:1/0")
+    assert bulk.main(["on", NAME, "--until-idle"]) == 1
+    assert not store.state(NAME).deferred, "nothing is changed where it could not be ended"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,8 @@ import pytest
 from PIL import Image
 
 from machine.stack import Stack
+from machine.stack.process import Command
+from machine.stack.services import services
 from needle import Needle
 from tests.conftest import free_port
 
@@ -62,3 +66,20 @@ def write_scenes(folder: Path, seeds: range) -> list[Path]:
         scene(seed).save(path, quality=92)
         paths.append(path)
     return paths
+
+
+def corner(path: Path) -> bytes:
+    """Return a part of a photo."""
+    buffer = io.BytesIO()
+    with Image.open(path) as photo:
+        photo.crop((320, 240, 640, 480)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def apart(env: Mapping[str, str], *, index: int = 1, search: int = 1) -> list[Command]:
+    """Return the processes of the service, each with a data folder of its own."""
+    commands = []
+    for command in services(env, index=index, search=search):
+        own = {**env, "NEEDLE_DATA_DIR": f"{env['NEEDLE_DATA_DIR']}/{command.name}"}
+        commands.append(replace(command, env=own, beats=None))
+    return commands

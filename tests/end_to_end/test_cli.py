@@ -86,6 +86,28 @@ def test_images_are_indexed_found_exported_and_deleted(
     assert json.loads(needle_command("images", "-c", "cli", "--json")[1])["total"] == 0
 
 
+def test_a_sample_says_what_indexing_takes_and_a_table_what_became_of_each_image(
+    needle_command: Command, needle: Needle, tmp_path: Path
+) -> None:
+    images = tmp_path / "images"
+    images.mkdir()
+    write_scenes(images, range(110, 114))
+    (images / "broken.jpg").write_bytes(b"no image")
+    words = ("index", str(images), "-c", "reckoned")
+    status, out, err = needle_command(*words, "--dry-run", "--sample", "9", "--json")
+    facts = json.loads(out)
+    assert (status, facts["sample"]["images"], facts["sample"]["failed"]) == (0, 4, 1), err
+    assert not [one for one in needle.collections() if one.name.startswith("needle-sample")]
+    status, out, _ = needle_command(*words, "--outcomes", "-")
+    table = list(csv.DictReader(out.splitlines(), delimiter="\t"))
+    assert (status, [row["status"] for row in table]) == (3, ["failed", *["indexed"] * 4])
+    assert table[0]["name"] == "images/broken.jpg" and table[0]["reason"]
+    kept = list(needle.images(collection="reckoned"))
+    assert {row["image_id"] for row in table[1:]} == {image.image_id for image in kept}
+    assert facts["regions"] == sum(image.regions or 0 for image in kept)
+    needle.delete_collection("reckoned")
+
+
 def test_after_ctrl_c_nothing_is_uploaded_twice(
     needle_command: Command, needle: Needle, tmp_path: Path
 ) -> None:

@@ -7,8 +7,7 @@ import json
 import tarfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -18,26 +17,15 @@ from PIL import Image
 from common import backups
 from machine.restoring import restore
 from machine.stack import Stack
-from machine.stack.process import Command
-from machine.stack.services import services
 from needle import Needle, cli
 from needle.errors import NeedleApiError
 from tests.conftest import free_port
-from tests.end_to_end.conftest import write_scenes
+from tests.end_to_end.conftest import apart, corner, write_scenes
 from tests.object_store import BUCKET, ObjectStore, Proxy
 
 ENV = {"NEEDLE_REGIONS_PER_IMAGE": "60", "NEEDLE_CHUNK_SIZE": "2"}
 COUNT = 6
 ROLES = ("web", "worker-index", "worker-search")
-
-
-def apart(env: Mapping[str, str]) -> list[Command]:
-    """Return the processes of the service, each with a data folder of its own."""
-    commands = []
-    for command in services(env):
-        own = {**env, "NEEDLE_DATA_DIR": f"{env['NEEDLE_DATA_DIR']}/{command.name}"}
-        commands.append(replace(command, env=own, beats=None))
-    return commands
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +51,7 @@ def stack(
     env = {
         **ENV,
         **server.settings("shop", proxy.url),
-        "NEEDLE_SOURCE_BUCKETS": f"{BUCKET}/shop/images",
+        "NEEDLE_SOURCE_BUCKETS": f"{BUCKET}/shop/images, {BUCKET}/shards",
     }
     folder = tmp_path_factory.mktemp("apart")
     with Stack(env, data_dir=folder, port=free_port(), make_services=apart) as running:
@@ -85,14 +73,6 @@ def scenes(tmp_path_factory: pytest.TempPathFactory, needle: Needle) -> list[Pat
     job = needle.wait(needle.index(paths), timeout_s=120)
     assert (job.status, job.progress.done) == ("succeeded", COUNT)
     return paths
-
-
-def corner(path: Path) -> bytes:
-    """Return a part of a photo."""
-    buffer = io.BytesIO()
-    with Image.open(path) as photo:
-        photo.crop((320, 240, 640, 480)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def comes_to_nothing(server: ObjectStore, prefix: str) -> None:
@@ -156,6 +136,30 @@ def test_the_command_line_indexes_what_is_in_a_bucket_once(
     (first, *_) = needle.images(collection="from-bucket")
     assert first.paths[0].startswith(f"{BUCKET}/shop/images/default/")
     needle.delete_collection("from-bucket")
+
+
+def test_a_tar_archive_in_a_bucket_is_indexed_image_by_image(
+    needle: Needle, stack: Stack, server: ObjectStore, scenes: list[Path],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:  # fmt: skip
+    monkeypatch.setenv("NEEDLE_URL", stack.base_url)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path in scenes:
+            tar.add(path, f"./{path.name}")
+    server.put("shards/000.tar", buffer.getvalue())
+    words = ["index", f"s3://{BUCKET}/shards/{{000..000}}.tar", "-c", "shards", "--json"]
+    counts = []
+    for _ in range(2):
+        assert cli.main(words) == 0
+        counts.append(json.loads(capsys.readouterr().out))
+    assert (counts[0]["indexed"], counts[1]["indexed"], counts[1]["skipped"]) == (COUNT, 0, COUNT)
+    best = needle.search(corner(scenes[2]), collection="shards").best
+    assert best is not None and best.filename == scenes[2].name
+    assert best.path == f"{BUCKET}/shards/000.tar/{scenes[2].name}"
+    assert needle.file(best.image_id, collection="shards") == scenes[2].read_bytes()
+    needle.delete_collection("shards")
 
 
 def test_a_bucket_that_is_away_in_the_middle_loses_and_doubles_nothing(

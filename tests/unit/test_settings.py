@@ -33,7 +33,8 @@ def test_an_empty_value_means_the_default_and_other_variables_are_left_alone() -
 
 
 def test_the_key_of_the_qdrant_server_is_not_printed() -> None:
-    assert "secret" not in repr(Settings.from_env({"NEEDLE_QDRANT_API_KEY": "secret"}))
+    given = {"NEEDLE_QDRANT_URL": "http://qdrant", "NEEDLE_QDRANT_API_KEY": "secret"}
+    assert "secret" not in repr(Settings.from_env(given))
 
 
 @pytest.mark.parametrize(
@@ -98,6 +99,63 @@ def test_metrics_are_not_shown_at_the_public_port() -> None:
     ):
         with pytest.raises(InvalidSettings, match=r"NEEDLE_METRICS_PORT.*public port"):
             Settings.from_env(given)
+
+
+QDRANT = {"NEEDLE_QDRANT_URL": "http://qdrant"}
+BUCKET = {"NEEDLE_IMAGE_STORE": "s3://photos"}
+SOURCE = {"NEEDLE_SOURCE_BUCKETS": "photos"}
+SIGNED = {**BUCKET, "NEEDLE_SIGNED_URLS": "on"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "with_it"),
+    [
+        ("NEEDLE_SIGNED_URLS", "on", BUCKET),
+        ("NEEDLE_S3_ENDPOINT", "http://store", BUCKET),
+        ("NEEDLE_S3_ENDPOINT", "http://store", SOURCE),
+        ("NEEDLE_S3_REGION", "eu-central-2", SOURCE),
+        ("NEEDLE_S3_PUBLIC_ENDPOINT", "http://store", SIGNED),
+        ("NEEDLE_QDRANT_API_KEY", "secret", QDRANT),
+        ("NEEDLE_QDRANT_SHARDS", "2", QDRANT),
+        ("NEEDLE_QDRANT_FILTERS", "shop", QDRANT),
+        ("NEEDLE_QDRANT_OVERSAMPLING", "3", {**QDRANT, "NEEDLE_QDRANT_QUANTIZATION": "int8"}),
+        ("NEEDLE_METRICS_HOST", "0.0.0.0", {"NEEDLE_METRICS_PORT": "9464"}),
+    ],
+)
+def test_a_setting_that_needs_another_is_refused_without_it(
+    name: str, value: str, with_it: dict[str, str]
+) -> None:
+    Settings.from_env({name: value, **with_it})
+    with pytest.raises(InvalidSettings, match=f"{name} does nothing: .*NEEDLE_") as caught:
+        Settings.from_env({name: value})
+    assert "secret" not in caught.value.message
+
+
+def test_what_a_setting_lacks_is_said_of_every_one_at_once() -> None:
+    given = {"NEEDLE_SIGNED_URLS": "on", "NEEDLE_QDRANT_HNSW_M": "8", "NEEDLE_S3_REGION": "x"}
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_env(given)
+    assert all(f"{name} does nothing" in caught.value.message for name in given)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {**BUCKET, "NEEDLE_S3_PUBLIC_ENDPOINT": "http://store"},
+        {**QDRANT, "NEEDLE_QDRANT_QUANTIZATION_RAM": "false"},
+        {**QDRANT, "NEEDLE_QDRANT_REPLICAS": "2", "NEEDLE_QDRANT_WRITE_CONSISTENCY": "3"},
+        {"NEEDLE_VERIFY_IMAGES": "0", "NEEDLE_VERIFY_BUDGET_MS": "100"},
+        {"NEEDLE_SOURCE_BUCKETS": " , ", "NEEDLE_S3_REGION": "x"},
+    ],
+)
+def test_settings_that_contradict_each_other_are_refused(given: dict[str, str]) -> None:
+    with pytest.raises(InvalidSettings, match=list(given)[-1]):
+        Settings.from_env(given)
+
+
+def test_what_says_the_default_is_no_contradiction() -> None:
+    defaults = {"NEEDLE_SIGNED_URLS": "off", "NEEDLE_QDRANT_TIMEOUT_S": "30"}
+    assert Settings.from_env(defaults) == Settings.from_env({})
 
 
 def test_no_task_can_outlive_its_lease() -> None:

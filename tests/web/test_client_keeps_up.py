@@ -85,7 +85,10 @@ NOT_IN_THE_COMMAND = {
 }
 OF_ITS_OWN = {
     SEARCH: {"verified", "as_json", "outs", "opened", "min_probability", "in_flight"},
-    IMAGES: {"recursive", "watched", "resume", "dry_run", "in_flight", "as_json"},
+    IMAGES: {
+        *("recursive", "watched", "resume", "dry_run", "in_flight", "as_json"),
+        *("outcomes", "sample"),
+    },
     "POST /api/v1/collections": {"deleted", "yes", "as_json"},
     "GET /api/v1/images": {"as_json"},
     PATCH: {"name", "wanted", "yes", "as_json"},

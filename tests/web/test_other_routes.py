@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from common.catalogue import ImageRecord
+from common.catalogue import ImageRecord, IndexState
 from common.errors import NotFound
 from common.images import query_key
 from common.jobs import Item, Kind
@@ -244,6 +244,12 @@ def test_workers_of_different_encoders_are_not_ready(
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["status"]) == (503, "unavailable")
     assert answer.json["error"]["code"] == "encoder_mismatch"
+
+
+def test_readyz_names_the_collections_in_bulk_mode(client: FlaskClient, services: Services) -> None:
+    assert client.get("/readyz").json["bulk"] == []
+    services.catalogue.tell_index("shop", IndexState(3, False, True))
+    assert client.get("/readyz").json["bulk"] == ["shop"]
 
 
 def test_readyz_names_what_was_set_aside_and_stays_ready(

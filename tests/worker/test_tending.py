@@ -9,6 +9,7 @@ import pytest
 
 from common.catalogue import Catalogue, IndexState
 from common.errors import StoreUnavailable
+from common.job_list import JobList
 from common.redis import Client
 from worker import tending
 from worker.tending import MUCH, QUIET_S, Tender, Watched
@@ -58,7 +59,7 @@ def tender(engine: Any, redis: Client) -> Tender:
     catalogue = Catalogue(redis)
     for name in ("a", "b"):
         catalogue.bind(name, encoder="e", dim=4)
-    return Tender(VectorStore(engine), WordStore(engine), catalogue, LEAST)
+    return Tender(VectorStore(engine), WordStore(engine), catalogue, JobList(redis), LEAST)
 
 
 def tend(tender: Tender, now: float) -> None:
@@ -95,6 +96,18 @@ def test_few_points_need_no_index(state: State) -> None:
     watched = Watched()
     assert not watched.due(state, 0, least=LEAST)
     assert not watched.due(state, 1e6, least=LEAST)
+
+
+def test_bulk_mode_ends_by_itself_where_that_was_asked_for(
+    tender: Tender, engine: Growing, redis: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[tuple[Shelf, bool]] = []
+    monkeypatch.setattr(engine, "defer", lambda *call: ended.append(call), raising=False)
+    Catalogue(redis).end_bulk_when_idle("a", 10)
+    engine.states[A] = State(points=5, deferred=True)
+    for now in (0, 10):
+        tend(tender, now)
+    assert ended == [(A, False)]
 
 
 def test_much_does_not_wait() -> None:

@@ -16,6 +16,7 @@ from common.errors import NotFound
 from common.images import (
     Held,
     ImageStore,
+    at_once,
     collection_folder,
     image_folder,
     local_key,
@@ -72,9 +73,7 @@ class Writer:
         self._write_points(batch, dim)
         held.check()
         self._write_words(batch)
-        for image in batch.images:
-            held.check()
-            self._write_files(batch.collection, image)
+        self._write_all_files(batch, held)
         held.check()
         kept = self._list(batch)
         for image in batch.images:
@@ -120,6 +119,16 @@ class Writer:
         for image, point in points:
             if point is None:
                 self.words.delete_image(batch.collection, image.record.image_id)
+
+    def _write_all_files(self, batch: Batch, held: Held) -> None:
+        """Write the files of all images, of several at a time where the store is far away."""
+
+        def write(image: IndexedImage) -> None:
+            held.check()
+            self._write_files(batch.collection, image)
+
+        for _ in at_once(self.images, write, batch.images):
+            pass
 
     def _write_files(self, collection: str, image: IndexedImage) -> None:
         """Write thumbnail, local features and the list of regions beside the image."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -16,7 +17,7 @@ from common.jobs import Item, ItemStatus
 from common.leftovers import take_back
 from common.metadata import edited, merged
 from common.paths import cleaned, name_of
-from common.s3.sources import SCHEME, is_object
+from common.s3.sources import is_object, path_of
 from worker.fetch import Fetcher
 from worker.indexing.image import LoadedImage
 from worker.indexing.noting import noted
@@ -72,11 +73,15 @@ class Loader:
         more = {**of_file, **(options.metadata or {})}
         return edited(merged(record.metadata, more), options.changes or {})
 
-    def load(self, found: Found) -> LoadedImage | Item:
-        """Decode what was found; return the item, failed, where that cannot be done."""
+    def read(self, found: Found) -> bytes:
+        """Return the bytes of what was found. Raises NotFound, or transient errors."""
+        return self.images.open(image_key(found.record.collection, found.record.image_id))
+
+    def load(self, found: Found, read: Callable[[], bytes]) -> LoadedImage | Item:
+        """Decode what was found and is `read`; return the item, failed, where that cannot be."""
         record = found.record
         try:
-            content = self.images.open(image_key(record.collection, record.image_id))
+            content = read()
             picture = pictures.read(content, max_pixels=self.max_pixels)
         except Permanent as error:
             self._forget(record)
@@ -132,7 +137,7 @@ class Loader:
 def _path(url: str) -> str:
     """Return what an image is called that was downloaded: host and path, and no secrets."""
     if is_object(url):
-        return cleaned(url.removeprefix(SCHEME))
+        return cleaned(path_of(url))
     parts = urlsplit(url)
     return cleaned(f"{parts.hostname or ''}/{unquote(parts.path)}")
 

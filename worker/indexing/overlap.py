@@ -11,6 +11,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from typing import cast
 
 from common.jobs import Item
 from common.log import with_context
@@ -18,8 +19,10 @@ from worker.indexing.batch import Batch
 from worker.indexing.image import LoadedImage
 from worker.indexing.loading import Found
 
-FINDERS = 4
+FINDERS = 8
 """Threads that look records up and download: they wait more than they work."""
+READERS = 8
+"""Threads that read images of the store, which may be far away, before they are decoded."""
 BYTES_A_PIXEL = 4
 """Of a decoded image: Pillow keeps RGB in four."""
 COMMITS = 2
@@ -34,25 +37,29 @@ class Ahead:
     """Loads a run's items in threads, in their order, as far ahead as `most_bytes` of pixels go.
 
     An image of more than that is loaded when nothing else is held. `find` says what there is to
-    load of an item, `load` does it; an item that `find` has ended is not loaded.
+    load of an item, `read` gets its bytes, `load` does the rest and asks for them; an item that
+    `find` has ended is not loaded.
     """
 
     def __init__(
         self,
         items: Sequence[Item],
         find: Callable[[Item], Found | Item],
-        load: Callable[[Found], LoadedImage | Item],
+        read: Callable[[Found], bytes],
+        load: Callable[[Found, Callable[[], bytes]], LoadedImage | Item],
         *,
         threads: int,
         most_bytes: int,
     ) -> None:
-        find, self._load = with_context(find), with_context(load)
+        find = with_context(find)
+        self._read, self._load = with_context(read), with_context(load)
         self._most_bytes = most_bytes
         self._lock = threading.RLock()
         self._closed = False
         self._held = self._taken = 0
         self._begun: deque[tuple[Item, int, Loaded]] = deque()
         self._finders = ThreadPoolExecutor(FINDERS, "find")
+        self._readers = ThreadPoolExecutor(READERS, "read")
         self._loaders = ThreadPoolExecutor(threads, "load")
         self._found = deque((item, self._finders.submit(find, item)) for item in items)
         for _, future in list(self._found):
@@ -65,7 +72,7 @@ class Ahead:
         """Drop what has not begun and wait for what has."""
         with self._lock:
             self._closed = True
-        pools = (self._finders, self._loaders)
+        pools = (self._finders, self._readers, self._loaders)
         for pool in pools:
             pool.shutdown(wait=False, cancel_futures=True)
         for pool in pools:
@@ -116,11 +123,14 @@ class Ahead:
                     return
                 item, found = self._found.popleft()
                 self._held += size
-                self._begun.append((item, size, self._loaders.submit(self._loaded, found)))
+                self._begun.append((item, size, self._loading(found)))
 
-    def _loaded(self, found: Future[Found | Item]) -> LoadedImage | Item:
-        what = found.result()
-        return what if isinstance(what, Item) else self._load(what)
+    def _loading(self, found: Future[Found | Item]) -> Loaded:
+        if found.exception() or isinstance(found.result(), Item):
+            return cast(Loaded, found)
+        # Reads are begun at once, in the order in which the loaders wait for them.
+        read = self._readers.submit(self._read, what := cast(Found, found.result()))
+        return self._loaders.submit(self._load, what, read.result)
 
 
 class Behind:

@@ -80,7 +80,8 @@ class IndexPipeline:
             Ahead(
                 items,
                 lambda item: self._found(item, options, recipe),
-                lambda found: self._loaded(found, options),
+                self.loader.read,
+                lambda found, read: self._loaded(found, read, options),
                 threads=self.threads,
                 most_bytes=self.most_bytes,
             ) as ahead,
@@ -105,9 +106,11 @@ class IndexPipeline:
         with meters().stage("find"):
             return self.loader.find(item, options, recipe)
 
-    def _loaded(self, found: Found, options: IndexOptions) -> LoadedImage | Item:
+    def _loaded(
+        self, found: Found, read: Callable[[], bytes], options: IndexOptions
+    ) -> LoadedImage | Item:
         with meters().stage("load"):
-            image = self.loader.load(found)
+            image = self.loader.load(found, read)
         if not isinstance(image, LoadedImage):
             return image
         with meters().stage("describe"):

@@ -7,9 +7,10 @@ is brought into the query's frame and compared block by block (normalised correl
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 from PIL import Image
 
@@ -50,9 +51,9 @@ class Agreer:
         left = PIXELS
         with ThreadPoolExecutor(IMAGES) as pool:
             for rivals in _rounds(proof) if queries else ():
-                wanted, left = self._opened(
-                    collection, {name: every[name] for name in rivals}, left
-                )
+                places = [every[name] for name in rivals]
+                read = pool.map(self.opener.open, repeat(collection), rivals, places)
+                wanted, left = _within(read, left)
                 seen = list(pool.map(lambda one: one.compared(queries), wanted))
                 every |= {
                     one.image_id: best_first(places)
@@ -63,20 +64,18 @@ class Agreer:
         kept = {name: lasting for name, places in every.items() if (lasting := _lasting(places))}
         return replace(proof, places=kept, doubtful={})
 
-    def _opened(
-        self, collection: str, rivals: Mapping[str, Places], left: int
-    ) -> tuple[list[Opened], int]:
-        """Return the rivals that can be read, in their order, and the pixels that are left then."""
-        opened: list[Opened] = []
-        for name, places in rivals.items():
-            one = self.opener.open(collection, name, places)
-            if one is None:
-                continue
-            if one.pixels > left:
-                return opened, 0
-            left -= one.pixels
-            opened.append(one)
-        return opened, left
+
+def _within(read: Iterable[Opened | None], left: int) -> tuple[list[Opened], int]:
+    """Return the images that could be read, as far as pixels are left, and how many then are."""
+    opened: list[Opened] = []
+    for one in read:
+        if one is None:
+            continue
+        if one.pixels > left:
+            return opened, 0
+        left -= one.pixels
+        opened.append(one)
+    return opened, left
 
 
 def surely_there(place: Placement) -> bool:

@@ -12,7 +12,7 @@ from common.catalogue import Catalogue
 from common.contract.requests import Example, ImageExample, UrlExample
 from common.errors import InvalidImage, NotFound
 from common.geometry import Box
-from common.images import ImageStore, download_key, image_key, query_key
+from common.images import ImageStore, ReadAhead, download_key, image_key, query_key
 from worker.fetch import Fetcher
 from worker.searching.options import SearchOptions
 
@@ -107,10 +107,11 @@ class QueryLoader:
         """Return the pixels of the posted files, of the first those in `box`."""
         keys = [query_key(options.job_id, number, negative=negative) for number in range(count)]
         try:
-            return [
-                self._decode(self.images.open(key), None if number else box, options)
-                for number, key in enumerate(keys)
-            ]
+            with ReadAhead(self.images, keys) as reads:
+                return [
+                    self._decode(reads.open(key), None if number else box, options)
+                    for number, key in enumerate(keys)
+                ]
         except NotFound as exc:
             raise NotFound("The query's image is no longer there; post it again.") from exc
 

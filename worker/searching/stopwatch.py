@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from common import tracing
+
 
 class Stopwatch:
     """Milliseconds of each step, for the result. It starts when it is made."""
@@ -17,6 +19,7 @@ class Stopwatch:
     def lap(self, name: str) -> None:
         """Book the time since the last lap under `name`, beside what is booked there."""
         now = time.monotonic()
+        tracing.past(name, now - self._last)
         self._laps[name] = round(self._laps.get(name, 0.0) + (now - self._last) * 1000, 2)
         self._last = now
 

@@ -1,7 +1,7 @@
 """Verification: images that show a query at a place, by keypoints that agree on one transform.
 
 The keypoints were stored at ingest, so no image is decoded for it. Bounded by a number of images,
-and by a deadline as a last resort.
+and by a deadline as a last resort. Where they are far away, several are read at a time.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import islice
 
 from common.errors import NeedleError, Transient
-from common.images import ImageStore, local_key
+from common.images import ImageStore, ReadAhead, local_key
 from worker.boxes import apart, corners
 from worker.local.match import Matcher, Query
 from worker.local.placement import FOUND, SAME_PLACE_IOU, Placement, placements
@@ -119,13 +120,27 @@ class Verifier:
 
         An image that the store does not answer for is left out, as one that there was no time for.
         """
+        names = dict.fromkeys(candidate.image_id for candidate in candidates)
+        chosen = dict.fromkeys(islice(names, limits.images))
+        wanted = [candidate for candidate in candidates if candidate.image_id in chosen]
+        keys = [local_key(collection, name) for name in chosen]
+        with ReadAhead(self.images, keys) as reads:
+            return self._verified(_Drawer(self, collection, reads), queries, wanted, limits)
+
+    def _verified(
+        self,
+        drawer: _Drawer,
+        queries: Sequence[Query],
+        candidates: Sequence[Candidate],
+        limits: Limits,
+    ) -> Proof:
         deadline = time.monotonic() + limits.budget_s
         surest, complete = 0.0, True
         places: dict[str, Places] = {}
         doubtful: dict[str, Places] = {}
         checked: set[str] = set()
         without: set[str] = set()
-        with closing(self._looked(collection, queries, candidates, limits, deadline)) as looked:
+        with closing(self._looked(drawer, queries, candidates, limits.places, deadline)) as looked:
             for name, seen in looked:
                 if seen is None:
                     complete = False
@@ -147,10 +162,10 @@ class Verifier:
 
     def _looked(
         self,
-        collection: str,
+        drawer: _Drawer,
         queries: Sequence[Query],
         candidates: Sequence[Candidate],
-        limits: Limits,
+        most: int,
         deadline: float,
     ) -> Generator[tuple[str, _Seen | None]]:
         """Yield the images' names with what was seen, in the candidates' order.
@@ -158,7 +173,6 @@ class Verifier:
         None where there was no time, or the store did not answer. Some are looked at ahead, in
         threads: what is found must not depend on which of them ends first.
         """
-        drawer = _Drawer(self, collection)
 
         def look(candidate: Candidate) -> _Seen | None:
             if time.monotonic() > deadline:
@@ -171,22 +185,21 @@ class Verifier:
             if keypoints is None:
                 return _Seen(False, ())
             query = queries[candidate.query]
-            found = placements(self.matcher, query, keypoints, limits.places, DOUBTFUL)
+            found = placements(self.matcher, query, keypoints, most, DOUBTFUL)
             return _Seen(True, tuple(found))
 
-        names = list(dict.fromkeys(candidate.image_id for candidate in candidates))
-        chosen = set(names[: limits.images])
-        wanted = [candidate for candidate in candidates if candidate.image_id in chosen]
-        for candidate, seen in in_order(look, wanted, threads=THREADS, ahead=2 * THREADS):
+        for candidate, seen in in_order(look, candidates, threads=THREADS, ahead=2 * THREADS):
             yield candidate.image_id, seen
 
-    def keypoints(self, collection: str, image_id: str) -> StoredKeypoints | None:
+    def keypoints(
+        self, collection: str, image_id: str, reads: ReadAhead | None = None
+    ) -> StoredKeypoints | None:
         """Return an image's keypoints; None for one indexed without, or by another vocabulary.
 
-        Raises transient errors.
+        `reads` may have their bytes already. Raises transient errors.
         """
         try:
-            content = self.images.open(local_key(collection, image_id))
+            content = (reads or self.images).open(local_key(collection, image_id))
             return StoredKeypoints.from_bytes(content, self.vocabulary)
         except Transient:
             raise
@@ -198,8 +211,8 @@ class Verifier:
 class _Drawer:
     """Keypoints of the images that were opened last: most are asked for twice, for either query."""
 
-    def __init__(self, verifier: Verifier, collection: str) -> None:
-        self._verifier, self._collection = verifier, collection
+    def __init__(self, verifier: Verifier, collection: str, reads: ReadAhead) -> None:
+        self._verifier, self._collection, self._reads = verifier, collection, reads
         self._kept: dict[str, StoredKeypoints | None] = {}
         self._lock = threading.Lock()
 
@@ -208,7 +221,7 @@ class _Drawer:
         with self._lock:
             if image_id in self._kept:
                 return self._kept[image_id]
-        read = self._verifier.keypoints(self._collection, image_id)
+        read = self._verifier.keypoints(self._collection, image_id, self._reads)
         with self._lock:
             self._kept[image_id] = read
             while sum(map(_count, self._kept.values())) > MOST_HELD and len(self._kept) > 1:

@@ -16,6 +16,7 @@ from common.catalogue import Catalogue, ImageRecord
 from common.contract.fields import ImagePart
 from common.images import (
     ImageStore,
+    at_once,
     collection_folder,
     image_folder,
     image_key,
@@ -63,8 +64,8 @@ class Inspector:
         points = self.store.counts(collection, names)
         words = self.words.holding(collection, names)
         found = []
-        for record in records:
-            missing = self._missing_files(record)
+        files = at_once(self.images, self._missing_files, records)
+        for record, missing in zip(records, files, strict=True):
             if points[record.image_id] != record.regions:
                 missing.append(ImagePart.POINTS)
             if has_local_features(record.recipe) and record.image_id not in words:

@@ -57,6 +57,10 @@ class Readiness(Answer):
     models: Models | None = Field(
         default=None, description="The models in use; null until a worker has said which."
     )
+    bulk: list[str] = Field(
+        default_factory=list,
+        description="The collections in bulk mode: nothing of them is indexed until it ends.",
+    )
     error: Problem | None = Field(default=None, description="What is not there.")
     problems: list[Problem] = Field(
         default_factory=list,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from common.catalogue import ImageRecord
+from common.catalogue import ImageRecord, IndexState
 from common.jobs import Item, Kind
 from common.metrics.service import ServiceState
 from common.queue import INDEX, INDEX_TASK, QUEUED_AT
@@ -52,11 +52,13 @@ def test_open_jobs_images_and_workers(services: Services, redis: Client) -> None
     services.catalogue.bind("shop", encoder="e", dim=4)
     services.catalogue.add([record])
     services.catalogue.mark_indexed("shop", [record.indexed(regions=1, at=1.0, recipe="r")])
+    services.catalogue.tell_index("shop", IndexState(1, False, True))
     key = "needle:worker:index:host:1"
     redis.set(key, json.dumps({"role": "index", "models": {"encoder": "e", "name": "mini"}}))
     redis.zadd("needle:beacons", {key: time.time() - 5, "needle:worker:search:h:2": 1.0})
     text = ServiceState(services).text()
     assert value(text, "needle_jobs_open") == 1
+    assert value(text, "needle_bulk_mode_collections") == 1
     assert value(text, "needle_images") == value(text, "needle_collections") == 1
     assert value(text, "needle_workers", role="index") == 1
     assert value(text, "needle_workers", role="search") == 0

@@ -21,7 +21,8 @@ class FakeService:
     """Call it as an httpx transport's handler, from any thread.
 
     An image whose bytes begin with `bad` is no image. Jobs end when they are first asked for,
-    unless `busy`. `uploads` are the names of the files of each request that was accepted.
+    unless `busy`. `uploads` are the names of the files of each request that was accepted, `objects`
+    what is in buckets, by prefix.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class FakeService:
         self.items: dict[str, list[dict[str, Any]]] = {}
         self.uploads: list[list[str]] = []
         self.requests: list[httpx.Request] = []
+        self.objects: dict[str, list[str]] = {}
         self.busy = False
         self.lists_jobs = False
         self.collections = ["default"]
@@ -85,6 +87,11 @@ class FakeService:
             held = {"encoder": "e", "dim": 8, "images": len(self.images)}
             rows = [{"name": name, **held} for name in self.collections]
             return httpx.Response(200, json={"collections": rows})
+        if path == "/objects":
+            listed = self.objects.get(request.url.params["prefix"])
+            if listed is None:
+                return error(422, "fetch_failed")
+            return self._page("objects", [{"url": url, "bytes": 9} for url in listed], request)
         if path == "/jobs" and self.lists_jobs:
             return self._page("jobs", list(reversed(self.jobs.values())), request)
         if kind == "jobs":

@@ -155,6 +155,17 @@ def test_a_range_names_each_of_its_files(tmp_path: Path) -> None:
         sources.find(["shard-{0..999999999}.tar"])
 
 
+def test_a_range_may_be_of_urls_and_tar_archives_are_known_by_theirs() -> None:
+    found = sources.find(
+        ["https://x/shard-{08..10}.tar?a=b.jpg", "s3://b/{0..1}.tar", "http://x/a.tgz"]
+    )
+    shards = [f"https://x/shard-{n}.tar?a=b.jpg" for n in ("08", "09", "10")]
+    assert found.shards == (*shards, "http://x/a.tgz") and not found.urls
+    assert found.buckets == ("s3://b/0.tar", "s3://b/1.tar")
+    assert sources.find(["http://x/a.jpg?of=b.tar"]).urls == ("http://x/a.jpg?of=b.tar",)
+    assert not found.only([]) and (found + found).shards == found.shards * 2
+
+
 def test_a_bucket_is_left_to_the_service_to_list() -> None:
     found = sources.find(["s3://photos/2024"])
     assert found and found.buckets == ("s3://photos/2024",) and found.count() == 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import pytest
@@ -30,7 +30,7 @@ def no_thread_is_left() -> Iterator[None]:
     """Fail the test after which a thread of a run is still there."""
     yield
     names = [thread.name for thread in threading.enumerate()]
-    assert not [name for name in names if name.startswith(("find", "load", "commit"))]
+    assert not [name for name in names if name.startswith(("find", "read", "load", "commit"))]
 
 
 class Images:
@@ -49,8 +49,13 @@ class Images:
         record = ImageRecord(str(item.index), "c", item.name, "", self.pixels[item.index], 1, 1, {})
         return Found(item, record)
 
-    def load(self, found: Found) -> LoadedImage | Item:
+    def read(self, found: Found) -> bytes:
+        """Return no bytes."""
+        return b""
+
+    def load(self, found: Found, read: Callable[[], bytes]) -> LoadedImage | Item:
         """Note that the image is being loaded."""
+        read()
         with self._lock:
             self.begun.append(found.item.index)
             held = sum(self.pixels[n] for n in self.begun) - self.released
@@ -60,7 +65,7 @@ class Images:
     def ahead(self, most_pixels: int) -> Ahead:
         """Return what loads them all."""
         most = BYTES_A_PIXEL * most_pixels
-        return Ahead(self.items, self.find, self.load, threads=3, most_bytes=most)
+        return Ahead(self.items, self.find, self.read, self.load, threads=3, most_bytes=most)
 
     def parts(self, most_pixels: int, most: int) -> list[list[int]]:
         """Return the indexes of all items as they are taken together."""
@@ -101,7 +106,7 @@ def test_whatever_a_thread_raises_comes_out_with_its_item() -> None:
             raise ZeroDivisionError
         return item if item.index == 2 else images.find(item)
 
-    with Ahead(images.items, find, images.load, threads=2, most_bytes=99) as ahead:
+    with Ahead(images.items, find, images.read, images.load, threads=2, most_bytes=99) as ahead:
         taken = ahead.take(9)
     assert [item.index for item, _ in taken] == [0, 1, 2, 3]
     assert isinstance(taken[1][1].exception(), ZeroDivisionError)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from needle import watch
@@ -110,3 +112,77 @@ def test_what_is_left_out_is_said_at_the_end(run: Run) -> None:
     Path("papers").mkdir()
     Path("papers", "a.pdf").write_bytes(b"x")
     assert "no images in what was named; left out: 1 .pdf" in run("index", "papers").err
+
+
+def rows(text: str) -> list[dict[str, str]]:
+    """Return the rows of a table of tab-separated values, without their times."""
+    head, *lines = (line.split("\t") for line in text.splitlines())
+    assert head == ["name", "status", "image_id", "reason", "at"]
+    return [dict(zip(head[:4], line[:4], strict=True)) for line in lines]
+
+
+def test_what_became_of_each_image_is_a_table_of_this_run_and_the_ones_before(
+    run: Run, service: FakeService
+) -> None:
+    Path("images", "x.jpg").write_bytes(b"bad")
+    first = run("index", "images", "http://x/a.jpg", "--outcomes", "-")
+    assert "3 indexed" in first.err and "3 indexed" not in first.out
+    found = {row["name"]: row for row in rows(first.out)}
+    assert [row["status"] for row in found.values()] == ["indexed"] * 3 + ["failed"]
+    assert found["images/x.jpg"]["reason"] == "It is no image."
+    assert {found[name]["image_id"] for name in ("images/0.jpg", "http://x/a.jpg")} < {
+        *service.images
+    }
+    Path("images", "x.jpg").write_bytes(image(3))
+    assert run("index", "images", "http://x/a.jpg", "--outcomes", "o.tsv").status == 0
+    second = {row["name"]: row for row in rows(Path("o.tsv").read_text())}
+    assert [row["status"] for row in second.values()] == ["indexed"] * 4, "skipped ones were before"
+    assert second["images/x.jpg"]["reason"] == ""
+    run("index", "images/0.jpg", "--no-resume", "--outcomes", "o.csv")
+    head, line = Path("o.csv").read_text().splitlines()
+    assert head == "name,status,image_id,reason,at" and line.startswith("images/0.jpg,unchanged,")
+
+
+def test_the_table_is_written_after_ctrl_c_and_where_the_service_fails(
+    run: Run, service: FakeService
+) -> None:
+    for number in range(2, 30):
+        Path("images", f"{number}.jpg").write_bytes(image(number))
+    posts = 0
+
+    def stop(request: httpx.Request) -> None:
+        nonlocal posts
+        posts += request.method == "POST"
+        if request.method == "GET" and "/jobs/" in request.url.path and posts > 1:
+            raise KeyboardInterrupt
+
+    service.before = stop
+    Path("images", "bad.jpg").write_bytes(b"bad")
+    (Path("images") / "gone.jpg").symlink_to("nowhere")
+    ended = run("index", "images", "--in-flight", "1", "--outcomes", "o.tsv")
+    assert ended.status == ExitCode.INTERRUPTED
+    statuses = Counter(row["status"] for row in rows(Path("o.tsv").read_text()))
+    assert statuses == {"indexed": 20, "failed": 1}, "of the second request nobody knows"
+    service.before = lambda request: None
+    assert run("index", "images", "--outcomes", "o.tsv").status == ExitCode.FAILED
+    found = {row["name"]: row["status"] for row in rows(Path("o.tsv").read_text())}
+    assert len(found) == 32
+    assert {name for name, status in found.items() if status == "failed"} == {
+        "images/bad.jpg",
+        "images/gone.jpg",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--outcomes", "o.xlsx"), "neither .csv nor .tsv"),
+        (("--outcomes", "nowhere/o.csv"), "no folder nowhere"),
+        (("--outcomes", "-", "--json"), "both be on standard output"),
+    ],
+)
+def test_a_table_that_could_not_be_written_is_refused_before_anything_is_sent(
+    run: Run, service: FakeService, words: tuple[str, ...], said: str
+) -> None:
+    ended = run("index", "images", *words)
+    assert ended.status == ExitCode.USAGE and said in ended.err and not service.uploads

@@ -1,0 +1,127 @@
+"""Tar archives that are not on this machine: streamed by their URL, listed in a bucket."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import unquote, urlsplit
+
+import httpx
+
+from needle import archives
+from needle.archives import OnLeftOut
+from needle.errors import NeedleApiError
+from needle.listings import StoredObject
+from needle.uploads import Upload
+
+TIMEOUT_S = 30.0
+TRIES = 4
+"""How often a download is taken up again without a byte having come."""
+PARTIAL = 206
+
+OnFault = Callable[[str, str], None]
+"""(name, reason) of what cannot be read."""
+
+
+def is_tar(url: str) -> bool:
+    """Tell by its path whether a URL names a tar archive; it may be compressed."""
+    name = unquote(urlsplit(url).path).lower()
+    return name.endswith(archives.ENDINGS) and not name.endswith(archives.ZIP)
+
+
+def members(url: str, on_left_out: OnLeftOut | None = None) -> Iterator[Upload]:
+    """Yield the images of an archive as they come over the network; nothing is kept of it.
+
+    A connection that breaks is taken up where it was. Raises OSError.
+    """
+    with http_client() as client, _Download(client, url) as file:
+        yield from archives.tar_members(file, url, on_left_out)
+
+
+def http_client() -> httpx.Client:
+    """Return what downloads archives."""
+    headers = {"User-Agent": "needle", "Accept-Encoding": "identity"}
+    return httpx.Client(timeout=TIMEOUT_S, follow_redirects=True, headers=headers)
+
+
+def in_buckets(
+    prefixes: Iterable[str],
+    listed: Callable[[str], Iterable[StoredObject]],
+    on_fault: OnFault,
+) -> Iterator[StoredObject]:
+    """Yield what is under prefixes of buckets, and of each tar archive there what is in it.
+
+    `listed` is the service's list. An archive that cannot be read is told, and the rest goes on.
+    """
+    for prefix in prefixes:
+        for each in listed(prefix):
+            if not each.url.lower().endswith(".tar"):
+                yield each
+                continue
+            try:
+                yield from listed(f"{each.url}/")
+            except NeedleApiError as exc:
+                if exc.status != 422:
+                    raise
+                on_fault(each.url, exc.message)
+
+
+class _Download(io.RawIOBase):
+    """The bytes behind a URL, from first to last."""
+
+    def __init__(self, client: httpx.Client, url: str) -> None:
+        self._client, self._url = client, url
+        self._answer: httpx.Response | None = None
+        self._parts: Iterator[bytes] = iter(())
+        self._rest = b""
+        self._at = 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None
+        super().close()
+
+    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+        """Fill a buffer with what has come. Raises OSError."""
+        if not self._rest:
+            self._rest = self._next()
+        part = self._rest[: len(buffer)]
+        self._rest = self._rest[len(part) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+    def _next(self) -> bytes:
+        """Return the next bytes, none at the end."""
+        for left in reversed(range(TRIES)):
+            try:
+                if self._answer is None:
+                    self._begin()
+                part = next(self._parts, b"")
+                self._at += len(part)
+                return part
+            except httpx.TransportError as exc:
+                if self._answer is not None:
+                    self._answer.close()
+                    self._answer = None
+                if not left:
+                    raise OSError(f"It cannot be downloaded: {exc or type(exc).__name__}") from exc
+            except httpx.HTTPError as exc:
+                raise OSError(f"It cannot be downloaded: {exc}") from exc
+        return b""
+
+    def _begin(self) -> None:
+        """Ask for what has not come yet."""
+        asked = {"Range": f"bytes={self._at}-"} if self._at else {}
+        request = self._client.build_request("GET", self._url, headers=asked)
+        self._answer = answer = self._client.send(request, stream=True)
+        if not answer.is_success:
+            raise OSError(f"The server answers with status {answer.status_code}.")
+        if self._at and answer.status_code != PARTIAL:
+            raise OSError("The connection broke, and the server does not go on where it was.")
+        self._parts = answer.iter_raw()

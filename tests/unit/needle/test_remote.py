@@ -1,0 +1,145 @@
+"""Tar archives that are not on this machine: by their URL, and in a bucket."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from needle import remote
+from needle.journal import Journal
+from needle.sources import Sources, find
+from needle.tally import Outcome
+from tests.unit.needle.fake_needle import FakeService
+from tests.unit.needle.test_resume import run
+
+URL = "https://data.example/shard-000.tar"
+FILES = {f"{n:04}.jpg": b"image %d " % n * 5000 for n in range(4)}
+
+
+def packed(mode: str = "w") -> bytes:
+    """Return a tar archive as WebDataset makes them."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode=mode) as tar:  # type: ignore[call-overload]
+        for name, content in {**FILES, "0000.json": b"{}"}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
+
+
+class Breaking(httpx.SyncByteStream):
+    """A body that breaks off after so many bytes."""
+
+    def __init__(self, content: bytes, most: int) -> None:
+        self._content, self._most = content, most
+
+    def __iter__(self) -> Iterator[bytes]:
+        yield self._content[: self._most]
+        if len(self._content) > self._most:
+            raise httpx.ReadError("lost")
+
+
+class Host:
+    """Serves an archive; each answer breaks off after `most` bytes."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content, self.most, self.ranges = content, 10**9, True
+        self.asked: list[str | None] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(asked := request.headers.get("range"))
+        first = int(asked.removeprefix("bytes=")[:-1]) if asked and self.ranges else 0
+        body = Breaking(self.content[first:], self.most)
+        return httpx.Response(206 if asked and self.ranges else 200, stream=body)
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Host:
+    """Return what serves the archive to whoever downloads."""
+    host = Host(packed())
+    client = httpx.Client
+    monkeypatch.setattr(remote, "http_client", lambda: client(transport=httpx.MockTransport(host)))
+    return host
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[Journal]:
+    """Return a journal."""
+    made = Journal(tmp_path / "j.sqlite", "http://needle:8080", None)
+    yield made
+    made.close()
+
+
+def faults(service: FakeService, journal: Journal, sources: Sources) -> tuple[Outcome, list[str]]:
+    """Index, and return what failed."""
+    outcome = run(service, journal, sources)
+    return outcome, [f"{failure.name}: {failure.reason}" for failure in outcome.failures]
+
+
+@pytest.mark.parametrize("mode", ["w", "w:gz"])
+def test_an_archive_is_streamed_by_its_url_and_its_images_are_sent_once(
+    host: Host, journal: Journal, mode: str
+) -> None:
+    host.content, service = packed(mode), FakeService()
+    first = run(service, journal, find([URL]))
+    assert (first.indexed, dict(first.left_out)) == (4, {".json": 1})
+    assert sorted(service.files.values()) == sorted(FILES.values())
+    again = run(service, journal, find([URL]))
+    assert (again.indexed, again.skipped, len(service.uploads)) == (0, 4, 1)
+
+
+def test_a_download_that_breaks_goes_on_where_it_was(host: Host, journal: Journal) -> None:
+    host.most, service = 60_000, FakeService()
+    assert run(service, journal, find([URL])).indexed == 4
+    assert host.asked[:3] == [None, "bytes=60000-", "bytes=120000-"]
+    assert sorted(service.files.values()) == sorted(FILES.values())
+
+
+def test_what_cannot_be_downloaded_is_one_failure_and_the_rest_goes_on(
+    host: Host, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = FakeService()
+    host.most, host.ranges = 60_000, False
+    outcome, said = faults(service, journal, find([URL]))
+    assert outcome.indexed >= 1 and "does not go on where it was" in said[0]
+    host.content = b"<html>no archive</html>" * 100
+    host.most = 10**9
+    _, said = faults(service, journal, find([URL]))
+    assert said == [f"{URL}: The archive {URL} is damaged, or is none."]
+    host.content = packed()[:70_000]
+    _, said = faults(service, journal, find([URL]))
+    assert "is damaged" in said[0]
+    client = httpx.Client
+    for answer, words in ((httpx.Response(404), "status 404"), (None, "cannot be downloaded")):
+
+        def answered(_: httpx.Request, answer: httpx.Response | None = answer) -> httpx.Response:
+            if answer is None:
+                raise httpx.ConnectError("refused")
+            return answer
+
+        transport = httpx.MockTransport(answered)
+        monkeypatch.setattr(remote, "http_client", lambda t=transport: client(transport=t))
+        _, said = faults(service, journal, find([URL, "https://data.example/a.jpg"]))
+        assert len(said) == 1 and said[0].startswith(f"{URL}: ") and words in said[0]
+
+
+def test_archives_in_a_bucket_are_listed_by_the_service_and_what_is_in_them_is_sent_by_url(
+    journal: Journal,
+) -> None:
+    service, home = FakeService(), "s3://photos/shards"
+    inside = [f"{home}/0.tar#512+9/{name}" for name in ("a.jpg", "a.json", "b.png")]
+    service.objects = {
+        home: [f"{home}/0.tar", f"{home}/1.TAR", f"{home}/c.jpg", f"{home}/2.tar.gz"],
+        f"{home}/0.tar/": inside,
+    }
+    outcome, said = faults(service, journal, find([home]))
+    assert service.uploads == [[inside[0], inside[2], f"{home}/c.jpg"]]
+    assert (outcome.indexed, dict(outcome.left_out)) == (3, {".json": 1, ".gz": 1})
+    assert said == [f"{home}/1.TAR: It is fetch_failed."]
+    again, _ = faults(service, journal, find([home]))
+    assert (again.indexed, again.skipped) == (0, 3)

@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 PIXELS = 64_000_000
 """Most pixels that a closer look decodes: 256 MB, and 0.5 s or so on two slow cores."""
+FIRST = 12
+"""Images that are compared in any case; more of them only as long as none is alike."""
 PLACES = 3
 """Hits of an image around which pixels are compared."""
 THREADS = 4
@@ -86,7 +88,8 @@ class Comparer:
         views: list[View] = []
         with ThreadPoolExecutor(THREADS) as pool:
             for start in range(0, candidates.looks, THREADS):
-                if time.monotonic() > deadline:
+                found = any(view.resemblance >= ALIKE for view in views)
+                if time.monotonic() > deadline or (found and start >= FIRST):
                     break
                 part = matches[start : min(start + THREADS, candidates.looks)]
                 opened = pool.map(

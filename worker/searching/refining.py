@@ -89,7 +89,9 @@ class Refiner:
         deadline = time.monotonic() + self._budget_s(candidates.started, options)
         views = self.comparer.compare(proven, aspect, options, deadline)
         if views and max(view.resemblance for view in views) < ALIKE:
-            self._fit(views[:FITTED], self.nearest.compared(candidates.thing), deadline)
+            weight = self.nearest.kind_weight(candidates.thing, options)
+            embeddings = self.nearest.compared(candidates.thing, weight)
+            self._fit(views[:FITTED], embeddings, deadline)
         fitted = {view.match.image_id: _with_best(view) for view in views}
         matches = [fitted.get(match.image_id, match) for match in proven.matches]
         refuted = {view.match.image_id for view in views if refutes(view, places)}

@@ -158,8 +158,8 @@ class QueryFields(Request):
         default=None,
         description=(
             "How much it counts that an image shows the same kind of thing: 0 looks for the thing "
-            "itself alone, 1 for its kind alone. Left out, the kind counts only where the thing is "
-            "not found. A text has no kind."
+            "itself alone, 1 for its kind alone. Left out, the kind helps to find the thing where "
+            "the query is large, and has its turn where the thing is not found. A text has no kind."
         ),
     )
 

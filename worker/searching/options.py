@@ -22,7 +22,7 @@ class SearchOptions:
 
     `zoom_images` get a closer look, at most `verify_images` are verified within `verify_budget_s`.
     `same_kind` 0..1 is how much it counts that images show the same kind of thing; None leaves that
-    to whether the thing itself is found. `share` is each thing's share of the time there is.
+    to the search (`nearest.py`, `kinds.py`). `share` is each thing's share of the time there is.
     """
 
     job_id: str

@@ -117,7 +117,9 @@ class Prover:
                 ),
             )
             proof = proof.without(against)
-        fetch = self.nearest.fetch(unlike, options)
+        # Scores for both are compared: the kind counts as much for either.
+        weight = self.nearest.kind_weight(proven.candidates.thing, options)
+        fetch = self.nearest.fetch(unlike, options, weight)
         background = proven.candidates.background
         kept = without_unlike(proven.matches, fetch, proof.places, grouping, background)
         names = {match.image_id for match in kept}

@@ -88,7 +88,8 @@ class Refiner:
         if views and max(view.resemblance for view in views) < ALIKE:
             # In the best image alone: of 150 searches that came so far, none was answered better by
             # fitting boxes in four, which takes most of the time of a closer look.
-            self._fit(views[0], self.nearest.compared(candidates.thing), deadline)
+            weight = self.nearest.kind_weight(candidates.thing, options)
+            self._fit(views[0], self.nearest.compared(candidates.thing, weight), deadline)
         fitted = {view.match.image_id: _with_best(view) for view in views}
         matches = [fitted.get(match.image_id, match) for match in proven.matches]
         refuted = {view.match.image_id for view in views if refutes(view, places)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -10,7 +12,11 @@ import worker.searching.kinds
 from tests.fakes import KindsEncoder
 from tests.worker.conftest import World, noise, png
 from tests.worker.searching.test_search import matches
+from worker.models.base import Embeddings
 from worker.models.kinds import query_vectors
+from worker.searching.nearest import KIND_WEIGHT, Nearest
+from worker.searching.options import SearchOptions
+from worker.searching.question import Thing
 
 RED, GREEN = (255, 40, 40), (40, 255, 40)
 
@@ -101,6 +107,60 @@ def test_thing_and_kind_are_weighed(filled: tuple[World, list[str]]) -> None:
     # An image's best region for both is the best for neither: its score is at most the mean.
     assert all(both[n] <= (things[n] + alike[n]) / 2 + 1e-4 for n in names)
     assert min(both[n] for n in names[3:]) > max(both[n] for n in names[:3])
+
+
+def large(image: Image.Image) -> Image.Image:
+    """Return the image so large that its kind helps to find it."""
+    return image.resize((320, 240), Image.Resampling.BICUBIC)
+
+
+def test_the_kind_helps_where_the_thing_itself_is_searched_for(
+    filled: tuple[World, list[str]],
+) -> None:
+    world, names = filled
+    query = large(tinted(6, GREEN))
+    plain, helped = (
+        {match["image_id"]: match["score"] for match in matches(world.search(query, **more))}
+        for more in ({"same_kind": 0.0}, {})
+    )
+    assert helped[names[6]] == pytest.approx(plain[names[6]], abs=0.01)
+    more = {name: helped[name] - plain[name] for name in names}
+    assert min(more[name] for name in names[3:] if name != names[6]) > 0.05
+    assert max(more[name] for name in names[:3]) < 0.05
+
+
+def test_the_kind_of_a_small_query_does_not_count(filled: tuple[World, list[str]]) -> None:
+    world, _ = filled
+    nearest = world.searching.finder.nearest
+
+    def weight(*sides: int, **more: float) -> float:
+        options = SearchOptions.of(world.search(noise(1), **more), world.searching.settings)
+        return nearest.kind_weight(Thing(tuple(noise(1, (s, s)) for s in sides)), options)
+
+    assert weight(180) == weight(400, 180) == KIND_WEIGHT
+    assert weight(179) == weight(400, 179) == weight() == 0
+    assert weight(400, same_kind=0.0) == weight(400, same_kind=0.7) == 0
+
+
+def test_every_stage_of_a_search_weighs_the_kind_alike(filled: tuple[World, list[str]]) -> None:
+    world, names = filled
+    weights = []
+
+    class Noting(Nearest):
+        def compared(self, thing: Thing, same_kind: float) -> Embeddings:
+            weights.append(same_kind)
+            return super().compared(thing, same_kind)
+
+    stages = world.searching
+    noting = Noting(**vars(stages.finder.nearest))
+    world = world.searching_with(
+        finder=replace(stages.finder, nearest=noting),
+        prover=replace(stages.prover, nearest=noting),
+        refiner=replace(stages.refiner, nearest=noting),
+    )
+    small = {"image_id": names[1], "box": [0, 0, 40, 40]}
+    world.search(large(tinted(99, RED)), zoom=4, negatives=[small])
+    assert len(weights) == 3 and set(weights) == {KIND_WEIGHT}
 
 
 def test_what_a_negative_took_away_does_not_come_back_as_its_kind(

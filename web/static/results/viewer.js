@@ -2,8 +2,8 @@
 import * as address from "../core/address.js";
 import { call, fields, imageSources, titleOf } from "../core/api.js";
 import { BoxEditor } from "../view/box.js";
-import { $, announce, known, percent, plain, say } from "../core/dom.js";
-import { frames, places } from "../view/overlay.js";
+import { $, announce, plain, say } from "../core/dom.js";
+import { frames, places, sureness } from "../view/overlay.js";
 import * as placesOf from "./places.js";
 import * as regions from "../view/regions.js";
 import { Stage } from "../view/stage.js";
@@ -85,7 +85,7 @@ async function show() {
   $("view-before").disabled = shown.at === 0;
   $("view-after").disabled = shown.at === shown.images.length - 1;
   say($("view-facts"), `${shown.at + 1} of ${plain(shown.images.length)} · `
-    + `${now.width} × ${now.height} pixels${known(now.probability) ? ` · ${percent(now.probability)}` : ""}`);
+    + `${now.width} × ${now.height} pixels${now.hits ? ` · ${sureness(now).words}` : ""}`);
   tags.show(now);
   showHits();
   const { width, height, filename } = now;

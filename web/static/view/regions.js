@@ -44,7 +44,7 @@ function outlined(regions) {
 
 /** Return what to call a region, by its number where there is no word for it. */
 const nameOf = ({ label }, n) => (!label || label === ANY ? `Thing ${n + 1}` : `${n + 1}. ${label}`);
-const sure = ({ confidence }) => (confidence === null ? "" : ` ${Math.round(confidence * 100)} %`);
+const sure = ({ confidence }) => (confidence === null ? "" : ` ${Math.round(confidence * 100)}\u00a0%`);
 
 /** Draw regions on a stage, under what else is drawn there; return what brings one near, by its
  * number, or none. */

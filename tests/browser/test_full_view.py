@@ -174,3 +174,31 @@ def test_regions_are_listed_the_largest_first_and_one_is_near(opened: Callable) 
     expect(page.locator("#view-search-words")).to_have_text("Search with this box")
     page.click("#view-search")
     page.wait_for_url(re.compile("box=300,200,500,400"))
+
+
+def test_of_many_regions_the_surest_are_listed_below_the_tags(opened: Callable) -> None:
+    page, _ = opened()
+
+    def many(route: Any) -> None:
+        record = route.fetch().json()
+        record["regions"] = [
+            {
+                "box": [n, n, 60 + n, 90],
+                "source": "detector",
+                "label": "object",
+                "confidence": n / 30,
+            }
+            for n in range(30)
+        ]
+        route.fulfill(json=record)
+
+    page.route(re.compile(r"/api/v1/images/[0-9a-f-]+(\?|$)"), many)
+    page.locator("#library .open").first.click()
+    regions = page.locator("#view-region-list .place")
+    expect(regions).to_have_count(24)
+    expect(page.locator("#view-regions-text")).to_contain_text("The 24 surest of 30")
+    expect(regions.filter(has_text="· 20 % sure")).to_have_count(1)
+    expect(page.get_by_role("button", name="Edit tags")).to_be_in_viewport()
+    page.get_by_role("button", name="Show all 30").click()
+    expect(regions).to_have_count(30)
+    expect(regions.nth(24)).to_be_focused()

@@ -99,9 +99,23 @@ async function showRegions(now) {
   detected = found;
   const near = regions.draw(stage, detected);
   $("view-regions").hidden = !detected.length;
-  say($("view-regions-text"), `${plain(detected.length)}, the largest first. Choose one to search with it.`);
-  $("view-region-list").replaceChildren(...regions.buttons(now, detected, {
+  $("view-regions-more").onclick = () => {
+    const before = $("view-region-list").children.length;
+    listRegions(now, near, detected.length);
+    $("view-region-list").children[before].firstChild.focus();
+  };
+  listRegions(now, near, regions.SUREST);
+}
+
+function listRegions(now, near, most) {
+  const all = detected.length;
+  const said = most < all ? `The ${plain(most)} surest of ${plain(all)}, the largest first`
+    : `${plain(all)}, the ${all > regions.SUREST ? "surest" : "largest"} first`;
+  say($("view-regions-text"), `${said}. Choose one to search with it.`);
+  $("view-region-list").replaceChildren(...regions.buttons(now, detected.slice(0, most), {
     near, take: (region) => box.set(region.box) }));
+  $("view-regions-more").hidden = most >= all;
+  $("view-regions-more").textContent = `Show all ${plain(all)}`;
 }
 
 function showHits() {

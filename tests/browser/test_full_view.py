@@ -96,12 +96,16 @@ def test_an_indexed_image_has_a_link_too(opened: Callable) -> None:
     expect(page.locator("#images")).to_be_visible()
 
 
-def test_a_link_to_an_image_that_is_gone_shows_the_page(opened: Callable) -> None:
+def test_a_link_to_an_image_that_is_gone_says_so_on_the_page(opened: Callable) -> None:
     page, watch = opened()
     watch.allow("status of 404 .*/api/v1/images/")
     page.goto("/?view=00000000-0000-5000-8000-000000000000")
     page.wait_for_url(lambda url: "view=" not in url)
     expect(page.locator("#viewer")).to_be_hidden()
+    expect(page.locator("#gone")).to_contain_text("not in “default”. It may have been deleted.")
+    expect(page.locator("#library .tile")).to_have_count(4)
+    page.click("#select")
+    expect(page.locator("#gone")).to_be_hidden()
 
 
 def test_back_from_a_search_made_in_the_full_view_is_the_full_view(

@@ -96,7 +96,7 @@ export function show(result, query) {
     things.list(result.objects, groups, query.image),
     group("Found", groups.found, doing, { best: true }),
     group("This image", groups.own, { ...doing, unlike: null }, {
-      line: query.search.box ? "The query is a part of it." : "It is the query itself." }),
+      line: query.search.box ? "The query was cut from it." : "It is the query itself." }),
     group(titleOfPossible(groups), groups.possible, doing),
     group("Perhaps of the same kind", groups.kind, doing),
     folded(groups.alike, doing),

@@ -56,7 +56,7 @@ def test_a_file_that_is_no_image_fails_with_its_reason_beside_one_that_is(
     page.set_input_files("#add-input", [notes, min((samples / "photos").iterdir())])
     card = page.locator(".job")
     expect(card.locator(".line")).to_have_text("1 of 2 images ready, 1 failed.", timeout=300_000)
-    expect(card.locator(".failures li")).to_have_text(re.compile(r"^notes\.txt \S+"))
+    expect(card.locator(".failures li")).to_have_text(re.compile(r"^notes\.txt: \S+"))
 
 
 def test_an_upload_that_is_refused_says_why(opened: Callable, tmp_path: Path) -> None:

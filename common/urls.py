@@ -69,7 +69,9 @@ def resolve(
     if host not in allowed_hosts:
         for address in addresses:
             if not is_public(address):
-                raise InvalidUrl(f"'{host}' leads to an address that is not public.")
+                raise InvalidUrl(
+                    f"'{host}' leads to an address that is not public: Needle asks no other."
+                )
     return Target(url, host, port, addresses[0])
 
 

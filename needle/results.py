@@ -100,7 +100,9 @@ class Match:
     features found it again; the opposite is no disproof. `count` is at how many places, of which
     `hits` has the best (None from a service that does not count). `likeness` is "thing", or "kind"
     where the score is that of showing the same kind of thing. `path` is the one that the image was
-    posted under first, `paths` are all of them.
+    posted under first, `paths` are all of them. `shows`, with `detect`: the numbers of the
+    things in `SearchResult.objects` that the image probably shows, the surest first; `probability`
+    is then the share of them that it is expected to show.
     """
 
     image_id: str
@@ -120,6 +122,7 @@ class Match:
     origin: Origin = field(default_factory=Origin, repr=False, compare=False)
     path: str = ""
     paths: tuple[str, ...] = ()
+    shows: tuple[int, ...] = ()
 
     def draw(self, photo: bytes | None = None, *, hits: int | None = None) -> Drawing:
         """Return the image with its hits drawn: the best one bright, its surroundings darkened.
@@ -156,6 +159,7 @@ class Match:
             probability=raw.get("probability"),
             rise=raw.get("rise"),
             likeness=str(raw.get("likeness") or "thing"),
+            shows=tuple(raw.get("shows") or ()),
         )
 
 

@@ -149,8 +149,8 @@ def _check_models(services: Services, options: SearchRequest) -> None:
     check_encoder(collection, models["encoder"])
     if options.text is not None and not models["has_text"]:
         raise TextNotSupported(
-            f"The model pack in use, '{models['name']}', has no text side; start Needle with "
-            "NEEDLE_MODELS=standard, or with a folder whose encoder has one."
+            f"The models in use ({models['name']}) cannot search by text. Start Needle with "
+            "NEEDLE_MODELS=standard, or with a folder whose encoder can."
         )
 
 

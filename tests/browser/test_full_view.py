@@ -96,12 +96,16 @@ def test_an_indexed_image_has_a_link_too(opened: Callable) -> None:
     expect(page.locator("#images")).to_be_visible()
 
 
-def test_a_link_to_an_image_that_is_gone_shows_the_page(opened: Callable) -> None:
+def test_a_link_to_an_image_that_is_gone_says_so_on_the_page(opened: Callable) -> None:
     page, watch = opened()
     watch.allow("status of 404 .*/api/v1/images/")
     page.goto("/?view=00000000-0000-5000-8000-000000000000")
     page.wait_for_url(lambda url: "view=" not in url)
     expect(page.locator("#viewer")).to_be_hidden()
+    expect(page.locator("#gone")).to_contain_text("not in “default”. It may have been deleted.")
+    expect(page.locator("#library .tile")).to_have_count(4)
+    page.click("#select")
+    expect(page.locator("#gone")).to_be_hidden()
 
 
 def test_back_from_a_search_made_in_the_full_view_is_the_full_view(
@@ -174,3 +178,31 @@ def test_regions_are_listed_the_largest_first_and_one_is_near(opened: Callable) 
     expect(page.locator("#view-search-words")).to_have_text("Search with this box")
     page.click("#view-search")
     page.wait_for_url(re.compile("box=300,200,500,400"))
+
+
+def test_of_many_regions_the_surest_are_listed_below_the_tags(opened: Callable) -> None:
+    page, _ = opened()
+
+    def many(route: Any) -> None:
+        record = route.fetch().json()
+        record["regions"] = [
+            {
+                "box": [n, n, 60 + n, 90],
+                "source": "detector",
+                "label": "object",
+                "confidence": n / 30,
+            }
+            for n in range(30)
+        ]
+        route.fulfill(json=record)
+
+    page.route(re.compile(r"/api/v1/images/[0-9a-f-]+(\?|$)"), many)
+    page.locator("#library .open").first.click()
+    regions = page.locator("#view-region-list .place")
+    expect(regions).to_have_count(24)
+    expect(page.locator("#view-regions-text")).to_contain_text("The 24 surest of 30")
+    expect(regions.filter(has_text="· 20 % sure")).to_have_count(1)
+    expect(page.get_by_role("button", name="Edit tags")).to_be_in_viewport()
+    page.get_by_role("button", name="Show all 30").click()
+    expect(regions).to_have_count(30)
+    expect(regions.nth(24)).to_be_focused()

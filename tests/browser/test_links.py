@@ -88,7 +88,7 @@ def test_a_link_to_an_image_with_a_box_draws_it_and_searches(opened: Callable) -
     ("address", "refusal", "words"),
     [
         ("/?image=00000000-0000-5000-8000-000000000000", "404", "is not indexed any more"),
-        ("/?text=a+red+kettle", "422", "has no text side"),
+        ("/?text=a+red+kettle", "422", "cannot search by text"),
     ],
 )
 def test_a_link_that_cannot_be_followed_says_why(

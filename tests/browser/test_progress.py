@@ -57,7 +57,7 @@ def test_failures_are_named_at_once_and_outlive_a_reload(
     card = page.locator(".job")
     with stack.paused("index"):
         page.set_input_files("#add-input", [broken, min((samples / "photos").iterdir())])
-        expect(card.locator(".failures li")).to_contain_text("broken.jpg This is not an image")
+        expect(card.locator(".failures li")).to_contain_text("broken.jpg: This is not an image")
         expect(card.locator(".line")).to_have_text("1 image waiting to be indexed … · 1 failed")
     ended = "1 of 2 images ready, 1 failed."
     expect(card.locator(".line")).to_have_text(ended, timeout=300_000)
@@ -88,7 +88,7 @@ def test_images_that_were_there_are_said_to_have_been(opened: Callable, samples:
     page.set_input_files("#add-input", image)
     expect(line).to_have_text("1 image ready.", timeout=300_000)
     page.set_input_files("#add-input", image)
-    expect(line).to_have_text("1 image ready. 1 was there before.", timeout=300_000)
+    expect(line).to_have_text("1 image ready. It was there before.", timeout=300_000)
 
 
 def test_a_search_among_the_first_images_says_how_many_are_ready(

@@ -18,7 +18,7 @@ def test_a_small_image_is_found_and_says_how_sure_that_is(opened: Callable, samp
     expect(best).to_have_attribute("aria-label", re.compile("01-grocery.jpg"))
     expect(page.locator("#results-title")).to_have_text("Found in 1 image")
     sure = page.locator(".hero .score")
-    expect(sure).to_have_text(re.compile(r"^(over )?\d+ %$"))
+    expect(sure).to_have_text(re.compile(r"^(over )?\d+\s%$"))
     expect(sure).to_have_attribute("title", re.compile(r"score \d\.\d\d"))
 
 
@@ -173,6 +173,7 @@ def test_words_are_refused_in_words_by_models_that_know_none(opened: Callable) -
     page.get_by_role("tab", name="Text").click()
     expect(page.locator("#words-why")).to_contain_text("NEEDLE_MODELS=standard")
     expect(page.locator("#search")).to_be_disabled()
+    expect(page.locator("#extras")).to_be_hidden()
 
 
 def test_what_is_not_there_is_not_called_found(opened: Callable, samples: Path) -> None:

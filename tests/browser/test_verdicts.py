@@ -26,16 +26,34 @@ def test_what_is_not_found_is_said_plainly_and_look_alikes_are_folded(
     expect(page.locator("#results-title")).to_have_text("Probably not in these images")
     expect(page.locator("#results-note")).to_contain_text("Even the closest is")
     expect(page.locator("#groups .hero")).to_have_count(0)
-    assert _titles(page) == ["Perhaps of the same kind"]
+    assert _titles(page)[-1] == "Perhaps of the same kind"
     of_kind = page.locator("#groups .tile").count()
     unfold = page.get_by_role("button", name="a little like it")
     expect(unfold).to_have_attribute("aria-expanded", "false")
     deeds.unfold(page)
-    assert _titles(page) == ["Perhaps of the same kind", "Look-alikes"]
+    assert _titles(page)[-2:] == ["Perhaps of the same kind", "Look-alikes"]
     expect(page.locator("#groups .tile")).to_have_count(4)
     expect(page.locator("#groups .open").nth(of_kind)).to_be_focused()
     expect(page.locator("#groups .mark")).to_have_count(0)
     expect(page.locator("#groups .dim")).to_have_count(0)
+
+
+def test_what_is_said_of_the_closest_is_seen_on_its_card(opened: Callable, samples: Path) -> None:
+    page, _ = opened()
+
+    def unlikely(result: Any) -> None:
+        result["found"] = False
+        chances = [("thing", 0.02), ("kind", 0.004), ("thing", 0.03), ("thing", 0.001)]
+        for match, (likeness, probability) in zip(result["matches"], chances, strict=True):
+            match.update(likeness=likeness, probability=probability, score=0.5)
+
+    deeds.altered(page, unlikely)
+    deeds.open_search(page, samples / "queries" / "box.jpg")
+    expect(page.locator("#results-note")).to_have_text("Even the closest is 3 % likely to show it.")
+    assert _titles(page) == ["Closest", "Perhaps of the same kind"]
+    expect(page.locator("#groups .score")).to_have_text(["3 %", "50 % alike"])
+    page.locator("#groups .open").nth(1).click()
+    expect(page.locator("#view-facts")).to_contain_text("50 % alike")
 
 
 def test_a_search_for_the_kind_is_answered_about_the_kind(opened: Callable, samples: Path) -> None:
@@ -63,6 +81,26 @@ def test_a_search_that_was_cut_short_says_so_and_goes_on(opened: Callable, sampl
     page.go_back()
     expect(page.locator("#time-up")).to_be_visible()
     assert first in page.url
+
+
+def test_how_far_a_search_got_is_said_and_no_more_is_claimed(
+    opened: Callable, samples: Path
+) -> None:
+    page, _ = opened()
+    query = samples / "queries" / "absent.jpg"
+    checked = {
+        0: "Time ran out before any image was double-checked.",
+        1: "Time ran out when 1 of 4 images had been double-checked.",
+        4: "All 4 images were double-checked, but time ran out before the closest look.",
+    }
+    for many, sentence in checked.items():
+        page.unroute_all()
+        cut = {"checked": many, "verified": 0, "complete": False}
+        deeds.altered(page, lambda result, cut=cut: result.update(found=False, verification=cut))
+        deeds.open_search(page, query)
+        expect(page.locator("#time-up-text")).to_have_text(sentence)
+        title = "Probably not in these images" if many == 4 else "Not found so far"
+        expect(page.locator("#results-title")).to_have_text(title)
 
 
 def test_a_search_that_cannot_go_on_keeps_what_it_found(opened: Callable, samples: Path) -> None:
@@ -131,6 +169,10 @@ def test_each_thing_is_shown_as_a_picture_and_whether_it_is_there(
             {**thing, "box": [0, 0, 60, 60], "found": True, "probability": 0.9},
             {**thing, "box": [20, 20, 90, 90], "found": False, "probability": 0.05},
         ]
+        for n, match in enumerate(result["matches"]):
+            match.update(probability=0.4 if n else 0.3, verified=True, shows=[] if n else [0])
+            for hit in match["hits"]:
+                hit.update(object=0, verified=True)
 
     deeds.altered(page, two)
     deeds.open_search(page, samples / "queries" / "box.jpg")
@@ -138,6 +180,9 @@ def test_each_thing_is_shown_as_a_picture_and_whether_it_is_there(
     things = page.locator(".things li")
     expect(things).to_have_text(["Thing 1found · 90 %", "Thing 2probably not here · 5 %"])
     deeds.shows_image(page, ".things li:nth-child(2) img")
+    assert _titles(page) == ["Found", "Possibly as well"]
+    expect(page.locator(".hero .score")).to_have_text("Thing 1")
+    expect(page.locator("#groups .mark")).to_have_count(1)
 
 
 def test_a_result_is_saved_as_a_table_that_is_safe_to_open(opened: Callable, samples: Path) -> None:

@@ -65,7 +65,7 @@ def test_an_address_that_is_none_or_is_refused_says_so(opened: Callable) -> None
     page, watch = opened()
     page.fill("#find-url", "corn box")
     page.click("#find-url-go")
-    expect(page.locator("#find-url-text")).to_contain_text("not the whole address")
+    expect(page.locator("#find-url-text")).to_contain_text("Paste the whole address")
     watch.allow("status of 4.. .*/api/v1/search")
     page.fill("#find-url", "http://127.0.0.1/box.jpg")
     page.click("#find-url-go")

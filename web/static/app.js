@@ -112,6 +112,6 @@ address.onTravel(({ same }) => {
 status.watch((models) => {
   query.allow(models);
   collections.useEncoder(models.encoder);
-}, indexed);
+}, { facts: indexed, back: () => collections.refresh().then(library.show) });
 search.open().then(library.show);
 upload.resume().catch(() => {}).then(() => elsewhere.watch(come));

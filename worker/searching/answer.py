@@ -50,6 +50,7 @@ def answer(
 
 def _match(ranked: RankedImage, *, numbered: bool) -> FoundMatch:
     holding, record = ranked.holding, ranked.record
+    shows: dict[str, Any] = {"shows": tuple(holding.likely)} if numbered else {}
     return FoundMatch(
         image_id=holding.image_id,
         score=round(holding.score, 6),
@@ -66,6 +67,7 @@ def _match(ranked: RankedImage, *, numbered: bool) -> FoundMatch:
         height=record.height,
         metadata=dict(record.metadata),
         hits=tuple(_hit(hit, number if numbered else None) for number, hit in ranked.hits),
+        **shows,
     )
 
 

@@ -41,10 +41,15 @@ class Holding:
         """Return what the score says: all things' scores say the same."""
         return next(iter(self.judged.values())).likeness
 
+    @cached_property
+    def surest(self) -> Sequence[int]:
+        """Return the numbers of the things, the one that is most probably in the image first."""
+        return sorted(self.judged, key=lambda number: -self.judged[number].probability)
+
     @property
-    def likely(self) -> int:
-        """Return how many of the things are probably in the image."""
-        return sum(image.probability >= LIKELY for image in self.judged.values())
+    def likely(self) -> Sequence[int]:
+        """Return the numbers of the things that are probably in the image, the surest first."""
+        return [one for one in self.surest if self.judged[one].probability >= LIKELY]
 
     @property
     def verified(self) -> bool:
@@ -69,11 +74,11 @@ class Holding:
     def hits(self, most: int) -> list[tuple[int, ShownHit]]:
         """Return at most `most` hits, one at least of each thing, and the thing's number of each.
 
-        Of each thing the verified places come first, and the things take turns.
+        Of each thing the verified places come first, and the things take turns, the surest first.
         """
         by_thing = [
             [(number, hit) for hit in shown_hits(image.match, image.places)]
-            for number, image in self.judged.items()
+            for number, image in ((number, self.judged[number]) for number in self.surest)
         ]
         turns = [hit for row in zip_longest(*by_thing) for hit in row if hit is not None]
         return turns[: max(most, len(by_thing))]
@@ -117,5 +122,5 @@ def together(judged: Sequence[Sequence[JudgedImage]]) -> list[Holding]:
             by_image.setdefault(image.match.image_id, {})[number] = image
     holding = [Holding(name, things, len(judged)) for name, things in by_image.items()]
     if len(judged) > 1:
-        holding.sort(key=lambda image: (-image.likely, -image.standing, image.image_id))
+        holding.sort(key=lambda image: (-len(image.likely), -image.standing, image.image_id))
     return holding

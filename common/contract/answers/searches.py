@@ -123,6 +123,12 @@ class FoundMatch(Answer):
         default=Likeness.THING,
         description="Whether the score is of the thing itself or of its kind.",
     )
+    shows: tuple[int, ...] | None = Field(
+        default=None,
+        description="Which of the result's `objects` the image probably shows, the surest first, "
+        "where each was searched for; `probability` is then the share of them that it is "
+        "expected to show.",
+    )
 
 
 class Match(FoundMatch):

@@ -52,8 +52,10 @@ def test_only_what_lies_elsewhere_is_new() -> None:
     assert outside(hits, []) == hits
 
 
-def judged(*hits: Hit, name: str = "image", places: tuple[Placement, ...] = ()) -> JudgedImage:
-    return JudgedImage(match(*hits, name=name), places, hits[0].score, 0.9, 0.5)
+def judged(
+    *hits: Hit, name: str = "image", places: tuple[Placement, ...] = (), probability: float = 0.9
+) -> JudgedImage:
+    return JudgedImage(match(*hits, name=name), places, hits[0].score, probability, 0.5)
 
 
 def test_things_take_turns_and_each_shows_one_hit_at_least() -> None:
@@ -62,6 +64,13 @@ def test_things_take_turns_and_each_shows_one_hit_at_least() -> None:
     holding = Holding("image", {0: first, 1: second}, 2)
     assert [number for number, _ in holding.hits(5)] == [0, 1, 0]
     assert [number for number, _ in holding.hits(1)] == [0, 1]
+
+
+def test_the_thing_that_is_most_probably_there_shows_its_hits_first() -> None:
+    alike, there = judged(hit(NEAR, 0.9), probability=0.2), judged(hit(FAR, 0.4), probability=0.8)
+    holding = Holding("image", {0: alike, 1: there}, 2)
+    assert [number for number, _ in holding.hits(5)] == [1, 0]
+    assert holding.likely == [1]
 
 
 def test_one_thing_keeps_its_order_and_of_several_the_fuller_images_come_first() -> None:

@@ -84,7 +84,7 @@ function row({ name, images, encoder: held }) {
 
 async function create(name) {
   if (!NAME.test(name)) {
-    return say($("collection-text"), "A name has 1 to 63 of a-z, 0-9, - and _, and begins with "
+    return say($("collection-text"), "Use at most 63 of these: a-z, 0-9, - and _. Begin with "
       + "a letter or a digit.", true);
   }
   try {
@@ -92,7 +92,7 @@ async function create(name) {
     $("collection-name").value = "";
     turn(name);
     await refresh();
-    return say($("collection-text"), `“${name}” is there, and open now.`);
+    return say($("collection-text"), `“${name}” is ready and open.`);
   } catch (error) {
     return say($("collection-text"), error.message, true);
   }

@@ -32,6 +32,14 @@ function remember(given) {
   }
 }
 
+/** Say why a key was not taken. */
+async function why(answer) {
+  if (!answer) return "The connection to Needle is lost. Try again.";
+  if (answer.status === 401) return "This is not one of the keys of this Needle. Check it for typing errors.";
+  const { error } = await answer.json().catch(() => ({}));
+  return error?.message ?? `Needle answered ${answer.status}.`;
+}
+
 /** Ask for the key until the service takes one; then begin anew. */
 export function askForKey() {
   asked ??= new Promise(() => {
@@ -51,7 +59,7 @@ export function askForKey() {
       const answer = await fetch("/session", { method: "POST", body }).catch(() => null);
       remember(answer?.ok);
       if (answer?.ok) location.reload();
-      else say(fault, answer ? "This key is not known here." : "Connection lost. Try again.", true);
+      else say(fault, await why(answer), true);
     };
     document.body.append(dialog);
     dialog.showModal();

@@ -8,18 +8,22 @@ const WORDS = {
 let indexed = () => null;
 let wake = () => {};
 
-/** Watch the service; `models` sees the models whenever they change, `facts` tells the index. */
-export async function watch(models, facts) {
+/** Watch the service; `models` sees the models whenever they change, `facts` tells the index, `back`
+ * runs when the service has become ready again. */
+export async function watch(models, { facts, back }) {
   indexed = facts;
-  let last = null;
+  let [last, lost] = [null, false];
   for (;;) {
     const state = await call("GET", "/readyz").catch((error) => error.body);
     show(state?.status ? state : { ...state, status: "away" });
+    const ready = state?.status === "ready";
+    if (ready && lost) back();
+    lost = !ready;
     const now = JSON.stringify(state?.models ?? null);
     if (state?.models && now !== last) models(state.models);
     last = now;
     await Promise.race([new Promise((done) => { wake = done; }),
-      pause(state?.status === "ready" ? PAUSE_MS.ready : PAUSE_MS.other)]);
+      pause(ready ? PAUSE_MS.ready : PAUSE_MS.other)]);
   }
 }
 
@@ -43,7 +47,7 @@ function show({ status, models, workers = {}, queues = {}, error }) {
     ["Encoder", models?.encoder],
     ["Search by text", models && (models.has_text ? "yes" : "not with these models")],
     ["Runs on", models?.device],
-    ["Regions an image", Object.entries(models?.regions_per_image ?? {}).map(([profile, most]) =>
+    ["Regions per image", Object.entries(models?.regions_per_image ?? {}).map(([profile, most]) =>
       `${profile} ${plain(most)}`).join(", ")],
   ];
   $("state").replaceChildren(...rows.filter(([, value]) => value).flatMap(([name, value]) =>

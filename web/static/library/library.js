@@ -114,8 +114,8 @@ export function showUnderway() {
   say($("indexing"), now ? `Images are being indexed: ${said}. A search looks through those.` : "");
   say($("empty-title"), now ? "Your first images are being indexed" : "Start with some large images");
   say($("empty-text"), now ? `${said}. You can search as soon as the first one is.`
-    : "Add shelves, streets, scenes, scans. Then give Needle a small image of one thing. It shows "
-      + "which of your images contain it, and where.");
+    : "Add photos of shelves, streets or scenes, or scans. Then give Needle a small image of one thing. "
+      + "It shows which of your images contain it, and where.");
 }
 
 /** Delete images, after asking; those that are gone already count as deleted. */

@@ -1,13 +1,14 @@
 // A match as it stands among the results: a tile, or large with the query beside what was found.
 import { imageSources, titleOf } from "../core/api.js";
-import { button, icon, img, known, make, percent } from "../core/dom.js";
-import { overlay, words } from "../view/overlay.js";
+import { button, icon, img, make } from "../core/dom.js";
+import { overlay, proves, sureness, words } from "../view/overlay.js";
 import { placesIn } from "./verdict.js";
 
 const TAIL = 14; // letters of the end of a name that stay when it has to be cut
 
 // What is narrower than that has no room for its name.
 const ratio = ({ width, height }) => Math.min(2.4, Math.max(0.8, width / height));
+const isVerified = (match) => match.hits.some((hit) => proves(hit, match));
 const mark = () => make("span", { className: "mark", title: "Its details were found again" },
   icon("check"), "verified");
 
@@ -24,7 +25,7 @@ function framed(match, sources, eager) {
   const { width, height, hits } = match;
   const image = img(sources, { alt: "", loading: eager ? "eager" : "lazy" });
   const [x1, y1] = hits[0].box;
-  const tag = make("span", { className: "tag", "aria-hidden": "true" }, words(match, match.objects));
+  const tag = make("span", { className: "tag", "aria-hidden": "true" }, words(match));
   const [across, down] = [x1 / width, y1 / height];
   tag.style[across > 0.6 ? "right" : "left"] = `${(across > 0.6 ? 1 - hits[0].box[2] / width : across) * 100}%`;
   if (down > 0.12) tag.style.bottom = `${(1 - down) * 100}%`;
@@ -33,8 +34,7 @@ function framed(match, sources, eager) {
 }
 
 function label(match) {
-  const parts = [`Open ${match.filename}`, sureness(match).words, match.sure && match.verified
-    ? "verified" : "", placesIn(match)];
+  const parts = [`Open ${match.filename}`, sureness(match).words, isVerified(match) ? "verified" : "", placesIn(match)];
   return parts.filter(Boolean).join(", ");
 }
 
@@ -46,7 +46,7 @@ export function card(match, { open, unlike }) {
       onclick: () => open(match) }, inside),
     make("div", { className: "about" },
       make("div", { className: "name-line" }, nameOf(match)),
-      make("div", { className: "facts" }, score(match), match.sure && match.verified ? mark() : null,
+      make("div", { className: "facts" }, score(match), isVerified(match) ? mark() : null,
         make("span", { className: "muted" }, placesIn(match))),
       unlike && refuse(match, unlike)));
   item.style.setProperty("--ratio", ratio(match));
@@ -60,10 +60,10 @@ export function hero(match, { query, open, unlike }) {
   view.style.setProperty("--ratio", match.width / match.height);
   const pair = make("div", { className: "pair" },
     figure(query.preview, "Looked for"),
-    figure(match.urls.crop, match.sure ? "Found here" : looks(match)));
+    figure(match.hits[0].urls.crop, match.sure ? "Found here" : looks(match)));
   const side = make("div", { className: "side" }, pair,
     make("strong", { className: "whole-name" }, match.path ?? match.filename),
-    make("p", { className: "facts" }, score(match), match.sure && match.verified ? mark() : null,
+    make("p", { className: "facts" }, score(match), isVerified(match) ? mark() : null,
       make("span", { className: "muted" }, placesIn(match))),
     make("div", { className: "deeds" },
       button("Full view", { name: "expand", onclick: () => open(match) }), refuse(match, unlike)));
@@ -79,16 +79,6 @@ function refuse(match, unlike) {
 }
 
 export const looks = ({ likeness }) => (likeness === "kind" ? "Perhaps of its kind" : "Looks alike");
-
-/** Return how sure or how alike a match is, in `words`, and what that means. */
-function sureness({ score: value, probability, likeness, sure }) {
-  const cosine = `score ${value.toFixed(2)} (cosine similarity)`;
-  if (likeness === "kind" && !sure) {
-    return { words: `${percent(Math.max(0, value))} alike`, title: `How alike the kinds of thing are: ${cosine}` };
-  }
-  if (!known(probability)) return { words: value.toFixed(2), title: `How alike they look: ${cosine}` };
-  return { words: percent(probability), title: `How probable it is that the image shows it; ${cosine}` };
-}
 
 function score(match) {
   const { words: text, title } = sureness(match);

@@ -2,7 +2,7 @@
 import { cropUrl } from "../core/api.js";
 import { $, button, icon, img, make, plain } from "../core/dom.js";
 import { looks } from "./cards.js";
-import { thing } from "../view/overlay.js";
+import { proves, thing } from "../view/overlay.js";
 import { placesIn, placesOf } from "./verdict.js";
 
 const MOST = 100; // places of one image that a search answers
@@ -12,9 +12,10 @@ const MOST = 100; // places of one image that a search answers
 export function show(match, { hit, query, choose, more }) {
   const chosen = match.hits[hit];
   const pair = [[query?.preview, "Looked for"],
-    [cropUrl(match, chosen.box), proven(chosen, match) ? "Found here" : looks(match)]];
+    [cropUrl(match, chosen.box), proves(chosen, match) ? "Found here" : looks(match)]];
   $("view-pair").replaceChildren(...pair.filter(([src]) => src).map(([src, words]) => make(
     "figure", {}, img([src], { alt: words }), make("figcaption", {}, words))));
+  $("view-places-title").textContent = match.sure ? "Where it is" : "What looks like it";
   $("view-places").replaceChildren(...match.hits.map((each, n) =>
     place(each, { match, n, pressed: n === hit, choose })));
   const { shown, all } = placesOf(match);
@@ -31,13 +32,12 @@ function everything(all, more) {
   return ask;
 }
 
-const proven = (hit, match) => hit.verified && match.sure;
-
 /** Say what a place shows, where there is a word for it, and whether that is proven. */
 export function title(hit, match, n) {
-  const what = thing(hit, match.objects)
-    || (match.sure && match.verified && !hit.verified ? "Looks alike" : `Place ${n + 1}`);
-  return proven(hit, match) ? `${what} · verified` : what;
+  const of = thing(hit, match.objects);
+  if (of && match.shows && !proves(hit, match)) return `Looks like ${of}`;
+  const what = of || (match.sure && match.verified && !hit.verified ? "Looks alike" : `Place ${n + 1}`);
+  return proves(hit, match) ? `${what} · verified` : what;
 }
 
 function place(hit, { match, n, pressed, choose }) {
@@ -50,7 +50,7 @@ function place(hit, { match, n, pressed, choose }) {
   const choice = make("button", { type: "button", className: "place", "aria-pressed": pressed,
     onclick: () => choose(n) },
   img([hit.urls.crop], { alt: "", loading: "lazy" }),
-  make("span", {}, make("strong", {}, proven(hit, match) ? icon("check") : null, title(hit, match, n)),
+  make("span", {}, make("strong", {}, proves(hit, match) ? icon("check") : null, title(hit, match, n)),
     make("small", { title: `Score ${hit.score.toFixed(2)} (cosine similarity)` },
       about.join(" · ") || size(hit))));
   return make("li", {}, choice);

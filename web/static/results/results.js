@@ -4,7 +4,7 @@ import * as csv from "./csv.js";
 import { $, announce, button, count, icon, img, make, plain, say } from "../core/dom.js";
 import * as tabs from "../core/tabs.js";
 import * as things from "./things.js";
-import { cutShort, explained, facts, grouped, verdict } from "./verdict.js";
+import { cutShort, explained, facts, grouped, titleOfPossible, verdict } from "./verdict.js";
 import * as viewer from "./viewer.js";
 
 let actions = { unlike: () => {}, goOn: () => {}, more: () => {} };
@@ -79,7 +79,8 @@ export function open(id) {
 export function show(result, query) {
   done();
   const matches = result.matches.map((match) => ({
-    ...match, collection: query.search.collection, objects: result.objects }));
+    ...match, collection: query.search.collection, objects: result.objects,
+    shows: result.objects?.length > 1 ? match.shows : undefined }));
   const groups = grouped(result, matches);
   const order = Object.values(groups).flat();
   shown = { matches: order, query, facts: facts(result) };
@@ -95,8 +96,8 @@ export function show(result, query) {
     things.list(result.objects, groups, query.image),
     group("Found", groups.found, doing, { best: true }),
     group("This image", groups.own, { ...doing, unlike: null }, {
-      line: query.search.box ? "The query is a part of it." : "It is the query itself." }),
-    group(groups.found.length ? "Possibly as well" : "Possibly", groups.possible, doing),
+      line: query.search.box ? "The query was cut from it." : "It is the query itself." }),
+    group(titleOfPossible(groups), groups.possible, doing),
     group("Perhaps of the same kind", groups.kind, doing),
     folded(groups.alike, doing),
   ].filter(Boolean));

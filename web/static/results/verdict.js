@@ -3,11 +3,13 @@ import { count, known, percent, plain } from "../core/dom.js";
 
 const LIKELY = 0.5; // an image that shows it rather than not
 const POSSIBLE = 0.1; // one that is worth a look where nothing is likely
+const TOLD = 0.01; // below that, no image is closer than the others
 const NEAR = 0.5; // of the best score of the kind: beyond that, kinds are hardly alike
 
 /** Tell whether an image shows what was looked for, rather than not. */
 function shows(match, result) {
   if (result.found === false) return false;
+  if (match.shows) return match.shows.length > 0;
   return known(match.probability) ? match.probability >= LIKELY : Boolean(match.verified);
 }
 
@@ -31,7 +33,33 @@ export function grouped(result, matches) {
     else if (match.probability >= POSSIBLE || !judges(result)) groups.possible.push(match);
     else groups.alike.push(match);
   }
-  return groups;
+  return led(groups, result);
+}
+
+const ofSeveral = ({ objects = [] }) => objects.length > 1;
+const notFound = ({ possible, kind, alike }) => [...possible, ...kind, ...alike];
+
+/** Tell whether the result has to say how near the nearest is. */
+const tellsNearest = (result, { found, kind }) =>
+  !found.length && judges(result) && !ofSeveral(result) && !(asksForKind(result) && kind.length);
+
+/** Return the image that most probably shows it, of those that probably do not. */
+const closestOf = (groups) =>
+  notFound(groups).reduce((best, match) => (match.probability > (best?.probability ?? 0) ? match : best), null);
+
+/** Have the closest image come first where none is found: what is said of it is then seen. */
+function led(groups, result) {
+  const closest = tellsNearest(result, groups) ? closestOf(groups) : null;
+  if (!(closest?.probability >= TOLD)) return groups;
+  closest.closest = true;
+  const others = (name) => groups[name].filter((match) => match !== closest);
+  return { ...groups, possible: [closest, ...others("possible")], kind: others("kind"), alike: others("alike") };
+}
+
+/** Return what to call the images that are not found, but worth a look. */
+export function titleOfPossible({ found, possible: [first] }) {
+  if (found.length) return "Possibly as well";
+  return first?.closest && first.probability < POSSIBLE ? "Closest" : "Possibly";
 }
 
 /** Tell whether the result says how sure it is: of words, and in old results, there is only an order. */
@@ -44,8 +72,8 @@ export function verdict(result, groups, search = {}) {
   const other = own.length ? "other image" : "image";
   if (!result.index.images) return "There is nothing to search yet";
   if (!result.matches.length) return nothing(search);
-  const things = result.objects ?? [];
-  if (things.length > 1) {
+  if (ofSeveral(result)) {
+    const things = result.objects;
     const there = things.filter((thing, n) => isThere(thing, n, groups)).length;
     const where = own.length ? "in other images" : "in these images";
     return there ? `Found ${plain(there)} of ${count(things.length, "thing")} ${where}`
@@ -58,13 +86,14 @@ export function verdict(result, groups, search = {}) {
   }
   if (found.length) return `Found in ${count(found.length, other)}`;
   if (!judges(result)) return `The ${count(result.matches.length, "image")} that fit best`;
+  if (isUnfinished(result)) return own.length ? "Not found in another image so far" : "Not found so far";
   return own.length ? "Probably not in any other image" : "Probably not in these images";
 }
 
 /** Tell whether a thing of the query is found, elsewhere than in the image that it comes from. */
 export function isThere(thing, n, { found, own }) {
   if (!own.length) return thing.found;
-  return found.some(({ hits }) => hits.some(({ object }) => object === n));
+  return found.some(({ hits, shows: those = hits.map(({ object }) => object) }) => those.includes(n));
 }
 
 /** Say why nothing is left to show. */
@@ -76,15 +105,13 @@ function nothing({ filter = {}, min_score: least = -1 }) {
 }
 
 /** Say what the percentages mean where they are not those of a find, and how near the nearest is. */
-export function explained(result, { found, own, kind, possible, alike }) {
-  if (asksForKind(result) && kind.length) {
-    return "The percentages say how alike the kinds of thing are, not how sure it is.";
+export function explained(result, groups) {
+  if (asksForKind(result) && groups.kind.length) {
+    return "The percentages say how alike the kinds of thing are, not how sure Needle is.";
   }
-  if (found.length || result.objects?.length > 1 || !judges(result)) return "";
-  const others = [...possible, ...alike, ...kind];
-  const surest = Math.max(0, ...others.map(({ probability }) => probability ?? 0));
-  if (!others.length) return own.length ? "Needle found it in the image itself alone." : "";
-  return `Even the closest is ${percent(surest)} likely to show it.`;
+  if (!tellsNearest(result, groups)) return "";
+  if (!notFound(groups).length) return groups.own.length ? "Only the image that it was taken from shows it." : "";
+  return `Even the closest is ${percent(closestOf(groups)?.probability ?? 0)} likely to show it.`;
 }
 
 /** Say how much was searched, how long that took and how closely. */
@@ -94,9 +121,18 @@ export function facts({ index, timings_ms: timings, verification }) {
   return parts.join(" · ");
 }
 
-/** Say that the time was up before all was looked at; "" where it was not. */
-export const cutShort = ({ verification }) => (verification?.complete === false
-  ? "Time ran out before every candidate was looked at closely." : "");
+const isCutShort = ({ verification }) => verification?.complete === false;
+const isUnfinished = (result) => isCutShort(result) && result.verification.checked < result.index.images;
+
+/** Say what there was no time for; "" where there was time for all. */
+export function cutShort(result) {
+  if (!isCutShort(result)) return "";
+  const { index: { images }, verification: { checked } } = result;
+  if (!checked) return "Time ran out before any image was double-checked.";
+  if (isUnfinished(result)) return `Time ran out when ${plain(checked)} of ${count(images, "image")} had been double-checked.`;
+  const all = images === 1 ? "The image was double-checked" : `All ${count(images, "image")} were double-checked`;
+  return `${all}, but time ran out before the closest look.`;
+}
 
 /** Return how many places of a match are shown, and how many there are. */
 export function placesOf({ hits, count: all }) {
@@ -106,7 +142,7 @@ export function placesOf({ hits, count: all }) {
 
 /** Say how many places of a find are shown, of how many; "" where that is not known. */
 export function placesIn(match) {
-  if (!match.sure) return "";
+  if (!match.sure || match.shows) return "";
   const { shown, all } = placesOf(match);
   if (all > shown) return `${plain(shown)} of ${count(all, "place")} shown`;
   return all ? count(all, "place") : "";

@@ -2,8 +2,8 @@
 import * as address from "../core/address.js";
 import { call, fields, imageSources, titleOf } from "../core/api.js";
 import { BoxEditor } from "../view/box.js";
-import { $, announce, known, percent, plain, say } from "../core/dom.js";
-import { frames, places } from "../view/overlay.js";
+import { $, announce, plain, say } from "../core/dom.js";
+import { frames, places, sureness } from "../view/overlay.js";
 import * as placesOf from "./places.js";
 import * as regions from "../view/regions.js";
 import { Stage } from "../view/stage.js";
@@ -85,7 +85,7 @@ async function show() {
   $("view-before").disabled = shown.at === 0;
   $("view-after").disabled = shown.at === shown.images.length - 1;
   say($("view-facts"), `${shown.at + 1} of ${plain(shown.images.length)} · `
-    + `${now.width} × ${now.height} pixels${known(now.probability) ? ` · ${percent(now.probability)}` : ""}`);
+    + `${now.width} × ${now.height} pixels${now.hits ? ` · ${sureness(now).words}` : ""}`);
   tags.show(now);
   showHits();
   const { width, height, filename } = now;
@@ -99,9 +99,23 @@ async function showRegions(now) {
   detected = found;
   const near = regions.draw(stage, detected);
   $("view-regions").hidden = !detected.length;
-  say($("view-regions-text"), `${plain(detected.length)}, the largest first. Choose one to search with it.`);
-  $("view-region-list").replaceChildren(...regions.buttons(now, detected, {
+  $("view-regions-more").onclick = () => {
+    const before = $("view-region-list").children.length;
+    listRegions(now, near, detected.length);
+    $("view-region-list").children[before].firstChild.focus();
+  };
+  listRegions(now, near, regions.SUREST);
+}
+
+function listRegions(now, near, most) {
+  const all = detected.length;
+  const said = most < all ? `The ${plain(most)} surest of ${plain(all)}, the largest first`
+    : `${plain(all)}, the ${all > regions.SUREST ? "surest" : "largest"} first`;
+  say($("view-regions-text"), `${said}. Choose one to search with it.`);
+  $("view-region-list").replaceChildren(...regions.buttons(now, detected.slice(0, most), {
     near, take: (region) => box.set(region.box) }));
+  $("view-regions-more").hidden = most >= all;
+  $("view-regions-more").textContent = `Show all ${plain(all)}`;
 }
 
 function showHits() {

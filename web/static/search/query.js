@@ -28,7 +28,7 @@ export function begin(start, findUrl) {
   const byUrl = () => {
     const text = $("find-url").value.trim();
     const right = /^https?:\/\/[^/\s]+/i.test(text) && URL.canParse(text);
-    say($("find-url-text"), right || !text ? "" : "This is not the whole address of an image on the web.", true);
+    say($("find-url-text"), right || !text ? "" : "Paste the whole address of an image, from “http” on.", true);
     if (!right) return $("find-url").focus();
     $("find-url").value = "";
     return findUrl(text);
@@ -188,7 +188,7 @@ function showBox(now) {
 
 function showReady() {
   const words = kindNow() === "words";
-  extras.allow({ words: hasText, kinds: hasKinds, alone: !words && !queryImage, image: !words });
+  extras.allow({ words: hasText, kinds: hasKinds, alone: words ? !hasText : !queryImage, image: !words });
   $("search").disabled = words ? $("words").disabled : !queryImage;
   $("search-words").textContent = !words && box.box ? "Search for this box" : "Search";
 }

@@ -2,6 +2,7 @@
 import * as address from "../core/address.js";
 import { ApiError, call, ended, fields, isFinal } from "../core/api.js";
 import * as collections from "../core/collections.js";
+import { $, say } from "../core/dom.js";
 import * as extras from "./extras.js";
 import { preview } from "../view/preview.js";
 import * as query from "./query.js";
@@ -50,6 +51,7 @@ export async function goOn(job) {
 /** End what runs, and begin something else. */
 function begin() {
   cancel();
+  tell("");
   running = { abort: new AbortController() };
   return running;
 }
@@ -81,10 +83,19 @@ export async function open() {
 /** Show an image in full view: of the result, else by itself. */
 export async function look(id, collection = collections.current()) {
   if (results.open(id)) return;
-  const image = await call("GET", `/api/v1/images/${id}?${fields({ collection })}`).catch(() => null);
+  const image = await call("GET", `/api/v1/images/${id}?${fields({ collection })}`).catch((error) => error);
   if (address.view() !== id) return;
-  if (image) await viewer.open([image], 0);
-  else address.leaveView();
+  if (!(image instanceof ApiError)) return void await viewer.open([image], 0);
+  address.leaveView();
+  tell(image.status === 404 ? `The image of this link is not in “${collection}”. It may have been deleted.`
+    : image.message);
+}
+
+/** Say why a link does not show what it names, until the reader does something else. */
+function tell(sentence) {
+  say($("gone"), sentence);
+  $("gone").hidden = !sentence;
+  if (sentence) document.addEventListener("click", () => tell(""), { once: true });
 }
 
 async function openWords(search) {
@@ -116,7 +127,7 @@ async function openJob(search) {
       throw error.status === 404 ? new ApiError("This link has expired: Needle keeps the result of "
         + "a search with an uploaded query for some days. Search again with that image.") : error;
     });
-    if (job.kind !== "search") throw new ApiError("This link names a job that is no search.");
+    if (job.kind !== "search") throw new ApiError("This link does not lead to a search.");
     return job;
   };
   await query.choose(null);

@@ -37,7 +37,7 @@ function draw() {
 /** Return the fields of a request that adds images; null, with a sentence, where a tag is wrong. */
 export function read() {
   const wrong = fault($("metadata"));
-  say($("metadata-text"), wrong && `${wrong} Mend that, then choose the files again.`, true);
+  say($("metadata-text"), wrong && `${wrong} Correct that, then choose the files again.`, true);
   if (wrong) {
     $("details").open = true;
     $("metadata").querySelector("input").focus();

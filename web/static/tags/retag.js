@@ -63,7 +63,7 @@ async function keep() {
   saving = null;
   saved();
   $("tags-faults").replaceChildren(...faults.slice(0, SHOWN_FAULTS).map(([name, why]) =>
-    make("li", {}, make("strong", {}, name), ` ${why}`)));
+    make("li", {}, make("strong", {}, `${name}:`), ` ${why}`)));
   if (!faults.length) {
     dialog.close();
     announce(mine.ended ? "Stopped." : `Saved the tags of ${count(images.length, "image")}.`);

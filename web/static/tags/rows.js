@@ -27,12 +27,12 @@ export class Rows {
 
   #add(name = "", test = "is", text = "") {
     const key = make("input", {
-      name: "key", "aria-label": "Name", placeholder: "shop", value: name, autocomplete: "off" });
+      name: "key", "aria-label": "Name", placeholder: "Name", value: name, autocomplete: "off" });
     const compare = this.tests ? make("select", { name: "test", "aria-label": "Comparison" },
       ...TESTS.map(([value, words]) => make("option", { value, selected: value === test }, words)))
       : null;
     const given = make("input", {
-      name: "value", "aria-label": "Value", placeholder: "Basel", value: text, autocomplete: "off" });
+      name: "value", "aria-label": "Value", placeholder: "Value", value: text, autocomplete: "off" });
     const row = make("div", { className: this.tests ? "row three" : "row" }, key, compare, given,
       button("Remove this row", { name: "x", bare: true, onclick: () => row.remove() }, "button bare"));
     this.list.append(row);

@@ -59,7 +59,7 @@ export class ProgressCard {
     const room = SHOWN_FAILURES - this.list.children.length;
     this.failures += pairs.length;
     this.list.append(...pairs.slice(0, room).map(([name, why]) =>
-      make("li", {}, make("strong", {}, name), ` ${why}`)));
+      make("li", {}, make("strong", {}, `${name}:`), ` ${why}`)));
     const hidden = this.failures - this.list.children.length;
     this.more.hidden = !hidden;
     this.more.textContent = `and ${plain(hidden)} more`;
@@ -73,7 +73,7 @@ export class ProgressCard {
     if (!pairs.length) return;
     const list = this.card.querySelector(".warnings")
       ?? this.card.appendChild(make("ul", { className: "failures warnings" }));
-    list.append(...pairs.map(([name, what]) => make("li", {}, make("strong", {}, name), ` ${what}`)));
+    list.append(...pairs.map(([name, what]) => make("li", {}, make("strong", {}, `${name}:`), ` ${what}`)));
   }
 
   /** Say how it ended; the card can be put away then. */

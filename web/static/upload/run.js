@@ -174,9 +174,9 @@ export class Run {
     const some = `${plain(done)} of ${count(total, "image")} ready`;
     const ended = !total ? "Nothing to upload" : this.cancelled ? `Cancelled; ${some}`
       : failed ? `${some}, ${plain(failed)} failed` : `${count(done, "image")} ready`;
-    const were = this.unchanged === 1 ? "was" : "were";
-    const all = this.unchanged === done && done > 1;
-    const before = this.unchanged ? ` ${all ? "All" : plain(this.unchanged)} ${were} there before.` : "";
+    const all = this.unchanged === done;
+    const which = !all ? plain(this.unchanged) : done === 1 ? "It" : "All";
+    const before = this.unchanged ? ` ${which} ${this.unchanged === 1 ? "was" : "were"} there before.` : "";
     const unsent = this.unsent ? ` The page was closed before ${count(this.unsent, "file")} could be `
       + "sent. Add them again: images that are ready are not indexed twice." : "";
     return `${ended}.${before}${leftOutSentence(this.leftOut)}${unsent}`;

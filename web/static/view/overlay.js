@@ -32,10 +32,14 @@ export function overlay(match) {
     ...frames(places(match)));
 }
 
-/** Return the hits of a match that count: the verified ones of a find, else the best alone. */
-export function places({ hits, sure }) {
-  const proven = sure ? hits.filter((hit) => hit.verified) : [];
-  return proven.length ? proven : hits.slice(0, 1);
+/** Tell whether a hit proves its match: it is verified, of a thing that the image shows. */
+export const proves = ({ verified, object }, { sure, shows }) =>
+  Boolean(sure && verified && (!shows || shows.includes(object)));
+
+/** Return the hits of a match that count: those that prove it, else the best alone. */
+export function places(match) {
+  const proven = match.hits.filter((hit) => proves(hit, match));
+  return proven.length ? proven : match.hits.slice(0, 1);
 }
 
 const ANY = "object"; // the one class of a detector of things of any kind: it says nothing
@@ -50,9 +54,23 @@ const word = (label) => (label === ANY ? "" : label ?? "");
 /** Return what to call a thing of the query, by its number where there is no word for it. */
 export const named = (object, n) => word(object?.label) || `Thing ${n + 1}`;
 
+/** Return how sure or how alike a match is, in `words`, and what that means. */
+export function sureness({ score, probability, likeness, sure, closest, shows, objects }) {
+  const cosine = `score ${score.toFixed(2)} (cosine similarity)`;
+  if (shows?.length) {
+    return { words: shows.map((n) => named(objects[n], n)).join(", "),
+      title: `The things of the query that the image probably shows; ${cosine}` };
+  }
+  if (likeness === "kind" && !sure && !closest) {
+    return { words: `${percent(Math.max(0, score))} alike`, title: `How alike the kinds of thing are: ${cosine}` };
+  }
+  if (!known(probability)) return { words: score.toFixed(2), title: `How alike they look: ${cosine}` };
+  return { words: percent(probability), title: `How probable it is that the image shows it; ${cosine}` };
+}
+
 /** Say what an image's best hit is: of what, how sure or how alike, whether it is verified. */
-export function words(match, objects) {
+export function words(match) {
   const [hit] = match.hits;
-  const sure = known(match.probability) ? percent(match.probability) : hit.score.toFixed(2);
-  return [thing(hit, objects), sure, hit.verified && match.sure ? "verified" : ""].filter(Boolean).join(" · ");
+  const what = match.shows?.length ? "" : thing(hit, match.objects);
+  return [what, sureness(match).words, proves(hit, match) ? "verified" : ""].filter(Boolean).join(" · ");
 }

@@ -1,22 +1,28 @@
-// The detected regions of an indexed image: outlines to click, a list for the keyboard, the largest
-// first. One of them is near: the one under the pointer, or the one that the list stands at.
+// The detected regions of an indexed image: outlines to click, a list for the keyboard, the surest
+// before the others, of each the largest first. One of them is near: the one under the pointer, or the one that the list stands at.
 import { call, cropUrl } from "../core/api.js";
 import { img, make, plain, shape } from "../core/dom.js";
 
 const DRAWN = ["detector"]; // tiles and slices cover everything; to click them would say nothing
+export const SUREST = 24; // so many are worth a look: of some hundred, most are parts of these
 const OUTLINED = 12; // the surest that lie apart; the others show themselves when they are near
 const SHARED = 0.2; // of the smaller of two regions that lie apart
 const ANY = "object"; // the one class of a detector of things of any kind: it says nothing
 const area = ([x1, y1, x2, y2]) => (x2 - x1) * (y2 - y1);
 const holds = ([x1, y1, x2, y2], [x, y]) => x1 <= x && x < x2 && y1 <= y && y < y2;
 
-/** Return the detections of an image, the largest first; none where they cannot be had. */
+/** Return the detections of an image, the `SUREST` before the others, of each the largest first;
+ * none where they cannot be had. */
 export async function detections(image) {
   const found = await call("GET", image.urls.image).catch(() => ({}));
   const regions = Array.isArray(found.regions) ? found.regions : [];
-  return regions.filter((region) => DRAWN.includes(region.source))
-    .sort((one, other) => area(other.box) - area(one.box));
+  const all = bySureness(regions.filter((region) => DRAWN.includes(region.source)));
+  return [all.slice(0, SUREST), all.slice(SUREST)].flatMap((some) =>
+    some.sort((one, other) => area(other.box) - area(one.box)));
 }
+
+const bySureness = (regions) =>
+  regions.toSorted((one, other) => (other.confidence ?? 0) - (one.confidence ?? 0));
 
 /** Return the smallest region at a place, undefined when there is none. */
 export function regionAt(regions, place) {
@@ -35,7 +41,7 @@ function shared(one, other) {
 /** Return the regions to outline: the surest, no two of them in one place. */
 function outlined(regions) {
   const kept = [];
-  for (const region of regions.toSorted((one, other) => (other.confidence ?? 0) - (one.confidence ?? 0))) {
+  for (const region of bySureness(regions)) {
     if (kept.length === OUTLINED) break;
     if (kept.every((other) => shared(region.box, other.box) < SHARED)) kept.push(region);
   }
@@ -44,7 +50,7 @@ function outlined(regions) {
 
 /** Return what to call a region, by its number where there is no word for it. */
 const nameOf = ({ label }, n) => (!label || label === ANY ? `Thing ${n + 1}` : `${n + 1}. ${label}`);
-const sure = ({ confidence }) => (confidence === null ? "" : ` ${Math.round(confidence * 100)} %`);
+const sure = ({ confidence }) => (confidence === null ? "" : ` ${Math.round(confidence * 100)}\u00a0%`);
 
 /** Draw regions on a stage, under what else is drawn there; return what brings one near, by its
  * number, or none. */

@@ -46,7 +46,7 @@ class SearchPipeline:
         options = SearchOptions.of(job, self.settings)
         bound = self.catalogue.collection(options.collection)
         check_encoder(bound, self.embedder.encoder.id)
-        watch = Stopwatch(job.created_at)
+        watch = Stopwatch(job.seen_at - job.created_at)
         question = self._question(options, watch)
         options = options.among(len(question.things))
         every = [self._search(thing, question.unlike, options, watch) for thing in question.things]

@@ -19,6 +19,7 @@ from common.images import query_key
 from common.jobs import Item, Kind
 from common.redis import Client
 from common.services import Services
+from tests.clocks import kept_in
 from tests.conftest import REPO
 from tests.unit.test_orders import FORM_1_SEARCH
 from tests.web.conftest import files, light, plain
@@ -80,7 +81,7 @@ def test_a_bad_search_is_a_4xx_and_changes_nothing(
 ) -> None:
     answer = client.post(SEARCH, **body)
     assert (answer.status_code, answer.json["error"]["code"]) == (status, code)
-    assert redis.keys("*") == []
+    assert kept_in(redis) == []
 
 
 def test_a_text_without_a_text_side_is_refused_with_the_packs_that_have_one(

@@ -143,7 +143,7 @@ class Job:
     error: Mapping[str, object] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     webhook: Webhook | None = None
-    seen_at: float = 0.0
+    seen_at: float = field(default=0.0, compare=False)
 
     def rate_per_s(self) -> float | None:
         """Return items ended per second since the first task began, None before that.

@@ -6,11 +6,11 @@ import json
 import os
 import socket
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from common.clock import STEADY, UNIX
 from common.errors import BrokerUnavailable
 from common.redis import Client, translated
 
@@ -19,7 +19,17 @@ FADE_S = 12
 FORGET_S = 3600
 _LATEST = "needle:models"
 LIT = "needle:beacons"
-"""The keys of beacons by the time of their last beat, so that none has to be looked for."""
+"""The keys of beacons by the Unix time of their last beat, so that none has to be looked for."""
+
+# KEYS: a beacon, the list. ARGV: what it says, fade_s, forget_s. The steady clock is asked so that
+# it goes: each live worker does this every few seconds.
+_BEAT = f"""{STEADY}{UNIX}
+steady()
+local now = unix()
+redis.call('SET', KEYS[1], ARGV[1], 'EX', ARGV[2])
+redis.call('ZADD', KEYS[2], now, KEYS[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[3])
+"""
 
 
 def beacon_key(role: str = "*", host: str = "*", pid: int | str = "*") -> str:
@@ -54,11 +64,7 @@ class Beacons:
         while True:
             try:
                 with translated():
-                    pipe = self._redis.pipeline(transaction=False)
-                    pipe.set(key, text, ex=FADE_S)
-                    pipe.zadd(LIT, {key: time.time()})
-                    pipe.zremrangebyscore(LIT, "-inf", time.time() - FORGET_S)
-                    pipe.execute()
+                    self._redis.eval(_BEAT, 2, key, LIT, text, FADE_S, FORGET_S)
             except BrokerUnavailable:
                 pass  # Redis is away; the beacon fades, as it should, and is lit again later
             stop.wait(BEAT_S)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
+from common.clock import STEADY, steady_s
 from common.errors import BrokerUnavailable
 from common.redis import Client, translated
 
@@ -23,9 +24,9 @@ _HELD_UP = "The request was held up for so long that it was given up; send it ag
 GoesOn = Callable[[], None]
 """Says that a request goes on. Raises BrokerUnavailable where it was given up for abandoned."""
 
-# KEYS: those under way, those that were left. ARGV: the time before which they were.
-_LEAVE = """
-for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])) do
+# KEYS: those under way, those that were left. ARGV: for how long they said nothing.
+_LEAVE = f"""{STEADY}
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', steady() - ARGV[1])) do
   redis.call('ZREM', KEYS[1], name)
   redis.call('SADD', KEYS[2], name)
 end
@@ -63,7 +64,7 @@ class Beginnings:
         """
         name, said = Beginning(job_id, collection).name, time.monotonic()
         with translated():
-            self._redis.zadd(_UNDER_WAY, {name: time.time()})
+            self._redis.zadd(_UNDER_WAY, {name: steady_s(self._redis)})
 
         def goes_on() -> None:
             nonlocal said
@@ -72,7 +73,9 @@ class Beginnings:
             said = time.monotonic()
             with translated():
                 # It counts what has changed: nothing where the request is no longer there.
-                there = self._redis.zadd(_UNDER_WAY, {name: time.time()}, xx=True, ch=True)
+                there = self._redis.zadd(
+                    _UNDER_WAY, {name: steady_s(self._redis)}, xx=True, ch=True
+                )
             if not there:
                 raise BrokerUnavailable(_HELD_UP)
 
@@ -92,7 +95,7 @@ class Beginnings:
     def left(self, *, after_s: float = ABANDONED_S) -> list[Beginning]:
         """Return the requests that have said nothing for that long; none of them goes on."""
         with translated():
-            names = self._leave(keys=[_UNDER_WAY, _LEFT], args=[time.time() - after_s])
+            names = self._leave(keys=[_UNDER_WAY, _LEFT], args=[after_s])
         return [Beginning(*name.split(" ", 1)) for name in names]
 
     def settle(self, beginning: Beginning) -> None:

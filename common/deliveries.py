@@ -1,9 +1,10 @@
 """Deliveries: what workers have taken from the queues and not finished, each held by a lease.
 
 kombu keeps a delivery in the hash `unacked` and, in the sorted set `unacked_index`, the time at
-which it was taken. Here that is the time at which a worker last said that it is at it, by the clock
-of Redis alone. A delivery of which nothing was said for `LEASE_S` goes back to its queue. Each has
-a name of its own, so that whoever was cut off and ends later touches nothing of the next one.
+which it was taken. Here that is the time at which a worker last said that it is at it, by the
+steady clock (`common/clock.py`). A delivery of which nothing was said for `LEASE_S` goes back to
+its queue. Each has a name of its own, so that whoever was cut off and ends later touches nothing of
+the next one.
 
 Between taking a message and saying so a worker may die. So Redis moves it to a list of those that
 are on their way; what stays there is put back as well.
@@ -22,6 +23,7 @@ from typing import Any
 
 from kombu.transport import TRANSPORT_ALIASES, redis, virtual
 
+from common.clock import STEADY
 from common.redis import Client, translated
 
 LEASE_S = 20.0
@@ -32,14 +34,13 @@ LET_GO = 0.0
 """The time of a delivery that waits for nothing: it goes back at the next look."""
 ON_ITS_WAY_S = 10.0
 """How long a message may be on its way to a worker."""
-DELIVERIES, TIMES, LOOKED = "unacked", "unacked_index", "needle:leases:looked"
+DELIVERIES, TIMES = "unacked", "unacked_index"
 ON_THEIR_WAY, SEEN = "needle:leases:way:", "needle:leases:seen:"
 """Beginnings of keys, a queue's name follows: the messages that are on their way, oldest last, and
 when each was first seen to be."""
 
-_NOW = """
-local clock = redis.call('TIME')
-local now = tonumber(clock[1]) + tonumber(clock[2]) / 1000000
+_NOW = f"""{STEADY}
+local now = steady()
 """
 _TAKE = f"""{_NOW}
 redis.call('LREM', KEYS[3], 1, ARGV[3])
@@ -57,25 +58,12 @@ for _, name in ipairs(ARGV) do
 end
 return gone
 """
-# While nobody looks (Redis was away, or its clock was set forward) nobody could renew either: of
-# the time since the last look no more counts than `ARGV[2]`. A time to come (the clock was set
-# back) is none that anybody said.
 _ENDED = f"""{_NOW}
-local looked = tonumber(redis.call('GET', KEYS[3]) or now)
-redis.call('SET', KEYS[3], string.format('%.6f', now))
-local missed = math.max(0, now - looked - ARGV[2])
 local ended = {{}}
-local rows = redis.call('ZRANGE', KEYS[2], 0, -1, 'WITHSCORES')
+local rows = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - ARGV[1], 'WITHSCORES')
 for row = 1, #rows, 2 do
-  local name, said = rows[row], tonumber(rows[row + 1])
-  if said > 0 and (missed > 0 or said > now) then
-    said = math.min(said + missed, now)
-    redis.call('ZADD', KEYS[2], said, name)
-  end
-  if said <= now - ARGV[1] then
-    local score = redis.call('ZSCORE', KEYS[2], name)
-    ended[#ended + 1] = {{name, score, redis.call('HGET', KEYS[1], name) or ''}}
-  end
+  local name, score = rows[row], rows[row + 1]
+  ended[#ended + 1] = {{name, score, redis.call('HGET', KEYS[1], name) or ''}}
 end
 return ended
 """
@@ -91,9 +79,9 @@ local seen, strayed = {{}}, 0
 for _, message in ipairs(redis.call('LRANGE', KEYS[1], 0, -1)) do
   local digest = redis.sha1hex(message)
   local first = tonumber(redis.call('HGET', KEYS[2], digest) or now)
-  if first > now or first > now - ARGV[1] then
+  if first > now - ARGV[1] then
     seen[#seen + 1] = digest
-    seen[#seen + 1] = math.min(first, now)
+    seen[#seen + 1] = first
   else
     redis.call('LREM', KEYS[1], 1, message)
     redis.call('RPUSH', KEYS[3], message)
@@ -157,7 +145,7 @@ def put_back_ended(client: Client) -> int:
 
     Raises redis-py's errors: its caller is kombu.
     """
-    ended = client.eval(_ENDED, 3, DELIVERIES, TIMES, LOOKED, LEASE_S, 1.5 * LOOK_S)
+    ended = client.eval(_ENDED, 2, DELIVERIES, TIMES, LEASE_S)
     return sum(_put_back(client, *map(_text, row)) for row in ended)
 
 

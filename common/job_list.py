@@ -5,9 +5,9 @@ Jobs fade by themselves some time after they end; the list follows, a few entrie
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from common.clock import seconds, unix_s
 from common.contract import orders
 from common.job_keys import ENDED, listing_key, record_key
 from common.jobs import Job, Kind, Status, parse
@@ -44,7 +44,8 @@ class JobList:
 
     def forget_faded(self) -> None:
         """Remove some of the jobs whose records have faded, more than one new job adds."""
-        faded = self._redis.zrangebyscore(ENDED, 0, time.time(), start=0, num=_FORGOTTEN_AT_ONCE)
+        now = unix_s(self._redis)
+        faded = self._redis.zrangebyscore(ENDED, 0, now, start=0, num=_FORGOTTEN_AT_ONCE)
         for job_id in faded:  # before the list does: what is cut off here is done again
             self._forget(job_id)
         if faded:
@@ -86,9 +87,15 @@ class JobList:
         pipe = self._redis.pipeline(transaction=False)
         for job_id in job_ids:
             pipe.hmget(record_key(job_id), _FIELDS)
-        found = zip(job_ids, pipe.execute(), strict=True)
+        pipe.time()
+        *rows, clock = pipe.execute()
+        found = zip(job_ids, rows, strict=True)
         raw = {
             job_id: {name: value for name, value in zip(_FIELDS, row, strict=True) if value}
             for job_id, row in found
         }
-        return {job_id: parse(job_id, fields) for job_id, fields in raw.items() if fields}
+        return {
+            job_id: parse(job_id, fields, seconds(clock))
+            for job_id, fields in raw.items()
+            if fields
+        }

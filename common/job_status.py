@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 from common import jobs
@@ -36,8 +35,7 @@ def problem(error: Any) -> answers.Problem | None:
 
 
 def _progress(job: jobs.Job) -> answers.Progress:
-    now = time.time()
-    rate, eta = job.rate_per_s(now), job.eta_s(now)
+    rate, eta = job.rate_per_s(), job.eta_s()
     return answers.Progress(
         total=job.total,
         done=job.done,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import redis as redis_errors
+
 from common import job_scripts as scripts
+from common.clock import seconds, unix_s
 from common.errors import NotFound
 from common.job_keys import ended_key, items_key, record_key, script_keys
 from common.job_list import Forget, JobList
@@ -53,7 +55,7 @@ class JobStore:
             "total": len(items),
             "done": 0,
             "failed": failed,
-            "created_at": (now := time.time()),
+            "created_at": (now := unix_s(self._redis)),
             "details": json.dumps(details),
         }
         if webhook is not None:
@@ -74,10 +76,13 @@ class JobStore:
     def get(self, job_id: str) -> Job:
         """Return a job, by one read. Raises NotFound or BrokerUnavailable."""
         with translated():
-            raw: dict[str, str] = self._redis.hgetall(record_key(job_id))
+            pipe = self._redis.pipeline(transaction=False)
+            pipe.hgetall(record_key(job_id))
+            pipe.time()
+            raw, clock = pipe.execute()
         if not raw:
             raise NotFound(f"There is no job '{job_id}'; finished jobs are forgotten after a time.")
-        return parse(job_id, raw)
+        return parse(job_id, raw, seconds(clock))
 
     def is_open(self, job_id: str) -> bool:
         """Tell whether the job has not ended; one that is gone has."""
@@ -105,7 +110,7 @@ class JobStore:
     def start(self, job_id: str) -> bool:
         """Mark the job as started; False when it is gone, cancelled or has ended."""
         with translated():
-            return bool(self._start(keys=[record_key(job_id)], args=[time.time()]))
+            return bool(self._start(keys=[record_key(job_id)]))
 
     def finish_items(self, job_id: str, items: Sequence[Item]) -> Status | None:
         """Record how items ended and return the job's status, None when the job is gone.
@@ -113,7 +118,7 @@ class JobStore:
         An item ends once: a repeat, or anything after a cancellation, changes nothing. The last
         item ends the job.
         """
-        args: list[str | float] = [time.time(), self._ttl_s]
+        args: list[str | float] = [self._ttl_s]
         for item in items:
             args += [item.index, item.status.value, json.dumps(item.as_dict())]
         with translated():
@@ -148,7 +153,7 @@ class JobStore:
         return self.get(job_id)
 
     def _ended(self, job_id: str, status: Status, name: str, value: object) -> bool:
-        args: list[Any] = [status.value, name, json.dumps(value), time.time(), self._ttl_s]
+        args: list[Any] = [status.value, name, json.dumps(value), self._ttl_s]
         with translated():
             kind = self._end(keys=script_keys(job_id), args=args)
         if kind and status is Status.FAILED:
@@ -174,6 +179,8 @@ class JobStore:
             try:
                 # Moving the mark onto its own list wakes every waiter and leaves it in place.
                 waiter.blmove(key, key, timeout_s, "LEFT", "RIGHT")
+            except redis_errors.TimeoutError:
+                pass  # Redis's clock was set back: it waits on, and the client has waited enough
             finally:
                 waiter.close()
         return self.get(job_id)

@@ -125,7 +125,10 @@ class Webhook:
 
 @dataclass(frozen=True)
 class Job:
-    """A job as one read of its record shows it. Times are Unix seconds."""
+    """A job as one read of its record shows it.
+
+    Times are Unix seconds, all by the clock of Redis; `seen_at` is when it was read.
+    """
 
     job_id: str
     kind: Kind
@@ -140,24 +143,29 @@ class Job:
     error: Mapping[str, object] | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
     webhook: Webhook | None = None
+    seen_at: float = field(default=0.0, compare=False)
 
-    def rate_per_s(self, now: float) -> float | None:
-        """Return items ended per second since the first task began, None before that."""
+    def rate_per_s(self) -> float | None:
+        """Return items ended per second since the first task began, None before that.
+
+        None as well where a clock was set back meanwhile: nobody knows how long it took.
+        """
         ended = self.done + self.failed
         if self.started_at is None or not ended:
             return None
-        return ended / max((self.finished_at or now) - self.started_at, 1e-3)
+        took_s = (self.finished_at or self.seen_at) - self.started_at
+        return ended / max(took_s, 1e-3) if took_s >= 0 else None
 
-    def eta_s(self, now: float) -> float | None:
+    def eta_s(self) -> float | None:
         """Return the seconds left at that rate; 0 for a job that has ended, None if unknown."""
         if self.status.final:
             return 0.0
-        rate = self.rate_per_s(now)
+        rate = self.rate_per_s()
         return (self.total - self.done - self.failed) / rate if rate else None
 
 
-def parse(job_id: str, raw: Mapping[str, str]) -> Job:
-    """Read the record of a job, as Redis holds it."""
+def parse(job_id: str, raw: Mapping[str, str], seen_at: float) -> Job:
+    """Return a job of its record, as Redis held it at that time."""
 
     def moment(name: str) -> float | None:
         return float(raw[name]) if name in raw else None
@@ -176,4 +184,5 @@ def parse(job_id: str, raw: Mapping[str, str]) -> Job:
         error=json.loads(raw.get("error", "null")),
         details=json.loads(raw["details"]),
         webhook=Webhook.from_json(raw["webhook"]) if "webhook" in raw else None,
+        seen_at=seen_at,
     )

@@ -10,9 +10,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
-import time
 from collections.abc import Sequence
 
+from common.clock import STEADY
 from common.job_keys import WEBHOOKS, record_key
 from common.jobs import Webhook
 from common.redis import Client, translated
@@ -22,19 +22,20 @@ PAUSES_S = (5, 30, 120, 600, 1800, 3600, 7200, 14_400)
 CLAIMED_S = 60
 """How long whoever claims a call has for it."""
 
-# KEYS: the list. ARGV: now, until when it is claimed. Returns the job's id.
-_CLAIM = """
-local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, 1)
+# KEYS: the list. ARGV: for how long it is claimed. Returns the job's id.
+_CLAIM = f"""{STEADY}
+local now = steady()
+local due = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, 1)
 if #due == 0 then return false end
-redis.call('ZADD', KEYS[1], ARGV[2], due[1])
+redis.call('ZADD', KEYS[1], now + ARGV[1], due[1])
 return due[1]
 """
 
-# KEYS: the list, the job's record. ARGV: id, field, JSON, when to call again or ''. A record that
-# has faded is not made anew.
-_SETTLE = """
+# KEYS: the list, the job's record. ARGV: id, field, JSON, in how many seconds to call again or ''.
+# A record that has faded is not made anew.
+_SETTLE = f"""{STEADY}
 if ARGV[4] == '' then redis.call('ZREM', KEYS[1], ARGV[1])
-else redis.call('ZADD', KEYS[1], ARGV[4], ARGV[1]) end
+else redis.call('ZADD', KEYS[1], steady() + ARGV[4], ARGV[1]) end
 if redis.call('EXISTS', KEYS[2]) == 1 then redis.call('HSET', KEYS[2], ARGV[2], ARGV[3]) end
 """
 
@@ -47,15 +48,14 @@ class Calls:
 
     def claim(self) -> str | None:
         """Return a job whose webhook is due, which is due again only in a while; None for none."""
-        now = time.time()
         with translated():
-            found: str | None = self._redis.eval(_CLAIM, 1, WEBHOOKS, now, now + CLAIMED_S)
+            found: str | None = self._redis.eval(_CLAIM, 1, WEBHOOKS, CLAIMED_S)
         return found
 
     def settle(self, job_id: str, webhook: Webhook, again_in_s: float | None) -> None:
         """Take down what came of a call, and when to make the next, if any."""
-        at = "" if again_in_s is None else time.time() + again_in_s
-        keys, args = [WEBHOOKS, record_key(job_id)], [job_id, "webhook", webhook.to_json(), at]
+        wait = "" if again_in_s is None else again_in_s
+        keys, args = [WEBHOOKS, record_key(job_id)], [job_id, "webhook", webhook.to_json(), wait]
         with translated():
             self._redis.eval(_SETTLE, 2, *keys, *args)
 

@@ -48,7 +48,8 @@ def is_ready(settings: Settings, role: str) -> bool:
 def moves(settings: Settings, role: str) -> bool:
     """Tell whether the process has moved of late."""
     at = last_beat(beat_file(settings.data_dir, role))
-    return at is not None and time.time() - at < STILL_S
+    # A time to come was written before the host started anew.
+    return at is not None and 0 <= time.monotonic() - at < STILL_S
 
 
 if __name__ == "__main__":

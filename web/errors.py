@@ -10,6 +10,7 @@ from werkzeug.exceptions import HTTPException
 
 from common import errors
 from common.contract import answers
+from common.contract.reasons import reason
 from common.errors import NeedleError
 from common.metrics import meters
 from web.fault_page import for_readers
@@ -49,6 +50,18 @@ STATUS: dict[type[NeedleError], int] = {
 RETRY_AFTER_S = {429: 10, 503: 2}
 _OWN_CODES = {413: errors.TooLarge.code, 415: errors.UnsupportedMediaType.code}
 """Codes where Flask's name for a status is not Needle's."""
+_SENTENCES = {
+    400: "The request cannot be read.",
+    404: "There is nothing here; /docs says what there is.",
+    405: "This cannot be done here; the header Allow says what can.",
+    408: "The request came too slowly.",
+    413: "The request is too large.",
+    414: "The address is too long.",
+    416: "The file has no such part; the header Content-Range says how long it is.",
+    431: "The headers are too long.",
+}
+"""What Flask refuses by itself, in words of ours."""
+_REFUSED = "The request was refused."
 _KEPT_HEADERS = ("Allow", "WWW-Authenticate", "Content-Range")
 
 
@@ -75,16 +88,11 @@ def _shaped(status: int, body: dict[str, object]) -> Response:
 def explain(exc: ValidationError) -> errors.BadRequest:
     """Say in one sentence which fields of a request are wrong, and list them."""
     faults = [
-        {"field": ".".join(str(part) for part in fault["loc"]) or "body", "reason": _reason(fault)}
-        for fault in exc.errors(include_url=False, include_context=False, include_input=False)
+        {"field": ".".join(str(part) for part in fault["loc"]) or "body", "reason": reason(fault)}
+        for fault in exc.errors(include_url=False, include_input=False)
     ]
     sentence = "; ".join(f"{fault['field']}: {fault['reason']}" for fault in faults)
     return errors.BadRequest(sentence, fields=faults)
-
-
-def _reason(fault: object) -> str:
-    kind, message = fault["type"], fault["msg"]  # type: ignore[index]
-    return "there is no such field" if kind == "extra_forbidden" else str(message)
 
 
 def install(app: Flask) -> None:
@@ -102,7 +110,7 @@ def install(app: Flask) -> None:
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
         code = _OWN_CODES.get(status, (error.name or "error").lower().replace(" ", "_"))
-        response = _answered(status, {"code": code, "message": error.description or code})
+        response = _answered(status, {"code": code, "message": _SENTENCES.get(status, _REFUSED)})
         for name, value in error.get_headers():
             if name in _KEPT_HEADERS:
                 response.headers[name] = value

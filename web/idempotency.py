@@ -19,6 +19,7 @@ from contextlib import contextmanager, suppress
 
 from flask import request
 
+from common.clock import STEADY
 from common.errors import BadRequest, InProgress, KeyReused, NeedleError
 from common.ids import new_job_id
 from common.log import add_context
@@ -36,24 +37,25 @@ PATIENCE_S = 10.0
 _FORM = re.compile(r"[\x21-\x7e]{1,255}\Z")
 _NOT_OF_THE_WORK = {"wait"}
 
-# KEYS: the key. ARGV: fingerprint, a new job id, now, abandoned_s, kept_s. Returns state, job id.
-_CLAIM = """
+# KEYS: the key. ARGV: fingerprint, a new job id, abandoned_s, kept_s. Returns state, job id.
+_CLAIM = f"""{STEADY}
 local text = redis.call('GET', KEYS[1])
 local claim = text and cjson.decode(text)
-if claim and claim.fingerprint ~= ARGV[1] then return {'reused', ''} end
-if claim and claim.done then return {'done', claim.job_id} end
-if claim and ARGV[3] - claim.at < tonumber(ARGV[4]) then return {'busy', claim.job_id} end
-claim = {fingerprint = ARGV[1], job_id = ARGV[2], at = tonumber(ARGV[3]), done = false}
-redis.call('SET', KEYS[1], cjson.encode(claim), 'EX', ARGV[5])
-return {'claimed', ARGV[2]}
+if claim and claim.fingerprint ~= ARGV[1] then return {{'reused', ''}} end
+if claim and claim.done then return {{'done', claim.job_id}} end
+local now = steady()
+if claim and now - claim.at < tonumber(ARGV[3]) then return {{'busy', claim.job_id}} end
+claim = {{fingerprint = ARGV[1], job_id = ARGV[2], at = now, done = false}}
+redis.call('SET', KEYS[1], cjson.encode(claim), 'EX', ARGV[4])
+return {{'claimed', ARGV[2]}}
 """
 
-# KEYS: the key. ARGV: job id, now.
-_HOLD = """
+# KEYS: the key. ARGV: job id.
+_HOLD = f"""{STEADY}
 local text = redis.call('GET', KEYS[1])
 local claim = text and cjson.decode(text)
 if not claim or claim.done or claim.job_id ~= ARGV[1] then return 0 end
-claim.at = tonumber(ARGV[2])
+claim.at = steady()
 redis.call('SET', KEYS[1], cjson.encode(claim), 'KEEPTTL')
 return 1
 """
@@ -101,7 +103,7 @@ def _claim(redis: Client, name: str) -> tuple[str, str]:
     """Return `claimed` or `done`, and the job's id; waits while the first request is busy."""
     fingerprint, deadline = _fingerprint(), time.monotonic() + PATIENCE_S
     while True:
-        args = [fingerprint, new_job_id(), time.time(), ABANDONED_S, KEPT_S]
+        args = [fingerprint, new_job_id(), ABANDONED_S, KEPT_S]
         with translated():
             state, job_id = redis.eval(_CLAIM, 1, name, *args)
         if state == "reused":
@@ -133,7 +135,7 @@ def _held(redis: Client, name: str, job_id: str) -> Iterator[None]:
     def hold() -> None:
         while not over.wait(HELD_S):
             with suppress(NeedleError), translated():
-                redis.eval(_HOLD, 1, name, job_id, time.time())
+                redis.eval(_HOLD, 1, name, job_id)
 
     holding = threading.Thread(target=hold, name="claim", daemon=True)
     holding.start()

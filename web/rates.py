@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-import time
 
+from common.clock import STEADY
 from common.errors import Overloaded
 from common.redis import Client, translated
 
 BURST_S = 10
 """So many seconds' worth of requests may come at once."""
 
-# KEYS: the bucket. ARGV: now, seconds between two requests, burst in seconds. Returns the wait.
+# KEYS: the bucket. ARGV: seconds between two requests, burst in seconds. Returns the wait.
 # GCRA: the bucket holds the time at which it will be empty.
-_COUNT = """
-local empty = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), tonumber(ARGV[1]))
-local wait = empty - ARGV[1] - ARGV[3]
+_COUNT = f"""{STEADY}
+local now = steady()
+local empty = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
+local wait = empty - now - ARGV[2]
 if wait > 0 then return tostring(wait) end
-redis.call('SET', KEYS[1], string.format('%.6f', empty + ARGV[2]), 'EX', math.ceil(ARGV[3]) + 60)
+redis.call('SET', KEYS[1], string.format('%.6f', empty + ARGV[1]), 'EX', math.ceil(ARGV[2]) + 60)
 return '0'
 """
 
@@ -31,7 +32,7 @@ class Rates:
 
     def count(self, who: str) -> None:
         """Count a request. Raises Overloaded when there were too many, or BrokerUnavailable."""
-        args = [f"{time.time():.6f}", f"{self._apart_s:.6f}", BURST_S]
+        args = [f"{self._apart_s:.6f}", BURST_S]
         with translated():
             wait_s = float(self._redis.eval(_COUNT, 1, f"needle:rate:{who}", *args))
         if wait_s > 0:

@@ -12,6 +12,8 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, StrictBool, StrictFloat, ValidationInfo
 from typing_extensions import TypeAliasType
 
+from common.contract.reasons import otherwise
+
 DEFAULT_COLLECTION = "default"
 COLLECTION_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}$"
 METADATA_KEY = r"^[A-Za-z0-9_-]{1,64}$"
@@ -174,9 +176,13 @@ MetadataKey = Annotated[str, Field(pattern=METADATA_KEY)]
 Word = Annotated[str, Field(max_length=1000)]
 Whole = Annotated[int, Field(ge=-(2**63), lt=2**63, strict=True)]  # what Qdrant can hold
 # Strict: a word that is too long must not pass as a number.
-MetadataValue = (
-    StrictBool | Whole | StrictFloat | Word | Annotated[list[Word], Field(max_length=64)]
-)
+MetadataValue = Annotated[
+    StrictBool | Whole | StrictFloat | Word | Annotated[list[Word], Field(max_length=64)],
+    otherwise(
+        "must be text of at most 1,000 characters, a number, true or false, or a list of at most "
+        "64 texts"
+    ),
+]
 Metadata = TypeAliasType(
     "Metadata",
     Annotated[

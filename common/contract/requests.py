@@ -27,6 +27,7 @@ from common.contract.fields import (
     WaitS,
     Zoom,
 )
+from common.contract.reasons import otherwise
 from common.errors import BadRequest
 from common.vectors.aggregate import Aggregate
 
@@ -115,7 +116,13 @@ class ImageExample(Request):
     box: Box | None = Field(default=None, description="The part of the image that counts.")
 
 
-Example = UrlExample | ImageExample
+Example = Annotated[
+    UrlExample | ImageExample,
+    otherwise(
+        'must be {"url": ...} or {"image_id": ...}, with "box": [x1, y1, x2, y2] where only a part '
+        "counts"
+    ),
+]
 Examples = Annotated[list[Example], EachFromText, Field(max_length=MOST_EXAMPLES)]
 
 

@@ -3,10 +3,11 @@
 A lease runs out `LEASE_S` after its holder last renewed it, which a thread does for as long as the
 process lives and Redis answers. So the locks of a dead process are free after that time, and those
 of one that hangs as well, while it may believe that it holds them: before each write it asks
-`Held.check`, which compares the time since the last renewal with the lease, by its own clock. What
-cannot be excluded is a process that stops between that question and the write it was for, for
-longer than what is left of the lease: one write may then come late. Its task ends with
-StoreUnavailable at the next question and is done again.
+`Held.check`, which compares the time since the last renewal with the lease, by its own clock.
+Redis tells the leases' time by the steady clock (`common/clock.py`): one that is set takes no lock
+from anybody who renews it. What cannot be excluded is a process that stops between that question
+and the write it was for, for longer than what is left of the lease: one write may then come late.
+Its task ends with StoreUnavailable at the next question and is done again.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
+from common.clock import STEADY
 from common.errors import BrokerUnavailable, StoreUnavailable
 from common.redis import Client, translated
 
@@ -28,55 +30,64 @@ MARGIN_S = 3.0
 """A write is begun only while so much is left of the lease."""
 PATIENCE_S = 20.0
 """Longer than a lease: who waits for a process that has died gets its turn."""
+FORGOTTEN_S = 7 * 24 * 3600
+"""Redis's own time goes with the clock that is set, by hours perhaps; so this is far more."""
 _POLL_S = 0.02
 _PREFIX = "needle:lock:"
 _LOST = "The lock on the image was lost: this process stood still, or Redis was away; try again."
 
-# KEYS: the whole; those that share it; names. ARGV: token, milliseconds of a lease.
-_TAKE_SOME = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-for i = 3, #KEYS do
-  if redis.call('EXISTS', KEYS[i]) == 1 then return 0 end
+# A lock is its end and its holder's token. What nobody lets go of is forgotten after a while.
+_LOCKS = f"""{STEADY}
+local now = steady()
+local function holder(key)
+  local ends, token = string.match(redis.call('GET', key) or '0 ', '^(%S+) (%S*)$')
+  if not ends then return 'one of an earlier version, which Redis ends' end
+  return tonumber(ends) > now and token or ''
 end
-for i = 3, #KEYS do redis.call('SET', KEYS[i], ARGV[1], 'PX', ARGV[2]) end
+local function hold(key, token, lease)
+  local text = string.format('%.6f %s', now + lease, token)
+  redis.call('SET', key, text, 'EX', {FORGOTTEN_S})
+end
+"""
+# KEYS: the whole; those that share it; names. ARGV: token, seconds of a lease.
+_TAKE_SOME = f"""{_LOCKS}
+if holder(KEYS[1]) ~= '' then return 0 end
+for i = 3, #KEYS do
+  if holder(KEYS[i]) ~= '' then return 0 end
+end
+for i = 3, #KEYS do hold(KEYS[i], ARGV[1], ARGV[2]) end
 redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
+redis.call('EXPIRE', KEYS[2], {FORGOTTEN_S})
 return 1
 """
-_TAKE_WHOLE = """
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
+_TAKE_WHOLE = f"""{_LOCKS}
 redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-if redis.call('EXISTS', KEYS[1]) == 1 or redis.call('ZCARD', KEYS[2]) > 0 then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+if holder(KEYS[1]) ~= '' or redis.call('ZCARD', KEYS[2]) > 0 then return 0 end
+hold(KEYS[1], ARGV[1], ARGV[2])
 return 1
 """
 # What was taken has to be there to the last: else nothing is renewed. ARGV[3]: '1' for the whole.
-_RENEW = """
+_RENEW = f"""{_LOCKS}
 if ARGV[3] == '1' then
-  if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-  redis.call('PEXPIRE', KEYS[1], ARGV[2])
+  if holder(KEYS[1]) ~= ARGV[1] then return 0 end
+  hold(KEYS[1], ARGV[1], ARGV[2])
   return 1
 end
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local ends = redis.call('ZSCORE', KEYS[2], ARGV[1])
 if not ends or tonumber(ends) <= now then return 0 end
 for i = 3, #KEYS do
-  if redis.call('GET', KEYS[i]) ~= ARGV[1] then return 0 end
+  if holder(KEYS[i]) ~= ARGV[1] then return 0 end
 end
-for i = 3, #KEYS do redis.call('PEXPIRE', KEYS[i], ARGV[2]) end
+for i = 3, #KEYS do hold(KEYS[i], ARGV[1], ARGV[2]) end
 redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
-redis.call('PEXPIRE', KEYS[2], ARGV[2])
+redis.call('EXPIRE', KEYS[2], {FORGOTTEN_S})
 return 1
 """
-_LET_GO = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
+_LET_GO = f"""{_LOCKS}
+if holder(KEYS[1]) == ARGV[1] then redis.call('DEL', KEYS[1]) end
 redis.call('ZREM', KEYS[2], ARGV[1])
 for i = 3, #KEYS do
-  if redis.call('GET', KEYS[i]) == ARGV[1] then redis.call('DEL', KEYS[i]) end
+  if holder(KEYS[i]) == ARGV[1] then redis.call('DEL', KEYS[i]) end
 end
 """
 
@@ -148,7 +159,7 @@ class RedisLocks:
         while True:
             asked = now()
             with translated():
-                taken = take(keys=lease.keys, args=[lease.token, self._lease_ms])
+                taken = take(keys=lease.keys, args=[lease.token, self._lease_s])
             if taken:
                 break
             if time.monotonic() > deadline:
@@ -178,13 +189,9 @@ class RedisLocks:
     def _prolong(self, lease: Lease) -> None:
         asked = now()
         with translated():
-            args = [lease.token, self._lease_ms, int(lease.whole)]
+            args = [lease.token, self._lease_s, int(lease.whole)]
             kept = self._renew(keys=lease.keys, args=args)
         lease.until = asked + self._lease_s if kept else 0.0
-
-    @property
-    def _lease_ms(self) -> int:
-        return round(self._lease_s * 1000)
 
 
 def _keys(within: str, names: Sequence[str] = ()) -> list[str]:

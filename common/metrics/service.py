@@ -17,6 +17,7 @@ from typing import Any
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 
 from common.beacons import LIT
+from common.clock import seconds
 from common.deliveries import DELIVERIES
 from common.errors import BrokerUnavailable
 from common.job_keys import ENDED, listing_key
@@ -69,7 +70,7 @@ class ServiceState(Asked):
 
     def _state(self) -> Iterator[Any]:
         state = _read(self._services.redis)
-        now = time.time()
+        now = state.now
         waiting = GaugeMetricFamily(
             "needle_queue_tasks", "Tasks that wait on a queue.", labels=["queue"]
         )
@@ -134,6 +135,7 @@ class _State:
     taken: int
     open_jobs: int
     beats: Sequence[tuple[str, float]]
+    now: float
 
 
 def _read(redis: Any) -> _State:
@@ -148,9 +150,11 @@ def _read(redis: Any) -> _State:
         pipe.zcard(listing_key(None))
         pipe.zcard(ENDED)
         pipe.zrange(LIT, 0, -1, withscores=True)
-        *queues, taken, jobs, ended, beats = pipe.execute()
+        pipe.time()
+        *queues, taken, jobs, ended, beats, clock = pipe.execute()
     size = len(QUEUES)
-    return _State(queues[:size], queues[size:], taken, max(0, jobs - ended), beats)
+    open_jobs = max(0, jobs - ended)
+    return _State(queues[:size], queues[size:], taken, open_jobs, beats, seconds(clock))
 
 
 def _age_s(message: str | None, now: float) -> float | None:

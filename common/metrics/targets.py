@@ -11,11 +11,11 @@ import json
 import os
 import socket
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from urllib.parse import urlsplit
 
+from common.clock import unix_s
 from common.errors import BrokerUnavailable
 from common.redis import Client, translated
 
@@ -34,7 +34,7 @@ class Targets:
 
     def say(self, role: str, address: str) -> None:
         """Say that a process of that role shows its metrics there."""
-        now = time.time()
+        now = unix_s(self._redis)
         # Whoever was killed there left its word, and would be counted beside this one.
         former = [_member(other, address) for other in _ROLES if other != role]
         with translated():
@@ -81,8 +81,9 @@ class Targets:
 
         Their label is no `role`: it would take the place of that of what they show.
         """
+        least = unix_s(self._redis) - GONE_AFTER_S
         with translated():
-            found = self._redis.zrangebyscore(_KEY, time.time() - GONE_AFTER_S, "+inf")
+            found = self._redis.zrangebyscore(_KEY, least, "+inf")
         told = [json.loads(text) for text in found]
         return [
             {"targets": [one["address"]], "labels": {"process": one["role"]}}

@@ -128,6 +128,8 @@ def _read(content: bytes, max_pixels: int, transparent: bool, coarser: int) -> P
                 progressive = bool(image.info.get("progressive"))
                 raise _CutShort("The image is cut short.", progressive=progressive) from exc
             raise
+        # What decodes a WebP holds two more pictures of its size, for frames that nobody asks for.
+        vars(image).pop("_decoder", None)
         _check_size(image, max_pixels)
         upright = image if turn is None else image.transpose(turn)
         return Picture(_flat(upright, transparent))

@@ -28,6 +28,7 @@ _REFUSED = {
     "403", "AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken",
     "InvalidToken", "TokenRefreshRequired", "AccountProblem",
 }  # fmt: skip
+_OTHER_TIME = {"RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture"}
 
 
 class BucketRefused(StoreUnavailable):
@@ -69,6 +70,8 @@ def _answered(exc: ClientError, said: str) -> NeedleError:
         return DiskFull("The image store is full: its server takes no more.")
     if code in _NEVER:
         return BucketRefused(f"{said}: its server does not take this ({code}).")
+    if code in _OTHER_TIME:
+        return StoreUnavailable(f"{said}: the clocks of its server and of this machine differ.")
     if code in _REFUSED or status == 403:
         why = "its server refuses the credentials, or these may not do that"
         return BucketRefused(f"{said}: {why}.")

@@ -23,9 +23,8 @@ import qdrant_edge as qe
 
 from common.contract.fields import HitSource
 from common.geometry import Box
-from worker.vectors import edge_folders as folders
 from worker.vectors.base import Hit, ImagePoints, Region, Vector
-from worker.vectors.edge import Edge
+from worker.vectors.edge import Edge, folders
 from worker.vectors.engine import Shelf, Sort
 from worker.vectors.stores import VectorStore
 

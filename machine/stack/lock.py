@@ -22,7 +22,11 @@ def hold(data_dir: Path) -> IO[str]:
     over: this waits for that. Raises StackError when another service holds the folder.
     """
     try:
-        (data_dir / "logs").mkdir(parents=True, exist_ok=True)
+        if not data_dir.exists():  # one that is there has the rights that somebody gave it
+            data_dir.mkdir(mode=0o700, parents=True)
+        logs = data_dir / "logs"
+        logs.mkdir(exist_ok=True)
+        logs.chmod(0o700)
         lock = open(data_dir / "stack.lock", "a+", encoding="ascii")  # noqa: SIM115
     except OSError as exc:
         raise StackError(f"The data folder cannot be used: {exc}.") from exc

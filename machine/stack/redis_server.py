@@ -67,6 +67,7 @@ def prepare(data_dir: Path, env: Mapping[str, str]) -> RedisServer:
     port, password = _free_port(), secrets.token_urlsafe(24)
     store = data_dir / "redis"
     store.mkdir(parents=True, exist_ok=True)
+    store.chmod(0o700)  # Redis's own files in it are readable to all
     config = data_dir / "redis.conf"
     with open(os.open(config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(_config(store, port, password))

@@ -26,6 +26,7 @@ from lab.bench import faults
 from machine.stack import Stack
 from needle import Needle
 from needle.errors import NeedleApiError, NeedleUnreachable
+from tests.clocks import ProcessClock
 from tests.qdrant_server.running import QdrantServer
 from tests.textures import texture
 from worker.vectors.edge import Edge
@@ -47,6 +48,8 @@ IN_THE_MIDDLE = "web in the middle of a request"
 ENDS_S = 300
 """How long a round may take to end by itself."""
 STOPPED_S = 2.0
+CLOCK_OFF_S = {"clock set forward": 5 * 3600, "clock set back": -5 * 3600}
+"""By how much the clock is wrong from then on; jobs are kept for longer."""
 
 
 def write_photos(folder: Path, count: int) -> list[Path]:
@@ -74,6 +77,7 @@ class Row:
     chance: random.Random
     disk: Disk | None = None
     qdrant: QdrantServer | None = None
+    clock: ProcessClock | None = None
     held: dict[str, str] = field(default_factory=dict)
 
     def round(self, photos: Sequence[Path], names: Sequence[str]) -> None:
@@ -126,6 +130,9 @@ class Row:
             self._strike_qdrant(name.removeprefix("qdrant "))
         elif name == "disk full":
             self._fill_the_disk()
+        elif name in CLOCK_OFF_S:
+            assert self.clock is not None
+            self.clock.set(CLOCK_OFF_S[name])
         elif name.startswith("stop "):
             with stopped(self.victims(name.removeprefix("stop "))):
                 time.sleep(STOPPED_S)

@@ -13,7 +13,8 @@ from common.disk import Disk
 from machine.stack import Stack
 from machine.stack.services import services
 from needle import Needle
-from tests.chaos.in_a_row import IN_THE_MIDDLE, QDRANT, Row, write_photos
+from tests.chaos.in_a_row import CLOCK_OFF_S, IN_THE_MIDDLE, QDRANT, Row, write_photos
+from tests.clocks import HINT, ProcessClock
 from tests.conftest import free_port
 from tests.qdrant_server.running import QdrantServer
 from tests.small_disk import small_disk
@@ -35,9 +36,13 @@ def test_everything_agrees_after_every_fault(tmp_path: Path, seed: int) -> None:
     photos = write_photos(tmp_path, PHOTOS)
     with small_disk(tmp_path, 2048) as small:
         home = (small or tmp_path) / "data"
-        every = [*EVERY, *(["disk full"] if small else [])]
+        clock = ProcessClock.made(tmp_path)
+        if clock is None:
+            print(f"no clock is set: {HINT}")
+        every = [*EVERY, *(["disk full"] if small else []), *(CLOCK_OFF_S if clock else [])]
         settings = {
             "NEEDLE_CHUNK_SIZE": "4", "NEEDLE_PROFILE": "fast", "NEEDLE_MIN_FREE_BYTES": str(LEAST),
+            **(clock.env if clock else {}),
         }  # fmt: skip
         with (
             Stack(settings, data_dir=home, port=free_port()) as stack,
@@ -46,7 +51,7 @@ def test_everything_agrees_after_every_fault(tmp_path: Path, seed: int) -> None:
             stack.wait_ready(120)
             stack.supervise()
             needle.collections()  # a client that was never answered gives up at once
-            row = Row(stack, needle, chance, Disk(home, LEAST) if small else None)
+            row = Row(stack, needle, chance, Disk(home, LEAST) if small else None, clock=clock)
             # Each at least once, then at random; one takes minutes to be taken back.
             names = chance.sample([*every, IN_THE_MIDDLE], len(every) + 1)
             for start in range(0, PHOTOS, EACH):

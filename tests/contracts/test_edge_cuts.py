@@ -16,11 +16,10 @@ import qdrant_edge as qe
 from common.contract.fields import HitSource
 from common.errors import StoreUnavailable
 from common.geometry import Box
-from worker.vectors import edge_folders as folders
-from worker.vectors import edge_opening
 from worker.vectors.base import ImagePoints, Region, Vector
-from worker.vectors.edge import Edge
-from worker.vectors.edge_shelf import EdgeShelf
+from worker.vectors.edge import Edge, folders
+from worker.vectors.edge import opening as edge_opening
+from worker.vectors.edge.shelf import EdgeShelf
 from worker.vectors.engine import Engine, Sort
 from worker.vectors.stores import VectorStore
 

@@ -13,10 +13,9 @@ import pytest
 from common.contract.fields import HitSource
 from common.geometry import Box
 from common.vectors import filters
-from worker.vectors import edge_folders as folders
 from worker.vectors.base import ImagePoints, Region, Vector
-from worker.vectors.edge import Edge
-from worker.vectors.edge_shelf import EdgeShelf
+from worker.vectors.edge import Edge, folders
+from worker.vectors.edge.shelf import EdgeShelf
 from worker.vectors.engine import Shelf, Sort
 from worker.vectors.stores import VectorStore
 
@@ -71,7 +70,7 @@ def during(act: Callable[[], object]) -> Callable[[Path], Process]:
 
     def build(folder: Path) -> Process:
         act()
-        command = [sys.executable, "-m", "worker.vectors.edge_build", str(folder)]
+        command = [sys.executable, "-m", "worker.vectors.edge.build", str(folder)]
         return subprocess.Popen(command)
 
     return build

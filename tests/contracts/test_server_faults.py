@@ -13,7 +13,7 @@ from tests.contracts.test_vector_store import DIM, points, vectors
 from tests.qdrant_server.running import QdrantServer
 from worker.vectors.engine import Row, Shelf, Sort, State
 from worker.vectors.server import Server
-from worker.vectors.server_errors import NoAnswer
+from worker.vectors.server.errors import NoAnswer
 from worker.vectors.stores import VectorStore, WordStore
 from worker.vectors.words import SparseVector, WordsPoint
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import threading
+from pathlib import Path
 from zlib import compress, crc32
 
 import numpy as np
@@ -14,6 +17,7 @@ from PIL import Image
 from common import pictures
 from common.errors import ImageTooLarge, InvalidBox, InvalidImage
 from common.geometry import Box
+from tests.conftest import REPO
 
 MANY = 10**8
 
@@ -178,3 +182,32 @@ def test_a_large_picture_is_shrunk_to_its_share() -> None:
     small = pictures.shrunk(gradient(200, 100), 5_000)
     assert small.size == (100, 50)
     assert pictures.shrunk(small, 5_000) is small
+
+
+READING = """
+import sys
+from common import pictures
+def most():
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+content = open(sys.argv[1], "rb").read()
+before = most()
+image = pictures.decode(content, max_pixels=10**8)
+print((most() - before) / (image.width * image.height))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much was taken")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF"])
+def test_decoding_takes_at_most_seventeen_bytes_a_pixel(tmp_path: Path, kind: str) -> None:
+    """So an index worker keeps below 2 GB, with its models, at the 100 megapixels it may meet."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.new("RGB" if kind == "JPEG" else "RGBA", (3000, 3000), (90, 120, 30))
+    more = {"method": 0} if kind == "WEBP" else {}
+    path = tmp_path / "picture"
+    image.putpixel((5, 5), (1, 2, 3) if kind == "JPEG" else (1, 2, 3, 100))
+    image.save(path, kind, exif=exif, **more)
+    command = [sys.executable, "-c", READING, str(path)]
+    done = subprocess.run(command, cwd=REPO, capture_output=True, text=True, check=True)
+    assert float(done.stdout) < 17

@@ -13,6 +13,7 @@ from common.catalogue import ImageRecord, IndexState
 from common.errors import BrokerUnavailable
 from common.redis import Client
 from common.services import Services
+from tests.clocks import kept_in
 from tests.web.conftest import files, plain
 
 Tasks = Callable[[str], list[dict[str, Any]]]
@@ -162,7 +163,7 @@ def test_after_a_cancelled_deletion_comes_a_new_one(
 
 
 def test_an_unknown_collection_is_a_404(client: FlaskClient, redis: Client) -> None:
-    before = set(redis.keys("*"))
+    before = set(kept_in(redis))
     assert client.delete(f"{URL}/nothing").status_code == 404
     assert client.get(f"{URL}/nothing").status_code == 404
-    assert set(redis.keys("*")) == before
+    assert set(kept_in(redis)) == before

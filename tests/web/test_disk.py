@@ -12,6 +12,7 @@ from common.disk import Disk
 from common.redis import Client
 from common.services import Services
 from common.settings import Settings
+from tests.clocks import kept_in
 from tests.web.conftest import files, light, plain
 from tests.web.test_post_images import Tasks, stored
 
@@ -54,7 +55,7 @@ def test_images_are_refused_with_507_and_nothing_changes(
     answer = client.post(IMAGES, **sent, headers=headers)
     assert (answer.status_code, answer.json["error"]["code"]) == (507, "disk_full")
     assert "511 MiB" in answer.json["error"]["message"], "it says how much is left"
-    assert redis.keys("*") == []
+    assert kept_in(redis) == []
     assert stored(settings.data_dir / "images") == []
     free(2 * LEAST)
     sent = {name: make() for name, make in body.items()}
@@ -73,7 +74,7 @@ def test_a_disk_that_fills_up_within_a_request_takes_all_of_it_back(
     monkeypatch.setattr(Disk, "free_bytes", less_each_time)
     answer = client.post(IMAGES, data=files(*map(plain, range(4))))
     assert (answer.status_code, len(asked)) == (507, 4)
-    assert redis.keys("*") == []
+    assert kept_in(redis) == []
     assert stored(settings.data_dir / "images") == []
 
 

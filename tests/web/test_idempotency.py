@@ -17,6 +17,7 @@ from common.errors import BrokerUnavailable
 from common.images import image_key
 from common.redis import Client
 from common.services import Services
+from tests.clocks import kept_in
 from tests.web.conftest import files, plain
 from web import idempotency
 from web.app import create_app
@@ -123,10 +124,11 @@ def test_a_request_that_fails_leaves_its_key_free(
     with monkeypatch.context() as patched:
         patched.setattr(services.queue, "submit", away)
         assert client.post(IMAGES, data=files(plain()), headers=KEY).status_code == 503
-    assert redis.keys("*") == ["needle:beginnings"], "until somebody has seen that nothing is left"
-    redis.delete("needle:beginnings")
+    left = ["needle:beginnings"]
+    assert kept_in(redis) == left, "until somebody has seen that nothing is left"
+    redis.delete(*left)
     bad = client.post(SEARCH, data=_search(box="0,0,999,999"), headers=KEY)
-    assert (bad.status_code, redis.keys("*")) == (400, [])
+    assert (bad.status_code, kept_in(redis)) == (400, [])
     assert client.post(IMAGES, data=files(plain()), headers=KEY).status_code == 202
 
 
@@ -191,7 +193,7 @@ def test_a_first_request_that_takes_long_is_a_409_to_the_second(
 def test_a_key_that_is_none_is_refused(client: FlaskClient, redis: Client, key: str) -> None:
     answer = client.post(IMAGES, data=files(plain()), headers={"Idempotency-Key": key})
     assert (answer.status_code, answer.json["error"]["code"]) == (400, "bad_request")
-    assert redis.keys("*") == []
+    assert kept_in(redis) == []
 
 
 def test_a_full_queue_does_not_hide_the_job_of_a_key(client: FlaskClient, redis: Client) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +16,7 @@ from common.images import query_key
 from common.jobs import Item, Kind
 from common.redis import Client
 from common.services import Services
-from tests.conftest import REPO
+from tests.clocks import kept_in
 from tests.unit.test_orders import FORM_1_SEARCH
 from tests.web.conftest import files, light, plain
 
@@ -80,7 +77,7 @@ def test_a_bad_search_is_a_4xx_and_changes_nothing(
 ) -> None:
     answer = client.post(SEARCH, **body)
     assert (answer.status_code, answer.json["error"]["code"]) == (status, code)
-    assert redis.keys("*") == []
+    assert kept_in(redis) == []
 
 
 def test_a_text_without_a_text_side_is_refused_with_the_packs_that_have_one(
@@ -164,7 +161,8 @@ def test_an_answer_about_a_job_is_one_read(client: FlaskClient, redis: Client) -
         if name not in ("cmdstat_config", "cmdstat_hello", "cmdstat_client", "cmdstat_ping")
     }
     assert commands.pop("cmdstat_hgetall") == 1
-    assert set(commands) <= {"cmdstat_info", "cmdstat_config|resetstat", "cmdstat_client|setinfo"}
+    own = {"cmdstat_info", "cmdstat_config|resetstat", "cmdstat_client|setinfo"}
+    assert set(commands) - own == {"cmdstat_time"}, "in the same round trip"
 
 
 def test_a_job_can_be_cancelled_and_unknown_ones_are_404(client: FlaskClient) -> None:
@@ -275,55 +273,3 @@ def test_an_unknown_path_has_the_one_error_shape(client: FlaskClient, path: str)
     answer = client.get(path)
     assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")
     assert client.put("/livez").json["error"]["code"] == "method_not_allowed"
-
-
-def test_importing_web_loads_no_model_library_and_no_vector_store() -> None:
-    heavy = [
-        "torch",
-        "transformers",
-        "yolov5",
-        "torchvision",
-        "qdrant_client",
-        "qdrant_edge",
-        "numpy",
-    ]
-    program = (
-        "import sys, web, web.app, web.__main__;"
-        f"print([name for name in {[*heavy, 'worker']} if name in sys.modules])"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", program], cwd=REPO, capture_output=True, text=True, check=True
-    )
-    assert not set([*heavy, "worker"]) & set(eval(result.stdout)), result.stdout
-
-
-def test_packages_import_only_what_the_law_allows() -> None:
-    allowed = {
-        "common": {"common"},
-        "web": {"web", "common"},
-        "worker": {"worker", "common"},
-        "needle": {"needle"},
-        "machine": {"machine", "common"},
-        "machine/setup": {"machine"},
-        "demo": {"demo", "needle", "machine", "common"},
-        "demo/samples": {"demo"},
-    }
-    ours = {path.parent.name for path in Path(REPO).glob("*/__init__.py")}
-    assert ours >= {"common", "web", "worker", "needle", "machine", "demo", "lab"}
-    for package, may in allowed.items():
-        sources = list(Path(REPO, package).rglob("*.py"))
-        assert sources, package
-        for path in sources:
-            assert _imported(path) & ours <= may, path
-
-
-def _imported(path: Path) -> set[str]:
-    import ast
-
-    names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            names |= {alias.name.split(".")[0] for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names.add(node.module.split(".")[0])
-    return names

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 
 from common.redis import Client
 from common.settings import Settings
+from tests.clocks import kept_in
 from tests.web.conftest import files, plain
 from web.app import create_app
 
@@ -108,7 +109,7 @@ def test_an_archive_is_unpacked(client: FlaskClient, kind: str) -> None:
 def test_an_archive_without_an_image_is_refused(client: FlaskClient, redis: Client) -> None:
     for members in ({}, {"__MACOSX/._a.png": b"junk"}):
         refused(client, {"data": files(archive("gz", members))}, 400, "bad_request")
-    assert redis.keys("*") == []
+    assert kept_in(redis) == []
 
 
 def test_a_damaged_archive_is_a_failed_item(client: FlaskClient) -> None:
@@ -145,7 +146,7 @@ def test_bad_input_is_a_4xx_and_changes_nothing(
     client: FlaskClient, redis: Client, settings: Settings, body: Any, status: int, code: str
 ) -> None:
     refused(client, body, status, code)
-    assert redis.keys("*") == []
+    assert kept_in(redis) == []
     assert stored(settings.data_dir / "images") == []
 
 
@@ -170,7 +171,7 @@ def test_bad_input_is_a_4xx_and_changes_nothing(
 def test_a_bad_field_is_named(client: FlaskClient, redis: Client, field: str, value: str) -> None:
     error = refused(client, {"data": files(plain()) | {field: value}}, 400, "bad_request")
     assert error["fields"][0]["field"].startswith(field)
-    assert redis.keys("*") == []
+    assert kept_in(redis) == []
 
 
 def test_options_travel_with_the_job(client: FlaskClient, app: Any) -> None:
@@ -189,7 +190,7 @@ def test_too_many_images_leave_nothing_behind(
     packed = archive("zip", {f"{n}.png": plain(n) for n in range(60)})
     refused(client, {"data": files(packed)}, 413, "too_large")
     assert stored(settings.data_dir / "images") == []
-    assert [key for key in redis.keys("*") if "job" in key or key == "index"] == []
+    assert [key for key in kept_in(redis) if "job" in key or key == "index"] == []
 
 
 def test_a_file_or_an_image_that_is_too_large_says_so(client: FlaskClient) -> None:

@@ -9,6 +9,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from common.redis import Client
+from tests.clocks import kept_in
 from tests.web.conftest import files, plain
 
 JSON = {"Content-Type": "application/json"}
@@ -66,7 +67,7 @@ def test_an_error_has_a_code_and_a_sentence(
     assert set(answer.json) == {"error"}
     assert answer.json["error"]["code"] == code
     assert answer.json["error"]["message"]
-    assert redis.keys("*") == []
+    assert kept_in(redis) == []
 
 
 def test_a_405_names_what_is_allowed(client: FlaskClient) -> None:

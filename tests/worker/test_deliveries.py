@@ -14,11 +14,11 @@ import pytest
 from kombu.transport.virtual import Message
 
 from common import deliveries
+from common.clock import steady_s
 from common.deliveries import (
     DELIVERIES,
     LEASE_S,
     LET_GO,
-    LOOKED,
     ON_THEIR_WAY,
     SEEN,
     TIMES,
@@ -32,28 +32,18 @@ from common.errors import BrokerUnavailable
 from common.queue import SEARCH_TASK, STORE, CeleryTaskQueue, make_celery
 from common.redis import Client
 from common.settings import Settings
-
-
-def now(redis: Client) -> float:
-    """Return the time by the clock of Redis."""
-    seconds, micros = redis.time()
-    return float(seconds + micros / 1e6)
+from tests.clocks import set_clock
 
 
 def taken(redis: Client, name: str, silent_s: float) -> None:
     """Have a worker hold a delivery of which it has said nothing for so long."""
     redis.hset(DELIVERIES, name, json.dumps([{"body": name}, STORE, STORE]))
-    redis.zadd(TIMES, {name: LET_GO if silent_s == LET_GO else now(redis) - silent_s})
+    redis.zadd(TIMES, {name: LET_GO if silent_s == LET_GO else steady_s(redis) - silent_s})
 
 
 def waiting(redis: Client) -> list[str]:
     """Return the bodies of the tasks that wait, the next one first."""
     return [json.loads(text)["body"] for text in reversed(redis.lrange(STORE, 0, -1))]
-
-
-def looked(redis: Client, seconds_ago: float) -> None:
-    """Have somebody have looked for ended leases so long ago."""
-    redis.set(LOOKED, now(redis) - seconds_ago)
 
 
 def test_what_nobody_speaks_for_is_the_next_task(redis: Client) -> None:
@@ -67,21 +57,23 @@ def test_what_nobody_speaks_for_is_the_next_task(redis: Client) -> None:
 
 def test_time_in_which_nobody_looked_does_not_count(redis: Client) -> None:
     """Redis was away: nobody could say anything, and who lives shall have the time to."""
-    taken(redis, "held", 3600)
+    taken(redis, "held", 4)
     taken(redis, "let go", LET_GO)
-    looked(redis, seconds_ago=3597)
+    set_clock(redis, 3600)
     assert put_back_ended(redis) == 1
     assert waiting(redis) == ["let go"]
     assert renew(redis, ["held"]) == []
-    taken(redis, "dead", LEASE_S)
-    looked(redis, seconds_ago=4)
+    taken(redis, "dead", LEASE_S - 4)
+    set_clock(redis, 4)
     assert put_back_ended(redis) == 1
 
 
 def test_a_clock_that_was_set_back_keeps_nothing_for_ever(redis: Client) -> None:
-    taken(redis, "silent", -3600)
+    taken(redis, "silent", LEASE_S - 4)
+    set_clock(redis, -7200)
     assert put_back_ended(redis) == 0
-    assert redis.zscore(TIMES, "silent") <= now(redis)
+    set_clock(redis, 4)
+    assert put_back_ended(redis) == 1
 
 
 def test_a_lease_that_is_renewed_meanwhile_has_not_ended(
@@ -159,7 +151,7 @@ def test_who_ends_too_late_touches_nothing_of_the_next_delivery(
         queue.submit(SEARCH_TASK, STORE, {"job_id": str(number)})
     late, second = [consumer()() for _ in range(2)]
     assert put_back_ended(redis) == 0
-    redis.zadd(TIMES, {late.delivery_tag: now(redis) - LEASE_S - 1})
+    redis.zadd(TIMES, {late.delivery_tag: steady_s(redis) - LEASE_S - 1})
     assert put_back_ended(redis) == 1
     third = consumer()()
     assert third.headers["id"] == late.headers["id"]
@@ -185,14 +177,14 @@ def test_a_message_whose_worker_dies_while_it_takes_it_is_put_back(
     assert put_back_strayed(redis, STORE) == 0, "it may still be on its way"
     assert redis.lrange(ON_THEIR_WAY + STORE, 0, -1) == [message]
     (digest,) = redis.hkeys(SEEN + STORE)
-    redis.hset(SEEN + STORE, digest, now(redis) + 3600)
-    assert put_back_strayed(redis, STORE) == 0, "the clock was set back"
-    redis.hset(SEEN + STORE, digest, now(redis) - deliveries.ON_ITS_WAY_S)
+    set_clock(redis, 3600)
+    assert put_back_strayed(redis, STORE) == 0, "the clock was set"
+    redis.hset(SEEN + STORE, digest, steady_s(redis) - deliveries.ON_ITS_WAY_S)
     assert put_back_strayed(redis, STORE) == 1
     assert redis.lrange(STORE, 0, -1) == [message]
     assert not redis.exists(ON_THEIR_WAY + STORE, SEEN + STORE)
     consumer()().ack()
-    assert redis.keys("*lease*") == [] and not redis.exists(STORE, DELIVERIES)
+    assert redis.keys("needle:leases:*") == [] and not redis.exists(STORE, DELIVERIES)
 
 
 def test_a_network_that_is_gone_keeps_nobody_waiting_for_ever(

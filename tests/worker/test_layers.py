@@ -36,6 +36,8 @@ def within(names: set[str], *packages: str) -> set[str]:
         ("models", ("worker.indexing", "worker.searching", "worker.vectors", "worker.local")),
         ("local", ("worker.indexing", "worker.searching", "worker.models")),
         ("vectors", ("worker.indexing", "worker.searching", "worker.models", "worker.local")),
+        ("vectors/edge", ("worker.vectors.server", "worker.vectors.stores")),
+        ("vectors/server", ("worker.vectors.edge", "worker.vectors.stores")),
     ],
 )
 def test_a_folder_imports_nothing_that_stands_beside_or_above_it(

@@ -47,7 +47,7 @@ class SearchPipeline:
         options = SearchOptions.of(job, self.settings)
         bound = self.catalogue.collection(options.collection)
         check_encoder(bound, self.embedder.encoder.id)
-        watch = Stopwatch(job.created_at)
+        watch = Stopwatch(job.seen_at - job.created_at)
         question = self._question(options, watch)
         options = options.among(len(question.things))
         with ThreadPoolExecutor(1) as aside:

@@ -10,9 +10,9 @@ from common import tracing
 class Stopwatch:
     """Milliseconds of each step, for the result. It starts when it is made."""
 
-    def __init__(self, queued_since: float) -> None:
-        """Note how long the job has waited since `queued_since`, in Unix seconds."""
-        self._queued_ms = max(0.0, (time.time() - queued_since) * 1000)
+    def __init__(self, queued_s: float) -> None:
+        """Note for how many seconds the job has waited; less than 0 where a clock was set back."""
+        self._queued_ms = max(0.0, queued_s * 1000)
         self._started = self._last = time.monotonic()
         self._laps: dict[str, float] = {}
 

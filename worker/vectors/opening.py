@@ -16,7 +16,7 @@ def open_engine(settings: Settings) -> Engine:
     """
     if settings.qdrant_url:
         from worker.vectors.server import Server
-        from worker.vectors.server_form import Form
+        from worker.vectors.server.form import Form
 
         return Server.connect(
             settings.qdrant_url,

@@ -43,12 +43,19 @@ def test_whether_a_worker_moves_is_told_without_redis_and_for_this_host_alone(
     with monkeypatch.context() as there:
         there.setattr("socket.gethostname", lambda: "another")
         assert health.main(["index", "--moves"]) == 1
-    stopped = time.time() - health.STILL_S - 1
+    with monkeypatch.context() as set_back:
+        set_back.setattr("time.time", lambda: 0.0)
+        assert health.main(["index", "--moves"]) == 0, "the clock that was set is not asked"
+    stopped = time.monotonic() - health.STILL_S - 1
     os.utime(beat_file(tmp_path, "index"), (stopped, stopped))
     assert health.main(["index", "--moves"]) == 1
+    to_come = time.monotonic() + 1000
+    os.utime(beat_file(tmp_path, "index"), (to_come, to_come))
+    assert health.main(["index", "--moves"]) == 1, "the host started anew"
     forget_old(tmp_path / "beats")
     assert beat_file(tmp_path, "index").exists()
-    os.utime(beat_file(tmp_path, "index"), (0, 0))
+    in_two_days = time.time() + 2 * 86_400
+    monkeypatch.setattr("time.time", lambda: in_two_days)
     forget_old(tmp_path / "beats")
     assert not beat_file(tmp_path, "index").exists()
 

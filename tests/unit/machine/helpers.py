@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import stat
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -98,3 +99,10 @@ class Maker:
 
 
 NO_REDIS = {"NEEDLE_REDIS_URL": "redis://127.0.0.1:1/0"}
+
+
+def shim(folder: Path, name: str, script: str) -> None:
+    """Write a program of that name, a shell script."""
+    path = folder / name
+    path.write_text("#!/bin/sh\n" + script + "\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import shutil
-import stat
 import subprocess
 import sys
 import time
@@ -13,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from machine.setup import bootstrap, lists
+from machine.setup import bootstrap, installing, lists
 from machine.setup.lists import CPU, DEV, NEEDED_BYTES, WHOLE
+from tests.unit.machine.helpers import shim
 
 SCRIPT = Path(bootstrap.__file__)
 ROOT = SCRIPT.parents[2]
-USED = ("command.py", "debian.py", "lists.py")
+USED = ("command.py", "debian.py", "installing.py", "lists.py")
 """What it imports of its folder."""
 
 FAKE_PYTHON = """#!/bin/sh
@@ -130,7 +130,7 @@ def test_an_environment_that_answers_slowly_is_not_cleared(
 ) -> None:
     monkeypatch.setattr(bootstrap, "ANSWER_S", 0.05)
     shim(project.root / ".venv" / "bin", "python", "exec sleep 5")
-    with pytest.raises(bootstrap.Stop, match="does not answer"):
+    with pytest.raises(installing.Stop, match="does not answer"):
         project.bring_up()
     assert (project.root / ".venv" / "bin" / "python").exists()
 
@@ -160,7 +160,7 @@ def test_scripts_anywhere_find_the_checkout(project: Project) -> None:
 
 def test_an_installation_that_failed_is_done_again(project: Project) -> None:
     project.pip("ERROR: something", status=1)
-    with pytest.raises(bootstrap.Stop):
+    with pytest.raises(installing.Stop):
         project.bring_up()
     project.pip("fine")
     project.bring_up()
@@ -187,7 +187,7 @@ def test_a_failure_of_pip_is_a_sentence_with_the_end_of_its_log(
     project: Project, output: str, sentence: str
 ) -> None:
     project.pip(output + "\n", status=1)
-    with pytest.raises(bootstrap.Stop, match=r"requirements\.txt cannot be installed") as caught:
+    with pytest.raises(installing.Stop, match=r"requirements\.txt cannot be installed") as caught:
         project.bring_up()
     assert sentence in str(caught.value)
     assert output.splitlines()[-1] in str(caught.value)
@@ -196,14 +196,14 @@ def test_a_failure_of_pip_is_a_sentence_with_the_end_of_its_log(
 
 def test_a_pip_that_was_killed_says_so(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("Collecting torch")
-    assert "signal 9" in bootstrap.explain(-9, tmp_path / "log", "requirements.txt")
+    assert "signal 9" in installing.explain(-9, tmp_path / "log", "requirements.txt")
 
 
 def test_a_full_disk_is_noticed_before_anything_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(NEEDED_BYTES, CPU, 10**18)
-    with pytest.raises(bootstrap.Stop, match=r"GB free and \.venv needs"):
+    with pytest.raises(installing.Stop, match=r"GB free and \.venv needs"):
         bootstrap.make_venv(tmp_path / ".venv", CPU)
     assert not (tmp_path / ".venv").exists()
 
@@ -213,76 +213,9 @@ def test_a_disk_that_only_torch_would_fill_is_noticed_before_it_is_downloaded(
 ) -> None:
     monkeypatch.setitem(NEEDED_BYTES, WHOLE, 10**18)
     project.bring_up(CPU)
-    with pytest.raises(bootstrap.Stop, match="make room"):
+    with pytest.raises(installing.Stop, match="make room"):
         project.bring_up(WHOLE)
     assert project.installed() == [CPU]
-
-
-def shim(folder: Path, name: str, script: str) -> None:
-    path = folder / name
-    path.write_text("#!/bin/sh\n" + script + "\n")
-    path.chmod(path.stat().st_mode | stat.S_IXUSR)
-
-
-def test_another_python_is_found_past_a_shim_that_leads_nowhere(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shim(tmp_path, "python3.14", "echo 'pyenv: python3.14: command not found' >&2; exit 127")
-    shim(tmp_path, "python3.11", "[ $1 = --version ] && echo Python 3.11.2; exit 0")
-    shim(tmp_path, "python3", "echo Python 3.10.0")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
-    assert bootstrap.find_python() == "python3.11"
-
-
-def test_an_unsupported_python_is_a_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shim(tmp_path, "python3", "echo Python 3.8.1")
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
-    with pytest.raises(bootstrap.Stop, match=r"needs Python 3\.11, 3\.12, 3\.13 or 3\.14"):
-        bootstrap.find_python()
-
-
-WITHOUT_VENV = """
-case "$*" in
-  --version) echo Python 3.11.2 ;;
-  *) [ -e {folder}/venv ] ;;
-esac"""
-
-
-def test_a_python_without_venv_gets_it_from_the_systems_packages(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shim(tmp_path, "python3", WITHOUT_VENV.format(folder=tmp_path))
-    shim(tmp_path, "apt-get", f'case "$*" in *python3.11-venv) : > {tmp_path}/venv;; esac')
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
-    monkeypatch.setattr("os.geteuid", lambda: 0)
-    assert bootstrap.find_python() == str(tmp_path / "python3")
-
-
-@pytest.mark.parametrize(
-    ("apt", "user", "why"),
-    [
-        (None, 0, "no apt-get"),
-        ("exit 0", 1000, "only root"),
-        ("exit 100", 0, "apt-get update did not end well"),
-        ("exit 0", 0, r"python3\.11-venv does not bring it"),
-    ],
-)
-def test_a_python_without_venv_names_the_package_to_install(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apt: str | None, user: int, why: str
-) -> None:
-    shim(tmp_path, "python3", WITHOUT_VENV.format(folder=tmp_path))
-    if apt:
-        shim(tmp_path, "apt-get", apt)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
-    monkeypatch.setattr("os.geteuid", lambda: user)
-    with pytest.raises(bootstrap.Stop, match=rf"{why}.*apt install python3\.11-venv"):
-        bootstrap.find_python()
 
 
 def test_the_script_has_no_syntax_that_an_old_python_cannot_read() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from machine.setup import fresh
+from machine.setup import fresh, fresh_table
 
 DEMO = """Making .venv with Python 3.13 ...
   requirements.txt: 77 s
@@ -26,26 +26,26 @@ REFUSED = "needle: Needle needs another Python.\nmake: *** [Makefile:15: setup] 
 @pytest.mark.parametrize(
     ("ran", "result", "installing_s"),
     [
-        (fresh.Ran(0, 163, DEMO), "8 of 8 queries found", 77),
-        (fresh.Ran(0, 500, TESTS), "1120 passed, 40 skipped in 400.12s", 82),
-        (fresh.Ran(2, 0, REFUSED), "**status 2**: needle: Needle needs another Python.", 0),
-        (fresh.Ran(137, 1, ""), "**status 137**: nothing", 0),
+        (fresh_table.Ran(0, 163, DEMO), "8 of 8 queries found", 77),
+        (fresh_table.Ran(0, 500, TESTS), "1120 passed, 40 skipped in 400.12s", 82),
+        (fresh_table.Ran(2, 0, REFUSED), "**status 2**: needle: Needle needs another Python.", 0),
+        (fresh_table.Ran(137, 1, ""), "**status 137**: nothing", 0),
     ],
 )
 def test_how_a_command_went_is_read_from_what_it_printed(
-    ran: fresh.Ran, result: str, installing_s: float
+    ran: fresh_table.Ran, result: str, installing_s: float
 ) -> None:
     assert ran.result == result
     assert ran.installing_s == installing_s
 
 
 def test_the_table_has_a_row_a_machine_and_says_what_was_not_run() -> None:
-    ran = {"make demo": fresh.Ran(0, 163, DEMO, 488)}
+    ran = {"make demo": fresh_table.Ran(0, 163, DEMO, 488)}
     rows = [
-        fresh.Row(fresh.MACHINES[0], "3.11.2", 18.0, ran),
-        fresh.Row(fresh.MACHINES[1], fault="mmdebstrap ended with status 1"),
+        fresh_table.Row(fresh.MACHINES[0], "3.11.2", 18.0, ran),
+        fresh_table.Row(fresh.MACHINES[1], fault="mmdebstrap ended with status 1"),
     ]
-    lines = fresh.table(rows).splitlines()
+    lines = fresh_table.table(rows).splitlines()
     assert lines[2].split(" | ")[3:] == ["`make demo`", "of it installing", "`.venv`", "result |"]
     assert lines[4] == "| Debian 12 | 3.11.2 | 0:18 | 2:43 | 1:17 | 488 MB | 8 of 8 queries found |"
     assert lines[5].endswith("|  |  |  | mmdebstrap ended with status 1 |")

@@ -40,7 +40,8 @@ def test_redis_is_durable_never_evicts_and_asks_for_a_password(make: Maker) -> N
         with pytest.raises(redis.AuthenticationError):
             stranger.ping()
         stranger.close()
-    assert (make.data_dir / "redis.conf").stat().st_mode & 0o077 == 0
+    for name in ("", "redis.conf", "redis", "logs"):
+        assert (make.data_dir / name).stat().st_mode & 0o077 == 0, "other users read nothing"
 
 
 def test_what_was_queued_outlives_redis_being_killed_and_the_service_restarted(make: Maker) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from lab.evaluation.photos import LabelledBox, Photo, Query
 from lab.evaluation.retrieval import Outcomes
@@ -122,3 +123,10 @@ def _never(plan: Plan) -> Outcomes:
     count = len(plan.questions)
     overlap = np.array([np.nan if q.box is None else 0.0 for q in plan.questions])
     return Outcomes(np.full(count, 9), np.zeros(count), overlap, overlap)
+
+
+def patches(seed: int, width: int = 90, height: int = 70) -> Image.Image:
+    """Return a picture of soft patches; another seed is another one."""
+    rng = np.random.default_rng(seed)
+    noise = Image.fromarray(rng.integers(0, 256, (7, 9, 3), np.uint8))
+    return noise.resize((width, height), Image.Resampling.BICUBIC)

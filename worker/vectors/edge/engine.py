@@ -11,12 +11,12 @@ import qdrant_edge as qe
 
 from common.disk import Disk, Use
 from common.vectors.filters import Condition
-from worker.vectors import edge_folders as folders
 from worker.vectors.conditions import FilterFactory, field_of, kind_of
-from worker.vectors.edge_errors import translated
-from worker.vectors.edge_flags import askable, with_flags
-from worker.vectors.edge_opening import opened
-from worker.vectors.edge_shelf import EdgeShelf, FieldKind
+from worker.vectors.edge import folders
+from worker.vectors.edge.errors import translated
+from worker.vectors.edge.flags import askable, with_flags
+from worker.vectors.edge.opening import opened
+from worker.vectors.edge.shelf import EdgeShelf, FieldKind
 from worker.vectors.engine import (
     LOOKED_AT,
     NEAR_PAYLOAD,

@@ -28,8 +28,8 @@ from worker.vectors.engine import (
     Wanted,
 )
 from worker.vectors.ids import first_of
-from worker.vectors.server_errors import GONE, NoAnswer, translated
-from worker.vectors.server_form import INDEXES, Form
+from worker.vectors.server.errors import GONE, NoAnswer, translated
+from worker.vectors.server.form import INDEXES, Form
 from worker.vectors.words import VECTOR, SparseVector
 
 log = logging.getLogger(__name__)

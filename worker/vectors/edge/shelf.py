@@ -13,8 +13,8 @@ from uuid import UUID
 
 import qdrant_edge as qe
 
-from worker.vectors import edge_folders as folders
-from worker.vectors.edge_config import new_shard
+from worker.vectors.edge import folders
+from worker.vectors.edge.config import new_shard
 from worker.vectors.engine import State
 
 log = logging.getLogger(__name__)
@@ -196,4 +196,4 @@ def _upsert(shard: qe.EdgeShard, points: Sequence[qe.Point]) -> None:
 
 
 def _build(folder: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "worker.vectors.edge_build", str(folder)])
+    return subprocess.Popen([sys.executable, "-m", "worker.vectors.edge.build", str(folder)])

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common.errors import NeedleError, StoreUnavailable
-from worker.vectors import edge_folders as folders
-from worker.vectors.edge_errors import is_of_the_machine, translated
-from worker.vectors.edge_shelf import EdgeShelf
+from worker.vectors.edge import folders
+from worker.vectors.edge.errors import is_of_the_machine, translated
+from worker.vectors.edge.shelf import EdgeShelf
 
 log = logging.getLogger(__name__)
 

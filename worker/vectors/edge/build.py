@@ -1,4 +1,4 @@
-"""`python -m worker.vectors.edge_build FOLDER`: build the index of a shard that nobody else opened.
+"""`python -m worker.vectors.edge.build FOLDER`: build the index of a shard that nobody else opened.
 
 A process of its own: Qdrant Edge 0.9 holds the interpreter's lock while it optimises, so that in
 the search worker no search would be answered for as long. It gives way to everything else.

@@ -68,7 +68,7 @@ def placements(
     pairs = matcher.pairs(query, image)
     found: list[Placement] = []
     fewest = LEAST_INLIERS
-    while len(found) < most:
+    while len(found) < most and len(pairs) >= fewest:
         field = Field.of(query, image, pairs)
         fit = best_fit(field, fewest)
         if fit is None or fit.evidence < least:

@@ -188,7 +188,7 @@ class Verifier:
             found = placements(self.matcher, query, keypoints, most, DOUBTFUL)
             return _Seen(True, tuple(found))
 
-        for candidate, seen in in_order(look, candidates, threads=THREADS, ahead=2 * THREADS):
+        for candidate, seen in in_order(look, candidates, threads=THREADS, ahead=THREADS):
             yield candidate.image_id, seen
 
     def keypoints(

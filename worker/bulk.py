@@ -69,7 +69,7 @@ def switch(
             "embedded index is built when nothing has been written for a minute."
         )
     catalogue = Catalogue(connect(settings.redis_url))
-    catalogue.leave_bulk(collection)  # what was said before
+    catalogue.bulk_ends()  # Redis has to be there before anything is changed
     store = VectorStore(open_engine(settings))
     try:
         if not store.defer(collection, on):
@@ -77,7 +77,9 @@ def switch(
                 f"The Qdrant server has no collection '{collection}': it is made with its first "
                 "image. Post that, then turn bulk mode on."
             )
-        if until_idle_s is not None:
+        if until_idle_s is None:
+            catalogue.leave_bulk(collection)  # what was said before
+        else:
             catalogue.end_bulk_when_idle(collection, until_idle_s)
         return store.state(collection)
     finally:

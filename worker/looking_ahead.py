@@ -18,21 +18,21 @@ def in_order(
 ) -> Generator[tuple[Item, Result]]:
     """Yield each item with its result, in order; at most `ahead` more are begun meanwhile.
 
-    Whoever stops early closes the iterator: what has not begun then never does.
+    Whoever stops early closes the iterator: what has not begun then never does, and nobody waits
+    for what has.
     """
     work = with_context(work)
     begun: deque[tuple[Item, Future[Result]]] = deque()
-    with ThreadPoolExecutor(threads) as pool:
-        try:
-            for item in items:
-                begun.append((item, pool.submit(work, item)))
-                if len(begun) > ahead:
-                    yield _first(begun)
-            while begun:
+    pool = ThreadPoolExecutor(threads, "ahead")
+    try:
+        for item in items:
+            begun.append((item, pool.submit(work, item)))
+            if len(begun) > ahead:
                 yield _first(begun)
-        finally:
-            for _, future in begun:
-                future.cancel()
+        while begun:
+            yield _first(begun)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _first(begun: deque[tuple[Item, Future[Result]]]) -> tuple[Item, Result]:

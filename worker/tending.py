@@ -89,7 +89,6 @@ class Tender:
         `now` is monotonic. Returns the thread that indexes, None where none does.
         """
         self._tell_aside()
-        self._bulk.look(now)
         names = [one.name for one in self._catalogue.collections()]
         points = sum(self._tell(name) for name in names)
         self._told = {name: self._told[name] for name in names}
@@ -98,6 +97,7 @@ class Tender:
         meters().optimizing.set(sum(told.optimizing for told in self._told.values()))
         if self._building is None or not self._building.is_alive():
             self._building = self._begin(names, now)
+        self._bulk.look(now)  # last: a server that refuses it keeps nothing else from being told
         return self._building
 
     def _run(self) -> None:

@@ -49,19 +49,20 @@ local function hold(key, token, lease)
   redis.call('SET', key, text, 'EX', {FORGOTTEN_S})
 end
 """
-# KEYS: the whole; those that share it; names. ARGV: token, seconds of a lease.
+# KEYS: the whole; those that share it; names. ARGV: token, seconds of a lease. Shares end at
+# milliseconds, as those of earlier versions, which must neither outlive their worker nor end ours.
 _TAKE_SOME = f"""{_LOCKS}
 if holder(KEYS[1]) ~= '' then return 0 end
 for i = 3, #KEYS do
   if holder(KEYS[i]) ~= '' then return 0 end
 end
 for i = 3, #KEYS do hold(KEYS[i], ARGV[1], ARGV[2]) end
-redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[2], (now + ARGV[2]) * 1000, ARGV[1])
 redis.call('EXPIRE', KEYS[2], {FORGOTTEN_S})
 return 1
 """
 _TAKE_WHOLE = f"""{_LOCKS}
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now * 1000)
 if holder(KEYS[1]) ~= '' or redis.call('ZCARD', KEYS[2]) > 0 then return 0 end
 hold(KEYS[1], ARGV[1], ARGV[2])
 return 1
@@ -74,12 +75,12 @@ if ARGV[3] == '1' then
   return 1
 end
 local ends = redis.call('ZSCORE', KEYS[2], ARGV[1])
-if not ends or tonumber(ends) <= now then return 0 end
+if not ends or tonumber(ends) <= now * 1000 then return 0 end
 for i = 3, #KEYS do
   if holder(KEYS[i]) ~= ARGV[1] then return 0 end
 end
 for i = 3, #KEYS do hold(KEYS[i], ARGV[1], ARGV[2]) end
-redis.call('ZADD', KEYS[2], now + ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[2], (now + ARGV[2]) * 1000, ARGV[1])
 redis.call('EXPIRE', KEYS[2], {FORGOTTEN_S})
 return 1
 """

@@ -170,6 +170,11 @@ def test_bulk_mode_that_is_to_end_by_itself_is_noted_until_it_is_said_otherwise(
         with pytest.raises(SystemExit):
             bulk.main(wrong)
     assert "no number of seconds from 10 on" in capsys.readouterr().err
+    catalogue.end_bulk_when_idle(NAME, 60)
+    monkeypatch.setenv("NEEDLE_QDRANT_URL", "http://127.0.0.1:1")
+    assert bulk.main(["on", NAME]) == 1
+    assert catalogue.bulk_ends() == {NAME: 60.0}, "what failed changes nothing"
+    monkeypatch.setenv("NEEDLE_QDRANT_URL", str(settings.qdrant_url))
     monkeypatch.setenv("NEEDLE_REDIS_URL", "redis://127.0.0.1:1/0")
     assert bulk.main(["on", NAME, "--until-idle"]) == 1
     assert not store.state(NAME).deferred, "nothing is changed where it could not be ended"

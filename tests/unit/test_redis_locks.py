@@ -49,6 +49,20 @@ def test_a_lock_outlives_its_lease_while_it_is_held(redis: Client) -> None:
     assert other and not redis.keys("needle:lock:*")
 
 
+def test_shares_of_an_earlier_version_count_until_they_end_and_no_longer(redis: Client) -> None:
+    seconds, _ = redis.time()
+    shares = "needle:lock:shared:c"
+    redis.zadd(shares, {"it lives": (seconds + 60) * 1000, "it died": (seconds - 1) * 1000})
+    locks, whole = RedisLocks(redis), ["needle:lock:whole:c", shares]
+    assert not locks._take_whole(keys=whole, args=["new", 15.0])
+    assert redis.zrange(shares, 0, -1) == ["it lives"]
+    with locks.locked("c", ["a"]):
+        ends = [end / 1000 - seconds for _, end in redis.zrange(shares, 0, -1, withscores=True)]
+        assert 0 < min(ends) < 30 < max(ends), "ours is no other's to end"
+    redis.zrem(shares, "it lives")
+    assert locks._take_whole(keys=whole, args=["new", 15.0])
+
+
 def test_the_lock_of_a_process_that_dies_is_free_after_its_lease(
     redis: Client, redis_url: str
 ) -> None:

@@ -28,6 +28,7 @@ from worker.searching.verifying import Limits, Proof, Verifier
 from worker.upkeep.inspecting import Inspector
 
 CANDIDATES = [Candidate(f"{n:02}", 0) for n in range(30)]
+FEW = StoredKeypoints.of(Keypoints.of(extract(texture(2, (320, 240)), 50), VOCABULARY), VOCABULARY)
 
 
 @pytest.fixture
@@ -54,6 +55,26 @@ def test_local_features_of_many_candidates_are_read_together(world: World, far: 
     assert far.most == AT_ONCE, "and never more"
     assert proof == verified(world)
     assert len(proof.checked) == 25 and 0 < len(proof.places) < 25
+
+
+def test_an_image_that_two_threads_want_is_read_once(
+    world: World, far: FarStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    near = world.base.images.open
+
+    def opened(key: str) -> bytes:
+        read.append(key)
+        return near(key)
+
+    monkeypatch.setattr(far, "open", opened)
+    for name in "ab":
+        world.base.images.put(local_key("default", name), FEW.to_bytes(VOCABULARY))
+    queries = Query.both(extract(texture(1, (320, 240)), 50), VOCABULARY)
+    candidates = [Candidate(name, query) for name in "ab" for query in (0, 1)]
+    verifier = Verifier(VOCABULARY, NearestMatcher(), far)
+    proof = verifier.verify("default", queries, candidates, Limits(9, 1, 60.0))
+    assert proof.checked == {"a", "b"} and len(read) == 2
 
 
 def test_one_that_cannot_be_read_is_left_out_and_the_others_are_verified(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -108,6 +109,22 @@ def test_bulk_mode_ends_by_itself_where_that_was_asked_for(
     for now in (0, 10):
         tend(tender, now)
     assert ended == [(A, False)]
+
+
+def test_a_server_that_refuses_to_end_it_keeps_nothing_else_from_being_told(
+    tender: Tender, engine: Growing, redis: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> bool:
+        raise StoreUnavailable("not now")
+
+    monkeypatch.setattr(engine, "defer", refused, raising=False)
+    Catalogue(redis).end_bulk_when_idle("a", 10)
+    for points, now in ((5, 0), (5, 10), (9, 20)):
+        engine.states[A] = State(points=points, deferred=True)
+        with suppress(StoreUnavailable):
+            tend(tender, now)
+    told = Catalogue(redis).index_state("a")
+    assert told == IndexState(pending=9, optimizing=False, deferred=True)
 
 
 def test_much_does_not_wait() -> None:

@@ -14,6 +14,7 @@ from itertools import repeat
 
 from PIL import Image
 
+from common.log import with_context
 from worker.local.placement import FOUND, Placement
 from worker.searching.opening import Opened, Opener
 from worker.searching.standing import SURE
@@ -52,7 +53,7 @@ class Agreer:
         with ThreadPoolExecutor(IMAGES) as pool:
             for rivals in _rounds(proof) if queries else ():
                 places = [every[name] for name in rivals]
-                read = pool.map(self.opener.open, repeat(collection), rivals, places)
+                read = pool.map(with_context(self.opener.open), repeat(collection), rivals, places)
                 wanted, left = _within(read, left)
                 seen = list(pool.map(lambda one: one.compared(queries), wanted))
                 every |= {

@@ -153,17 +153,18 @@ def _compare(view: View, templates: Sequence[Template], deadline: float) -> None
     for score, box in view.best[:PLACES]:
         for template in templates:
             if time.monotonic() > deadline:
-                return
+                break
             rough = template.roughly(pixels, box)
             if rough is None:
                 continue
             raised = _raised(score, rough)
             if best is None or raised > best[0]:
                 best = raised, score, template, rough
-    if best is None or time.monotonic() > deadline:
+    if best is None:
         return
     _, score, template, rough = best
-    found = template.exactly(pixels, rough)
+    # What was found roughly counts as well, where the time is up.
+    found = rough if time.monotonic() > deadline else template.exactly(pixels, rough)
     if found.score > NOTHING:
         view.alike, view.resemblance = (_raised(score, found), found.box), _resemblance(found)
 

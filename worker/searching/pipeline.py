@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from common.catalogue import Catalogue, check_encoder
 from common.contract.answers.searches import Findings, Searched
 from common.jobs import Job
+from common.log import with_context
 from common.settings import Settings
 from worker.searching.answer import answer
 from worker.searching.candidates import CandidateFinder
@@ -52,7 +53,7 @@ class SearchPipeline:
         options = options.among(len(question.things))
         with ThreadPoolExecutor(1) as aside:
             # Keypoints are found while the encoder and the vector store are asked.
-            described = aside.submit(self.describer.describe, question, options)
+            described = aside.submit(with_context(self.describer.describe), question, options)
             embedded = self.embedder.embed(question, options)
             watch.lap("encode")
             every = [

@@ -11,6 +11,7 @@ import os
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import islice
@@ -208,28 +209,46 @@ class Verifier:
             return None
 
 
+Kept = Future[StoredKeypoints | None]
+"""An image's keypoints, which a thread may still be reading."""
+
+
 class _Drawer:
-    """Keypoints of the images that were opened last: most are asked for twice, for either query."""
+    """Keypoints of the images that were opened last: most are asked for twice, for either query.
+
+    Of threads that ask for one image at the same time, one reads it.
+    """
 
     def __init__(self, verifier: Verifier, collection: str, reads: ReadAhead) -> None:
         self._verifier, self._collection, self._reads = verifier, collection, reads
-        self._kept: dict[str, StoredKeypoints | None] = {}
+        self._kept: dict[str, Kept] = {}
         self._lock = threading.Lock()
 
     def keypoints(self, image_id: str) -> StoredKeypoints | None:
         """Return an image's keypoints, as the verifier does."""
         with self._lock:
-            if image_id in self._kept:
-                return self._kept[image_id]
-        read = self._verifier.keypoints(self._collection, image_id, self._reads)
+            known = self._kept.get(image_id)
+            reading: Kept = Future() if known is None else known
+            self._kept[image_id] = reading
+        if known is None:
+            self._read(image_id, reading)
+        return reading.result()
+
+    def _read(self, image_id: str, reading: Kept) -> None:
+        try:
+            reading.set_result(self._verifier.keypoints(self._collection, image_id, self._reads))
+        except BaseException as error:
+            with self._lock:
+                self._kept.pop(image_id, None)  # the next may have more luck
+            reading.set_exception(error)
+            return
         with self._lock:
-            self._kept[image_id] = read
             while sum(map(_count, self._kept.values())) > MOST_HELD and len(self._kept) > 1:
                 del self._kept[next(iter(self._kept))]
-        return read
 
 
-def _count(keypoints: StoredKeypoints | None) -> int:
+def _count(kept: Kept) -> int:
+    keypoints = kept.result() if kept.done() and kept.exception() is None else None
     return 0 if keypoints is None else len(keypoints)
 
 

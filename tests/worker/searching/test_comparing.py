@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from PIL import Image
 
 from common.contract.fields import HitSource
 from common.geometry import Box
+from tests.textures import texture
 from worker.local.placement import Placement
+from worker.searching import comparing
 from worker.searching.comparing import ALIKE, View, refutes
 from worker.searching.grouping import Match
+from worker.searching.resemblance import Template
 from worker.vectors.base import Hit, Region
 
 HERE, THERE = Box(10, 10, 50, 50), Box(200, 100, 240, 140)
@@ -43,6 +48,18 @@ def test_a_proof_gives_way_to_pixels_that_are_surely_elsewhere(
     seen: View, proof: dict[str, tuple[Placement, ...]], refuted: bool
 ) -> None:
     assert refutes(seen, proof) is refuted
+
+
+def test_what_was_found_roughly_counts_where_the_time_is_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    image = texture(1, (300, 200))
+    seen = replace(view(0.0, None), image=image, best=[(0.5, HERE), (0.4, THERE)])
+    clock = iter([0.0, 9.0, 9.0])
+    monkeypatch.setattr(comparing.time, "monotonic", lambda: next(clock))
+    comparing._compare(seen, [Template(image.crop(HERE.as_tuple()))], deadline=1.0)
+    assert seen.alike is not None and seen.alike[1].iou(HERE) > 0.5
+    assert seen.resemblance > ALIKE
 
 
 def test_the_best_of_an_image_is_what_is_alike_or_what_its_embedding_says() -> None:

@@ -171,7 +171,9 @@ def _compare(view: View, templates: Sequence[Template], deadline: float) -> None
 
 def _resemblance(found: Resemblance) -> float:
     """Return how much a place is like the query, 0..1."""
-    return float(max(0.0, (found.score - NOTHING) / (1 - NOTHING)))
+    if found.score <= NOTHING:
+        return 0.0
+    return (found.score - NOTHING) / (1 - NOTHING)
 
 
 def _raised(score: float, found: Resemblance) -> float:

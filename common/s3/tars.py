@@ -64,7 +64,8 @@ def members(
 
     At most `limit`, and fewer where it takes long. Raises NoTar.
     """
-    file = _Ranged(read, size)
+    # Buffered: a raw file gives less than was asked for where a block ends.
+    file = io.BufferedReader(_Ranged(read, size))
     file.seek(first)
     deadline = time.monotonic() + LISTING_S
     found: list[Member] = []

@@ -23,6 +23,10 @@ LISTING_S = 5.0
 """How long a listing goes on before it says that there is more."""
 _MEMBER = re.compile(r"(.+\.tar)#(\d{1,15})\+(\d{1,15})/(.+)", re.DOTALL | re.IGNORECASE)
 _MOST_NAME_BYTES = 255
+_MOST_HEADER_BYTES = 1024 * 1024
+"""Of a long name, or of what else stands before a file: room is made for it before it is read."""
+_MADE_TO_HARM = (ValueError, OverflowError, RecursionError, MemoryError)
+"""What tarfile raises, besides its own errors, for headers that nobody's tar writes."""
 
 Read = Callable[[int, int], bytes]
 """(first byte, how many) -> bytes of the archive, fewer at its end."""
@@ -64,14 +68,15 @@ def members(
 
     At most `limit`, and fewer where it takes long. Raises NoTar.
     """
-    # Buffered: a raw file gives less than was asked for where a block ends.
-    file = io.BufferedReader(_Ranged(read, size))
+    file = _Headers(_Ranged(read, size))
     file.seek(first)
     deadline = time.monotonic() + LISTING_S
     found: list[Member] = []
     try:
         with tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
+                if member.size < 0:  # it would be read from there backwards, for ever
+                    raise NoTar(f"a file in it has {member.size:,} bytes")
                 name = cleaned(member.name)
                 if member.isfile() and not member.issparse() and not is_litter(name):
                     kept = name.encode()[-_MOST_NAME_BYTES:].decode("utf-8", "ignore").lstrip("/")
@@ -79,12 +84,24 @@ def members(
                 if len(found) >= limit or time.monotonic() > deadline:
                     return found, tar.offset
             end = tar.offset
+        file.seek(end)
+        if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
+            raise NoTar(f"what stands at byte {end:,} is no header")
     except tarfile.TarError as exc:
         raise NoTar(str(exc)) from exc
-    file.seek(end)
-    if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise NoTar(f"what stands at byte {end:,} is no header")
+    except _MADE_TO_HARM as exc:
+        raise NoTar("a header in it makes no sense") from exc
     return found, None
+
+
+class _Headers(io.BufferedReader):
+    """Gives as many bytes as it is asked for, which a raw file does not where a block ends."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read what a header says that it holds. Raises NoTar where that is too much to be one."""
+        if size is not None and size > _MOST_HEADER_BYTES:
+            raise NoTar(f"a header in it holds {size:,} bytes")
+        return super().read(size)
 
 
 class _Ranged(io.RawIOBase):
@@ -113,7 +130,7 @@ class _Ranged(io.RawIOBase):
         self._at = max(0, base + offset)
         return self._at
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill a buffer with what is there of the block, which is read if need be."""
         if not self._start <= self._at < self._start + len(self._block):
             if self._at >= self._size:

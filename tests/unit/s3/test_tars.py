@@ -1,4 +1,4 @@
-"""Listings of tar archives that are read by ranges: ordinary ones whole."""
+"""Listings of tar archives that are read by ranges: ordinary ones, and ones made to harm."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import io
 import random
 import tarfile
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from common.s3 import tars
+from needle import archives
 
 KEY = "shards/000.tar"
 FORMS = (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT)
@@ -60,3 +62,38 @@ def test_headers_and_long_names_may_lie_across_the_ends_of_blocks(form: int, see
     for limit in (7, 1000):
         found = archive.listed(limit=limit)
         assert {m.name: archive.content[m.first :][: m.size] for m in found} == files
+
+
+def longname(size: int) -> bytes:
+    """Return the header of a long name of so many bytes."""
+    member = tarfile.TarInfo("././@LongLink")
+    member.type, member.size = tarfile.GNUTYPE_LONGNAME, size
+    return member.tobuf(tarfile.GNU_FORMAT)
+
+
+def with_pax(**headers: str) -> bytes:
+    """Return an archive of an image with such pax records."""
+    member = tarfile.TarInfo("a.jpg")
+    member.size, member.pax_headers = 512, headers
+    return member.tobuf(tarfile.PAX_FORMAT) + bytes(512 + 1024)
+
+
+HARMFUL = {
+    "names of names": (longname(512) + b"x".ljust(512, b"\0")) * 600 + packed({"a.jpg": b"1"}),
+    "no map": with_pax(**{"GNU.sparse.map": "x"}),
+    "a name of 64 GiB": longname(2**36) + packed({"a.jpg": b"1"}),
+    "a name beyond all files": longname(2**70) + packed({"a.jpg": b"1"}),
+    "a size below 0": with_pax(size="-512"),
+    "a size back to the start": with_pax(size="-1536"),
+}
+
+
+@pytest.mark.parametrize("what", HARMFUL)
+def test_an_archive_made_to_harm_is_none(what: str, tmp_path: Path) -> None:
+    with pytest.raises(tars.NoTar):
+        Stored(HARMFUL[what]).listed()
+    path = tmp_path / "a.tar"
+    path.write_bytes(HARMFUL[what])
+    for read in (archives.names, archives.members):
+        with pytest.raises(archives.DamagedArchive):
+            list(read(path))

@@ -52,18 +52,24 @@ def in_buckets(
     """Yield what is under prefixes of buckets, and of each tar archive there what is in it.
 
     `listed` is the service's list. An archive that cannot be read is told, and the rest goes on.
+    One with nothing in it is yielded itself: so it is for a service that lists no archives.
     """
     for prefix in prefixes:
         for each in listed(prefix):
             if not each.url.lower().endswith(".tar"):
                 yield each
                 continue
+            inside = None
             try:
-                yield from listed(f"{each.url}/")
+                for inside in listed(f"{each.url}/"):
+                    yield inside
             except NeedleApiError as exc:
                 if exc.status != 422:
                     raise
                 on_fault(each.url, exc.message)
+            else:
+                if inside is None:
+                    yield each
 
 
 class _Download(io.RawIOBase):

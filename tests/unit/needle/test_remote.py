@@ -143,3 +143,10 @@ def test_archives_in_a_bucket_are_listed_by_the_service_and_what_is_in_them_is_s
     assert said == [f"{home}/1.TAR: It is fetch_failed."]
     again, _ = faults(service, journal, find([home]))
     assert (again.indexed, again.skipped) == (0, 3)
+
+
+def test_archives_that_the_service_lists_nothing_of_are_left_out_and_told(journal: Journal) -> None:
+    service, home = FakeService(), "s3://photos/shards"
+    service.objects = {home: [f"{home}/0.tar", f"{home}/c.jpg"], f"{home}/0.tar/": []}
+    outcome, said = faults(service, journal, find([home]))
+    assert (outcome.indexed, dict(outcome.left_out), said) == (1, {".tar": 1}, [])

@@ -18,6 +18,8 @@ TIMEOUT_S = 30.0
 TRIES = 4
 """How often a download is taken up again without a byte having come."""
 PARTIAL = 206
+NO_ARCHIVE = frozenset({400, 404, 422})
+"""How the service answers where an archive is none, or its key is odd; other faults are its own."""
 
 OnFault = Callable[[str, str], None]
 """(name, reason) of what cannot be read."""
@@ -64,7 +66,7 @@ def in_buckets(
                 for inside in listed(f"{each.url}/"):
                     yield inside
             except NeedleApiError as exc:
-                if exc.status != 422:
+                if exc.status not in NO_ARCHIVE:
                     raise
                 on_fault(each.url, exc.message)
             else:

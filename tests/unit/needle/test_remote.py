@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from needle import remote
+from needle.errors import NeedleApiError
 from needle.journal import Journal
+from needle.listings import StoredObject
 from needle.sources import Sources, find
 from needle.tally import Outcome
 from tests.unit.needle.fake_needle import FakeService
@@ -150,3 +152,22 @@ def test_archives_that_the_service_lists_nothing_of_are_left_out_and_told(journa
     service.objects = {home: [f"{home}/0.tar", f"{home}/c.jpg"], f"{home}/0.tar/": []}
     outcome, said = faults(service, journal, find([home]))
     assert (outcome.indexed, dict(outcome.left_out), said) == (1, {".tar": 1}, [])
+
+
+def test_an_archive_with_an_odd_key_is_told_and_the_rest_goes_on() -> None:
+    odd = {"s3://photos/a\n.tar": 400, "s3://photos/../b.tar": 404, "s3://photos/c.tar": 422}
+    objects = [StoredObject(url, 9) for url in (*odd, "s3://photos/d.jpg")]
+
+    def listed(prefix: str) -> list[StoredObject]:
+        if prefix == "s3://photos":
+            return objects
+        raise NeedleApiError(odd[prefix.rstrip("/")], "odd", f"not {prefix}")
+
+    told: list[tuple[str, str]] = []
+    found = list(remote.in_buckets(["s3://photos"], listed, lambda *fault: told.append(fault)))
+    assert (found, told) == (objects[-1:], [(url, f"not {url}/") for url in odd])
+    with pytest.raises(NeedleApiError):  # the bucket itself may not be named
+        list(remote.in_buckets(["s3://photos/c.tar"], listed, lambda *_: None))
+    odd["s3://photos/c.tar"] = 503
+    with pytest.raises(NeedleApiError):
+        list(remote.in_buckets(["s3://photos"], listed, lambda *_: None))

@@ -12,17 +12,19 @@ import re
 import tarfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.paths import cleaned, is_litter
 
 ENDING = ".tar"
+MOST_KEY_BYTES = 1024
+"""Says S3."""
 BLOCK = 64 * 1024
 """What is read together: the headers of small files, and no more than one large one's."""
 LISTING_S = 5.0
 """How long a listing goes on before it says that there is more."""
 _MEMBER = re.compile(r"(.+\.tar)#(\d{1,15})\+(\d{1,15})/(.+)", re.DOTALL | re.IGNORECASE)
-_MOST_NAME_BYTES = 255
+_LEAST_NAME_BYTES, _MOST_NAME_BYTES = 16, 255
 _MOST_HEADER_BYTES = 1024 * 1024
 """Of a long name, or of what else stands before a file: room is made for it before it is read."""
 _MADE_TO_HARM = (ValueError, OverflowError, RecursionError, MemoryError)
@@ -79,8 +81,7 @@ def members(
                     raise NoTar(f"a file in it has {member.size:,} bytes")
                 name = cleaned(member.name)
                 if member.isfile() and not member.issparse() and not is_litter(name):
-                    kept = name.encode()[-_MOST_NAME_BYTES:].decode("utf-8", "ignore").lstrip("/")
-                    found.append(Member(key, member.offset_data, member.size, kept))
+                    found.append(_named(key, member, name))
                 if len(found) >= limit or time.monotonic() > deadline:
                     return found, tar.offset
             end = tar.offset
@@ -92,6 +93,15 @@ def members(
     except _MADE_TO_HARM as exc:
         raise NoTar("a header in it makes no sense") from exc
     return found, None
+
+
+def _named(key: str, member: tarfile.TarInfo, name: str) -> Member:
+    """Return a file, of its name the end that fits beside the archive's key. Raises NoTar."""
+    bare = Member(key, member.offset_data, member.size, "")
+    room = min(_MOST_NAME_BYTES, MOST_KEY_BYTES - len(str(bare).encode()))
+    if room < _LEAST_NAME_BYTES:
+        raise NoTar("its key is so long that what is in it cannot be named")
+    return replace(bare, name=name.encode()[-room:].decode("utf-8", "ignore").lstrip("/"))
 
 
 class _Headers(io.BufferedReader):

@@ -64,6 +64,17 @@ def test_headers_and_long_names_may_lie_across_the_ends_of_blocks(form: int, see
         assert {m.name: archive.content[m.first :][: m.size] for m in found} == files
 
 
+@pytest.mark.parametrize("length", [100, 740, 800, 980])
+def test_what_is_in_an_archive_of_a_long_key_has_a_name_that_fits(length: int) -> None:
+    key = "k" * (length - 4) + ".tar"
+    archive = Stored(packed({"é" * 200 + ".jpg": b"1" * 700}))
+    (found,) = archive.listed(key)
+    assert len(str(found).encode()) <= 1024 and found.name.endswith("é.jpg")
+    assert tars.Member.of(str(found)) == found
+    with pytest.raises(tars.NoTar, match="key is so long"):
+        archive.listed("k" * 1015 + ".tar")
+
+
 def longname(size: int) -> bytes:
     """Return the header of a long name of so many bytes."""
     member = tarfile.TarInfo("././@LongLink")

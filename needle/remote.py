@@ -27,7 +27,10 @@ OnFault = Callable[[str, str], None]
 
 def is_tar(url: str) -> bool:
     """Tell by its path whether a URL names a tar archive; it may be compressed."""
-    name = unquote(urlsplit(url).path).lower()
+    try:
+        name = unquote(urlsplit(url).path).lower()
+    except ValueError:  # no URL, as `http://[x/a.tar`
+        return False
     return name.endswith(archives.ENDINGS) and not name.endswith(archives.ZIP)
 
 
@@ -119,7 +122,7 @@ class _Download(io.RawIOBase):
                     self._answer = None
                 if not left:
                     raise OSError(f"It cannot be downloaded: {exc or type(exc).__name__}") from exc
-            except httpx.HTTPError as exc:
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as exc:
                 raise OSError(f"It cannot be downloaded: {exc}") from exc
         return b""
 

@@ -171,3 +171,18 @@ def test_an_archive_with_an_odd_key_is_told_and_the_rest_goes_on() -> None:
     odd["s3://photos/c.tar"] = 503
     with pytest.raises(NeedleApiError):
         list(remote.in_buckets(["s3://photos"], listed, lambda *_: None))
+
+
+@pytest.mark.parametrize("bad", ["a\x01b.example/a.tar", "xn--/a.tar"])
+def test_an_url_that_nobody_can_ask_for_is_one_failure(
+    host: Host, journal: Journal, bad: str
+) -> None:
+    service = FakeService()
+    outcome, said = faults(service, journal, find([f"http://{bad}", URL]))
+    assert outcome.indexed == 4 and len(said) == 1
+    assert said[0].startswith(f"http://{bad}: It cannot be downloaded: ")
+
+
+def test_what_is_no_url_is_no_archive_and_does_not_end_a_list() -> None:
+    found = find(["http://[x/a.tar", URL])
+    assert (found.urls, found.shards) == (("http://[x/a.tar",), (URL,))

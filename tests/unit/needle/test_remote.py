@@ -52,12 +52,23 @@ class Host:
     def __init__(self, content: bytes) -> None:
         self.content, self.most, self.ranges = content, 10**9, True
         self.asked: list[str | None] = []
+        self.busy: list[int] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(asked := request.headers.get("range"))
+        if self.busy:
+            return httpx.Response(self.busy.pop())
         first = int(asked.removeprefix("bytes=")[:-1]) if asked and self.ranges else 0
         body = Breaking(self.content[first:], self.most)
         return httpx.Response(206 if asked and self.ranges else 200, stream=body)
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return how long each pause would have been."""
+    pauses: list[float] = []
+    monkeypatch.setattr(remote, "sleep", pauses.append)
+    return pauses
 
 
 @pytest.fixture
@@ -100,6 +111,17 @@ def test_a_download_that_breaks_goes_on_where_it_was(host: Host, journal: Journa
     assert run(service, journal, find([URL])).indexed == 4
     assert host.asked[:3] == [None, "bytes=60000-", "bytes=120000-"]
     assert sorted(service.files.values()) == sorted(FILES.values())
+
+
+def test_a_server_that_is_busy_is_asked_again_after_longer_and_longer_pauses(
+    host: Host, journal: Journal, slept: list[float]
+) -> None:
+    host.busy, service = [503, 429, 503], FakeService()
+    assert run(service, journal, find([URL])).indexed == 4
+    assert slept == [1.0, 2.0, 4.0]
+    host.busy = [503] * 4
+    _, said = faults(service, journal, find([URL]))
+    assert len(said) == 1 and "status 503" in said[0] and host.busy == []
 
 
 def test_what_cannot_be_downloaded_is_one_failure_and_the_rest_goes_on(

@@ -151,6 +151,8 @@ class SourceBuckets:
         member = Member.of(key)
         asked = {"Bucket": bucket, "Key": key}
         if member is not None:
+            if not member.size:  # no range asks for nothing
+                raise FetchFailed("The file in the archive is empty.")
             last = member.first + member.size - 1
             asked |= {"Key": member.key, "Range": f"bytes={member.first}-{last}"}
         try:

@@ -71,10 +71,10 @@ def members(
     At most `limit`, and fewer where it takes long. Raises NoTar.
     """
     file = _Headers(_Ranged(read, size))
-    file.seek(first)
     deadline = time.monotonic() + LISTING_S
     found: list[Member] = []
     try:
+        file.seek(first)
         with tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
                 if member.size < 0:  # it would be read from there backwards, for ever

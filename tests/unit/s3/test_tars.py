@@ -108,3 +108,9 @@ def test_an_archive_made_to_harm_is_none(what: str, tmp_path: Path) -> None:
     for read in (archives.names, archives.members):
         with pytest.raises(archives.DamagedArchive):
             list(read(path))
+
+
+def test_no_listing_begins_where_no_file_reaches() -> None:
+    archive = Stored(packed({"a.jpg": b"1"}))
+    with pytest.raises(tars.NoTar):
+        tars.members(KEY, archive, len(archive.content), 10**1000, 7)

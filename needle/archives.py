@@ -25,8 +25,16 @@ ENDINGS = (
     ".tar.xz",
     ".txz",
 )
-_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, EOFError, zlib.error, lzma.LZMAError)
-
+_MADE_TO_HARM = (ValueError, OverflowError, RecursionError, MemoryError)
+"""What tarfile raises, besides its own errors, for headers that nobody's tar writes."""
+_DAMAGE = (
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    EOFError,
+    zlib.error,
+    lzma.LZMAError,
+    *_MADE_TO_HARM,
+)
 
 OnLeftOut = Callable[[str], None]
 """Told the name of a file that is no image."""
@@ -65,7 +73,7 @@ def names(path: Path, on_left_out: OnLeftOut | None = None) -> Iterator[str]:
             yield from (name for name in every if _wanted(name, tell))
             return
         with tarfile.open(path) as tar:
-            yield from (m.name for m in tar if m.isfile() and _wanted(m.name, tell))
+            yield from (m.name for m in _listed(tar) if m.isfile() and _wanted(m.name, tell))
     except _DAMAGE as exc:
         raise _damaged(path.name) from exc
 
@@ -100,12 +108,19 @@ def tar_members(
     tell = on_left_out or _ignore
     try:
         with tarfile.open(fileobj=cast(IO[bytes], file), mode="r|*") as archive:
-            for member in archive:
+            for member in _listed(archive):
                 content = archive.extractfile(member) if member.isfile() else None
                 if content is not None and _wanted(member.name, tell):
                     yield _upload(member.name, content.read())
     except _DAMAGE as exc:
         raise _damaged(name) from exc
+
+
+def _listed(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    for member in tar:
+        if member.size < 0:  # it would be read from there backwards, for ever
+            raise tarfile.ReadError("a file of less than no bytes")
+        yield member
 
 
 def _zipped(path: Path, tell: OnLeftOut) -> Iterator[Upload]:

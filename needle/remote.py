@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterable, Iterator
+from time import sleep
 from urllib.parse import unquote, urlsplit
 
 import httpx
@@ -15,9 +16,11 @@ from needle.listings import StoredObject
 from needle.uploads import Upload
 
 TIMEOUT_S = 30.0
-TRIES = 4
-"""How often a download is taken up again without a byte having come."""
-PARTIAL = 206
+PAUSES_S = (1.0, 2.0, 4.0)
+"""Before a download is taken up again, as long as no byte comes."""
+PARTIAL, BUSY = 206, frozenset({429, 503})
+NO_ARCHIVE = frozenset({400, 404, 422})
+"""How the service answers where an archive is none, or its key is odd; other faults are its own."""
 
 OnFault = Callable[[str, str], None]
 """(name, reason) of what cannot be read."""
@@ -25,7 +28,10 @@ OnFault = Callable[[str, str], None]
 
 def is_tar(url: str) -> bool:
     """Tell by its path whether a URL names a tar archive; it may be compressed."""
-    name = unquote(urlsplit(url).path).lower()
+    try:
+        name = unquote(urlsplit(url).path).lower()
+    except ValueError:  # no URL, as `http://[x/a.tar`
+        return False
     return name.endswith(archives.ENDINGS) and not name.endswith(archives.ZIP)
 
 
@@ -52,18 +58,28 @@ def in_buckets(
     """Yield what is under prefixes of buckets, and of each tar archive there what is in it.
 
     `listed` is the service's list. An archive that cannot be read is told, and the rest goes on.
+    One with nothing in it is yielded itself: so it is for a service that lists no archives.
     """
     for prefix in prefixes:
         for each in listed(prefix):
             if not each.url.lower().endswith(".tar"):
                 yield each
                 continue
+            inside = None
             try:
-                yield from listed(f"{each.url}/")
+                for inside in listed(f"{each.url}/"):
+                    yield inside
             except NeedleApiError as exc:
-                if exc.status != 422:
+                if exc.status not in NO_ARCHIVE:
                     raise
                 on_fault(each.url, exc.message)
+            else:
+                if inside is None:
+                    yield each
+
+
+class _Busy(Exception):
+    """The server would answer later."""
 
 
 class _Download(io.RawIOBase):
@@ -82,9 +98,7 @@ class _Download(io.RawIOBase):
 
     def close(self) -> None:
         """Hang up."""
-        if self._answer is not None:
-            self._answer.close()
-            self._answer = None
+        self._hang_up()
         super().close()
 
     def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
@@ -98,20 +112,20 @@ class _Download(io.RawIOBase):
 
     def _next(self) -> bytes:
         """Return the next bytes, none at the end."""
-        for left in reversed(range(TRIES)):
+        for pause in (*PAUSES_S, None):
             try:
                 if self._answer is None:
                     self._begin()
                 part = next(self._parts, b"")
                 self._at += len(part)
                 return part
-            except httpx.TransportError as exc:
-                if self._answer is not None:
-                    self._answer.close()
-                    self._answer = None
-                if not left:
-                    raise OSError(f"It cannot be downloaded: {exc or type(exc).__name__}") from exc
-            except httpx.HTTPError as exc:
+            except (httpx.TransportError, _Busy) as exc:
+                self._hang_up()
+                if pause is None:
+                    why = str(exc) or type(exc).__name__
+                    raise OSError(f"It cannot be downloaded: {why}") from exc
+                sleep(pause)
+            except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as exc:
                 raise OSError(f"It cannot be downloaded: {exc}") from exc
         return b""
 
@@ -120,8 +134,15 @@ class _Download(io.RawIOBase):
         asked = {"Range": f"bytes={self._at}-"} if self._at else {}
         request = self._client.build_request("GET", self._url, headers=asked)
         self._answer = answer = self._client.send(request, stream=True)
+        if answer.status_code in BUSY:
+            raise _Busy(f"The server answers with status {answer.status_code}.")
         if not answer.is_success:
             raise OSError(f"The server answers with status {answer.status_code}.")
         if self._at and answer.status_code != PARTIAL:
             raise OSError("The connection broke, and the server does not go on where it was.")
         self._parts = answer.iter_raw()
+
+    def _hang_up(self) -> None:
+        if self._answer is not None:
+            self._answer.close()
+            self._answer = None

@@ -14,12 +14,10 @@ from typing import Any
 
 from common.errors import BadRequest, FetchFailed, ImageTooLarge, InvalidUrl, NotFound
 from common.s3 import tars
-from common.s3.tars import Member, NoTar
+from common.s3.tars import MOST_KEY_BYTES, Member, NoTar
 from common.settings import Settings
 
 SCHEME = "s3://"
-_MOST_BYTES = 1024
-"""Of a key, says S3."""
 
 
 def is_object(url: str) -> bool:
@@ -153,6 +151,8 @@ class SourceBuckets:
         member = Member.of(key)
         asked = {"Bucket": bucket, "Key": key}
         if member is not None:
+            if not member.size:  # no range asks for nothing
+                raise FetchFailed("The file in the archive is empty.")
             last = member.first + member.size - 1
             asked |= {"Key": member.key, "Range": f"bytes={member.first}-{last}"}
         try:
@@ -181,6 +181,6 @@ class SourceBuckets:
 
 def _can_be(key: str) -> bool:
     try:
-        return len(key.encode()) <= _MOST_BYTES
+        return len(key.encode()) <= MOST_KEY_BYTES
     except UnicodeEncodeError:
         return False

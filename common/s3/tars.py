@@ -12,17 +12,23 @@ import re
 import tarfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from common.paths import cleaned, is_litter
 
 ENDING = ".tar"
+MOST_KEY_BYTES = 1024
+"""Says S3."""
 BLOCK = 64 * 1024
 """What is read together: the headers of small files, and no more than one large one's."""
 LISTING_S = 5.0
 """How long a listing goes on before it says that there is more."""
 _MEMBER = re.compile(r"(.+\.tar)#(\d{1,15})\+(\d{1,15})/(.+)", re.DOTALL | re.IGNORECASE)
-_MOST_NAME_BYTES = 255
+_LEAST_NAME_BYTES, _MOST_NAME_BYTES = 16, 255
+_MOST_HEADER_BYTES = 1024 * 1024
+"""Of a long name, or of what else stands before a file: room is made for it before it is read."""
+_MADE_TO_HARM = (ValueError, OverflowError, RecursionError, MemoryError)
+"""What tarfile raises, besides its own errors, for headers that nobody's tar writes."""
 
 Read = Callable[[int, int], bytes]
 """(first byte, how many) -> bytes of the archive, fewer at its end."""
@@ -64,26 +70,48 @@ def members(
 
     At most `limit`, and fewer where it takes long. Raises NoTar.
     """
-    file = _Ranged(read, size)
-    file.seek(first)
+    file = _Headers(_Ranged(read, size))
     deadline = time.monotonic() + LISTING_S
     found: list[Member] = []
     try:
+        file.seek(first)
         with tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
+                if member.size < 0:  # it would be read from there backwards, for ever
+                    raise NoTar(f"a file in it has {member.size:,} bytes")
                 name = cleaned(member.name)
                 if member.isfile() and not member.issparse() and not is_litter(name):
-                    kept = name.encode()[-_MOST_NAME_BYTES:].decode("utf-8", "ignore").lstrip("/")
-                    found.append(Member(key, member.offset_data, member.size, kept))
+                    found.append(_named(key, member, name))
                 if len(found) >= limit or time.monotonic() > deadline:
                     return found, tar.offset
             end = tar.offset
+        file.seek(end)
+        if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
+            raise NoTar(f"what stands at byte {end:,} is no header")
     except tarfile.TarError as exc:
         raise NoTar(str(exc)) from exc
-    file.seek(end)
-    if file.read(tarfile.BLOCKSIZE).strip(b"\0"):
-        raise NoTar(f"what stands at byte {end:,} is no header")
+    except _MADE_TO_HARM as exc:
+        raise NoTar("a header in it makes no sense") from exc
     return found, None
+
+
+def _named(key: str, member: tarfile.TarInfo, name: str) -> Member:
+    """Return a file, of its name the end that fits beside the archive's key. Raises NoTar."""
+    bare = Member(key, member.offset_data, member.size, "")
+    room = min(_MOST_NAME_BYTES, MOST_KEY_BYTES - len(str(bare).encode()))
+    if room < _LEAST_NAME_BYTES:
+        raise NoTar("its key is so long that what is in it cannot be named")
+    return replace(bare, name=name.encode()[-room:].decode("utf-8", "ignore").lstrip("/"))
+
+
+class _Headers(io.BufferedReader):
+    """Gives as many bytes as it is asked for, which a raw file does not where a block ends."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Read what a header says that it holds. Raises NoTar where that is too much to be one."""
+        if size is not None and size > _MOST_HEADER_BYTES:
+            raise NoTar(f"a header in it holds {size:,} bytes")
+        return super().read(size)
 
 
 class _Ranged(io.RawIOBase):
@@ -112,7 +140,7 @@ class _Ranged(io.RawIOBase):
         self._at = max(0, base + offset)
         return self._at
 
-    def readinto(self, buffer: bytearray) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Fill a buffer with what is there of the block, which is read if need be."""
         if not self._start <= self._at < self._start + len(self._block):
             if self._at >= self._size:

@@ -203,6 +203,15 @@ def test_the_files_in_an_archive_are_listed_page_by_page_and_read_by_themselves(
         sources.read(found[2].url, 69_999)
 
 
+def test_an_empty_file_in_an_archive_is_said_to_be(
+    bucket: Callable[..., ImageStore], sources: SourceBuckets
+) -> None:
+    bucket("tars").put("shard.tar", packed({"empty.jpg": b""}))
+    ((empty,), _) = sources.page(f"s3://{BUCKET}/tars/shard.tar/", None, 100)
+    with pytest.raises(FetchFailed, match="is empty"):
+        sources.read(empty.url, 100)
+
+
 def test_a_listing_that_takes_long_says_that_there_is_more(
     bucket: Callable[..., ImageStore], sources: SourceBuckets, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from needle import remote
+from needle.errors import NeedleApiError
 from needle.journal import Journal
+from needle.listings import StoredObject
 from needle.sources import Sources, find
 from needle.tally import Outcome
 from tests.unit.needle.fake_needle import FakeService
@@ -50,12 +52,23 @@ class Host:
     def __init__(self, content: bytes) -> None:
         self.content, self.most, self.ranges = content, 10**9, True
         self.asked: list[str | None] = []
+        self.busy: list[int] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.asked.append(asked := request.headers.get("range"))
+        if self.busy:
+            return httpx.Response(self.busy.pop())
         first = int(asked.removeprefix("bytes=")[:-1]) if asked and self.ranges else 0
         body = Breaking(self.content[first:], self.most)
         return httpx.Response(206 if asked and self.ranges else 200, stream=body)
+
+
+@pytest.fixture(autouse=True)
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return how long each pause would have been."""
+    pauses: list[float] = []
+    monkeypatch.setattr(remote, "sleep", pauses.append)
+    return pauses
 
 
 @pytest.fixture
@@ -98,6 +111,17 @@ def test_a_download_that_breaks_goes_on_where_it_was(host: Host, journal: Journa
     assert run(service, journal, find([URL])).indexed == 4
     assert host.asked[:3] == [None, "bytes=60000-", "bytes=120000-"]
     assert sorted(service.files.values()) == sorted(FILES.values())
+
+
+def test_a_server_that_is_busy_is_asked_again_after_longer_and_longer_pauses(
+    host: Host, journal: Journal, slept: list[float]
+) -> None:
+    host.busy, service = [503, 429, 503], FakeService()
+    assert run(service, journal, find([URL])).indexed == 4
+    assert slept == [1.0, 2.0, 4.0]
+    host.busy = [503] * 4
+    _, said = faults(service, journal, find([URL]))
+    assert len(said) == 1 and "status 503" in said[0] and host.busy == []
 
 
 def test_what_cannot_be_downloaded_is_one_failure_and_the_rest_goes_on(
@@ -143,3 +167,44 @@ def test_archives_in_a_bucket_are_listed_by_the_service_and_what_is_in_them_is_s
     assert said == [f"{home}/1.TAR: It is fetch_failed."]
     again, _ = faults(service, journal, find([home]))
     assert (again.indexed, again.skipped) == (0, 3)
+
+
+def test_archives_that_the_service_lists_nothing_of_are_left_out_and_told(journal: Journal) -> None:
+    service, home = FakeService(), "s3://photos/shards"
+    service.objects = {home: [f"{home}/0.tar", f"{home}/c.jpg"], f"{home}/0.tar/": []}
+    outcome, said = faults(service, journal, find([home]))
+    assert (outcome.indexed, dict(outcome.left_out), said) == (1, {".tar": 1}, [])
+
+
+def test_an_archive_with_an_odd_key_is_told_and_the_rest_goes_on() -> None:
+    odd = {"s3://photos/a\n.tar": 400, "s3://photos/../b.tar": 404, "s3://photos/c.tar": 422}
+    objects = [StoredObject(url, 9) for url in (*odd, "s3://photos/d.jpg")]
+
+    def listed(prefix: str) -> list[StoredObject]:
+        if prefix == "s3://photos":
+            return objects
+        raise NeedleApiError(odd[prefix.rstrip("/")], "odd", f"not {prefix}")
+
+    told: list[tuple[str, str]] = []
+    found = list(remote.in_buckets(["s3://photos"], listed, lambda *fault: told.append(fault)))
+    assert (found, told) == (objects[-1:], [(url, f"not {url}/") for url in odd])
+    with pytest.raises(NeedleApiError):  # the bucket itself may not be named
+        list(remote.in_buckets(["s3://photos/c.tar"], listed, lambda *_: None))
+    odd["s3://photos/c.tar"] = 503
+    with pytest.raises(NeedleApiError):
+        list(remote.in_buckets(["s3://photos"], listed, lambda *_: None))
+
+
+@pytest.mark.parametrize("bad", ["a\x01b.example/a.tar", "xn--/a.tar"])
+def test_an_url_that_nobody_can_ask_for_is_one_failure(
+    host: Host, journal: Journal, bad: str
+) -> None:
+    service = FakeService()
+    outcome, said = faults(service, journal, find([f"http://{bad}", URL]))
+    assert outcome.indexed == 4 and len(said) == 1
+    assert said[0].startswith(f"http://{bad}: It cannot be downloaded: ")
+
+
+def test_what_is_no_url_is_no_archive_and_does_not_end_a_list() -> None:
+    found = find(["http://[x/a.tar", URL])
+    assert (found.urls, found.shards) == (("http://[x/a.tar",), (URL,))

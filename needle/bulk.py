@@ -42,6 +42,9 @@ class Notes(Protocol):
     def had(self, name: str, image_id: str) -> None:
         """Note an image that is left out, since the service has it."""
 
+    def keep(self) -> None:
+        """Have what was noted outlive the process: it may wait for long now."""
+
 
 def index_all(
     needle: Needle,
@@ -132,7 +135,7 @@ class Bulk:
                     self._land()
                 self._look()
                 while self._open and self._waiting() > MOST_WAITING:
-                    self._needle.wait(next(iter(self._open.values())), on_progress=self._update)
+                    self._wait_for_oldest()
             while self._flying:
                 self._land()
         except BaseException:
@@ -141,7 +144,7 @@ class Bulk:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
         while self._open:
-            self._needle.wait(next(iter(self._open.values())), on_progress=self._update)
+            self._wait_for_oldest()
         self._tell()
         return Outcome(
             indexed=self._indexed,
@@ -189,6 +192,11 @@ class Bulk:
         """Return how many images of jobs that run have not ended, as far as it is known."""
         parts = [job.progress for job in self._open.values()]
         return sum(part.total - part.ended for part in parts)
+
+    def _wait_for_oldest(self) -> None:
+        if self._notes:
+            self._notes.keep()
+        self._needle.wait(next(iter(self._open.values())), on_progress=self._update)
 
     def _look(self) -> None:
         """Ask how the oldest job is doing."""

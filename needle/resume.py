@@ -11,7 +11,7 @@ from needle import ids, remote
 from needle.api import Needle
 from needle.bulk import IN_FLIGHT, Bulk, OnStop, images_of_urls, outcome_of
 from needle.errors import NeedleApiError
-from needle.journal import Journal
+from needle.journal import Journal, JournalFault
 from needle.known import Known
 from needle.listings import StoredObject
 from needle.parcels import Address, parcels
@@ -44,7 +44,7 @@ class ResumableIndex:
         """Index what the service does not have, wait for it and for what earlier runs have sent.
 
         `on_stop` is told, after Ctrl-C, how many uploads are waited for. Raises NeedleClientError
-        when the service itself fails.
+        when the service itself fails, JournalFault when the journal does.
         """
         bulk = Bulk(
             self._needle,
@@ -65,7 +65,9 @@ class ResumableIndex:
             max_bytes=REQUEST_BYTES,
             max_files=REQUEST_FILES,
         )
-        return bulk.run(load)
+        outcome = bulk.run(load)
+        self._journal.keep()
+        return outcome
 
     def _known(self, sources: Sources) -> Known:
         unknown = sources.archives or sources.buckets or sources.shards
@@ -119,6 +121,8 @@ class _Fresh:
                 self._bulk.expect(1)
             try:
                 image_id = self._image_id(file)
+            except JournalFault:  # of every image, not of this one
+                raise
             except OSError as exc:
                 self._bulk.fault(file.name, exc.strerror or str(exc))
                 continue

@@ -33,14 +33,15 @@ CREATE TABLE IF NOT EXISTS urls (
 CREATE TABLE IF NOT EXISTS jobs (
     job_id TEXT PRIMARY KEY, service TEXT, collection TEXT, names TEXT, sent_at REAL,
     ended INTEGER DEFAULT 0);
+CREATE TABLE IF NOT EXISTS whereabouts (job_id TEXT PRIMARY KEY, names TEXT);
 CREATE TABLE IF NOT EXISTS outcomes (
     service TEXT, collection TEXT, name TEXT, image_id TEXT, status TEXT, reason TEXT, at REAL,
     run TEXT, PRIMARY KEY (service, collection, name, image_id)) WITHOUT ROWID;
 """
-_FORGET = """
-DELETE FROM outcomes WHERE service = ? AND collection = ? AND name = ?
-    AND (run != ? OR image_id = '' OR image_id = ?)
-"""
+_ONE = "DELETE FROM outcomes WHERE service = ? AND collection = ? AND name = ? AND"
+_FAILED = "status IN ('failed', 'cancelled')"
+_FORGET_FAILURE = f"{_ONE} {_FAILED}"
+_FORGET = f"{_ONE} (run != ? OR image_id = ? OR {_FAILED})"
 _HAD = """
 INSERT INTO outcomes VALUES (?, ?, ?, ?, 'unchanged', NULL, ?, ?)
 ON CONFLICT DO UPDATE SET
@@ -108,10 +109,12 @@ class Journal:
             ).fetchone()
         return str(row[0]) if row else None
 
-    def sent(self, job_id: str, names: Iterable[str]) -> None:
-        """Note a job that the service has taken, by the image ids or the URLs in it."""
-        row = (job_id, *self._scope, json.dumps(list(names)), time.time())
+    def sent(self, job_id: str, keys: Iterable[str], whereabouts: Iterable[str] = ()) -> None:
+        """Note a job that the service has taken: image ids or URLs in it, and where they are."""
+        row = (job_id, *self._scope, json.dumps(list(keys)), time.time())
         self._note("REPLACE INTO jobs VALUES (?, ?, ?, ?, ?, 0)", *row)
+        where = json.dumps(list(whereabouts))
+        self._note("REPLACE INTO whereabouts VALUES (?, ?)", job_id, where)
         self.keep()
 
     def ended(self, job_id: str, images_of_urls: Mapping[str, str]) -> None:
@@ -121,6 +124,7 @@ class Journal:
                 "REPLACE INTO urls VALUES (?, ?, ?, ?)", *self._scope, _storable(url), image_id
             )
         self._note("UPDATE jobs SET ended = 1, names = '[]' WHERE job_id = ?", job_id)
+        self._note("DELETE FROM whereabouts WHERE job_id = ?", job_id)
         self._note(
             "DELETE FROM jobs WHERE ended AND job_id NOT IN "
             "(SELECT job_id FROM jobs ORDER BY sent_at DESC LIMIT ?)",
@@ -128,18 +132,30 @@ class Journal:
         )
         self.keep()
 
-    def became(self, outcomes: Iterable[ItemOutcome]) -> None:
-        """Note what became of images, in place of what earlier runs have noted."""
-        now = time.time()
-        for one in outcomes:
-            name, image_id = _storable(one.name), one.image_id or ""
+    def became(self, outcomes: Iterable[ItemOutcome], job_id: str | None = None) -> None:
+        """Note what became of images, in place of what earlier runs have noted.
+
+        Those of a job come in the order in which they were sent, by which they are told apart:
+        archives may hold other images of the same names.
+        """
+        now, every = time.time(), list(outcomes)
+        names = self._whereabouts(job_id) if job_id else []
+        if len(names) != len(every):  # the service has unpacked one, or an older Needle sent them
+            names = [one.name for one in every]
+        for one, name in zip(every, map(_storable, names), strict=True):
+            image_id, reason = one.image_id or "", _storable(one.reason) if one.reason else None
             self._note(_FORGET, *self._scope, name, self._run, image_id)
-            row = (*self._scope, name, image_id, one.status, one.reason, now, self._run)
+            row = (*self._scope, name, image_id, one.status, reason, now, self._run)
             self._note("INSERT INTO outcomes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", *row)
         self._keep_now_and_then()
 
+    def _whereabouts(self, job_id: str) -> list[str]:
+        found = self._found("SELECT names FROM whereabouts WHERE job_id = ?", job_id)
+        return next((json.loads(names) for (names,) in found), [])
+
     def had(self, name: str, image_id: str) -> None:
         """Note that an image was not sent, since the service has it: by an earlier run, maybe."""
+        self._note(_FORGET_FAILURE, *self._scope, _storable(name))
         self._note(_HAD, *self._scope, _storable(name), image_id, time.time(), self._run)
         self._keep_now_and_then()
 

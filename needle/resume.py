@@ -87,7 +87,7 @@ class ResumableIndex:
                 continue
             if job.final:  # while nobody looked: what it indexed is known, the rest is sent again
                 items = list(self._needle.items(job))
-                self._journal.became(map(outcome_of, items))
+                self._journal.became(map(outcome_of, items), job_id)
                 self._journal.ended(job_id, images_of_urls(items))
             else:
                 bulk.adopt(job)
@@ -124,9 +124,9 @@ class _Fresh:
             except JournalFault:  # of every image, not of this one
                 raise
             except OSError as exc:
-                self._bulk.fault(file.name, exc.strerror or str(exc))
+                self._bulk.fault(file.whereabouts, exc.strerror or str(exc))
                 continue
-            if self._wanted(image_id, image_id, file.name, file.name):
+            if self._wanted(image_id, image_id, file.whereabouts, file.name):
                 yield replace(file, image_id=image_id)
 
     def urls(self, sources: Sources) -> Iterator[str]:
@@ -142,12 +142,14 @@ class _Fresh:
             else:
                 self._bulk.leave_out(each.url)
 
-    def _wanted(self, key: str, image_id: str | None, name: str, path: str | None = None) -> bool:
+    def _wanted(
+        self, key: str, image_id: str | None, whereabouts: str, path: str | None = None
+    ) -> bool:
         if key in self.pending:
             self._bulk.expect(-1)  # counted with its job
             return False
         if image_id and self.known is not None and self.known.has(image_id, path):
-            self._bulk.skip(name, image_id)
+            self._bulk.skip(whereabouts, image_id)
             return False
         return True
 

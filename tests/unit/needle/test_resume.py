@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,7 @@ import pytest
 from common import ids as service_ids
 from needle import ids, resume
 from needle.bulk import Bulk
-from needle.journal import Journal, JournalFault, state_file
+from needle.journal import Journal
 from needle.known import Known
 from needle.parcels import Address
 from needle.resume import ResumableIndex
@@ -184,98 +182,6 @@ def test_the_cheaper_way_of_asking_is_taken(service: FakeService) -> None:
 
 def _many_images(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={"images": [], "total": 5000})
-
-
-# ---- the journal
-
-
-def test_an_unchanged_file_is_not_read_again(journal: Journal, folder: Path) -> None:
-    path = folder / "0.jpg"
-    first = journal.image_id(path)
-    journal.keep()
-    state = path.stat()
-    path.write_bytes(b"IMAGE 0")
-    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    assert journal.image_id(path) == first, "same size and time: it is not read"
-    os.utime(path, ns=(0, 0))
-    assert journal.image_id(path) != first
-
-
-def test_the_journal_outlives_the_process_and_keeps_services_apart(tmp_path: Path) -> None:
-    path = tmp_path / "j.sqlite"
-    first = Journal(path, URL, "a")
-    first.sent("j1", ["x", "y"])
-    first.ended("j0", {"http://u": "i"})
-    first.close()
-    again, other, elsewhere = (
-        Journal(path, URL, "a"),
-        Journal(path, URL, "b"),
-        Journal(path, "http://other", "a"),
-    )
-    assert again.open_jobs() == {"j1": ["x", "y"]} and again.url_image("http://u") == "i"
-    assert other.open_jobs() == {} and other.recent_jobs(5) == ["j1"]
-    assert elsewhere.recent_jobs(5) == [] and elsewhere.url_image("http://u") is None
-    for each in (again, other, elsewhere):
-        each.close()
-
-
-def test_a_journal_that_cannot_be_opened_is_an_os_error(tmp_path: Path) -> None:
-    (tmp_path / "j.sqlite").write_bytes(b"this is no database at all" * 9)
-    with pytest.raises(OSError, match="cannot be used"):
-        Journal(tmp_path / "j.sqlite", URL, None)
-    assert state_file({"XDG_STATE_HOME": "/s"}) == Path("/s/needle/client.sqlite")
-    assert state_file({}).parts[-4:] == (".local", "state", "needle", "client.sqlite")
-
-
-def test_no_wait_leaves_the_journal_locked_and_what_was_noted_is_kept(
-    service: FakeService, journal: Journal, folder: Path, tmp_path: Path
-) -> None:
-    path, sources = tmp_path / "state" / "j.sqlite", find([str(folder)])
-    run(service, journal, sources)
-    journal.sent(service._new_job("index", [])["job_id"], [])
-    again, other = Journal(path, URL, None), sqlite3.connect(path, timeout=0)
-    kept: list[int] = []
-
-    def look() -> None:
-        with other:
-            other.execute("BEGIN IMMEDIATE")
-            kept.append(
-                other.execute(
-                    "SELECT count(*) FROM outcomes WHERE run = ?", (again._run,)
-                ).fetchone()[0]
-            )
-
-    def asked(request: httpx.Request) -> None:
-        if "/jobs/" in request.url.path:
-            look()
-        service.busy = not kept or not kept[-1]
-
-    service.busy, service.before = True, asked
-    assert run(service, again, sources).skipped == 6
-    assert kept[-1] == 6, "what was skipped is kept before a job is waited for"
-    (folder / "0.jpg").unlink()
-    again.close()
-    again = Journal(path, URL, None)
-    run(service, again, find([str(folder)]))
-    look()
-    assert kept[-1] == 5, "and at the end of a run, after which a folder may be watched"
-    again.close()
-    other.close()
-
-
-def test_a_journal_that_another_holds_is_said_in_a_sentence_and_is_no_images_fault(
-    service: FakeService, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("needle.journal.BUSY_S", 0)
-    monkeypatch.setattr("needle.journal.KEEP_EVERY_S", 0)
-    mine = Journal(tmp_path / "j.sqlite", URL, None)
-    other = sqlite3.connect(tmp_path / "j.sqlite", isolation_level=None)
-    other.execute("BEGIN EXCLUSIVE")
-    with pytest.raises(JournalFault, match="another command has held it"):
-        run(service, mine, find([str(folder)]))
-    other.close()
-    assert list(mine.outcomes()) == [] and not service.uploads
-    mine.close()
 
 
 # ---- watching

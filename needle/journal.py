@@ -24,6 +24,7 @@ from needle.tally import ItemOutcome
 KEPT_JOBS = 200
 KEEP_EVERY_S = 1.0
 BUSY_S = 30
+_HELD = f"another command has held it for {BUSY_S} s"
 _TABLES = """
 CREATE TABLE IF NOT EXISTS files (
     path TEXT PRIMARY KEY, size INTEGER, mtime_ns INTEGER, sha256 TEXT);
@@ -75,7 +76,8 @@ class Journal:
                 path.parent.mkdir(parents=True, exist_ok=True)
             self._db = _opened(path)
         except sqlite3.Error as exc:
-            raise OSError(f"The journal {path} cannot be used; it may be removed.") from exc
+            why = _HELD if _is_busy(exc) else "it may be removed"
+            raise OSError(f"The journal {path} cannot be used: {why}.") from exc
         self._scope = (service, collection or ids.DEFAULT_COLLECTION)
         self._run = uuid.uuid4().hex
         self._noted: list[tuple[str, tuple[Any, ...]]] = []
@@ -232,12 +234,16 @@ class Journal:
         try:
             yield
         except sqlite3.Error as exc:
-            busy = getattr(exc, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY
-            why = f"another command has held it for {BUSY_S} s" if busy else str(exc)
+            why = _HELD if _is_busy(exc) else str(exc)
             raise JournalFault(
                 f"The journal {self._path} cannot be used: {why}. What was sent is indexed all "
                 "the same; the same command goes on."
             ) from exc
+
+
+def _is_busy(error: sqlite3.Error) -> bool:
+    """Tell whether another connection has the file locked; the code's upper bits say more."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _storable(name: str) -> str:

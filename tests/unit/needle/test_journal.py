@@ -103,6 +103,8 @@ def test_a_journal_that_another_holds_is_said_in_a_sentence_and_is_no_images_fau
     mine = Journal(tmp_path / "j.sqlite", URL, None)
     other = sqlite3.connect(tmp_path / "j.sqlite", isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(OSError, match="another command has held it"):
+        Journal(tmp_path / "j.sqlite", URL, None)
     with pytest.raises(JournalFault, match="another command has held it"):
         run(service, mine, find([str(folder)]))
     other.close()

@@ -30,17 +30,20 @@ WELL = frozenset({"indexed", "unchanged"})
 class Notes(Protocol):
     """Who is told what the service has taken and what has ended: `Journal` is one."""
 
-    def sent(self, job_id: str, names: Iterable[str]) -> None:
-        """Note a job that the service has taken, by the image ids or the URLs in it."""
+    def sent(self, job_id: str, keys: Iterable[str], whereabouts: Iterable[str]) -> None:
+        """Note a job that the service has taken: image ids or URLs in it, and where they are."""
 
     def ended(self, job_id: str, images_of_urls: Mapping[str, str]) -> None:
         """Note that a job's end was seen, and which images its URLs became."""
 
-    def became(self, outcomes: Iterable[ItemOutcome]) -> None:
-        """Note what became of images."""
+    def became(self, outcomes: Iterable[ItemOutcome], job_id: str | None = None) -> None:
+        """Note what became of images; of those of a job in the order in which they were sent."""
 
     def had(self, name: str, image_id: str) -> None:
         """Note an image that is left out, since the service has it."""
+
+    def keep(self) -> None:
+        """Have what was noted outlive the process: it may wait for long now."""
 
 
 def index_all(
@@ -98,19 +101,19 @@ class Bulk:
         """Count so many more images into the total; fewer for a negative number."""
         self._count(total=images)
 
-    def skip(self, name: str, image_id: str) -> None:
+    def skip(self, whereabouts: str, image_id: str) -> None:
         """Leave out an image that was expected: the service has it."""
         self._count(total=-1, skipped=1)
         if self._notes:
-            self._notes.had(name, image_id)
+            self._notes.had(whereabouts, image_id)
 
     def leave_out(self, name: str) -> None:
         """Note a file that is no image."""
         self._left_out[ending(name)] += 1
 
-    def fault(self, name: str, reason: str) -> None:
+    def fault(self, whereabouts: str, reason: str) -> None:
         """Note an image that cannot be sent."""
-        self._refuse(Failure(name, reason))
+        self._refuse(Failure(whereabouts, reason), whereabouts)
 
     def adopt(self, job: Job) -> None:
         """Wait for a job of an earlier run as well."""
@@ -132,7 +135,7 @@ class Bulk:
                     self._land()
                 self._look()
                 while self._open and self._waiting() > MOST_WAITING:
-                    self._needle.wait(next(iter(self._open.values())), on_progress=self._update)
+                    self._wait_for_oldest()
             while self._flying:
                 self._land()
         except BaseException:
@@ -141,7 +144,7 @@ class Bulk:
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
         while self._open:
-            self._needle.wait(next(iter(self._open.values())), on_progress=self._update)
+            self._wait_for_oldest()
         self._tell()
         return Outcome(
             indexed=self._indexed,
@@ -167,11 +170,13 @@ class Bulk:
                 self._receive(receipt)
 
     def _receive(self, receipt: Receipt) -> None:
-        for failure in receipt.refused:
-            self._refuse(failure)
+        if receipt.refused:
+            for failure, where in zip(receipt.refused, receipt.parcel.whereabouts, strict=True):
+                self._refuse(failure, where)
         if receipt.job:
             if self._notes:
-                self._notes.sent(receipt.job.job_id, receipt.parcel.keys)
+                parcel = receipt.parcel
+                self._notes.sent(receipt.job.job_id, parcel.keys, parcel.whereabouts)
             self._open[receipt.job.job_id] = receipt.job
             # An archive without an archive's name holds more images than were counted.
             more = receipt.job.progress.total - len(receipt.parcel)
@@ -189,6 +194,11 @@ class Bulk:
         """Return how many images of jobs that run have not ended, as far as it is known."""
         parts = [job.progress for job in self._open.values()]
         return sum(part.total - part.ended for part in parts)
+
+    def _wait_for_oldest(self) -> None:
+        if self._notes:
+            self._notes.keep()
+        self._needle.wait(next(iter(self._open.values())), on_progress=self._update)
 
     def _look(self) -> None:
         """Ask how the oldest job is doing."""
@@ -215,14 +225,14 @@ class Bulk:
         self._unchanged += sum(item.status == "unchanged" for item in well)
         self._image_ids |= {item.image_id for item in well if item.image_id}
         if self._notes:
-            self._notes.became(map(outcome_of, items))
+            self._notes.became(map(outcome_of, items), job.job_id)
             self._notes.ended(job.job_id, images_of_urls(well))
 
-    def _refuse(self, failure: Failure) -> None:
+    def _refuse(self, failure: Failure, whereabouts: str) -> None:
         """Note an image that came into no job."""
         self._fail(failure)
         if self._notes:
-            self._notes.became([ItemOutcome(failure.name, "failed", None, failure.reason)])
+            self._notes.became([ItemOutcome(whereabouts, "failed", None, failure.reason)])
 
     def _fail(self, failure: Failure) -> None:
         self._failures.append(failure)

@@ -35,6 +35,11 @@ class Parcel:
         return tuple(file.name for file in self.files) + self.urls
 
     @property
+    def whereabouts(self) -> tuple[str, ...]:
+        """Where they are, in the same order."""
+        return tuple(file.whereabouts for file in self.files) + self.urls
+
+    @property
     def keys(self) -> tuple[str, ...]:
         """What they are known by: image ids where they are known, and URLs."""
         return tuple(file.image_id for file in self.files if file.image_id) + self.urls
@@ -63,7 +68,7 @@ class Address:
 
 @dataclass(frozen=True)
 class Receipt:
-    """What became of a parcel: a job with what it holds, or why its images were refused."""
+    """What became of a parcel: a job with what it holds, or why its images were refused, each."""
 
     parcel: Parcel
     job: Job | None = None

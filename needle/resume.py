@@ -11,7 +11,7 @@ from needle import ids, remote
 from needle.api import Needle
 from needle.bulk import IN_FLIGHT, Bulk, OnStop, images_of_urls, outcome_of
 from needle.errors import NeedleApiError
-from needle.journal import Journal
+from needle.journal import Journal, JournalFault
 from needle.known import Known
 from needle.listings import StoredObject
 from needle.parcels import Address, parcels
@@ -44,7 +44,7 @@ class ResumableIndex:
         """Index what the service does not have, wait for it and for what earlier runs have sent.
 
         `on_stop` is told, after Ctrl-C, how many uploads are waited for. Raises NeedleClientError
-        when the service itself fails.
+        when the service itself fails, JournalFault when the journal does.
         """
         bulk = Bulk(
             self._needle,
@@ -65,7 +65,9 @@ class ResumableIndex:
             max_bytes=REQUEST_BYTES,
             max_files=REQUEST_FILES,
         )
-        return bulk.run(load)
+        outcome = bulk.run(load)
+        self._journal.keep()
+        return outcome
 
     def _known(self, sources: Sources) -> Known:
         unknown = sources.archives or sources.buckets or sources.shards
@@ -85,7 +87,7 @@ class ResumableIndex:
                 continue
             if job.final:  # while nobody looked: what it indexed is known, the rest is sent again
                 items = list(self._needle.items(job))
-                self._journal.became(map(outcome_of, items))
+                self._journal.became(map(outcome_of, items), job_id)
                 self._journal.ended(job_id, images_of_urls(items))
             else:
                 bulk.adopt(job)
@@ -119,10 +121,12 @@ class _Fresh:
                 self._bulk.expect(1)
             try:
                 image_id = self._image_id(file)
+            except JournalFault:  # of every image, not of this one
+                raise
             except OSError as exc:
-                self._bulk.fault(file.name, exc.strerror or str(exc))
+                self._bulk.fault(file.whereabouts, exc.strerror or str(exc))
                 continue
-            if self._wanted(image_id, image_id, file.name, file.name):
+            if self._wanted(image_id, image_id, file.whereabouts, file.name):
                 yield replace(file, image_id=image_id)
 
     def urls(self, sources: Sources) -> Iterator[str]:
@@ -138,12 +142,14 @@ class _Fresh:
             else:
                 self._bulk.leave_out(each.url)
 
-    def _wanted(self, key: str, image_id: str | None, name: str, path: str | None = None) -> bool:
+    def _wanted(
+        self, key: str, image_id: str | None, whereabouts: str, path: str | None = None
+    ) -> bool:
         if key in self.pending:
             self._bulk.expect(-1)  # counted with its job
             return False
         if image_id and self.known is not None and self.known.has(image_id, path):
-            self._bulk.skip(name, image_id)
+            self._bulk.skip(whereabouts, image_id)
             return False
         return True
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from needle import archives, remote
 from needle.archives import OnLeftOut
-from needle.uploads import Upload, find_images, from_disk, given_name
+from needle.uploads import Upload, find_images, from_disk, given_name, path_text
 
 LISTS = frozenset({".txt", ".lst", ".urls"})
 STDIN = "-"
@@ -83,19 +83,19 @@ class Sources:
         What is no image in an archive is told to `on_left_out`.
         """
         for path in self.images:
-            name = self._name(path)
             try:
-                yield from_disk(path, name)
+                yield from_disk(path, self._name(path))
             except OSError as exc:
-                on_fault(name, exc.strerror or str(exc))
+                on_fault(path_text(path), exc.strerror or str(exc))
         for path in self.archives:
+            text = path_text(path)
             try:
-                yield from archives.members(path, on_left_out)
+                yield from _of(text, archives.members(path, on_left_out))
             except OSError as exc:
-                on_fault(path.name, str(exc))
+                on_fault(text, str(exc))
         for url in self.shards:
             try:
-                yield from remote.members(url, on_left_out)
+                yield from _of(url, remote.members(url, on_left_out))
             except OSError as exc:
                 on_fault(url, str(exc))
 
@@ -115,6 +115,11 @@ def find(
     Raises FileNotFoundError for a word that names nothing, ValueError for a list that is no text.
     """
     return sum((_found(word, recursive, stdin) for word in words), Sources())
+
+
+def _of(archive: str, members: Iterable[Upload]) -> Iterator[Upload]:
+    """Yield the members of an archive with what it is called: another's have the same names."""
+    return (replace(member, archive=archive) for member in members)
 
 
 def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:

@@ -35,7 +35,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class ItemOutcome:
-    """What became of one image: `indexed`, `unchanged`, `failed` or `cancelled`, and why."""
+    """What became of one image: `indexed`, `unchanged`, `failed` or `cancelled`, and why.
+
+    Its `name` is its path or URL as it was given, in an archive with the archive's before it.
+    """
 
     name: str
     status: str

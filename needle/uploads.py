@@ -47,13 +47,22 @@ Part = tuple[str, bytes | BinaryIO]
 class Upload:
     """One file to send: its path as it was given, its size in bytes, and where they are.
 
-    `image_id` is the id that it will have, where that is known before it is sent.
+    `image_id` is the id that it will have, where that is known before it is sent; `archive` is the
+    path or URL of the archive that it is in.
     """
 
     name: str
     size: int
     content: bytes | Path
     image_id: str | None = None
+    archive: str | None = None
+
+    @property
+    def whereabouts(self) -> str:
+        """Where it is, which tells it from files of the same name elsewhere."""
+        if self.archive is not None:
+            return f"{self.archive}/{self.name}"
+        return path_text(self.content) if isinstance(self.content, Path) else self.name
 
     def part(self) -> Part:
         """Return the part; whoever asked closes its file."""
@@ -75,6 +84,11 @@ def from_disk(path: Path, name: str) -> Upload:
     """Describe a file that is called `name` to the service. Raises OSError."""
     with path.open("rb") as file:  # a folder or an unreadable file is found out here
         return Upload(sendable(name), os.fstat(file.fileno()).st_size, path)
+
+
+def path_text(path: Path) -> str:
+    """Return a path as it was given, as text."""
+    return sendable(str(path))
 
 
 def sendable(name: str) -> str:

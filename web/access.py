@@ -53,13 +53,14 @@ def install(app: Flask, settings: Settings, rates: Rates) -> None:
 
     @app.before_request
     def check() -> None:
-        g.key = None
+        g.key, g.may_read = None, False
         own = request.remote_addr is None or _is_loopback(request.remote_addr)
         wanted = settings.keys != "off" and (always or bool(keys.every()))
-        if request.path in HEALTH or (not wanted and own):
-            return
         given = given_key()
         found = keys.find(given) if given else None
+        g.may_read = not wanted or found is not None  # every scope may
+        if request.path in HEALTH or (not wanted and own):
+            return
         if settings.rate_per_minute:
             with suppress(BrokerUnavailable):
                 rates.count(f"key:{found.key_id}" if found else f"from:{request.remote_addr}")
@@ -98,6 +99,11 @@ def end() -> Response:
     response = Response(status=204)
     response.delete_cookie(COOKIE)
     return response
+
+
+def may_read() -> bool:
+    """Tell whether who asks may read what the service holds: health answers others, too."""
+    return bool(g.may_read)
 
 
 def given_key() -> str | None:

@@ -13,6 +13,7 @@ from common.errors import BrokerUnavailable, DiskFull, EncoderMismatch, IndexUnr
 from common.queue import QUEUES
 from common.redis import translated
 from common.services import Services
+from web.access import may_read
 from web.operation import Answer, operation
 from web.responses import respond
 from web.services import services
@@ -31,7 +32,10 @@ def livez() -> Response:
 @routes.get("/readyz")
 @operation("service", {200: Answer(answers.Readiness), 503: Answer(answers.Readiness)})
 def readyz() -> Response:
-    """Tell whether Redis and a worker of each kind are there (else 503), and which models run."""
+    """Tell whether Redis and a worker of each kind are there (else 503), and which models run.
+
+    It needs no key. Where the service wants keys, collections are named to a caller with one alone.
+    """
     s = services()
     try:
         live = s.beacons.live()
@@ -56,7 +60,8 @@ def readyz() -> Response:
         workers=workers,
         queues=waiting,
         models=None if models is None else answers.Models.model_validate(models),
-        bulk=bulk,
+        bulk=bulk if may_read() else [],
+        bulk_count=len(bulk),
         problems=_problems(s, aside),
         **more,
     )
@@ -67,10 +72,11 @@ def _problems(s: Services, aside: Sequence[str]) -> list[answers.Problem]:
     """Return what the service works in spite of."""
     faults: list[NeedleError] = []
     if aside:
+        named = f": {', '.join(aside)}" if may_read() else ""  # by collection
         faults.append(
             IndexUnreadable(
                 f"{len(aside)} parts of the index could not be opened and were set aside in the "
-                f"data folder: {', '.join(aside)}. Their collections are searched without them; "
+                f"data folder{named}. Their collections are searched without them; "
                 "post their images again, then remove what was set aside."
             )
         )

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
@@ -147,6 +148,8 @@ def index(
     """
     if outcomes == STDOUT and as_json:
         raise click.UsageError("--outcomes - and --json would both be on standard output.")
+    if outcomes and dry_run:
+        raise click.UsageError("--outcomes does not go with --dry-run, which indexes nothing.")
     if sample and not dry_run:
         raise click.UsageError("--sample goes with --dry-run.")
     stdin = cache(lambda: os.fsdecode(sys.stdin.buffer.read()))
@@ -157,22 +160,16 @@ def index(
     found = look()
     if not found and not watched:
         raise click.UsageError(f"There are no images in what was named{left_out(found.left_out)}.")
+    target = Address(
+        collection, metadata, profile, confidence_threshold, batch_size, local_features, note
+    )
     if dry_run:
-        target = Address(collection, None, profile, confidence_threshold, None, local_features)
+        target = replace(target, metadata=None, note=None)
         return estimate(shell, found, target, sample, as_json)
     seen = watch.stamps(found.images + found.archives)
     journal = _journal(shell, collection)
     try:
         with shell.connect() as needle:
-            target = Address(
-                collection,
-                metadata,
-                profile,
-                confidence_threshold,
-                batch_size,
-                local_features,
-                note,
-            )
             one = ResumableIndex(needle, journal, target, resume=resume, in_flight=in_flight)
             run = _Run(shell, one, as_json, to_stdout=outcomes == STDOUT)
             run(found)
@@ -183,9 +180,9 @@ def index(
         shell.say("Images that were sent are indexed all the same; the same command goes on.")
         raise
     finally:
-        if outcomes:
-            write(journal.outcomes(), outcomes)
-        journal.close()
+        with closing(journal):
+            if outcomes:
+                write(journal.outcomes(), outcomes)
     return ExitCode.FAILED if run.failed else ExitCode.OK
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,8 @@ def test_each_thing_is_shown_as_a_picture_and_whether_it_is_there(
     deeds.shows_image(page, ".things li:nth-child(2) img")
     assert _titles(page) == ["Found", "Possibly as well"]
     expect(page.locator(".hero .score")).to_have_text("Thing 1")
+    share = page.locator("#groups .score").filter(has_text="40 %").first
+    expect(share).to_have_attribute("title", re.compile("^The share of the things of the query"))
     expect(page.locator("#groups .mark")).to_have_count(1)
 
 

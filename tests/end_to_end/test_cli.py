@@ -101,7 +101,7 @@ def test_a_sample_says_what_indexing_takes_and_a_table_what_became_of_each_image
     status, out, _ = needle_command(*words, "--outcomes", "-")
     table = list(csv.DictReader(out.splitlines(), delimiter="\t"))
     assert (status, [row["status"] for row in table]) == (3, ["failed", *["indexed"] * 4])
-    assert table[0]["name"] == "images/broken.jpg" and table[0]["reason"]
+    assert table[0]["name"] == str(images / "broken.jpg") and table[0]["reason"]
     kept = list(needle.images(collection="reckoned"))
     assert {row["image_id"] for row in table[1:]} == {image.image_id for image in kept}
     assert facts["regions"] == sum(image.regions or 0 for image in kept)

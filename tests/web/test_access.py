@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from common.catalogue import IndexState
 from common.errors import NeedleError, NotFound
 from common.keys import FILE, Keys, Scope
 from common.redis import Client
+from common.services import Services
 from common.settings import Settings
 from tests.conftest import REPO
 from tests.web.conftest import files, plain
@@ -67,6 +69,22 @@ def test_health_and_the_page_need_no_key(client: FlaskClient, keys: Keys) -> Non
     for path in ("/livez", "/readyz", "/", "/docs", "/openapi.json", "/static/app.js"):
         with client.get(path) as answer:
             assert answer.status_code in (200, 503), path
+
+
+def test_health_names_collections_to_who_may_read_alone(
+    client: FlaskClient, keys: Keys, services: Services
+) -> None:
+    services.catalogue.tell_index("secret-shop", IndexState(3, False, True))
+    services.catalogue.tell_aside(["vectors/secret-shop.unreadable-1"])
+    assert client.get("/readyz").text.count("secret-shop") == 2, "there are no keys"
+    _, text = keys.make("a", Scope.READ)
+    for headers in ({}, bearer("needle_00000000_wrong"), bearer(text + "x")):
+        answer = client.get("/readyz", headers=headers)
+        assert "secret-shop" not in answer.text
+        assert (answer.json["bulk"], answer.json["bulk_count"]) == ([], 1)
+        assert answer.json["problems"][0]["message"].startswith("1 parts of the index")
+    answer = client.get("/readyz", headers=bearer(text))
+    assert answer.json["bulk"] == ["secret-shop"] and answer.text.count("secret-shop") == 2
 
 
 def test_a_key_that_is_revoked_is_good_for_nothing_at_once(client: FlaskClient, keys: Keys) -> None:

@@ -59,8 +59,10 @@ class Readiness(Answer):
     )
     bulk: list[str] = Field(
         default_factory=list,
-        description="The collections in bulk mode: nothing of them is indexed until it ends.",
+        description="The collections in bulk mode: nothing of them is indexed until it ends. Where "
+        "the service wants keys, they are named to a caller with one alone.",
     )
+    bulk_count: int = Field(default=0, description="How many collections are in bulk mode.")
     error: Problem | None = Field(default=None, description="What is not there.")
     problems: list[Problem] = Field(
         default_factory=list,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from common import ids as service_ids
 from needle import ids, resume
 from needle.bulk import Bulk
-from needle.journal import Journal, state_file
+from needle.journal import Journal
 from needle.known import Known
 from needle.parcels import Address
 from needle.resume import ResumableIndex
@@ -183,46 +182,6 @@ def test_the_cheaper_way_of_asking_is_taken(service: FakeService) -> None:
 
 def _many_images(request: httpx.Request) -> httpx.Response:
     return httpx.Response(200, json={"images": [], "total": 5000})
-
-
-# ---- the journal
-
-
-def test_an_unchanged_file_is_not_read_again(journal: Journal, folder: Path) -> None:
-    path = folder / "0.jpg"
-    first = journal.image_id(path)
-    state = path.stat()
-    path.write_bytes(b"IMAGE 0")
-    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
-    assert journal.image_id(path) == first, "same size and time: it is not read"
-    os.utime(path, ns=(0, 0))
-    assert journal.image_id(path) != first
-
-
-def test_the_journal_outlives_the_process_and_keeps_services_apart(tmp_path: Path) -> None:
-    path = tmp_path / "j.sqlite"
-    first = Journal(path, URL, "a")
-    first.sent("j1", ["x", "y"])
-    first.ended("j0", {"http://u": "i"})
-    first.close()
-    again, other, elsewhere = (
-        Journal(path, URL, "a"),
-        Journal(path, URL, "b"),
-        Journal(path, "http://other", "a"),
-    )
-    assert again.open_jobs() == {"j1": ["x", "y"]} and again.url_image("http://u") == "i"
-    assert other.open_jobs() == {} and other.recent_jobs(5) == ["j1"]
-    assert elsewhere.recent_jobs(5) == [] and elsewhere.url_image("http://u") is None
-    for each in (again, other, elsewhere):
-        each.close()
-
-
-def test_a_journal_that_cannot_be_opened_is_an_os_error(tmp_path: Path) -> None:
-    (tmp_path / "j.sqlite").write_bytes(b"this is no database at all" * 9)
-    with pytest.raises(OSError, match="cannot be used"):
-        Journal(tmp_path / "j.sqlite", URL, None)
-    assert state_file({"XDG_STATE_HOME": "/s"}) == Path("/s/needle/client.sqlite")
-    assert state_file({}).parts[-4:] == (".local", "state", "needle", "client.sqlite")
 
 
 # ---- watching

@@ -65,7 +65,10 @@ export function sureness({ score, probability, likeness, sure, closest, shows, o
     return { words: `${percent(Math.max(0, score))} alike`, title: `How alike the kinds of thing are: ${cosine}` };
   }
   if (!known(probability)) return { words: score.toFixed(2), title: `How alike they look: ${cosine}` };
-  return { words: percent(probability), title: `How probable it is that the image shows it; ${cosine}` };
+  const means = shows // of several things it probably shows none
+    ? "The share of the things of the query that the image is expected to show"
+    : "How probable it is that the image shows it";
+  return { words: percent(probability), title: `${means}; ${cosine}` };
 }
 
 /** Say what an image's best hit is: of what, how sure or how alike, whether it is verified. */

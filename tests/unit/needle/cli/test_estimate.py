@@ -102,6 +102,15 @@ def test_images_of_a_sample_that_fail_count(run: Run, service: FakeService) -> N
     assert ended.status == ExitCode.FAILED and "None of 2 images" in ended.out
 
 
+def test_a_sample_is_indexed_as_all_of_it_would_be(run: Run, service: FakeService) -> None:
+    words = ("--batch-size", "7", "--profile", "fast", "-m", "shop=Basel")
+    assert run("index", "images", "--dry-run", "--sample", "2", *words).status == 0
+    (posted,) = (
+        r for r in service.requests if (r.method, r.url.path) == ("POST", "/api/v1/images")
+    )
+    assert b'name="batch_size"\r\n\r\n7\r\n' in posted.content and b"Basel" not in posted.content
+
+
 def test_whatever_happens_the_collection_of_the_sample_is_removed(
     run: Run, service: FakeService
 ) -> None:

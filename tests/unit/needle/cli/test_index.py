@@ -12,6 +12,7 @@ import pytest
 
 from needle import watch
 from needle.cli import ExitCode
+from needle.journal import Journal
 from tests.unit.needle.cli.conftest import Run, image
 from tests.unit.needle.fake_needle import FakeService
 
@@ -173,12 +174,29 @@ def test_the_table_is_written_after_ctrl_c_and_where_the_service_fails(
     }
 
 
+def test_a_table_that_cannot_be_written_in_the_end_is_said_and_the_journal_is_closed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[Journal] = []
+    close = Journal.close
+
+    def noted(journal: Journal) -> None:
+        closed.append(journal)
+        close(journal)
+
+    monkeypatch.setattr(Journal, "close", noted)
+    Path("o.csv.new").mkdir()
+    ended = run("index", "images", "--outcomes", "o.csv")
+    assert ended.status == ExitCode.USAGE and "o.csv.new" in ended.err and len(closed) == 1
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--outcomes", "o.xlsx"), "neither .csv nor .tsv"),
         (("--outcomes", "nowhere/o.csv"), "no folder nowhere"),
         (("--outcomes", "-", "--json"), "both be on standard output"),
+        (("--outcomes", "o.csv", "--dry-run"), "does not go with --dry-run"),
     ],
 )
 def test_a_table_that_could_not_be_written_is_refused_before_anything_is_sent(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,6 +23,6 @@ class Asked(Collector):
         """Name nothing beforehand: that would look everything up."""
         return []
 
+    @abstractmethod
     def collect(self) -> Iterator[Any]:
         """Yield every metric."""
-        raise NotImplementedError

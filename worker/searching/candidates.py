@@ -24,8 +24,8 @@ FULL_QUERY = 400
 """Keypoints of a query from which on no more images are verified than the settings say."""
 MOST_MORE = 3.0
 """How many times more are verified where the query has few: each costs less."""
-ALL_THEIR_HITS = 12
-"""Images of which all hits are known, where so many get a closer look."""
+FIRST_LOOKS = 12
+"""Images that a closer look begins with, and all of whose hits are known."""
 HITS_LEFT_OVER = 6
 """Hits looked at of each image where some may be left out as negatives."""
 
@@ -83,7 +83,7 @@ class CandidateFinder:
         started = time.monotonic()
         looks = 0 if thing.aspect is None else options.zoom_images
         # Behind the best images come the others among the nearest regions: enough to look at.
-        grouping = options.grouping.at_least(min(looks, ALL_THEIR_HITS))
+        grouping = options.grouping.at_least(min(looks, FIRST_LOOKS))
         if unlike is not None:
             most = max(grouping.hits_per_image, HITS_LEFT_OVER)
             grouping = replace(grouping, hits_per_image=most)

@@ -17,6 +17,7 @@ from common import pictures
 from common.errors import NeedleError
 from common.geometry import Box
 from common.images import ImageStore, image_key
+from worker.searching.candidates import FIRST_LOOKS
 from worker.searching.embedding import QUARTERS
 from worker.searching.grouping import Match
 from worker.searching.options import SearchOptions
@@ -28,8 +29,6 @@ log = logging.getLogger(__name__)
 
 PIXELS = 64_000_000
 """Most pixels that a closer look decodes: 256 MB, and 0.5 s or so on two slow cores."""
-FIRST = 12
-"""Images that are compared in any case; more of them only as long as none is alike."""
 PLACES = 3
 """Hits of an image around which pixels are compared."""
 THREADS = 4
@@ -80,6 +79,7 @@ class Comparer:
     ) -> list[View]:
         """Return the best images that there is time and room for, the most alike first.
 
+        Behind the first looks, images are compared only as long as none was alike.
         `aspect` is the thing's width / height; `deadline` is on the monotonic clock.
         """
         budget = _PixelBudget(PIXELS)
@@ -89,7 +89,7 @@ class Comparer:
         with ThreadPoolExecutor(THREADS) as pool:
             for start in range(0, candidates.looks, THREADS):
                 found = any(view.resemblance >= ALIKE for view in views)
-                if time.monotonic() > deadline or (found and start >= FIRST):
+                if time.monotonic() > deadline or (found and start >= FIRST_LOOKS):
                     break
                 part = matches[start : min(start + THREADS, candidates.looks)]
                 opened = pool.map(

@@ -3,8 +3,8 @@
 Indexed boxes are made without knowing what will be searched for; a tile rarely fits the thing. The
 query's own shape is known now. Its pixels are compared with those around the best hits: where they
 are much alike, that is the place, and its box fits. Where they are nowhere, the thing looks another
-way, and boxes of the query's shape are tried by their embeddings, coarse to fine. Bounded by a time
-budget: what is not reached in time keeps its indexed box.
+way, and in the best image boxes of the query's shape are tried by their embeddings, coarse to fine.
+Bounded by a time budget: what is not reached in time keeps its indexed box.
 """
 
 from __future__ import annotations
@@ -86,8 +86,8 @@ class Refiner:
         deadline = time.monotonic() + self._budget_s(candidates.started, options)
         views = self.comparer.compare(proven, aspect, options, deadline)
         if views and max(view.resemblance for view in views) < ALIKE:
-            # In the best image alone: of 150 searches that came so far, none was answered better by
-            # fitting boxes in four, which takes most of the time of a closer look.
+            # In the best image alone: of 150 crops of photos of 0.3 megapixels whose search came so
+            # far, none was found better by fitting boxes in four, at most of a closer look's price.
             weight = self.nearest.kind_weight(candidates.thing, options)
             self._fit(views[0], self.nearest.compared(candidates.thing, weight), deadline)
         fitted = {view.match.image_id: _with_best(view) for view in views}

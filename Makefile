@@ -3,7 +3,9 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
-TOGETHER := -n 2
+# Many tests wait for services that they started: two at a time. JOBS=0 runs all in one process.
+JOBS ?= 2
+TOGETHER = -n $(JOBS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-cpu demo up test e2e chaos scaling containers fresh lint audit type secrets browser chromium bench acceptance train evaluate eval lock lock-check clean

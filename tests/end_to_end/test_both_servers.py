@@ -20,7 +20,7 @@ from tests.object_store import BUCKET, ObjectStore
 from tests.qdrant_server.running import QdrantServer
 
 WORKERS = 2
-COUNT = 16
+COUNT = 8
 PREFIX = "both"
 
 

@@ -44,8 +44,8 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: int) -> bytes:
 
 
 def test_a_crop_finds_its_photo_and_its_place(needle: Needle, indexed: list[Path]) -> None:
-    for number, path in enumerate(indexed):
-        with Image.open(path) as photo:
+    for number in (0, 5, COUNT - 1):
+        with Image.open(indexed[number]) as photo:
             tile = photo.crop((320, 240, 640, 480))
         for query in (tile, ImageOps.mirror(tile), tile.resize((160, 120))):
             best = needle.search(encoded(query, "JPEG", quality=60)).best

@@ -38,6 +38,8 @@ SHARPNESS = 1.5
 """What is alike by half counts by a third."""
 ALIKE = 0.6
 """Resemblance from which on the place is found: its box fits as no embedding's does."""
+PROMISING = 0.3
+"""Resemblance from which on a place that was found roughly is fitted exactly."""
 ELSEWHERE_IOU = 0.5
 """A proof and a place that overlap less than this are of two different places."""
 
@@ -163,8 +165,9 @@ def _compare(view: View, templates: Sequence[Template], deadline: float) -> None
     if best is None:
         return
     _, score, template, rough = best
-    # What was found roughly counts as well, where the time is up.
-    found = rough if time.monotonic() > deadline else template.exactly(pixels, rough)
+    # What was found roughly counts as well: where the time is up, and where little agrees.
+    hopeless = _resemblance(rough) < PROMISING or time.monotonic() > deadline
+    found = rough if hopeless else template.exactly(pixels, rough)
     if found.score > NOTHING:
         view.alike, view.resemblance = (_raised(score, found), found.box), _resemblance(found)
 

@@ -8,7 +8,7 @@ itself from what is much like it. It is for what has too little texture for loca
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -25,18 +25,38 @@ Floats = NDArray[np.float32]
 
 COARSE_PX, FINE_PX = 24, 56
 """The query's side, the root of its area, while it is looked for, and while its box is fitted."""
-MARGIN = 0.45
-"""How far around a box is looked, in its sides."""
 SIZES = tuple(2 ** (step / 4) for step in range(-3, 4))
 """Sizes that are tried, as ratios to the box's."""
-TOLD_APART = 3
-"""Places, the most alike in grey, that are told apart in colour."""
+PEAKS = 2
+"""Places of each size, the most alike in grey, that may be the thing."""
+TOLD_APART = 6
+"""Places, of all sizes, that are told apart in colour."""
 NEAR = 0.12
 """How far a place that was found roughly may move, in its sides."""
 NEAR_SIZES = (0.93, 1.0, 1.075)
 NEAR_SHAPES = (0.94, 1.0, 1.06)
 LEAST_SIDE = 6
 """Sides of a template in pixels; less tells nothing."""
+
+
+@dataclass(frozen=True)
+class _Level:
+    """Sizes that are tried together, and how far around a box: in its sides.
+
+    A thing of `unit` times the box's sides is looked for at COARSE_PX; `sizes` are ratios to that.
+    """
+
+    unit: float
+    sizes: tuple[float, ...]
+    margin: float
+
+
+NEAR_BOX = _Level(1.0, SIZES, 0.8)
+"""A thing that a region was made for: its box is of that size, and not far off."""
+IN_BOX = _Level(0.42, SIZES[:5], 0.1)
+"""A thing that no region was made for: the best region is one that shows it, and more."""
+SMALL_PX = 64
+"""Side of a query, the root of its area, under which a thing may have no region of its own."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +78,9 @@ class Template:
         """Take an RGB image."""
         pixels = np.asarray(image)
         grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-        self._sizes = [_pair(_sized(grey, COARSE_PX * size)) for size in SIZES]
+        self._sizes = {size: _pair(_sized(grey, COARSE_PX * size)) for size in SIZES}
+        small = math.sqrt(image.width * image.height) < SMALL_PX
+        self._levels = (NEAR_BOX, IN_BOX) if small else (NEAR_BOX,)
         self._coarse, self._fine = (_pair(_sized(pixels, side)) for side in (COARSE_PX, FINE_PX))
 
     def roughly(self, image: Pixels, box: Box) -> Resemblance | None:
@@ -71,11 +93,19 @@ class Template:
         height, width = self._coarse[0].shape[:2]
         if min(height, width) < LEAST_SIDE:
             return None
-        pixels, left, top = _window(image, box, (max(SIZES) - 1) / 2 + MARGIN)
-        across, down = width / box.width, height / box.height
+        found = [self._at(image, box, level) for level in self._levels]
+        return max(filter(None, found), key=lambda one: one.score, default=None)
+
+    def _at(self, image: Pixels, box: Box, level: _Level) -> Resemblance | None:
+        height, width = self._coarse[0].shape[:2]
+        if min(box.width, box.height) * level.unit < LEAST_SIDE:
+            return None
+        pixels, left, top = _window(image, box, level.margin)
+        across, down = width / box.width / level.unit, height / box.height / level.unit
         seen = _scaled(pixels, across, down)
+        places = sorted(self._places(seen, level.sizes), key=lambda place: -place.alike)
         best: Resemblance | None = None
-        for place in sorted(self._places(seen), key=lambda place: -place.alike)[:TOLD_APART]:
+        for place in places[:TOLD_APART]:
             thing = _resized(seen[place.rows, place.columns], width, height)
             alike = _correlation(thing.astype(np.float32), self._coarse[place.mirrored])
             if best is None or alike > best.score:
@@ -84,15 +114,13 @@ class Template:
                 best = Resemblance(alike, _moved(corners, left, top, image), place.mirrored)
         return best
 
-    def _places(self, seen: Pixels) -> Iterator[_Place]:
-        """Yield the place of each size that is most like the query in grey, mirrored as well."""
+    def _places(self, seen: Pixels, sizes: Sequence[float]) -> Iterator[_Place]:
+        """Yield the places of each size that are most like the query in grey, mirrored as well."""
         grey = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        for pair in self._sizes:
-            for mirrored, template in enumerate(pair):
-                found = _most_alike(grey, template)
-                if found is not None:
-                    alike, x, y = found
-                    height, width = template.shape
+        for size in sizes:
+            for mirrored, template in enumerate(self._sizes[size]):
+                height, width = template.shape
+                for alike, x, y in _peaks(grey, template, PEAKS):
                     rows, columns = slice(y, y + height), slice(x, x + width)
                     yield _Place(alike, rows, columns, mirrored > 0)
 
@@ -109,11 +137,10 @@ class Template:
         for size, shape in product(NEAR_SIZES, NEAR_SHAPES):
             across = width / (box.width * size * math.sqrt(shape)) / finest
             down = height / (box.height * size / math.sqrt(shape)) / finest
-            found = _most_alike(_scaled(pixels, across, down).astype(np.float32), template)
-            if found is not None and (best is None or found[0] > best[0]):
-                alike, x, y = found
-                corners = (x / across, y / down, (x + width) / across, (y + height) / down)
-                best = alike, corners
+            for alike, x, y in _peaks(_scaled(pixels, across, down).astype(np.float32), template):
+                if best is None or alike > best[0]:
+                    corners = (x / across, y / down, (x + width) / across, (y + height) / down)
+                    best = alike, corners
         if best is None:
             return rough
         x1, y1, x2, y2 = (side / finest for side in best[1])
@@ -153,19 +180,27 @@ def _resized(pixels: Pixels, width: int, height: int) -> Pixels:
     return np.asarray(resized, np.uint8)
 
 
-def _most_alike(seen: Floats, template: Floats) -> tuple[float, int, int] | None:
-    """Return the greatest correlation of a template and where it is, x and y, if it fits."""
-    if seen.shape[0] < template.shape[0] or seen.shape[1] < template.shape[1]:
-        return None
+def _peaks(seen: Floats, template: Floats, most: int = 1) -> Iterator[tuple[float, int, int]]:
+    """Yield the greatest correlations of a template, and where: x and y. None where it is plain.
+
+    Peaks lie half of the template's sides apart.
+    """
+    height, width = template.shape[:2]
+    if seen.shape[0] < height or seen.shape[1] < width:
+        return
     found = cv2.matchTemplate(seen, template, cv2.TM_CCOEFF_NORMED)
-    _, alike, _, (x, y) = cv2.minMaxLoc(found)
-    return (alike, x, y) if math.isfinite(alike) else None
+    for _ in range(most):
+        _, alike, _, (x, y) = cv2.minMaxLoc(found)
+        if not math.isfinite(alike) or alike <= -1:
+            return
+        yield alike, x, y
+        around = slice(max(0, y - height // 2), y + height // 2 + 1)
+        found[around, max(0, x - width // 2) : x + width // 2 + 1] = -1
 
 
 def _correlation(one: Floats, other: Floats) -> float:
     """Return how far the colours of two pictures of one shape agree, -1..1."""
-    found = _most_alike(one, other)
-    return 0.0 if found is None else found[0]
+    return next((alike for alike, _, _ in _peaks(one, other)), 0.0)
 
 
 def _moved(corners: tuple[float, float, float, float], left: int, top: int, image: Pixels) -> Box:

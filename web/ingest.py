@@ -6,6 +6,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,7 +20,7 @@ from common.contract.requests import IndexFields, UrlsRequest
 from common.disk import Use
 from common.errors import BadRequest, BeingDeleted, FetchFailed, InvalidUrl, NeedleError, TooLarge
 from common.ids import image_id, new_job_id
-from common.images import image_key
+from common.images import WriteBehind, image_key
 from common.jobs import Item, Kind
 from common.leftovers import take_back
 from common.paths import name_of
@@ -67,17 +69,18 @@ def _stored(
     """Store the images and return the job's items; `claimed` gets the ids of what is stored."""
     items: list[Item] = []
     refused: list[Refused] = []
-    for found in read_uploads(files, services.settings, is_there=client_is_there):
-        goes_on()
-        item = Item(len(items), found.path)
-        if isinstance(found, Refused):
-            items.append(item.failed(found.error))
-            refused.append(found)
-            continue
-        record = _record(found, options)
-        claimed.append(record.image_id)
-        _store(services, record, found.content, job_id)
-        items.append(Item(len(items), found.path, record.image_id))
+    with WriteBehind(services.images) as write:
+        for found in read_uploads(files, services.settings, is_there=client_is_there):
+            goes_on()
+            item = Item(len(items), found.path)
+            if isinstance(found, Refused):
+                items.append(item.failed(found.error))
+                refused.append(found)
+                continue
+            record = _record(found, options)
+            claimed.append(record.image_id)
+            write(partial(_store, services, record, found.content, job_id), len(found.content))
+            items.append(replace(item, image_id=record.image_id))
     if len(refused) == len(items):
         raise _nothing_to_index(refused)
     return items

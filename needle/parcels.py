@@ -103,7 +103,7 @@ def send(needle: Needle, parcel: Parcel, address: Address) -> list[Receipt]:
         if len(exc.details.get("items") or ()) >= len(parcel):
             return [_refused(parcel, exc)]
         if len(parcel) == 1 and _is_its_fault(exc):
-            return [Receipt(parcel, refused=(Failure(parcel.names[0], exc.message),))]
+            return [Receipt(parcel, refused=(Failure(parcel.names[0], _reason(exc)),))]
         if len(parcel) == 1 or not _is_a_part_at_fault(exc):
             raise
     except OSError as exc:
@@ -122,6 +122,12 @@ def _is_a_part_at_fault(error: NeedleApiError) -> bool:
     """Tell whether some of the images of a request could be taken without the others."""
     apart = error.status == TOO_LARGE or error.code == INVALID_URL
     return apart or bool(error.details.get("items")) or _of_urls(error)
+
+
+def _reason(error: NeedleApiError) -> str:
+    """Return why an image was refused: of a URL what the service says of it, not where it stood."""
+    fields = error.details.get("fields") or ()
+    return f"The URL {fields[0]['reason']}." if fields else error.message
 
 
 def _of_urls(error: NeedleApiError) -> bool:

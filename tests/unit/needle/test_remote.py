@@ -233,7 +233,7 @@ def test_a_bad_url_among_others_is_one_failure(host: Host, journal: Journal) -> 
     service.before = refused
     outcome, said = faults(service, journal, find([*words, URL]))
     assert outcome.indexed == 30 + 4
-    assert sorted(said) == ["http://[x/a.tar: It is invalid_url.", f"{long}: It is bad_request."]
+    assert sorted(said) == ["http://[x/a.tar: It is invalid_url.", f"{long}: The URL is too long."]
     fields = [{"field": "metadata", "reason": "is odd"}, {"field": "urls.0", "reason": "is long"}]
     service.before = lambda r: error(400, "bad_request", fields=fields) if r.content else None
     with pytest.raises(NeedleApiError):  # of what goes with every image, not of one

@@ -14,7 +14,15 @@ from typing import Any
 
 from needle import archives, remote
 from needle.archives import OnLeftOut
-from needle.uploads import Upload, find_images, from_disk, given_name, path_text, sendable
+from needle.uploads import (
+    Upload,
+    find_images,
+    from_disk,
+    given_name,
+    is_image,
+    path_text,
+    sendable,
+)
 
 LISTS = frozenset({".txt", ".lst", ".urls"})
 STDIN = "-"
@@ -120,8 +128,8 @@ def find(
     """Return what the words name.
 
     A word is a folder, an image, an archive, a pattern (`*.jpg`, `**` for any depth), a range
-    (`{000..099}`, of URLs as well), a URL of an image or a tar archive, a bucket or a prefix in it
-    (`s3://`), a list (.txt: a word a line, `#` begins a remark) or `-` for a list on `stdin`.
+    (`{000..099}`, of URLs as well), a URL of an image or a tar archive, a bucket, a prefix in it or
+    an image (`s3://`), a list (.txt: a word a line, `#` begins a remark) or `-` for a list on `stdin`.
     A line of a list that names nothing is `absent`. Raises FileNotFoundError for a word that does,
     ValueError for a list that is no text.
     """
@@ -148,7 +156,8 @@ def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:
         word = sendable(word)
         return Sources(shards=(word,)) if remote.is_tar(word) else Sources(urls=(word,))
     if word.startswith("s3://"):
-        return Sources(buckets=(sendable(word),))
+        word = sendable(word)
+        return Sources(urls=(word,)) if is_image(word) else Sources(buckets=(word,))
     path = Path(word).expanduser()
     if _RANGE.search(word) and not path.exists():
         return find(_spread(word), recursive=recursive)

@@ -197,3 +197,5 @@ def test_a_range_may_be_of_urls_and_tar_archives_are_known_by_theirs() -> None:
 def test_a_bucket_is_left_to_the_service_to_list() -> None:
     found = sources.find(["s3://photos/2024"])
     assert found and found.buckets == ("s3://photos/2024",) and found.count() == 0
+    one = sources.find(["s3://photos/2024/a.jpg"])
+    assert one.urls == ("s3://photos/2024/a.jpg",) and not one.buckets, "nothing is to be listed"

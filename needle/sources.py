@@ -129,9 +129,9 @@ def find(
 
     A word is a folder, an image, an archive, a pattern (`*.jpg`, `**` for any depth), a range
     (`{000..099}`, of URLs as well), a URL of an image or a tar archive, a bucket, a prefix in it or
-    an image (`s3://`), a list (.txt: a word a line, `#` begins a remark) or `-` for a list on `stdin`.
-    A line of a list that names nothing is `absent`. Raises FileNotFoundError for a word that does,
-    ValueError for a list that is no text.
+    an image there (`s3://`), a list (.txt: a word a line, `#` begins a remark) or `-` for a list on
+    `stdin`. A line of a list that names nothing is `absent`. Raises FileNotFoundError for a word
+    that does, ValueError for a list that is no text.
     """
     return Sources.together(_found(word, recursive, stdin) for word in words)
 

@@ -1,6 +1,6 @@
 """Traces by OpenTelemetry, from a request to the points that it becomes, as an option.
 
-What it needs is an extra list (`requirements/opentelemetry.in`). Without NEEDLE_TRACES_ENDPOINT
+What it needs is an extra list (`requirements/opentelemetry.txt`). Without NEEDLE_TRACES_ENDPOINT
 nothing of it is imported, and every function here does nothing.
 """
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from common.settings import Settings
 
 _NEEDED = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
+INSTALL = ".venv/bin/pip install --no-deps --require-hashes -r requirements/opentelemetry.txt"
 EXPORT_TIMEOUT_S = 2
 """How long a collector may take, tries included: a process that ends waits for it."""
 _tracer: Any = None
@@ -28,7 +29,7 @@ def check(settings: Settings) -> None:
     if settings.traces_endpoint is not None and not all(map(_is_there, _NEEDED)):
         raise InvalidSettings(
             "NEEDLE_TRACES_ENDPOINT needs packages that are not installed here: "
-            "`.venv/bin/pip install -r requirements/opentelemetry.in`, or leave it out."
+            f"`{INSTALL}`, or leave it out."
         )
 
 

@@ -243,16 +243,16 @@ class Bulk:
         self._tally = replace(self._tally, **changed)
 
     def _tell(self) -> None:
-        """Tell the tally, with what the jobs that still run have done so far."""
+        """Tell the tally, with what the jobs that still run have done so far.
+
+        What nobody had counted, as an archive that cannot be read, may have failed as well.
+        """
         if self._on_tally:
             parts = [job.progress for job in self._open.values()]
-            self._on_tally(
-                replace(
-                    self._tally,
-                    done=self._tally.done + sum(part.done for part in parts),
-                    failed=self._tally.failed + sum(part.failed for part in parts),
-                )
-            )
+            done = self._tally.done + sum(part.done for part in parts)
+            failed = self._tally.failed + sum(part.failed for part in parts)
+            total = max(self._tally.total, done + failed)
+            self._on_tally(replace(self._tally, total=total, done=done, failed=failed))
 
 
 def outcome_of(item: Item) -> ItemOutcome:

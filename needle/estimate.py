@@ -80,7 +80,7 @@ def extent(needle: Needle, found: Sources, *, draw: int = 0) -> Extent:
     Raises NeedleClientError.
     """
     offer, others = _Draw(draw), Counter(found.left_out)
-    faults: list[Failure] = []
+    faults = [Failure(*absent) for absent in found.absent]
     size = sources.bytes_of(found.images + found.archives)
     named: list[Named] = [*found.images, *found.urls]
     for one in named:

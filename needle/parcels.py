@@ -16,6 +16,7 @@ from needle.uploads import Upload
 
 URLS_PER_REQUEST = 200
 TOO_LARGE, ONE_IMAGES_FAULT = 413, frozenset({400, 413, 415, 422})
+INVALID_URL = "invalid_url"
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def parcels(
 
 
 def send(needle: Needle, parcel: Parcel, address: Address) -> list[Receipt]:
-    """Send a parcel; one that is too large, or has a file that cannot be read, goes in halves.
+    """Send a parcel; one that is too large, or that one of its images spoils, goes in halves.
 
     What is wrong with an image is in its receipt. Raises NeedleClientError when the service itself
     fails.
@@ -99,17 +100,40 @@ def send(needle: Needle, parcel: Parcel, address: Address) -> list[Receipt]:
     try:
         return [Receipt(parcel, _job(needle, parcel, address))]
     except NeedleApiError as exc:
-        if exc.details.get("items"):
+        if len(exc.details.get("items") or ()) >= len(parcel):
             return [_refused(parcel, exc)]
-        if len(parcel) == 1 and exc.status in ONE_IMAGES_FAULT and exc.code != "bad_request":
-            return [Receipt(parcel, refused=(Failure(parcel.names[0], exc.message),))]
-        if len(parcel) == 1 or exc.status != TOO_LARGE:
+        if len(parcel) == 1 and _is_its_fault(exc):
+            return [Receipt(parcel, refused=(Failure(parcel.names[0], _reason(exc)),))]
+        if len(parcel) == 1 or not _is_a_part_at_fault(exc):
             raise
     except OSError as exc:
         if len(parcel) == 1:
             reason = exc.strerror or str(exc)
             return [Receipt(parcel, refused=(Failure(parcel.names[0], reason),))]
     return [receipt for half in parcel.halves() for receipt in send(needle, half, address)]
+
+
+def _is_its_fault(error: NeedleApiError) -> bool:
+    """Tell whether a request of one image was refused for that image, not for what goes with it."""
+    return error.status in ONE_IMAGES_FAULT and (error.code != "bad_request" or _of_urls(error))
+
+
+def _is_a_part_at_fault(error: NeedleApiError) -> bool:
+    """Tell whether some of the images of a request could be taken without the others."""
+    apart = error.status == TOO_LARGE or error.code == INVALID_URL
+    return apart or bool(error.details.get("items")) or _of_urls(error)
+
+
+def _reason(error: NeedleApiError) -> str:
+    """Return why an image was refused: of a URL what the service says of it, not where it stood."""
+    fields = error.details.get("fields") or ()
+    return f"The URL {fields[0]['reason']}." if fields else error.message
+
+
+def _of_urls(error: NeedleApiError) -> bool:
+    """Tell whether all that a request was refused for are URLs in it: one may be too long."""
+    fields = error.details.get("fields") or ()
+    return bool(fields) and all(str(each["field"]).startswith("urls.") for each in fields)
 
 
 def _job(needle: Needle, parcel: Parcel, address: Address) -> Job:
@@ -120,7 +144,7 @@ def _job(needle: Needle, parcel: Parcel, address: Address) -> Job:
 
 
 def _refused(parcel: Parcel, error: NeedleApiError) -> Receipt:
-    """Every image of this request is bad. The service lists the first reasons only."""
+    """Every image of this request is bad, and the service says why of each."""
     faults: Sequence[Mapping[str, Any]] = error.details["items"]
     reasons = {str(fault["name"]): str(fault["message"]) for fault in faults}
     refused = (Failure(name, reasons.get(name, error.message)) for name in parcel.names)

@@ -19,8 +19,14 @@ TIMEOUT_S = 30.0
 PAUSES_S = (1.0, 2.0, 4.0)
 """Before a download is taken up again, as long as no byte comes."""
 PARTIAL, BUSY = 206, frozenset({429, 503})
-NO_ARCHIVE = frozenset({400, 404, 422})
-"""How the service answers where an archive is none, or its key is odd; other faults are its own."""
+NOT_READ = frozenset({400, 404, 422})
+"""How the service answers where a bucket may not be named, a key is odd, or an archive is none;
+other faults are its own."""
+PACKED = (*(ending for ending in archives.ENDINGS if ending != ".tar"), ".tar.zst")
+UNPACK = (
+    "It is compressed: no image in it can be read by itself. Unpack it in the bucket; or, of a "
+    "tar archive (.tar.gz, .tar.bz2, .tar.xz), name a signed URL (https://...), which is streamed."
+)
 
 OnFault = Callable[[str, str], None]
 """(name, reason) of what cannot be read."""
@@ -57,25 +63,45 @@ def in_buckets(
 ) -> Iterator[StoredObject]:
     """Yield what is under prefixes of buckets, and of each tar archive there what is in it.
 
-    `listed` is the service's list. An archive that cannot be read is told, and the rest goes on.
-    One with nothing in it is yielded itself: so it is for a service that lists no archives.
+    `listed` is the service's list. A prefix or an archive that cannot be read is told, and the rest
+    goes on.
     """
     for prefix in prefixes:
-        for each in listed(prefix):
-            if not each.url.lower().endswith(".tar"):
-                yield each
-                continue
-            inside = None
-            try:
-                for inside in listed(f"{each.url}/"):
-                    yield inside
-            except NeedleApiError as exc:
-                if exc.status not in NO_ARCHIVE:
-                    raise
-                on_fault(each.url, exc.message)
+        for each in _listed(listed, prefix, prefix, on_fault):
+            if each.url.lower().endswith(PACKED):
+                on_fault(each.url, UNPACK)
+            elif each.url.lower().endswith(".tar"):
+                yield from _inside(each, listed, on_fault)
             else:
-                if inside is None:
-                    yield each
+                yield each
+
+
+def _inside(
+    archive: StoredObject, listed: Callable[[str], Iterable[StoredObject]], on_fault: OnFault
+) -> Iterator[StoredObject]:
+    """Yield what is in a tar archive, itself where that is nothing: an older service lists none."""
+    faults: list[tuple[str, str]] = []
+    members = _listed(listed, f"{archive.url}/", archive.url, lambda *fault: faults.append(fault))
+    first = next(members, None)
+    if first is not None:
+        yield first
+        yield from members
+    elif not faults:
+        yield archive
+    for fault in faults:
+        on_fault(*fault)
+
+
+def _listed(
+    listed: Callable[[str], Iterable[StoredObject]], prefix: str, name: str, on_fault: OnFault
+) -> Iterator[StoredObject]:
+    """Yield a list; what is wrong with its prefix is told under a name."""
+    try:
+        yield from listed(prefix)
+    except NeedleApiError as exc:
+        if exc.status not in NOT_READ:
+            raise
+        on_fault(name, exc.message)
 
 
 class _Busy(Exception):

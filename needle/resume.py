@@ -113,7 +113,7 @@ class _Fresh:
 
     def files(self, sources: Sources) -> Iterator[Upload]:
         """Yield the files to send, each with its image id."""
-        expected = sources.count()
+        expected = sources.count() - len(sources.urls) - len(sources.absent)
         for seen, file in enumerate(
             sources.uploads(self._bulk.fault, self._bulk.leave_out), start=1
         ):

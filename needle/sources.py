@@ -8,12 +8,21 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 from needle import archives, remote
 from needle.archives import OnLeftOut
-from needle.uploads import Upload, find_images, from_disk, given_name, path_text
+from needle.uploads import (
+    Upload,
+    find_images,
+    from_disk,
+    given_name,
+    is_image,
+    path_text,
+    sendable,
+)
 
 LISTS = frozenset({".txt", ".lst", ".urls"})
 STDIN = "-"
@@ -33,7 +42,8 @@ class Sources:
     `shards` are URLs of tar archives, which are streamed through here. What is in `buckets`
     (`s3://BUCKET/PREFIX`) the service lists. Neither is counted here. `folders` were named, and
     images in them are called by their path from there on. Of the files in folders that are no
-    images, `left_out` says how many there are of each ending.
+    images, `left_out` says how many there are of each ending. `absent` are lines of lists that
+    name nothing, each with the reason.
     """
 
     images: tuple[Path, ...] = ()
@@ -42,23 +52,28 @@ class Sources:
     buckets: tuple[str, ...] = ()
     shards: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
+    absent: tuple[tuple[str, str], ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
 
-    def __add__(self, other: Sources) -> Sources:
-        """Return both, the other's after one's own."""
-        return Sources(
-            self.images + other.images,
-            self.archives + other.archives,
-            self.urls + other.urls,
-            self.buckets + other.buckets,
-            self.shards + other.shards,
-            self.folders + other.folders,
-            Counter(self.left_out) + Counter(other.left_out),
-        )
+    @classmethod
+    def together(cls, parts: Iterable[Sources]) -> Sources:
+        """Return all of them as one, in their order. There may be millions: a list has a line each.
+
+        Raises what `parts` raises.
+        """
+        named = [each.name for each in fields(cls) if each.name != "left_out"]
+        every: dict[str, list[Any]] = {name: [] for name in named}
+        left_out: Counter[str] = Counter()
+        for part in parts:
+            for name, some in every.items():
+                some += getattr(part, name)
+            left_out.update(part.left_out)
+        return cls(**{name: tuple(some) for name, some in every.items()}, left_out=left_out)
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything."""
-        return bool(self.images or self.archives or self.urls or self.buckets or self.shards)
+        """Tell whether there is anything, or should be."""
+        some = self.images or self.archives or self.urls or self.buckets or self.shards
+        return bool(some or self.absent)
 
     def only(self, files: Collection[Path]) -> Sources:
         """Return those of its files alone."""
@@ -69,19 +84,22 @@ class Sources:
             urls=(),
             buckets=(),
             shards=(),
+            absent=(),
             left_out={},
         )
 
     def count(self) -> int:
         """Return how many images there are at least: those in tar archives are not known yet."""
         packed = sum(archives.count(path) for path in self.archives)
-        return len(self.images) + len(self.urls) + packed
+        return len(self.images) + len(self.urls) + len(self.absent) + packed
 
     def uploads(self, on_fault: OnFault, on_left_out: OnLeftOut | None = None) -> Iterator[Upload]:
         """Yield the files one at a time; one that cannot be read is told, and the rest goes on.
 
         What is no image in an archive is told to `on_left_out`.
         """
+        for absent in self.absent:
+            on_fault(*absent)
         for path in self.images:
             try:
                 yield from_disk(path, self._name(path))
@@ -110,27 +128,36 @@ def find(
     """Return what the words name.
 
     A word is a folder, an image, an archive, a pattern (`*.jpg`, `**` for any depth), a range
-    (`{000..099}`, of URLs as well), a URL of an image or a tar archive, a bucket or a prefix in it
-    (`s3://`), a list (.txt: a word a line, `#` begins a remark) or `-` for a list on `stdin`.
-    Raises FileNotFoundError for a word that names nothing, ValueError for a list that is no text.
+    (`{000..099}`, of URLs as well), a URL of an image or a tar archive, a bucket, a prefix in it or
+    an image there (`s3://`), a list (.txt: a word a line, `#` begins a remark) or `-` for a list on
+    `stdin`. A line of a list that names nothing is `absent`. Raises FileNotFoundError for a word
+    that does, ValueError for a list that is no text.
     """
-    return sum((_found(word, recursive, stdin) for word in words), Sources())
+    return Sources.together(_found(word, recursive, stdin) for word in words)
 
 
 def _of(archive: str, members: Iterable[Upload]) -> Iterator[Upload]:
-    """Yield the members of an archive with what it is called: another's have the same names."""
-    return (replace(member, archive=archive) for member in members)
+    """Yield the members of an archive with what it is called: another's have the same names.
+
+    Of several that have one name in it, each further one has its number.
+    """
+    seen: Counter[str] = Counter()
+    for member in members:
+        seen[member.name] += 1
+        yield replace(member, archive=archive, copy=seen[member.name])
 
 
 def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:
     if word == STDIN:
-        return find(lines(stdin()), recursive=recursive)
+        return _of_list(stdin(), recursive)
     if _RANGE.search(word) and "://" in word:
         return find(_spread(word), recursive=recursive)
     if word.startswith(("http://", "https://")):
+        word = sendable(word)
         return Sources(shards=(word,)) if remote.is_tar(word) else Sources(urls=(word,))
     if word.startswith("s3://"):
-        return Sources(buckets=(word,))
+        word = sendable(word)
+        return Sources(urls=(word,)) if is_image(word) else Sources(buckets=(word,))
     path = Path(word).expanduser()
     if _RANGE.search(word) and not path.exists():
         return find(_spread(word), recursive=recursive)
@@ -143,8 +170,21 @@ def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:
     if archives.is_archive(path):
         return Sources(archives=(path,))
     if path.suffix.lower() in LISTS:
-        return find(lines(_text(path)), recursive=recursive)
+        return _of_list(_text(path), recursive)
     return Sources(images=(path,))
+
+
+def _of_list(text: str, recursive: bool) -> Sources:
+    """Return what the lines of a list name: one that names nothing does not stop the others."""
+
+    def found(line: str) -> Sources:
+        try:
+            return _found(line, recursive, lambda: "")
+        except (OSError, RuntimeError, ValueError) as exc:  # `~nobody`, a name that is too long
+            reason = getattr(exc, "strerror", None) or str(exc)
+            return Sources(absent=((sendable(line), reason),))
+
+    return Sources.together(map(found, lines(text)))
 
 
 def lines(text: str) -> list[str]:

@@ -48,7 +48,7 @@ class Upload:
     """One file to send: its path as it was given, its size in bytes, and where they are.
 
     `image_id` is the id that it will have, where that is known before it is sent; `archive` is the
-    path or URL of the archive that it is in.
+    path or URL of the archive that it is in, of whose files of that name it is number `copy`.
     """
 
     name: str
@@ -56,12 +56,14 @@ class Upload:
     content: bytes | Path
     image_id: str | None = None
     archive: str | None = None
+    copy: int = 1
 
     @property
     def whereabouts(self) -> str:
         """Where it is, which tells it from files of the same name elsewhere."""
         if self.archive is not None:
-            return f"{self.archive}/{self.name}"
+            number = f" ({self.copy})" if self.copy > 1 else ""
+            return f"{self.archive}/{self.name}{number}"
         return path_text(self.content) if isinstance(self.content, Path) else self.name
 
     def part(self) -> Part:

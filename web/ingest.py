@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from werkzeug.datastructures import FileStorage
@@ -14,9 +18,9 @@ from common.catalogue import ImageRecord, check_encoder
 from common.contract.orders import IndexOrder
 from common.contract.requests import IndexFields, UrlsRequest
 from common.disk import Use
-from common.errors import BadRequest, BeingDeleted, FetchFailed, NeedleError, TooLarge
+from common.errors import BadRequest, BeingDeleted, FetchFailed, InvalidUrl, NeedleError, TooLarge
 from common.ids import image_id, new_job_id
-from common.images import image_key
+from common.images import WriteBehind, image_key
 from common.jobs import Item, Kind
 from common.leftovers import take_back
 from common.paths import name_of
@@ -65,17 +69,18 @@ def _stored(
     """Store the images and return the job's items; `claimed` gets the ids of what is stored."""
     items: list[Item] = []
     refused: list[Refused] = []
-    for found in read_uploads(files, services.settings, is_there=client_is_there):
-        goes_on()
-        item = Item(len(items), found.path)
-        if isinstance(found, Refused):
-            items.append(item.failed(found.error))
-            refused.append(found)
-            continue
-        record = _record(found, options)
-        claimed.append(record.image_id)
-        _store(services, record, found.content, job_id)
-        items.append(Item(len(items), found.path, record.image_id))
+    with WriteBehind(services.images) as write:
+        for found in read_uploads(files, services.settings, is_there=client_is_there):
+            goes_on()
+            item = Item(len(items), found.path)
+            if isinstance(found, Refused):
+                items.append(item.failed(found.error))
+                refused.append(found)
+                continue
+            record = _record(found, options)
+            claimed.append(record.image_id)
+            write(partial(_store, services, record, found.content, job_id), len(found.content))
+            items.append(replace(item, image_id=record.image_id))
     if len(refused) == len(items):
         raise _nothing_to_index(refused)
     return items
@@ -94,23 +99,47 @@ def _store(services: Services, record: ImageRecord, content: bytes, job_id: str)
 
 
 def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
-    """Enqueue the job that downloads and indexes the URLs. Raises InvalidUrl for a bad one."""
+    """Enqueue the job that downloads and indexes the URLs.
+
+    A bad one becomes a failed item; InvalidUrl is raised where all are bad.
+    """
     settings = services.settings
     services.disk.check(Use.ACCEPT)
     if len(options.urls) > settings.max_items_per_job:
         raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} URLs.")
     _check_collection(services, options.collection)
     webhook = webhooks.asked(services)
-    for url in filter(is_object, options.urls):
-        services.sources.check(url)
-    elsewhere = [url for url in options.urls if not is_object(url)]
-    hosts = {check_form(url)[0]: url for url in elsewhere}
-    for url in list(hosts.values())[:RESOLVED_HOSTS]:
-        with suppress(FetchFailed):  # a host that is down now is the item's fault, later
-            resolve(url, allowed_hosts=settings.allowed_hosts)
-    items = [Item(n, url) for n, url in enumerate(options.urls)]
+    bad = _bad_urls(services, options.urls)
+    if len(bad) == len(set(options.urls)):
+        faults = [(url, bad[url]) for url in options.urls]
+        raise InvalidUrl(faults[0][1].message, items=_listed(faults))
+    items = [
+        Item(n, url).failed(bad[url]) if url in bad else Item(n, url)
+        for n, url in enumerate(options.urls)
+    ]
     with services.beginnings.of(job_id, options.collection) as goes_on:
         _enqueue(services, items, options, job_id, goes_on, webhook)
+
+
+def _bad_urls(services: Services, urls: Iterable[str]) -> dict[str, InvalidUrl]:
+    """Return what is wrong with those that nobody would download; some hosts are looked up."""
+    bad: dict[str, InvalidUrl] = {}
+    of_hosts: defaultdict[str, list[str]] = defaultdict(list)
+    for url in dict.fromkeys(urls):
+        try:
+            if is_object(url):
+                services.sources.check(url)
+            else:
+                of_hosts[check_form(url)[0]].append(url)
+        except InvalidUrl as exc:
+            bad[url] = exc
+    for _, (url, *more) in zip(range(RESOLVED_HOSTS), of_hosts.values(), strict=False):
+        try:
+            with suppress(FetchFailed):  # a host that is down now is the item's fault, later
+                resolve(url, allowed_hosts=services.settings.allowed_hosts)
+        except InvalidUrl as exc:
+            bad |= dict.fromkeys((url, *more), exc)
+    return bad
 
 
 def change(services: Services, record: ImageRecord, changes: Mapping[str, Any]) -> str:
@@ -173,8 +202,13 @@ def _nothing_to_index(refused: Sequence[Refused]) -> NeedleError:
     if not refused:
         return BadRequest("The request holds no image.")
     first = refused[0]
-    faults = [{"name": each.path, **each.error.as_dict()} for each in refused[:LISTED_FAULTS]]
+    faults = _listed((each.path, each.error) for each in refused)
     return type(first.error)(f"{first.path}: {first.error.message}", items=faults)
+
+
+def _listed(faults: Iterable[tuple[str, NeedleError]]) -> list[dict[str, Any]]:
+    """Return the first faults as an answer lists them."""
+    return [{"name": name, **error.as_dict()} for name, error in islice(faults, LISTED_FAULTS)]
 
 
 def _enqueue(

@@ -18,6 +18,7 @@ from collections.abc import Mapping
 from functools import cache
 
 from celery import Task
+from celery.apps import worker as celery_worker
 from celery.signals import setup_logging, task_postrun, task_prerun, worker_process_init
 
 from common import log as logs
@@ -156,6 +157,7 @@ def _run_search(settings: Settings, name: str) -> int:
 
 def _log_as_we_do() -> None:
     """Have Celery's lines in our form, and its task on every record that is made in one."""
+    celery_worker.safe_say = logs.say  # "Warm shutdown": it would be no JSON
 
     @setup_logging.connect(weak=False)  # type: ignore[untyped-decorator]
     def leave_it(**_: object) -> None:

@@ -4,7 +4,7 @@ Keys are in `keys`, what every store does in `store`, several requests at the sa
 Stores: `files` (a folder) and `s3` (a bucket, with its locks in Redis); `open_store` chooses.
 """
 
-from common.images.ahead import ReadAhead, at_once
+from common.images.ahead import ReadAhead, WriteBehind, at_once
 from common.images.files import FileImageStore
 from common.images.keys import (
     collection_folder,
@@ -28,6 +28,7 @@ __all__ = [
     "Held",
     "ImageStore",
     "ReadAhead",
+    "WriteBehind",
     "at_once",
     "collection_folder",
     "download_key",

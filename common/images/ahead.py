@@ -6,6 +6,7 @@ A store on the disk is asked as before: there is nothing to wait for.
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
@@ -18,6 +19,8 @@ R = TypeVar("R")
 
 AT_ONCE = 8
 """Requests of one search or batch: those of four searches are the connections of a process."""
+MOST_BYTES = 32 * 2**20
+"""What wait to be written hold together, more only where one alone does."""
 
 
 class ReadAhead:
@@ -55,6 +58,46 @@ class ReadAhead:
             if key is None:
                 return
             self._begun[key] = self._pool.submit(with_context(self._images.open), key)
+
+
+class WriteBehind:
+    """Writes what one thread hands over, while that goes on with what comes next.
+
+    When its block ends all has been written; in one that raises, what has not begun is left out.
+    """
+
+    def __init__(self, images: ImageStore) -> None:
+        """Nothing is written yet. To a store on the disk, each is written as it comes."""
+        self._at_once = images.on_disk
+        self._pool = ThreadPoolExecutor(AT_ONCE, "behind")
+        self._begun: deque[tuple[Future[None], int]] = deque()
+
+    def __enter__(self) -> WriteBehind:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Wait. Raises the first error of what was written."""
+        try:
+            while self._begun and kind is None:
+                self._end_oldest()
+        finally:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __call__(self, write: Callable[[], None], size: int) -> None:
+        """Have so many bytes written; waits while too many are. Raises an earlier one's error."""
+        if self._at_once:
+            write()
+            return
+        while self._begun and (len(self._begun) == AT_ONCE or self._held() + size > MOST_BYTES):
+            self._end_oldest()
+        self._begun.append((self._pool.submit(with_context(write)), size))
+
+    def _held(self) -> int:
+        return sum(size for _, size in self._begun)
+
+    def _end_oldest(self) -> None:
+        oldest, _ = self._begun.popleft()
+        oldest.result()
 
 
 def at_once(images: ImageStore, function: Callable[[T], R], values: Iterable[T]) -> Iterator[R]:

@@ -12,11 +12,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import cast
 from unittest.mock import patch
 
-from common.images import ImageStore, at_once, image_key, local_key, thumbnail_key
+from common.images import ImageStore, WriteBehind, at_once, image_key, local_key, thumbnail_key
 from common.images.ahead import AT_ONCE
 from common.images.redis_locks import RedisLocks
 from common.images.s3 import Bucket, S3ImageStore
@@ -33,6 +34,7 @@ from worker.searching.verifying import Limits, Verifier
 FAR_S = 0.05
 CANDIDATES = 60
 PHOTOS = 16
+PHOTO_BYTES = 150_000
 SIZE = (900, 660)
 """0.6 megapixels: 2,500 local features."""
 
@@ -76,9 +78,23 @@ def _measure(store: ImageStore) -> None:
     def commit() -> None:
         assert len(list(at_once(store, write, names[:PHOTOS]))) == PHOTOS
 
+    photo = bytes(PHOTO_BYTES)
+
+    def upload() -> None:
+        with WriteBehind(store) as behind:
+            for name in names:
+                behind(partial(_upload, store, image_key("u", name), photo), PHOTO_BYTES)
+
     print(f"each answer {FAR_S * 1000:.0f} ms away; one at a time, then {AT_ONCE}")
     _compare(f"verify {CANDIDATES} images of {len(local):,} bytes", verify)
     _compare(f"write 3 files of {PHOTOS} images", commit)
+    _compare(f"take {CANDIDATES} images of {PHOTO_BYTES:,} bytes", upload)
+
+
+def _upload(store: ImageStore, key: str, content: bytes) -> None:
+    """Store an image as the web server does."""
+    store.exists(key)
+    store.put(key, content)
 
 
 def _compare(what: str, do: Callable[[], None]) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -85,3 +87,23 @@ def test_the_supervisor_reads_why_a_process_ended_in_either_form(tmp_path: Path)
     ):
         file.write_text(f'{line}\n{{"level": "INFO", "message": "ERROR no more"}}\n')
         assert str(reason(file)).endswith("The pack is gone.")
+
+
+@pytest.mark.parametrize("form", ["json", "text"])
+def test_what_celery_says_by_itself_is_in_our_form(form: str) -> None:
+    code = (
+        "import sys; import celery.apps.worker as celery; from common import log; "
+        "from worker.__main__ import _log_as_we_do; "
+        f"log.configure('INFO', '{form}', process='index'); _log_as_we_do(); "
+        "celery.safe_say('worker: Warm shutdown (MainProcess)', sys.__stdout__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "" and done.stderr.count("\n") == 1
+    if form == "json":
+        line = json.loads(done.stderr)
+        assert (line["message"], line["process"]) == (
+            "worker: Warm shutdown (MainProcess)",
+            "index",
+        )
+    else:
+        assert "Warm shutdown" in done.stderr

@@ -154,6 +154,7 @@ def test_a_picture_of_two_eyes_shows_its_first() -> None:
         (b"\x1a\x45\xdf\xa3", "video"),
         (b"IIRO\x08\x00\x00\x00", "ORF"),
         (b"Rar!\x1a\x07", "RAR"),
+        (b"\x28\xb5\x2f\xfd\x24", "Zstandard"),
         (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "SVG"),
         (b"<!DOCTYPE html><title>Not found</title>", "web page"),
         (bytes(128) + b"DICM", "DICOM"),

@@ -150,6 +150,22 @@ def test_bad_input_is_a_4xx_and_changes_nothing(
     assert stored(settings.data_dir / "images") == []
 
 
+def test_a_bad_url_among_others_is_a_failed_item(
+    client: FlaskClient,
+) -> None:
+    good = ["http://8.8.8.8/a.jpg", "http://8.8.8.8/b.jpg"]
+    bad = ["http://[x/a.tar", "ftp://8.8.8.8/a", "http://127.0.0.1/1", "http://127.0.0.1/2", ""]
+    bad += ["s3://nobodys/a.jpg", "http://me:pass@8.8.8.8/a.jpg"]
+    answer = client.post(URL, json={"urls": [good[0], *bad, good[1]]})
+    assert answer.status_code == 202
+    items = client.get(f"{answer.headers['Location']}/items").json["items"]
+    assert [item["status"] for item in items] == ["queued", *["failed"] * len(bad), "queued"]
+    assert {item["error"]["code"] for item in items[1:-1]} == {"invalid_url"}
+    assert "not public" in items[4]["error"]["message"]
+    error = refused(client, {"json": {"urls": bad}}, 400, "invalid_url")
+    assert [item["name"] for item in error["items"]] == bad
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [

@@ -150,6 +150,18 @@ def test_the_bar_shows_rate_time_left_and_failures() -> None:
     assert "5.0 images/s" in said and "0:10 left" in said
 
 
+def test_what_nobody_had_counted_may_fail_and_no_more_than_all_is_done(
+    service: FakeService, tmp_path: Path
+) -> None:
+    told: list[Tally] = []
+    with service.needle() as needle:
+        bulk = Bulk(needle, Address(), on_tally=told.append)
+        bulk.expect(1)
+        bulk.fault("https://x/a.tar", "It cannot be downloaded.")
+        bulk.run([Parcel(files=(uploads.upload(images(tmp_path, "a.jpg")[0]),))])
+    assert told[-1] == Tally(total=2, sent=1, done=1, failed=1)
+
+
 def test_nothing_is_shown_while_there_is_nothing_to_index() -> None:
     out = io.StringIO()
     with tally_bar(Console(file=out, force_terminal=True, width=120)) as told:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sqlite3
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -154,6 +156,27 @@ def test_images_of_one_name_in_several_archives_and_folders_are_told_apart(
     assert table(journal) == wanted
     run(service, journal, find(words))
     assert table(journal) == wanted, "an attempt of the same item replaces its failure alone"
+
+
+def test_images_of_one_name_in_one_archive_are_told_apart(
+    service: FakeService, journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with tarfile.open("a.tar", "w") as tar:
+        for content in (b"bad", b"1", b"2", b"bad again"):
+            member = tarfile.TarInfo("one.jpg")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    wanted = [
+        ("a.tar/one.jpg", "failed"),
+        ("a.tar/one.jpg (2)", "indexed"),
+        ("a.tar/one.jpg (3)", "indexed"),
+        ("a.tar/one.jpg (4)", "failed"),
+    ]
+    run(service, journal, find(["a.tar"]))
+    assert table(journal) == wanted
+    run(service, journal, find(["a.tar"]))
+    assert table(journal) == wanted, "a run that goes on calls them the same"
 
 
 def test_where_images_of_a_job_of_an_earlier_run_are_is_remembered(

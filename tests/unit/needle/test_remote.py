@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ from needle.journal import Journal
 from needle.listings import StoredObject
 from needle.sources import Sources, find
 from needle.tally import Outcome
-from tests.unit.needle.fake_needle import FakeService
+from tests.unit.needle.fake_needle import FakeService, error
 from tests.unit.needle.test_resume import run
 
 URL = "https://data.example/shard-000.tar"
@@ -163,8 +164,10 @@ def test_archives_in_a_bucket_are_listed_by_the_service_and_what_is_in_them_is_s
     }
     outcome, said = faults(service, journal, find([home]))
     assert service.uploads == [[inside[0], inside[2], f"{home}/c.jpg"]]
-    assert (outcome.indexed, dict(outcome.left_out)) == (3, {".json": 1, ".gz": 1})
-    assert said == [f"{home}/1.TAR: It is fetch_failed."]
+    assert (outcome.indexed, dict(outcome.left_out)) == (3, {".json": 1})
+    assert said[0] == f"{home}/1.TAR: It is fetch_failed."
+    assert len(said) == 2 and said[1].startswith(f"{home}/2.tar.gz: It is compressed")
+    assert "signed URL" in said[1], "the way out"
     again, _ = faults(service, journal, find([home]))
     assert (again.indexed, again.skipped) == (0, 3)
 
@@ -188,8 +191,10 @@ def test_an_archive_with_an_odd_key_is_told_and_the_rest_goes_on() -> None:
     told: list[tuple[str, str]] = []
     found = list(remote.in_buckets(["s3://photos"], listed, lambda *fault: told.append(fault)))
     assert (found, told) == (objects[-1:], [(url, f"not {url}/") for url in odd])
-    with pytest.raises(NeedleApiError):  # the bucket itself may not be named
-        list(remote.in_buckets(["s3://photos/c.tar"], listed, lambda *_: None))
+    told.clear()  # a bucket may itself not be named
+    words = ["s3://photos/c.tar", "s3://photos"]
+    found = list(remote.in_buckets(words, listed, lambda *fault: told.append(fault)))
+    assert found == objects[-1:] and told[0] == (words[0], f"not {words[0]}")
     odd["s3://photos/c.tar"] = 503
     with pytest.raises(NeedleApiError):
         list(remote.in_buckets(["s3://photos"], listed, lambda *_: None))
@@ -208,3 +213,43 @@ def test_an_url_that_nobody_can_ask_for_is_one_failure(
 def test_what_is_no_url_is_no_archive_and_does_not_end_a_list() -> None:
     found = find(["http://[x/a.tar", URL])
     assert (found.urls, found.shards) == (("http://[x/a.tar",), (URL,))
+
+
+def test_a_bad_url_among_others_is_one_failure(host: Host, journal: Journal) -> None:
+    """The service names those that are bad where all are; one before it refused every other too."""
+    service, long = FakeService(), f"https://data.example/{'a' * 3000}.jpg"
+    words = [f"https://data.example/{n}.jpg" for n in range(30)]
+    words[7:7], words[20:20] = ["http://[x/a.tar"], [long]
+
+    def refused(request: httpx.Request) -> httpx.Response | None:
+        if request.method == "GET":
+            return None
+        urls = json.loads(request.content).get("urls", []) if b"urls" in request.content else []
+        if long in urls:
+            fault = {"field": f"urls.{urls.index(long)}", "reason": "is too long"}
+            return error(400, "bad_request", fields=[fault])
+        return error(400, "invalid_url") if any("[" in url for url in urls) else None
+
+    service.before = refused
+    outcome, said = faults(service, journal, find([*words, URL]))
+    assert outcome.indexed == 30 + 4
+    assert sorted(said) == ["http://[x/a.tar: It is invalid_url.", f"{long}: The URL is too long."]
+    fields = [{"field": "metadata", "reason": "is odd"}, {"field": "urls.0", "reason": "is long"}]
+    service.before = lambda r: error(400, "bad_request", fields=fields) if r.content else None
+    with pytest.raises(NeedleApiError):  # of what goes with every image, not of one
+        run(service, journal, find(["https://data.example/z.jpg"]))
+
+
+def test_of_many_bad_urls_each_is_told_with_its_own_reason(host: Host, journal: Journal) -> None:
+    service, words = FakeService(), [f"ftp{n}://data.example/a.jpg" for n in range(50)]
+
+    def refused(request: httpx.Request) -> httpx.Response | None:
+        if request.method == "GET":
+            return None
+        urls = json.loads(request.content)["urls"]
+        listed = [{"name": url, "message": f"{url} is none."} for url in urls[:20]]
+        return error(400, "invalid_url", items=listed)
+
+    service.before = refused
+    _, said = faults(service, journal, Sources(urls=tuple(words)))
+    assert sorted(said) == sorted(f"{url}: {url} is none." for url in words)

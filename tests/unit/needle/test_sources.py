@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -65,6 +67,31 @@ def test_a_list_holds_words_a_line_each(folder: Path) -> None:
         sources.find(["list.txt"])
 
 
+def test_a_line_of_a_list_that_names_nothing_does_not_stop_the_others(folder: Path) -> None:
+    odd = ["gone.jpg", "*.gif", "~nobody-of-that-name/a.jpg", "b" * 300]
+    found = sources.find(["-"], stdin=lambda: "\n".join(["a.jpg", *odd, "http://x/y.jpg"]))
+    assert names(found) == ["a.jpg"] and found.urls == ("http://x/y.jpg",) and found.count() == 6
+    faults: list[tuple[str, str]] = []
+    assert len(list(found.uploads(lambda *fault: faults.append(fault)))) == 1
+    assert [name for name, _ in faults] == odd and all(reason for _, reason in faults)
+    assert "no file or folder gone.jpg" in faults[0][1]
+    (url,) = sources.find(["-"], stdin=lambda: os.fsdecode(b"http://x/caf\xe9.jpg")).urls
+    assert url == "http://x/caf\N{REPLACEMENT CHARACTER}.jpg", "what JSON can hold"
+
+
+def test_a_list_is_read_in_time_that_grows_with_its_lines() -> None:
+    """Not with their square: a list may have millions."""
+
+    def seconds(lines: int) -> float:
+        text = "\n".join(f"https://data.example/{n}.jpg" for n in range(lines))
+        began = time.process_time()
+        assert len(sources.find(["-"], stdin=lambda: text).urls) == lines
+        return time.process_time() - began
+
+    least = min(seconds(4_000) for _ in range(3))
+    assert seconds(40_000) < 25 * least, "ten times as many: it was fifty times as long"
+
+
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [("nowhere", "no file or folder nowhere"), ("*.gif", r"Nothing matches \*.gif")],
@@ -78,7 +105,8 @@ def test_archives_give_their_images_one_by_one(folder: Path) -> None:
     inside = ("x/one.jpg", "two.PNG", "notes.txt", ".hidden.jpg", "__MACOSX/three.jpg", ".d/e.jpg")
     found = sources.find([str(zipped(folder / "a.zip", *inside)), "a.jpg"])
     assert found.count() == 3
-    found += sources.find([str(tarred(folder / "b.tgz", *inside))])
+    more = sources.find([str(tarred(folder / "b.tgz", *inside))])
+    found = Sources.together([found, more])
     assert found.count() == 3, "a tar has no list of what it holds"
     uploads = list(found.uploads(lambda *fault: pytest.fail(str(fault))))
     assert [file.name for file in uploads] == [
@@ -163,9 +191,11 @@ def test_a_range_may_be_of_urls_and_tar_archives_are_known_by_theirs() -> None:
     assert found.shards == (*shards, "http://x/a.tgz") and not found.urls
     assert found.buckets == ("s3://b/0.tar", "s3://b/1.tar")
     assert sources.find(["http://x/a.jpg?of=b.tar"]).urls == ("http://x/a.jpg?of=b.tar",)
-    assert not found.only([]) and (found + found).shards == found.shards * 2
+    assert not found.only([]) and Sources.together([found] * 2).shards == found.shards * 2
 
 
 def test_a_bucket_is_left_to_the_service_to_list() -> None:
     found = sources.find(["s3://photos/2024"])
     assert found and found.buckets == ("s3://photos/2024",) and found.count() == 0
+    one = sources.find(["s3://photos/2024/a.jpg"])
+    assert one.urls == ("s3://photos/2024/a.jpg",) and not one.buckets, "nothing is to be listed"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from lab.capacity.measured import Measured, Photo, read
 from lab.capacity.model import Demand, Prices, limits, plan
 from lab.capacity.simulation import Draw, Indexing, Searching, indexing_s, searches
 
+SCALE = Path(__file__).resolve().parents[4] / "docs" / "SCALE.md"
 SMALL = Photo(1, 100, 1, 10, 1000, 100, 50)
 LARGE = Photo(3, 300, 5, 30, 3000, 300, 150)
 MEASURED = Measured("", SMALL, LARGE, 700, 10_000, 0.2, ((1e4, 1.0), (1e6, 10.0)))
@@ -90,6 +92,54 @@ def test_workers_add_up_until_the_owner_of_the_index_is_full() -> None:
     assert took(40, 1) == pytest.approx(80, rel=0.15)
     # Three rounds of a chunk; the last round's twenty chunks come at once, to four owners.
     assert took(40, 4) == pytest.approx(24 + 4, rel=0.02)
+
+
+def rows(heading: str) -> list[list[str]]:
+    """Return the rows of the first table below a heading of docs/SCALE.md."""
+    below = SCALE.read_text().partition(f"\n## {heading}\n")[2].splitlines()
+    from_there = itertools.dropwhile(lambda line: not line.startswith("|"), below)
+    table = itertools.takewhile(lambda line: line.startswith("|"), from_there)
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table][2:]
+
+
+def test_the_simulation_says_what_real_workers_did() -> None:
+    """`make scaling`, whose figures docs/SCALE.md has: one worker is given, more are simulated."""
+    alone, *more = rows("Workers, measured")
+    photo_s, search_s = 1 / float(alone[1]), 1 / float(alone[4])
+    assert len(more) == 2
+    for row in more:
+        count = int(row[0])
+        index = Indexing(count, lambda: photo_s, lambda: 0.017, chunk=4)
+        photos_per_s = 75 * count / indexing_s(index, 75 * count)
+        found = searches(Searching(count, lambda: search_s), 120.0, clients=4 * count)
+        for measured, written, simulated in (
+            (row[1], row[3], photos_per_s),
+            (row[4], row[6], found.per_s),
+        ):
+            assert simulated == pytest.approx(float(measured), rel=0.1)
+            assert simulated == pytest.approx(float(written), rel=0.01)
+
+
+def test_the_plan_of_the_document_is_the_models(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(["plan"]) == 0
+    printed = {
+        cells[0]: cells[1:]
+        for line in capsys.readouterr().out.splitlines()
+        if len(cells := [cell.strip() for cell in line.strip("│").split("│")]) == 4
+    }
+    told = {row[0]: row[1:] for row in rows("What comes out")}
+    for said, name in {
+        "machines that index them": "machines that index them in 30 days",
+        "what indexing costs, once": "what indexing them costs",
+        "machines for searches": "machines for 10 searches a second",
+        "machines of the vector store": "machines of the vector store",
+        "its shards, of 50 million points": "its shards",
+    }.items():
+        assert told[said] == printed[name], said
+    assert told["a month"][:2] == printed["a month"][:2]
 
 
 def test_a_dead_worker_costs_its_lease_and_loses_nothing() -> None:

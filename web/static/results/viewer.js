@@ -181,6 +181,7 @@ function take(tool) {
 }
 
 function keys(event) {
+  if (event.key === "Escape" && !event.isComposing && tags.cancel()) event.preventDefault();
   if (event.target.matches("input, select") || event.defaultPrevented) return;
   const deeds = { "+": () => stage.enlarge(1.5), "-": () => stage.enlarge(1 / 1.5),
     0: () => stage.enlarge(0), ArrowLeft: () => turn(-1), ArrowRight: () => turn(1),

@@ -101,8 +101,8 @@ class Match:
     `hits` has the best (None from a service that does not count). `likeness` is "thing", or "kind"
     where the score is that of showing the same kind of thing. `path` is the one that the image was
     posted under first, `paths` are all of them. `shows`, with `detect`: the numbers of the
-    things in `SearchResult.objects` that the image probably shows, the surest first; `probability`
-    is then the share of them that it is expected to show.
+    things in `SearchResult.objects` that the image probably shows, the surest first. Of several
+    things `probability` is the share that the image is expected to show.
     """
 
     image_id: str

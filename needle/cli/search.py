@@ -87,7 +87,8 @@ curl -s https://example.org/a.png | needle search - || echo 'not there'
 @click.option(
     "--min-probability",
     type=Real(0, 1),
-    help=f"Only images that show it so probably (default: {LIKELY} for many queries).",
+    help="Only images that show it so probably; with --detect, so great a share of the things "
+    f"(default: {LIKELY} for many queries).",
 )
 @click.option("--zoom", type=click.IntRange(0, 50), help="Images that are looked at closely.")
 @collection_option

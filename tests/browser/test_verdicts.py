@@ -73,7 +73,7 @@ def test_a_search_that_was_cut_short_says_so_and_goes_on(opened: Callable, sampl
     query = samples / "queries" / "box.jpg"
     first = deeds.open_search(page, query, verify_budget_ms="1")
     expect(page.locator("#time-up")).to_contain_text("Time ran out")
-    page.get_by_role("button", name="Keep looking").click()
+    page.get_by_role("button", name="Continue the search").click()
     page.wait_for_url(lambda url: "job=" in url and first not in url)
     expect(page.locator("#time-up")).to_be_hidden()
     expect(page.locator("#results-title")).to_have_text("Found in 1 image")
@@ -111,7 +111,7 @@ def test_a_search_that_cannot_go_on_keeps_what_it_found(opened: Callable, sample
     refusal = {"error": {"code": "not_found", "message": "There is no such job."}}
     page.route("**/continue", lambda route: route.fulfill(status=404, json=refusal))
     deeds.open_search(page, samples / "queries" / "box.jpg")
-    page.get_by_role("button", name="Keep looking").click()
+    page.get_by_role("button", name="Continue the search").click()
     expect(page.locator("#time-up-text")).to_have_text("There is no such job.")
     expect(page.locator("#results-text")).to_contain_text("4 images searched in")
     expect(page.locator("#results-title")).to_have_text("Found in 1 image")
@@ -183,7 +183,7 @@ def test_each_thing_is_shown_as_a_picture_and_whether_it_is_there(
     deeds.shows_image(page, ".things li:nth-child(2) img")
     assert _titles(page) == ["Found", "Possibly as well"]
     expect(page.locator(".hero .score")).to_have_text("Thing 1")
-    share = page.locator("#groups .score").filter(has_text="40 %").first
+    share = page.locator("#groups .score").filter(has_text="40\u00a0% of the things").first
     expect(share).to_have_attribute("title", re.compile("^The share of the things of the query"))
     expect(page.locator("#groups .mark")).to_have_count(1)
 

@@ -109,7 +109,9 @@ class FoundMatch(Answer):
     probability: float | None = Field(
         default=None,
         description=(
-            "How probable it is that the image shows the query, 0..1; null in old results."
+            "How probable it is that the image shows the query, 0..1. Where each of several things "
+            "was searched for (`detect`), the share of them that it is expected to show. Null in "
+            "old results."
         ),
     )
     rise: float | None = Field(
@@ -126,8 +128,7 @@ class FoundMatch(Answer):
     shows: tuple[int, ...] | None = Field(
         default=None,
         description="Which of the result's `objects` the image probably shows, the surest first, "
-        "where each was searched for; `probability` is then the share of them that it is "
-        "expected to show.",
+        "where each was searched for. `probability` is then a share, no probability.",
     )
 
 
@@ -177,7 +178,7 @@ class Findings(Answer):
     )
     probability: float | None = Field(
         default=None,
-        description="How probable that is of the surest match, 0..1; null in old results.",
+        description="The greatest `probability` of a match, 0..1; null in old results.",
     )
     objects: list[Thing] = Field(
         default_factory=list, description="The things in the query, where `detect` was asked for."

@@ -59,7 +59,7 @@ export function hero(match, { query, open, unlike }) {
     onclick: () => open(match) }, framed(match, imageSources(match), true));
   view.style.setProperty("--ratio", match.width / match.height);
   const pair = make("div", { className: "pair" },
-    figure(query.preview, "Looked for"),
+    figure(query.preview, "Searched for"),
     figure(match.hits[0].urls.crop, match.sure ? "Found here" : looks(match)));
   const side = make("div", { className: "side" }, pair,
     make("strong", { className: "whole-name" }, match.path ?? match.filename),

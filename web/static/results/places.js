@@ -11,7 +11,7 @@ const MOST = 100; // places of one image that a search answers
  * that is pressed, `more` how many are wanted where there are more. */
 export function show(match, { hit, query, choose, more }) {
   const chosen = match.hits[hit];
-  const pair = [[query?.preview, "Looked for"],
+  const pair = [[query?.preview, "Searched for"],
     [cropUrl(match, chosen.box), proves(chosen, match) ? "Found here" : looks(match)]];
   $("view-pair").replaceChildren(...pair.filter(([src]) => src).map(([src, words]) => make(
     "figure", {}, img([src], { alt: words }), make("figcaption", {}, words))));
@@ -26,7 +26,7 @@ export function show(match, { hit, query, choose, more }) {
 function everything(all, more) {
   const ask = button(all > MOST ? `Show ${MOST} of ${plain(all)}` : `Show all ${plain(all)}`, { onclick: () => {
     ask.disabled = true;
-    ask.textContent = "Looking again …";
+    ask.textContent = "Searching again …";
     more(Math.min(MOST, all));
   } }, "button quiet");
   return ask;

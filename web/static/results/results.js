@@ -20,14 +20,14 @@ export function begin(given) {
 
 /** Say that a search runs; what was found before stays where the search `goesOn`. */
 export function wait(name, preview, { goesOn = false } = {}) {
-  tabs.turnTo("results", { found: true, title: `Looking for ${name}` });
+  tabs.turnTo("results", { found: true, title: `Searching for ${name}` });
   $("results").setAttribute("aria-busy", "true");
   $("search-cancel").hidden = false;
   $("search-error").hidden = true;
   $("time-up").hidden = true;
-  announce(goesOn ? "Needle keeps looking." : `Looking for ${name}`);
+  announce(goesOn ? "The search continues." : `Searching for ${name}`);
   if (goesOn) return say($("results-text"), "Double-checking the rest …");
-  head(`Looking for ${name} …`, "", preview);
+  head(`Searching for ${name} …`, "", preview);
   offer(false);
   return $("groups").replaceChildren(make("div", { className: "skeletons", "aria-hidden": "true" },
     ...Array.from({ length: 6 }, () => make("span"))));
@@ -125,7 +125,7 @@ function offer(any) {
 function head(title, line, preview = "", name = "") {
   $("results-title").textContent = title;
   say($("results-text"), line);
-  const alt = name ? `Looked for: ${name}` : "";
+  const alt = name ? `Searched for: ${name}` : "";
   $("results-query").replaceChildren(...(preview ? [img([preview], { alt })] : [icon("search")]));
 }
 

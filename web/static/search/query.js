@@ -135,7 +135,7 @@ export async function choose(next, given = null, objects = []) {
   const { image } = next;
   const shown = await stage.show({
     sources: image ? imageSources(image) : [next.url],
-    width: image?.width, height: image?.height, alt: `Looked for: ${next.name}`,
+    width: image?.width, height: image?.height, alt: `Searched for: ${next.name}`,
   });
   if (queryImage !== next) return;
   box.enabled = shown;
@@ -190,7 +190,7 @@ function showReady() {
   const words = kindNow() === "words";
   extras.allow({ words: hasText, kinds: hasKinds, alone: words ? !hasText : !queryImage, image: !words });
   $("search").disabled = words ? $("words").disabled : !queryImage;
-  $("search-words").textContent = !words && box.box ? "Search for this box" : "Search";
+  $("search-words").textContent = !words && box.box ? "Search with this box" : "Search";
 }
 
 /** Have the next searches show so many places of each image. */

@@ -28,8 +28,10 @@ def test_a_folder_says_what_it_leaves_out_and_photos_keep_their_folders(
     expect(names).to_have_count(2)
     titles = {names.nth(n).get_attribute("title") for n in range(2)}
     assert titles == {"album/basel/IMG_1.jpg", "album/zurich/IMG_1.jpg"}
+    expect(page.get_by_role("button", name="Open album/basel/IMG_1.jpg")).to_be_visible()
     page.fill("#name", "Zurich/")
     expect(names).to_have_count(1)
+    expect(page.get_by_role("button", name="Open IMG_1.jpg")).to_be_visible()
     page.fill("#name", "")
     page.select_option("#sort", "name")
     expect(names.first).to_have_attribute("title", "album/basel/IMG_1.jpg")

@@ -163,10 +163,14 @@ class Verification(Answer):
         default=0, description="How many images were compared by their local features."
     )
     verified: int = Field(default=0, description="How many of these show the query.")
+    unchecked: int = Field(
+        default=0, description="How many more would have been compared, had there been time."
+    )
     complete: bool = Field(
         default=True,
-        description="Whether the time sufficed for all of them and for the closer look. Where it "
-        "did not, `POST /jobs/{id}/continue` goes on.",
+        description="Whether the time sufficed for all of them, for counting the places of each, "
+        "and for the closer look at the best. Where it did not, `POST /jobs/{id}/continue` goes "
+        "on.",
     )
 
 

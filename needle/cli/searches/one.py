@@ -62,11 +62,18 @@ def show(shell: Shell, result: SearchResult, *, as_json: bool) -> None:
     else:
         _print(shell, result)
     if result.verification.get("complete") is False:
-        checked = result.verification.get("checked", 0)
         shell.say(
-            f"The time was up when {counted(checked, 'image')} had been compared closely; "
-            f"`needle continue {result.job_id}` goes on."
+            f"{_cut_short(result)} `needle continue {result.job_id}` takes the time it needs."
         )
+
+
+def _cut_short(result: SearchResult) -> str:
+    """Say what there was no time for."""
+    checked, left = (result.verification.get(name) or 0 for name in ("checked", "unchecked"))
+    if left:
+        every = counted(checked + left, "image")
+        return f"Time ran out when {checked:,} of {every} had been double-checked."
+    return "Time ran out before the last, closest look at the best images."
 
 
 def _print(shell: Shell, result: SearchResult) -> None:

@@ -14,7 +14,7 @@ export function show(match, { hit, query, choose, more }) {
   const pair = [[query?.preview, "Searched for"],
     [cropUrl(match, chosen.box), proves(chosen, match) ? "Found here" : looks(match)]];
   $("view-pair").replaceChildren(...pair.filter(([src]) => src).map(([src, words]) => make(
-    "figure", {}, img([src], { alt: words }), make("figcaption", {}, words))));
+    "figure", {}, img([src], { alt: "" }), make("figcaption", {}, words))));
   $("view-places-title").textContent = match.sure ? "Where it is" : "What looks like it";
   $("view-places").replaceChildren(...match.hits.map((each, n) =>
     place(each, { match, n, pressed: n === hit, choose })));

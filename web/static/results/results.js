@@ -1,4 +1,5 @@
 // What a search found: the finds first, then what may be of the same kind; look-alikes are folded.
+import { namer } from "../core/api.js";
 import * as cards from "./cards.js";
 import * as csv from "./csv.js";
 import { $, announce, button, count, icon, img, make, plain, say } from "../core/dom.js";
@@ -78,8 +79,9 @@ export function open(id) {
 /** Show a result; `query` has its name, its image, a small image of it, its options and its job. */
 export function show(result, query) {
   done();
+  const name = namer(result.matches);
   const matches = result.matches.map((match) => ({
-    ...match, collection: query.search.collection, objects: result.objects,
+    ...match, called: name(match), collection: query.search.collection, objects: result.objects,
     shows: result.objects?.length > 1 ? match.shows : undefined }));
   const groups = grouped(result, matches);
   const order = Object.values(groups).flat();
@@ -103,8 +105,9 @@ export function show(result, query) {
   ].filter(Boolean));
   if (!matches.length) $("groups").append(empty(result, query));
   const alike = groups.alike.length;
-  announce(`${sentence}. ${count(order.length - alike, "image")} shown${
-    alike ? `, ${plain(alike)} more that look a little like it` : ""}.`);
+  announce([`${sentence}.`, explained(result, groups), `${count(order.length - alike, "image")} shown${
+    alike ? `, ${plain(alike)} more that look a little like it` : ""}.`,
+  cutShort(result)].filter(Boolean).join(" "));
   const { top } = $("views").getBoundingClientRect();
   if (top < 0 || top > innerHeight * 0.4) $("views").scrollIntoView({ block: "start" });
 }

@@ -11,7 +11,7 @@ import { Stage } from "../view/stage.js";
 const stage = new Stage($("query-stage"));
 const filter = new Rows($("filter"), { tests: true, add: "Add a condition" });
 const corners = ["x1", "y1", "x2", "y2"].map((name) => $(`box-${name}`));
-const box = new BoxEditor(stage, { change: showBox, tap: pickRegion, enter: () => search() });
+const box = new BoxEditor(stage, { label: "The query: draw a box on it", change: showBox, tap: pickRegion, enter: () => search() });
 let queryImage = null; // {file, url, name} or {image, name}
 let found = []; // the detections of an indexed image, or the things that a search told apart
 let hasText = false;

@@ -69,7 +69,7 @@ export function sureness({ score, probability, likeness, sure, closest, shows, o
     return { words: `${percent(probability)} of the things`,
       title: `The share of the things of the query that the image is expected to show; ${cosine}` };
   }
-  return { words: percent(probability), title: `How probable it is that the image shows it; ${cosine}` };
+  return { words: `${percent(probability)} likely`, title: `How probable it is that the image shows it; ${cosine}` };
 }
 
 /** Say what an image's best hit is: of what, how sure or how alike, whether it is verified. */

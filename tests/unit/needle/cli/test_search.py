@@ -186,8 +186,8 @@ def test_a_search_whose_time_was_up_says_how_it_goes_on_and_does(
     service.says = {"verification": {"checked": 1, "complete": False}}
     cut = run("search", "images/0.jpg")
     job_id = next(reversed(service.jobs))
-    assert cut.status == ExitCode.OK and "when 1 image had been compared" in cut.err
-    assert f"`needle continue {job_id}` goes on" in cut.err
+    assert cut.status == ExitCode.OK and "ran out before the last, closest look" in cut.err
+    assert f"`needle continue {job_id}` takes the time it needs." in cut.err
     went_on = run("continue", job_id)
     assert went_on.status == ExitCode.OK and "0.jpg" in went_on.out and "time" not in went_on.err
     posted = [r for r in service.requests if r.url.path.endswith(f"{job_id}/continue")]

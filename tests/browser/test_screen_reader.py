@@ -63,6 +63,11 @@ def test_all_that_can_be_reached_has_a_name(opened: Callable, samples: Path) -> 
     page.keyboard.press("m")
     page.click("#view-edit")
     assert {"Name", "Value"} <= set(_names(_check(page), "textbox"))
+    page.keyboard.press("Escape")
+    page.locator("#view-places .place").first.click()
+    expect(page.locator("#viewer > .unseen")).to_contain_text("Place 1 of")
+    said = [node["name"] for node in _tree(page) if node["role"] == "StaticText"]
+    assert any(name.startswith("Place 1 of") for name in said), "it is read in the dialog"
 
 
 def test_what_a_search_says_is_read_out_whole(opened: Callable, samples: Path) -> None:

@@ -46,9 +46,9 @@ export function say(element, text, bad = false) {
   element.classList.toggle("bad", bad);
 }
 
-/** Have screen readers read a sentence. */
+/** Have screen readers read a sentence: in an open dialog, all that is outside of it is silent. */
 export function announce(sentence) {
-  const live = $("live");
+  const live = document.querySelector("dialog[open] > .unseen") ?? $("live");
   live.textContent = "";
   requestAnimationFrame(() => { live.textContent = sentence; });
 }

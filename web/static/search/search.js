@@ -178,8 +178,10 @@ async function attempt(search, queryImage, { ask, restore: restored, more, goesO
     if (!restored) address.write(named);
     if (!restored && job.result.objects?.length) query.showObjects(job.result.objects);
     shown = { search: named, queryImage: image };
+    const url = job.result.urls?.query;
+    if (!restored && image?.file && url) query.showKept(image, url);
     results.show(job.result, { name: image?.name ?? name, image, search, job: job.job_id,
-      preview: await preview(image, search.box) });
+      preview: await preview(image, search.box, url) });
   } catch (error) {
     if (running === mine && goesOn) results.failOn(error.message);
     else if (running === mine) results.fail(why(error, search.collection));

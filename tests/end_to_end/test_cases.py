@@ -63,7 +63,10 @@ def test_icons_on_a_wall_of_twelve_megapixels(needle: Needle, cases: Path) -> No
     others = [cases / "qr-other-code" / "qr0.jpg", cases / "white-logo-on-transparent/photo.jpg"]
     assert indexed(needle, "wall", folder / "wall.png", *others).status == "succeeded"
     for name, box in ICONS.items():
-        best = first(needle.search(folder / f"{name}.png", collection="wall"))
+        result = needle.search(folder / f"{name}.png", collection="wall")
+        if not result.verification["complete"]:  # the machine is busy
+            result = needle.continue_search(result)
+        best = first(result)
         assert best.filename == "wall.png" and iou(best, box) > 0.8, name
 
 
@@ -85,10 +88,11 @@ def test_a_jpeg_that_is_cut_short(needle: Needle, cases: Path) -> None:
 
 
 def test_modern_formats_are_read_or_named(needle: Needle, cases: Path) -> None:
-    job = indexed(needle, "modern", *(cases / "modern-formats" / n for n in ("a.avif", "b.jp2")))
-    assert (job.status, job.progress.done) == ("succeeded", 2)
-    job = indexed(needle, "modern", cases / "modern-formats" / "c.heic")
-    assert "HEIC" in next(iter(needle.items(job))).reason
+    names = ("a.avif", "b.jp2", "c.heic")
+    job = indexed(needle, "modern", *(cases / "modern-formats" / name for name in names))
+    assert (job.status, job.progress.done, job.progress.failed) == ("partial", 2, 1)
+    reason = next(item.reason for item in needle.items(job) if item.reason)
+    assert reason.startswith("The HEIC file")
 
 
 def test_a_name_is_found_as_it_is_typed(needle: Needle, cases: Path, tmp_path: Path) -> None:

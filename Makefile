@@ -3,6 +3,9 @@
 PYTHON ?= python3
 PY := .venv/bin/python
 PYTEST := $(PY) -m pytest
+# Many tests wait for services that they started: two at a time. JOBS=0 runs all in one process.
+JOBS ?= 2
+TOGETHER = -n $(JOBS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup setup-dev setup-cpu demo up test e2e chaos scaling containers fresh lint audit type secrets browser chromium bench acceptance train evaluate eval lock lock-check clean
@@ -31,10 +34,10 @@ up: setup ## run the whole service until Ctrl-C (NEEDLE_PORT, NEEDLE_DATA_DIR, .
 	@exec $(PY) -m machine up
 
 test: setup-dev setup-cpu chromium ## every test; those of the page need Chromium, which is installed if it can be
-	@exec $(PYTEST) $(ARGS)
+	@exec $(PYTEST) $(TOGETHER) $(ARGS)
 
 e2e: setup-dev setup-cpu ## only the tests that run the real processes
-	@exec $(PYTEST) tests/end_to_end $(ARGS)
+	@exec $(PYTEST) $(TOGETHER) tests/end_to_end $(ARGS)
 
 chaos: setup-dev ## kill every kind of process in the middle of an ingest (minutes)
 	@exec $(PYTEST) tests/chaos $(ARGS)

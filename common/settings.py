@@ -101,7 +101,8 @@ class Settings(QdrantSettings):
     )
     profile: Profile = Field(
         Profile.BALANCED,
-        description="How finely images are cut into regions: `fast`, `balanced` or `thorough`",
+        description="How closely images are looked at when they are indexed: `fast`, `balanced` or "
+        "`thorough`",
     )
     regions_per_image: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="Most regions of an image; unset: the profile's"
@@ -166,7 +167,9 @@ class Settings(QdrantSettings):
         50_000, description="Collections of fewer regions are searched exactly"
     )
     zoom_images: Zoom = Field(
-        24, description="Images that a search looks at closely, pixel by pixel; 0 for none"
+        24,
+        description="Images that a search looks at closely, pixel by pixel, up to three times as "
+        "many where the query is small; 0 for none",
     )
     zoom_budget_ms: Positive = Field(
         400, description="Longest time that looking closely may take in a search (milliseconds)"

@@ -24,6 +24,28 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# Threads of torch's that wait by spinning take the cores from what is tested beside.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep in one process what shares a service: the tests of a file, and all of the page.
+
+    Files are begun in the order of their folders, so the slow ones (browser, contracts, end_to_end)
+    come first, and short ones fill the end.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            shared = "tests/browser/"
+            return shared if nodeid.startswith(shared) else super()._split_scope(nodeid)
+
+    config.option.loadscopereorder = False
+    return Scheduling(config, log)
+
+
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Say why tests were skipped: one line a reason, not one a test."""
     skipped = terminalreporter.stats.get("skipped", [])

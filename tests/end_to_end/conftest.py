@@ -48,13 +48,15 @@ def scene(seed: int) -> Image.Image:
     rng = np.random.default_rng(seed)
     ground = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
     photo = np.asarray(Image.fromarray(ground).resize((640, 480), Image.Resampling.BICUBIC)).copy()
-    rows, columns = np.mgrid[0:480, 0:640]
+    places = np.mgrid[0:480, 0:640]
     for _ in range(25):
         x, y, r = rng.integers(0, 640), rng.integers(0, 480), rng.integers(12, 60)
+        part = np.s_[max(y - r, 0) : y + r, max(x - r, 0) : x + r]
+        rows, columns = (axis[part] for axis in places)
         inside = (columns - x) ** 2 + (rows - y) ** 2 < r**2
         if rng.random() < 0.5:
             inside = (abs(columns - x) < r) & (abs(rows - y) < r * rng.uniform(0.3, 1))
-        photo[inside] = rng.integers(0, 256, 3)
+        photo[part][inside] = rng.integers(0, 256, 3)
     return Image.fromarray(photo)
 
 

@@ -20,7 +20,7 @@ from tests.object_store import BUCKET, ObjectStore
 from tests.qdrant_server.running import QdrantServer
 
 WORKERS = 2
-COUNT = 16
+COUNT = 8
 PREFIX = "both"
 
 
@@ -109,7 +109,7 @@ def test_a_worker_that_is_killed_leaves_its_images_to_the_other_machine(
     with Needle(stack.base_url, patience_s=60) as needle:
         job = needle.index(scenes, collection="killed")
         while needle.job(job.job_id).progress.done < 2:
-            pass
+            threading.Event().wait(0.05)
         (worker,) = (c for c in stack.children if c.name == "worker-index-2")
         worker.kill()
         job = needle.wait(job, timeout_s=120)

@@ -56,16 +56,27 @@ def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
 
 
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder with images as `make demo` draws them: smaller ones, and three."""
+    made = tmp_path_factory.mktemp("samples")
+    generate(made, scenes=3, size=(1200, 800))
+    return made
+
+
 @pytest.fixture
 def checkout(
-    tmp_path_factory: pytest.TempPathFactory, stack: Stack, monkeypatch: pytest.MonkeyPatch
+    tmp_path_factory: pytest.TempPathFactory,
+    samples: Path,
+    stack: Stack,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Path:
     """Return a folder like a checkout in which `make demo` has drawn its images, and go there.
 
-    Smaller ones, and three. The command finds the service as if it were at the usual address.
+    The command finds the service as if it were at the usual address.
     """
     made = tmp_path_factory.mktemp("checkout")
-    generate(made / "data" / "samples", scenes=3, size=(1200, 800))
+    shutil.copytree(samples, made / "data" / "samples")
     (made / ".venv" / "bin").mkdir(parents=True)
     (made / ".venv" / "bin" / "python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     (made / ".venv" / "bin" / "python").chmod(0o755)

@@ -19,7 +19,7 @@ from tests.end_to_end.conftest import write_scenes
 @pytest.fixture(scope="module")
 def crops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """Run a service of its own with the pack of crops."""
-    env = {"NEEDLE_MODELS": str(CROPS), "NEEDLE_REGIONS_PER_IMAGE": "60"}
+    env = {"NEEDLE_MODELS": str(CROPS), "NEEDLE_REGIONS_PER_IMAGE": "30"}
     running = Stack(env, data_dir=tmp_path_factory.mktemp("crops"), port=free_port())
     with running:
         running.wait_ready(240)
@@ -27,7 +27,7 @@ def crops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def test_it_indexes_and_finds(crops: Stack, tmp_path: Path) -> None:
-    paths = write_scenes(tmp_path, range(300, 304))
+    paths = write_scenes(tmp_path, range(300, 303))
     with Needle(crops.base_url) as needle:
         job = needle.wait(needle.index(paths), timeout_s=240)
         assert (job.status, job.progress.done) == ("succeeded", len(paths))

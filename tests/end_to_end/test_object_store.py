@@ -173,7 +173,7 @@ def test_a_bucket_that_is_away_in_the_middle_loses_and_doubles_nothing(
     paths = write_scenes(tmp_path, range(500, 510))
     job = needle.index(paths, collection="away")
     while needle.job(job.job_id).progress.done < 2:
-        pass
+        threading.Event().wait(0.05)
     proxy.fault = "busy"
     with Needle(stack.base_url, patience_s=0) as hasty:
         with pytest.raises(NeedleApiError) as caught:

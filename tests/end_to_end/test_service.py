@@ -44,8 +44,8 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: int) -> bytes:
 
 
 def test_a_crop_finds_its_photo_and_its_place(needle: Needle, indexed: list[Path]) -> None:
-    for number, path in enumerate(indexed):
-        with Image.open(path) as photo:
+    for number in (0, 5, COUNT - 1):
+        with Image.open(indexed[number]) as photo:
             tile = photo.crop((320, 240, 640, 480))
         for query in (tile, ImageOps.mirror(tile), tile.resize((160, 120))):
             best = needle.search(encoded(query, "JPEG", quality=60)).best
@@ -163,19 +163,20 @@ def test_a_text_is_refused_with_the_packs_that_understand_it(needle: Needle) -> 
 def test_the_worker_killed_in_the_middle_loses_and_doubles_nothing(
     needle: Needle, stack: Stack, tmp_path: Path
 ) -> None:
-    paths = write_scenes(tmp_path, range(200, 240))
+    many = 20
+    paths = write_scenes(tmp_path, range(200, 200 + many))
     job = needle.index(paths, collection="killed")
     while needle.job(job.job_id).progress.done < 4:
-        pass
+        threading.Event().wait(0.05)
     child = faults.worker_child("index", stack.data_dir)
     assert child is not None
     faults.kill(child)
     job = needle.wait(job, timeout_s=120)
-    assert (job.status, job.progress.done) == ("succeeded", 40)
+    assert (job.status, job.progress.done) == ("succeeded", many)
     images = list(needle.images(collection="killed"))
-    assert len(images) == 40
+    assert len(images) == many
     found = needle.search(paths[0], collection="killed")
-    assert found.index == {"images": 40, "regions": sum(image.regions or 0 for image in images)}
+    assert found.index == {"images": many, "regions": sum(image.regions or 0 for image in images)}
 
 
 def test_urls_of_an_allowed_host_and_everything_is_there_after_a_restart(

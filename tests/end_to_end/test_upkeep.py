@@ -15,13 +15,14 @@ from needle import Needle, cli
 from tests.conftest import free_port
 from tests.end_to_end.conftest import write_scenes
 
-ENV = {"NEEDLE_REGIONS_PER_IMAGE": "60", "NEEDLE_CHUNK_SIZE": "4"}
+ENV = {"NEEDLE_REGIONS_PER_IMAGE": "60", "NEEDLE_CHUNK_SIZE": "2"}
+HALF = 6
 
 
 @pytest.fixture(scope="module")
 def scenes(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return photos; half of them are indexed before the backup, half while it is made."""
-    return write_scenes(tmp_path_factory.mktemp("photos"), range(300, 324))
+    return write_scenes(tmp_path_factory.mktemp("photos"), range(300, 300 + 2 * HALF))
 
 
 @pytest.fixture(scope="module")
@@ -31,10 +32,10 @@ def backup(tmp_path_factory: pytest.TempPathFactory, scenes: list[Path]) -> Path
     target = folder.with_name("needle.tar")
     with Stack(ENV, data_dir=folder, port=free_port()) as stack, Needle(stack.base_url) as needle:
         stack.wait_ready(120)
-        needle.wait(needle.index(scenes[:12], metadata={"shop": "Basel"}), timeout_s=120)
-        under_way = needle.index(scenes[12:])
+        needle.wait(needle.index(scenes[:HALF], metadata={"shop": "Basel"}), timeout_s=120)
+        under_way = needle.index(scenes[HALF:])
         made = needle.backup(target)
-        assert made["has_vectors"] and made["images"] >= 12
+        assert made["has_vectors"] and made["images"] >= HALF
         assert needle.wait(under_way, timeout_s=120).status == "succeeded"
         assert not list((folder / "backups").iterdir())  # fetched, it is removed
         (listed,) = needle.jobs(kind="backup")
@@ -47,7 +48,7 @@ def test_a_backup_of_a_running_service_is_restored_as_it_was(
     backup: Path, scenes: list[Path], tmp_path: Path
 ) -> None:
     head = restore(backup, tmp_path / "again", {})
-    assert head.images >= 12
+    assert head.images >= HALF
     with Stack(ENV, data_dir=tmp_path / "again", port=free_port()) as stack:
         stack.wait_ready(120)
         with Needle(stack.base_url) as needle:
@@ -72,7 +73,7 @@ def test_vectors_that_were_removed_are_made_again(backup: Path, tmp_path: Path) 
             for job in needle.jobs(kind="index"):
                 needle.wait(job, timeout_s=120)
             found = needle.verify()
-            assert found.missing["points"] >= 12 and not found.good
+            assert found.missing["points"] >= HALF and not found.good
             repaired = needle.verify(repair=True)
             assert repaired.good and repaired.repaired is not None
             assert needle.verify().sound

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from worker.indexing.image import Features, LoadedImage
 from worker.indexing.options import IndexOptions
+from worker.indexing.profiles import PROFILES
 from worker.local.features import WORK_PIXELS, extract
 from worker.local.keypoints import Keypoints
 from worker.local.stored import StoredKeypoints
@@ -30,9 +31,13 @@ class Describer:
 
     vocabulary: Vocabulary
 
-    def recipe(self, most: int) -> str:
+    def recipe(self, options: IndexOptions) -> str:
         """Name everything that decides an image's local features; empty where there are none."""
-        return f"{_METHOD}3/{self.vocabulary.id}/{most}" if most else ""
+        if not options.local_features:
+            return ""
+        finest = PROFILES[options.profile].keypoints
+        bound = f"/{finest.pixels}/{finest.share}" if finest else ""
+        return f"{_METHOD}3/{self.vocabulary.id}/{options.local_features}{bound}"
 
     def described(self, image: LoadedImage, options: IndexOptions) -> LoadedImage:
         """Return the image with its features; unchanged where the job wants none.
@@ -43,8 +48,12 @@ class Describer:
         if not options.local_features:
             return image
         area = image.pixels.width * image.pixels.height
-        most = min(round(options.local_features * max(1.0, area / SMALL_PIXELS)), MOST)
-        features = extract(image.pixels, most, max(WORK_PIXELS, area))
+        pixels, share = max(WORK_PIXELS, area), 1.0
+        if finest := PROFILES[options.profile].keypoints:
+            area = pixels = min(area, finest.pixels)
+            share = finest.share
+        most = round(options.local_features * share * max(1.0, area / SMALL_PIXELS))
+        features = extract(image.pixels, min(most, MOST), pixels)
         keypoints = StoredKeypoints.of(Keypoints.of(features, self.vocabulary), self.vocabulary)
         kept = Features(keypoints.to_bytes(self.vocabulary), image_words(keypoints))
         return replace(image, features=kept)

@@ -99,7 +99,7 @@ class IndexPipeline:
     def recipe(self, options: IndexOptions) -> str:
         """Name everything that decides an image's regions, embeddings and local features."""
         regions = self.seer.recipe(options.profile, options.confidence_threshold)
-        local = self.describer.recipe(options.local_features)
+        local = self.describer.recipe(options)
         return f"{regions}|{local}" if local else regions
 
     def _found(self, item: Item, options: IndexOptions, recipe: str) -> Found | Item:

@@ -11,6 +11,18 @@ from worker.indexing.slices import MOST_SLICES
 
 
 @dataclass(frozen=True)
+class Finest:
+    """A bound on local features: how fine the finest are, and how many.
+
+    They are found at no more than so many `pixels`, and images of fewer are not enlarged for them.
+    `share` (0..1) are kept of those that a job asks for.
+    """
+
+    pixels: int
+    share: float
+
+
+@dataclass(frozen=True)
 class Profile:
     """How thoroughly images are cut up. More regions find smaller things and cost more."""
 
@@ -28,6 +40,8 @@ class Profile:
     """Regions from which on no fine tiles are added: the detector has boxed what there is."""
     slices: int = MOST_SLICES
     """Most slices of an image."""
+    keypoints: Finest | None = None
+    """How fine local features are; None means as fine as can be."""
 
     def describe(self) -> str:
         """Name everything that decides the regions of given detections."""
@@ -38,7 +52,9 @@ class Profile:
 
 
 PROFILES = {
-    "fast": Profile(Tiling((1, 2, 3), 0.0, 112), None, 400_000, 64, 64),
+    "fast": Profile(
+        Tiling((1, 2, 3), 0.0, 112), None, 400_000, 64, 64, keypoints=Finest(1_500_000, 0.4)
+    ),
     "balanced": Profile(Tiling((1, 2, 3, 4, 6, 9, 12), 0.5, 64), 1.5, 3_600_000, 600, 250),
     "thorough": Profile(Tiling((1, 2, 3, 4, 6, 9, 12, 16), 0.5, 48), 0.75, 16_000_000, 1200, 600),
 }

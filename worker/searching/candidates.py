@@ -6,6 +6,7 @@ from the query's.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -26,6 +27,11 @@ MOST_MORE = 3.0
 """How many times more are verified where the query has few: each costs less."""
 FIRST_LOOKS = 12
 """Images that a closer look begins with, and all of whose hits are known."""
+SMALL_QUERY_PX = 64.0
+"""Side of a query, the root of its area, under which more images get a closer look.
+
+Its embedding says little, and each look costs little.
+"""
 HITS_LEFT_OVER = 6
 """Hits looked at of each image where some may be left out as negatives."""
 
@@ -81,7 +87,7 @@ class CandidateFinder:
     ) -> Candidates:
         """Return the candidates that look like the thing. Raises StoreUnavailable."""
         started = time.monotonic()
-        looks = 0 if thing.aspect is None else options.zoom_images
+        looks = images_to_look_at(thing, options.zoom_images)
         # Behind the best images come the others among the nearest regions: enough to look at.
         grouping = options.grouping.at_least(min(looks, FIRST_LOOKS))
         if unlike is not None:
@@ -106,6 +112,14 @@ class CandidateFinder:
         ]
         scored.sort(key=lambda pair: (-pair[0], pair[1].image_id, pair[1].query))
         return replace(candidates, by_words=tuple(candidate for _, candidate in scored))
+
+
+def images_to_look_at(thing: Thing, most: int) -> int:
+    """Return how many images get a closer look: more than `most` where the query is small."""
+    if thing.aspect is None:
+        return 0
+    side = min(math.sqrt(pixels.width * pixels.height) for pixels in thing.pixels)
+    return round(most * min(MOST_MORE, max(1.0, SMALL_QUERY_PX / side)))
 
 
 def images_to_verify(queries: Sequence[Query], most: int) -> int:

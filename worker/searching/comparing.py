@@ -38,6 +38,10 @@ SHARPNESS = 1.5
 """What is alike by half counts by a third."""
 ALIKE = 0.6
 """Resemblance from which on the place is found: its box fits as no embedding's does."""
+SURELY_ALIKE = 0.75
+"""Resemblance from which on no more images are looked at: one of many has less by chance."""
+PROMISING = 0.3
+"""Resemblance from which on a place that was found roughly is fitted exactly."""
 ELSEWHERE_IOU = 0.5
 """A proof and a place that overlap less than this are of two different places."""
 
@@ -83,7 +87,7 @@ class Comparer:
 
         And whether the time was up before all was compared that should be.
 
-        Behind the first looks, images are compared only as long as none was alike.
+        Behind the first looks, images are compared only as long as none was surely alike.
         `aspect` is the thing's width / height; `deadline` is on the monotonic clock.
         """
         budget = _PixelBudget(PIXELS)
@@ -93,7 +97,7 @@ class Comparer:
         cut = False
         with ThreadPoolExecutor(THREADS) as pool:
             for start in range(0, candidates.looks, THREADS):
-                found = any(view.resemblance >= ALIKE for view in views)
+                found = any(view.resemblance >= SURELY_ALIKE for view in views)
                 if found and start >= FIRST_LOOKS:
                     break
                 if time.monotonic() > deadline:
@@ -173,9 +177,10 @@ def _compare(view: View, templates: Sequence[Template], deadline: float) -> None
     if best is None:
         return
     _, score, template, rough = best
-    # What was found roughly counts as well, where the time is up.
-    view.cut = view.cut or time.monotonic() > deadline
-    found = rough if view.cut else template.exactly(pixels, rough)
+    # What was found roughly counts as well: where the time is up, and where little agrees.
+    hopeless = _resemblance(rough) < PROMISING
+    view.cut = view.cut or (not hopeless and time.monotonic() > deadline)
+    found = rough if hopeless or view.cut else template.exactly(pixels, rough)
     if found.score > NOTHING:
         view.alike, view.resemblance = (_raised(score, found), found.box), _resemblance(found)
 

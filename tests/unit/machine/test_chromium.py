@@ -47,7 +47,18 @@ def test_a_name_that_leads_nowhere_is_not_replaced_by_another(
 def test_both_packages_are_installed_where_there_is_no_browser(folder: Path) -> None:
     program(folder / "apt-get", f'echo "$@" >> {folder}/calls; : > {folder}/done')
     assert chromium.main() == 0
+    assert (folder / "calls").read_text().splitlines()[-1].endswith(f"{chromium.SHELL} libatomic1")
+
+
+def test_where_there_is_none_without_a_window_another_is_installed(folder: Path) -> None:
+    lacks = f'case "$*" in *{chromium.SHELL}*) exit 100 ;; esac'
+    program(folder / "apt-get", f'{lacks}; echo "$@" >> {folder}/calls')
+    assert chromium.main() == 0
     assert (folder / "calls").read_text().splitlines()[-1].endswith("chromium libatomic1")
+    program(folder / "chromium")
+    assert chromium.find() == folder / "chromium"
+    shell = program(folder / chromium.SHELL)
+    assert chromium.find() == shell
 
 
 def test_a_driver_that_lacks_a_library_gets_it(

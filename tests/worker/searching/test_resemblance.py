@@ -48,3 +48,15 @@ def test_a_large_box_is_compared_at_a_small_size() -> None:
 
 def test_what_is_too_narrow_tells_nothing() -> None:
     assert find(Template(SCENE.crop((0, 0, 300, 3))), PIXELS, Box(0, 0, 300, 3)) is None
+
+
+def test_of_two_places_that_are_equal_in_grey_the_colours_tell() -> None:
+    detail = np.asarray(texture(3, (60, 60)).convert("L"), np.float32) / 255
+    pixels = np.full((100, 200, 3), 60, np.uint8)
+    # As bright as each other: grey is 0.299 of the red and 0.114 of the blue.
+    pixels[20:80, 20:80, 0] = 60 + 70 * detail
+    pixels[20:80, 100:160, 2] = 60 + 70 * 0.299 / 0.114 * detail
+    for left in (20, 100):
+        query = Image.fromarray(pixels[20:80, left : left + 60])
+        found = find(Template(query), pixels, Box(60, 20, 120, 80))
+        assert found is not None and found.box.iou(Box(left, 20, left + 60, 80)) > 0.8

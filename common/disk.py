@@ -13,6 +13,7 @@ from enum import Enum
 from pathlib import Path
 
 from common.errors import DiskFull
+from common.sizes import sized
 
 
 class Use(Enum):
@@ -45,8 +46,8 @@ class Disk:
         free, least = self.free_bytes(), int(self.least_bytes * use.value)
         if free - more_bytes < least:
             raise DiskFull(
-                f"The disk is full: {_said(free)} are left where the data folder is, and "
-                f"{_said(least + more_bytes)} are needed. Make room there, or delete images."
+                f"The disk is full: {sized(free)} are left where the data folder is, and "
+                f"{sized(least + more_bytes)} are needed. Make room there, or delete images."
             )
 
     def has(self, use: Use) -> bool:
@@ -60,7 +61,3 @@ class Disk:
 
 def _existing(folder: Path) -> Path:
     return next(path for path in (folder, *folder.parents) if path.exists())
-
-
-def _said(number: int) -> str:
-    return f"{number / 2**20:,.0f} MiB"

@@ -208,7 +208,7 @@ def continue_search(
     collection: str | None = None,
     timeout_s: float = 120.0,
 ) -> Steps[SearchResult]:
-    """Let a search go on whose time was up; waits for the answer.
+    """Continue a search that ran out of time; waits for the answer.
 
     `search` is its result or its `job_id`; `verification["complete"]` of the result says whether
     there is anything to go on with. Where it is an id, `collection` says where to find the images.

@@ -101,8 +101,8 @@ class Match:
     `hits` has the best (None from a service that does not count). `likeness` is "thing", or "kind"
     where the score is that of showing the same kind of thing. `path` is the one that the image was
     posted under first, `paths` are all of them. `shows`, with `detect`: the numbers of the
-    things in `SearchResult.objects` that the image probably shows, the surest first; `probability`
-    is then the share of them that it is expected to show.
+    things in `SearchResult.objects` that the image probably shows, the surest first. Of several
+    things `probability` is the share that the image is expected to show.
     """
 
     image_id: str
@@ -197,10 +197,10 @@ class SearchResult:
     that is of the first: a search returns the nearest there is, however far. `objects` are the
     things of the query where they were to be detected.
 
-    `verification` tells how many images were `checked` by local features, and whether the time
-    sufficed (`complete`): where it did not, `Needle.continue_search` goes on. `query` is what was
-    searched for, `urls` where its images are. `raw` is the result as the service gave it, with all
-    that a newer one adds.
+    `verification` tells how many images were `checked` by local features, how many more would have
+    been (`unchecked`), and whether the time sufficed for all (`complete`): where it did not,
+    `Needle.continue_search` goes on. `query` is what was searched for, `urls` where its images are.
+    `raw` is the result as the service gave it, with all that a newer one adds.
     """
 
     job_id: str

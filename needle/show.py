@@ -27,12 +27,15 @@ class Query:
     image: Image.Image
 
 
-def matches_table(matches: Sequence[Match], *, ids: bool = False) -> Table:
+def matches_table(matches: Sequence[Match], *, ids: bool = False, things: int = 1) -> Table:
     """Return the images found as a table, best first. With `ids`, the image ids as well.
+
+    Where several `things` were searched for, it says how many of them each image shows.
 
     It is 80 columns wide at least; a narrower terminal folds names and ids, and cuts the rest.
     """
-    columns = [Column(name, no_wrap=True) for name in ("sure", "box", "how")]
+    how_sure = "things" if things > 1 else "sure"
+    columns = [Column(name, no_wrap=True) for name in (how_sure, "box", "how")]
     counted = any(match.count is not None for match in matches)
     more = [Column("count", no_wrap=True, justify="right")] if counted else []
     more += [Column("image id", overflow="fold", min_width=11)] if ids else []
@@ -43,7 +46,7 @@ def matches_table(matches: Sequence[Match], *, ids: bool = False) -> Table:
         cells = [
             str(place),
             match.path or match.filename,
-            sure(match.probability),
+            f"{len(match.shows)} of {things}" if things > 1 else sure(match.probability),
             ",".join(map(str, hit.box)) if hit else "",
             _how(match),
         ]

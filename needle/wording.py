@@ -9,6 +9,9 @@ from typing import Any
 
 _UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Controls, bytes that are no text, and what ends lines: a terminal would obey some of them."""
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_ENDS_AT = 999.5
+"""What would be rounded to 1,000 of a unit is one of the next."""
 _SHORT = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
@@ -35,12 +38,13 @@ def counted(number: int, thing: str) -> str:
 
 
 def sized(size: float) -> str:
-    """Return a number of bytes in words: 1.2 GB."""
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if size >= 10 or unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:,.1f} TB"
+    """Return a number of bytes in words, at 1,024 to each step, as the service does: 64 MB."""
+    unit = 0
+    while size >= _ENDS_AT and unit < len(_UNITS) - 1:
+        size /= 1024
+        unit += 1
+    exact = unit > 0 and size < 9.95
+    return f"{f'{size:,.1f}'.removesuffix('.0') if exact else f'{size:,.0f}'} {_UNITS[unit]}"
 
 
 def words(value: Any) -> str:

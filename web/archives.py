@@ -21,6 +21,7 @@ from typing import IO, Any, cast
 from common import paths
 from common.errors import ImageTooLarge, InvalidImage, NeedleError, TooLarge
 from common.settings import Settings
+from common.sizes import sized
 from web import zip_names
 
 HEADER_BYTES = 1 << 20
@@ -50,7 +51,7 @@ class Limits:
 
     def too_large(self) -> ImageTooLarge:
         """Return what a file of too many bytes is refused with."""
-        return ImageTooLarge(f"The file holds more than {self.file_bytes:,} bytes.")
+        return ImageTooLarge(f"The file holds more than {sized(self.file_bytes)}.")
 
     def too_many(self) -> TooLarge:
         """Return what an archive of too many members is refused with."""

@@ -10,6 +10,7 @@ from werkzeug.datastructures import FileStorage
 from common import paths, pictures
 from common.errors import ClientLeft, ImageTooLarge, NeedleError, TooLarge
 from common.settings import Settings
+from common.sizes import sized
 from web import archives
 from web.archives import Limits
 
@@ -89,7 +90,7 @@ class _Counter:
         """Count more bytes. Raises TooLarge or ClientLeft."""
         self._count += more
         if self._count > self._most:
-            raise TooLarge(f"The files hold more than {self._most:,} bytes.")
+            raise TooLarge(f"The files hold more than {sized(self._most)}.")
         if self._count - self._asked >= ASK_BYTES:
             self._asked = self._count
             if not self._is_there():
@@ -108,7 +109,7 @@ def check(path: str, content: bytes, settings: Settings) -> ImageFile | Refused:
 
 
 def _too_many_bytes(settings: Settings) -> ImageTooLarge:
-    return ImageTooLarge(f"The file holds more than {settings.max_file_bytes:,} bytes.")
+    return ImageTooLarge(f"The file holds more than {sized(settings.max_file_bytes)}.")
 
 
 def _bare(error: NeedleError) -> NeedleError:

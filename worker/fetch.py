@@ -11,6 +11,7 @@ import httpx
 
 from common.errors import FetchFailed, ImageTooLarge
 from common.s3.sources import SourceBuckets, is_object
+from common.sizes import sized
 from common.urls import Target, resolve
 from worker.deadlines import Course, TimedNetwork, Unwanted
 
@@ -77,7 +78,7 @@ class Fetcher:
         for part in answer.iter_stream():
             content += part
             if len(content) > self.max_bytes:
-                raise ImageTooLarge(f"The URL holds more than {self.max_bytes:,} bytes.")
+                raise ImageTooLarge(f"The URL holds more than {sized(self.max_bytes)}.")
         return bytes(content)
 
 

@@ -16,6 +16,7 @@ from common.pictures import pages, raw
 from common.pictures.formats import FORMATS, READERS, refusal
 from common.pictures.grounds import ground_of, laid
 from common.pictures.levels import stretched
+from common.sizes import pixels
 
 _TURNED = {5, 6, 7, 8}  # EXIF orientations that swap width and height
 _TURNS = {
@@ -186,7 +187,8 @@ def _check_size(image: Image.Image, max_pixels: int) -> None:
     width, height = image.size
     if width * height > max_pixels:
         raise ImageTooLarge(
-            f"The image has {width} x {height} pixels; at most {max_pixels:,} are allowed."
+            f"The image has {pixels(width * height)} ({width} x {height}); at most "
+            f"{pixels(max_pixels)} are allowed."
         )
 
 

@@ -16,6 +16,7 @@ from common.errors import BadRequest, FetchFailed, ImageTooLarge, InvalidUrl, No
 from common.s3 import tars
 from common.s3.tars import MOST_KEY_BYTES, Member, NoTar
 from common.settings import Settings
+from common.sizes import sized
 
 SCHEME = "s3://"
 
@@ -157,12 +158,12 @@ class SourceBuckets:
             asked |= {"Key": member.key, "Range": f"bytes={member.first}-{last}"}
         try:
             if member is not None and member.size > max_bytes:
-                raise ImageTooLarge(f"The file holds more than {max_bytes:,} bytes.")
+                raise ImageTooLarge(f"The file holds more than {sized(max_bytes)}.")
             with translated("be read", "bucket"):
                 answer = self._s3.get_object(**asked)
                 with closing(answer["Body"]) as body:
                     if answer["ContentLength"] > max_bytes:
-                        raise ImageTooLarge(f"The object holds more than {max_bytes:,} bytes.")
+                        raise ImageTooLarge(f"The object holds more than {sized(max_bytes)}.")
                     content = bytes(body.read())
         except BucketRefused as exc:
             raise FetchFailed(exc.message) from exc

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from common.paths import cleaned, is_litter
+from common.sizes import sized
 
 ENDING = ".tar"
 MOST_KEY_BYTES = 1024
@@ -78,7 +79,7 @@ def members(
         with tarfile.open(fileobj=file, mode="r:") as tar:
             while (member := tar.next()) is not None:
                 if member.size < 0:  # it would be read from there backwards, for ever
-                    raise NoTar(f"a file in it has {member.size:,} bytes")
+                    raise NoTar(f"a file in it has {sized(member.size)}")
                 name = cleaned(member.name)
                 if member.isfile() and not member.issparse() and not is_litter(name):
                     found.append(_named(key, member, name))
@@ -110,7 +111,7 @@ class _Headers(io.BufferedReader):
     def read(self, size: int | None = -1, /) -> bytes:
         """Read what a header says that it holds. Raises NoTar where that is too much to be one."""
         if size is not None and size > _MOST_HEADER_BYTES:
-            raise NoTar(f"a header in it holds {size:,} bytes")
+            raise NoTar(f"a header in it holds {sized(size)}")
         return super().read(size)
 
 

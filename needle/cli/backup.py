@@ -10,6 +10,7 @@ import click
 
 from needle.cli.base import Command, ExitCode, Shell, of_checkout, pass_shell
 from needle.jobs import Job
+from needle.wording import sized
 
 BACKUP_EXAMPLES = """
 needle backup needle.tar
@@ -41,7 +42,7 @@ def backup(shell: Shell, target: Path) -> int:
             status.update("Fetching it ..." if done else "Making the backup ...")
 
         made = needle.backup(target, on_progress=on_progress)
-    shell.say(f"{made.get('images', 0):,} images in {target}, {target.stat().st_size:,} bytes")
+    shell.say(f"{made.get('images', 0):,} images in {target}, {sized(target.stat().st_size)}")
     if not made.get("has_vectors"):
         shell.say(
             "The points are on a Qdrant server and not in it; after a restore, "

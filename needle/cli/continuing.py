@@ -10,7 +10,7 @@ from needle.cli.values import Id
 
 PATIENT_S = 600.0
 EXAMPLES = """
-needle continue JOB_ID             # `needle search` names it where the time was up
+needle continue JOB_ID             # `needle search` names it where time ran out
 needle continue JOB_ID --json
 """
 
@@ -18,14 +18,14 @@ needle continue JOB_ID --json
 @click.command(
     "continue",
     cls=Command,
-    short_help="Let a search go on whose time was up.",
+    short_help="Continue a search that ran out of time.",
     examples=EXAMPLES,
 )
 @click.argument("job_id", type=Id())
 @json_option
 @pass_shell
 def continue_(shell: Shell, job_id: str, as_json: bool) -> int:
-    """Let a search go on whose time was up, and show its result.
+    """Continue a search that ran out of time, and show its result.
 
     It asks the same once more and takes the time that it needs. Ends with 3 where the search had
     time for all that it looked at.

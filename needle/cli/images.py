@@ -40,7 +40,7 @@ from needle.cli.tables import (
 from needle.cli.values import CollectionName, Id
 from needle.ids import DEFAULT_COLLECTION
 from needle.indexed import Image
-from needle.wording import counted
+from needle.wording import counted, sized
 
 NAMED = 3
 """So many images are named before they are deleted."""
@@ -125,7 +125,7 @@ def show(
 def _described(image: Image) -> Table:
     facts = {
         "image id": image.image_id,
-        "size": f"{image.width} x {image.height} px, {image.bytes:,} bytes",
+        "size": f"{image.width} x {image.height} px, {sized(image.bytes)}",
         "regions": image.regions,
         "indexed": moment(image.indexed_at) or "not yet",
         "metadata": image.metadata,

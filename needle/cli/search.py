@@ -51,7 +51,7 @@ curl -s https://example.org/a.png | needle search - || echo 'not there'
 
 
 @click.command(
-    cls=Command, short_help="Find the images that contain a small image.", examples=EXAMPLES
+    cls=Command, short_help="Search for the images that contain a small image.", examples=EXAMPLES
 )
 @click.argument("words", nargs=-1, metavar="[IMAGE...]", shell_complete=complete_file)
 @click.option("-t", "--text", metavar="TEXT", help="Search for what words describe.")
@@ -81,15 +81,20 @@ curl -s https://example.org/a.png | needle search - || echo 'not there'
 @click.option("--min-score", type=Real(-1, 1), help="Cut off below this score.")
 @click.option("--aggregate", type=click.Choice(AGGREGATES), help="An image's score from its hits.")
 @filter_option
-@click.option("--verify/--no-verify", default=None, help="Look again, by local features.")
+@click.option(
+    "--verify/--no-verify",
+    default=None,
+    help="Double-check the best matches by their details.",
+)
 @click.option("--verify-budget-ms", type=click.IntRange(1, 60_000), help="Most time for that.")
 @click.option("--verified", is_flag=True, help="Only images in which that found it again.")
 @click.option(
     "--min-probability",
     type=Real(0, 1),
-    help=f"Only images that show it so probably (default: {LIKELY} for many queries).",
+    help="Only images that show it so probably; with --detect, so great a share of the things "
+    f"(default: {LIKELY} for many queries).",
 )
-@click.option("--zoom", type=click.IntRange(0, 50), help="Images that are looked at closely.")
+@click.option("--zoom", type=click.IntRange(0, 50), help="Images that get a closer look.")
 @collection_option
 @json_option
 @click.option(
@@ -138,7 +143,7 @@ def search(
     min_probability: float | None,
     in_flight: int,
 ) -> int:
-    """Find the images that contain IMAGE, and where: a file, `-`, a URL or an image id.
+    """Search for the images that contain IMAGE: a file, `-`, a URL or an image id.
 
     Ends with 1 when it is probably in none of them; the nearest look-alikes are shown all the
     same, with how sure each is. --verified leaves only what was found again by its details.

@@ -41,7 +41,11 @@ def failed(query: str, reason: str) -> list[Row]:
 def likely(
     result: SearchResult, least: float | None = None, *, verified: bool = False
 ) -> SearchResult:
-    """Return a result without the matches that are less probable, or not `verified`."""
+    """Return a result without the matches that are less probable, or not `verified`.
+
+    Of several things (`detect`) a match's probability is a share of them: at `LIKELY` a match stays
+    that probably shows any.
+    """
     raw = list(result.raw.get("matches") or ())
     kept = [
         place
@@ -59,4 +63,6 @@ def _wanted(match: Match, result: SearchResult, least: float | None) -> bool:
     """Tell whether a match is sure enough; a service of before says it of the whole result."""
     if least is None:
         return True
+    if len(result.objects) > 1 and least == LIKELY:
+        return bool(match.shows)
     return result.found if match.probability is None else match.probability >= least

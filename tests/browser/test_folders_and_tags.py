@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import expect
 
 
@@ -27,8 +28,10 @@ def test_a_folder_says_what_it_leaves_out_and_photos_keep_their_folders(
     expect(names).to_have_count(2)
     titles = {names.nth(n).get_attribute("title") for n in range(2)}
     assert titles == {"album/basel/IMG_1.jpg", "album/zurich/IMG_1.jpg"}
+    expect(page.get_by_role("button", name="Open album/basel/IMG_1.jpg")).to_be_visible()
     page.fill("#name", "Zurich/")
     expect(names).to_have_count(1)
+    expect(page.get_by_role("button", name="Open IMG_1.jpg")).to_be_visible()
     page.fill("#name", "")
     page.select_option("#sort", "name")
     expect(names.first).to_have_attribute("title", "album/basel/IMG_1.jpg")
@@ -65,3 +68,27 @@ def test_tags_are_edited_in_the_viewer(opened: Callable, samples: Path) -> None:
     expect(details).to_have_text("shopBernyear2024", timeout=60_000)
     kept = page.request.get("/api/v1/images?collection=tags").json()["images"][0]
     assert kept["metadata"] == {"shop": "Bern", "year": 2024}
+
+
+@pytest.mark.parametrize("way", ["Cancel", "Escape"])
+def test_editing_tags_is_given_up_without_a_change(opened: Callable, way: str) -> None:
+    page, _ = opened()
+    page.locator("#library .open").first.click()
+    details = page.locator("#view-details")
+    expect(details).to_have_text("shopBaselyear2024")
+    page.click("#view-edit")
+    shop = page.locator("#view-rows [name=value]").first
+    expect(shop).to_be_focused()
+    shop.fill("Bern")
+    if way == "Cancel":
+        page.get_by_role("button", name="Cancel").click()
+    else:
+        page.keyboard.press("Escape")
+    expect(details).to_have_text("shopBaselyear2024")
+    expect(page.locator("#view-tags")).to_be_hidden()
+    expect(page.locator("#view-edit")).to_be_focused()
+    page.click("#view-edit")
+    expect(shop).to_have_value("Basel")
+    page.keyboard.press("Escape")
+    page.keyboard.press("Escape")
+    expect(page.locator("#viewer")).to_be_hidden()

@@ -191,7 +191,7 @@ def test_an_unsure_result_is_called_one(opened: Callable) -> None:
     expect(page.locator("#results-title")).to_have_text("Probably not in any other image")
     deeds.unfold(page)
     expect(page.locator("#groups h3")).to_have_text(["This image", "Closest", "Look-alikes"])
-    expect(page.locator("#groups .score").last).to_have_text("4 %")
+    expect(page.locator("#groups .score").last).to_have_text("4 % likely")
 
 
 def test_what_is_not_found_brings_up_its_kind_which_may_be_asked_for(

@@ -18,7 +18,7 @@ def test_a_small_image_is_found_and_says_how_sure_that_is(opened: Callable, samp
     expect(best).to_have_attribute("aria-label", re.compile("01-grocery.jpg"))
     expect(page.locator("#results-title")).to_have_text("Found in 1 image")
     sure = page.locator(".hero .score")
-    expect(sure).to_have_text(re.compile(r"^(over )?\d+\s%$"))
+    expect(sure).to_have_text(re.compile(r"^(over )?\d+\s% likely$"))
     expect(sure).to_have_attribute("title", re.compile(r"score \d\.\d\d"))
 
 

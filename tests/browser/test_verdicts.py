@@ -52,7 +52,7 @@ def test_what_is_said_of_the_closest_is_seen_on_its_card(opened: Callable, sampl
     deeds.open_search(page, samples / "queries" / "box.jpg")
     expect(page.locator("#results-note")).to_have_text("Even the closest is 3 % likely to show it.")
     assert _titles(page) == ["Closest", "Perhaps of the same kind"]
-    expect(page.locator("#groups .score")).to_have_text(["3 %", "50 % alike"])
+    expect(page.locator("#groups .score")).to_have_text(["3 % likely", "50 % alike"])
     page.locator("#groups .open").nth(1).click()
     expect(page.locator("#view-facts")).to_contain_text("50 % alike")
 
@@ -73,7 +73,7 @@ def test_a_search_that_was_cut_short_says_so_and_goes_on(opened: Callable, sampl
     query = samples / "queries" / "box.jpg"
     first = deeds.open_search(page, query, verify_budget_ms="1")
     expect(page.locator("#time-up")).to_contain_text("Time ran out")
-    page.get_by_role("button", name="Keep looking").click()
+    page.get_by_role("button", name="Continue the search").click()
     page.wait_for_url(lambda url: "job=" in url and first not in url)
     expect(page.locator("#time-up")).to_be_hidden()
     expect(page.locator("#results-title")).to_have_text("Found in 1 image")
@@ -90,17 +90,20 @@ def test_how_far_a_search_got_is_said_and_no_more_is_claimed(
     page, _ = opened()
     query = samples / "queries" / "absent.jpg"
     checked = {
-        0: "Time ran out before any image was double-checked.",
-        1: "Time ran out when 1 of 4 images had been double-checked.",
-        4: "All 4 images were double-checked, but time ran out before the closest look.",
+        (0, 4): "Time ran out before any image was double-checked.",
+        (1, 2): "Time ran out when 1 of the likeliest 3 images had been double-checked.",
+        (1, 3): "Time ran out when 1 of the 4 images had been double-checked.",
+        (1, None): "Time ran out when 1 of the 4 images had been double-checked.",
+        (4, 0): "Time ran out before the last, closest look at the best images.",
     }
-    for many, sentence in checked.items():
+    for (many, left), sentence in checked.items():
         page.unroute_all()
-        cut = {"checked": many, "verified": 0, "complete": False}
+        cut = {"checked": many, "verified": 0, "unchecked": left, "complete": False}
         deeds.altered(page, lambda result, cut=cut: result.update(found=False, verification=cut))
         deeds.open_search(page, query)
-        expect(page.locator("#time-up-text")).to_have_text(sentence)
-        title = "Probably not in these images" if many == 4 else "Not found so far"
+        expect(page.locator("#time-up-text")).to_contain_text(sentence)
+        expect(page.locator("#time-up-text")).to_contain_text("Continue it")
+        title = "Probably not in these images" if left == 0 else "Not found so far"
         expect(page.locator("#results-title")).to_have_text(title)
 
 
@@ -111,7 +114,7 @@ def test_a_search_that_cannot_go_on_keeps_what_it_found(opened: Callable, sample
     refusal = {"error": {"code": "not_found", "message": "There is no such job."}}
     page.route("**/continue", lambda route: route.fulfill(status=404, json=refusal))
     deeds.open_search(page, samples / "queries" / "box.jpg")
-    page.get_by_role("button", name="Keep looking").click()
+    page.get_by_role("button", name="Continue the search").click()
     expect(page.locator("#time-up-text")).to_have_text("There is no such job.")
     expect(page.locator("#results-text")).to_contain_text("4 images searched in")
     expect(page.locator("#results-title")).to_have_text("Found in 1 image")
@@ -179,11 +182,13 @@ def test_each_thing_is_shown_as_a_picture_and_whether_it_is_there(
     deeds.open_search(page, samples / "queries" / "box.jpg")
     expect(page.locator("#results-title")).to_have_text("Found 1 of 2 things in these images")
     things = page.locator(".things li")
-    expect(things).to_have_text(["Thing 1found · 90 %", "Thing 2probably not here · 5 %"])
+    expect(things).to_have_text(
+        ["Thing 1found · 90 % likely", "Thing 2probably not here · 5 % likely"]
+    )
     deeds.shows_image(page, ".things li:nth-child(2) img")
     assert _titles(page) == ["Found", "Possibly as well"]
     expect(page.locator(".hero .score")).to_have_text("Thing 1")
-    share = page.locator("#groups .score").filter(has_text="40 %").first
+    share = page.locator("#groups .score").filter(has_text="40\u00a0% of the things").first
     expect(share).to_have_attribute("title", re.compile("^The share of the things of the query"))
     expect(page.locator("#groups .mark")).to_have_count(1)
 

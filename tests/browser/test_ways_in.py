@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, Request, Route, expect
 
 from tests.browser import deeds
@@ -98,3 +99,22 @@ def test_a_phone_takes_the_query_with_its_camera(opened: Callable, samples: Path
     expect(page.locator("#query-name")).to_have_text("box.jpg")
     desk, _ = opened()
     expect(desk.locator("#camera")).to_be_hidden()
+
+
+def test_a_query_that_the_browser_cannot_show_is_shown_once_it_was_searched_with(
+    opened: Callable, samples: Path, tmp_path: Path
+) -> None:
+    scan = tmp_path / "scan.tif"
+    Image.open(samples / "queries" / "box.jpg").save(scan)
+    page, _ = opened()
+    deeds.look_for(page, scan)
+    deeds.shows_image(page, "#query-stage img")
+    deeds.shows_image(page, ".hero .pair figure:first-child img")
+    expect(page.locator("#query-hint")).to_contain_text("Draw a box")
+    with Image.open(scan) as image:
+        size = image.size
+    deeds.drag(page, "#query-stage", (0.0, 0.0), (1.0, 1.0))
+    assert deeds.box(page) == [0, 0, *size], "a box is in the pixels of the file"
+    page.reload()
+    deeds.wait_for_result(page)
+    deeds.shows_image(page, "#query-stage img")

@@ -31,7 +31,7 @@ def test_upload_progress_box_results_delete(opened: Callable, samples: Path) -> 
     left, top, right, bottom = deeds.box(page)
     assert abs(left - 360) < 12 and abs(top - 240) < 12
     assert abs(right - 660) < 12 and abs(bottom - 560) < 12
-    page.get_by_role("button", name="Search for this box").click()
+    page.get_by_role("button", name="Search with this box").click()
     deeds.wait_for_result(page)
     assert f"box={left},{top},{right},{bottom}" in page.url
     own = page.get_by_role("region", name="This image").locator(".open")

@@ -54,7 +54,7 @@ def test_images_are_refused_with_507_and_nothing_changes(
     sent = {name: make() for name, make in body.items()}
     answer = client.post(IMAGES, **sent, headers=headers)
     assert (answer.status_code, answer.json["error"]["code"]) == (507, "disk_full")
-    assert "511 MiB" in answer.json["error"]["message"], "it says how much is left"
+    assert "511 MB" in answer.json["error"]["message"], "it says how much is left"
     assert kept_in(redis) == []
     assert stored(settings.data_dir / "images") == []
     free(2 * LEAST)

@@ -210,8 +210,11 @@ def test_too_many_images_leave_nothing_behind(
 
 
 def test_a_file_or_an_image_that_is_too_large_says_so(client: FlaskClient) -> None:
-    refused(client, {"data": files(plain() + b"0" * 200_000)}, 413, "image_too_large")
-    refused(client, {"data": files(plain(size=(2000, 2000)))}, 413, "image_too_large")
+    heavy = {"data": files(plain() + b"0" * 200_000)}
+    assert "more than 98 kB." in refused(client, heavy, 413, "image_too_large")["message"]
+    wide = {"data": files(plain(size=(2000, 2000)))}
+    too_large = refused(client, wide, 413, "image_too_large")["message"]
+    assert "has 4.0 megapixels (2000 x 2000); at most" in too_large
 
 
 def test_a_full_queue_is_a_429_with_retry_after(client: FlaskClient, redis: Client) -> None:

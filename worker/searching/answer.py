@@ -40,7 +40,10 @@ def answer(
         probability=round(max((one.holding.probability for one in ranked), default=0.0), 4),
         matches=tuple(_match(one, numbered=objects) for one in ranked),
         verification=Verification(
-            checked=len(proof.checked), verified=len(proof.places), complete=proof.complete
+            checked=len(proof.checked),
+            verified=len(proof.places),
+            unchecked=len(proof.missed - proof.checked),
+            complete=proof.complete,
         ),
         timings_ms=timings_ms,
         index=searched,

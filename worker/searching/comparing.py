@@ -51,7 +51,8 @@ class View:
     """An image that is looked at: its match, its pixels, and the best boxes so far.
 
     `best` are places by their embeddings, `alike` is the one whose pixels are most like the
-    query's, each with its score; `resemblance`, 0..1, says how much they are.
+    query's, each with its score; `resemblance`, 0..1, says how much they are. `cut` tells that the
+    time was up before its pixels were compared as they should be.
     """
 
     match: Match
@@ -59,6 +60,7 @@ class View:
     best: list[tuple[float, Box]]
     alike: tuple[float, Box] | None = None
     resemblance: float = 0.0
+    cut: bool = False
 
     @property
     def fitted(self) -> tuple[float, Box]:
@@ -80,8 +82,10 @@ class Comparer:
 
     def compare(
         self, proven: Proven, aspect: float, options: SearchOptions, deadline: float
-    ) -> list[View]:
+    ) -> tuple[list[View], bool]:
         """Return the best images that there is time and room for, the most alike first.
+
+        And whether the time was up before all was compared that should be.
 
         Behind the first looks, images are compared only as long as none was surely alike.
         `aspect` is the thing's width / height; `deadline` is on the monotonic clock.
@@ -90,10 +94,14 @@ class Comparer:
         candidates, matches = proven.candidates, proven.matches
         templates = [Template(pixels) for pixels in _turned(candidates.thing.pixels, options)]
         views: list[View] = []
+        cut = False
         with ThreadPoolExecutor(THREADS) as pool:
             for start in range(0, candidates.looks, THREADS):
                 found = any(view.resemblance >= SURELY_ALIKE for view in views)
-                if time.monotonic() > deadline or (found and start >= FIRST_LOOKS):
+                if found and start >= FIRST_LOOKS:
+                    break
+                if time.monotonic() > deadline:
+                    cut = True
                     break
                 part = matches[start : min(start + THREADS, candidates.looks)]
                 opened = pool.map(
@@ -102,7 +110,8 @@ class Comparer:
                 some = [view for view in opened if view is not None]
                 list(pool.map(lambda view: _compare(view, templates, deadline), some))
                 views += some
-        return sorted(views, key=lambda view: -view.score)
+        cut = cut or any(view.cut for view in views)
+        return sorted(views, key=lambda view: -view.score), cut
 
     def _open(
         self, collection: str, match: Match, aspect: float, budget: _PixelBudget
@@ -157,6 +166,7 @@ def _compare(view: View, templates: Sequence[Template], deadline: float) -> None
     for score, box in view.best[:PLACES]:
         for template in templates:
             if time.monotonic() > deadline:
+                view.cut = True
                 break
             rough = template.roughly(pixels, box)
             if rough is None:
@@ -168,8 +178,9 @@ def _compare(view: View, templates: Sequence[Template], deadline: float) -> None
         return
     _, score, template, rough = best
     # What was found roughly counts as well: where the time is up, and where little agrees.
-    hopeless = _resemblance(rough) < PROMISING or time.monotonic() > deadline
-    found = rough if hopeless else template.exactly(pixels, rough)
+    hopeless = _resemblance(rough) < PROMISING
+    view.cut = view.cut or (not hopeless and time.monotonic() > deadline)
+    found = rough if hopeless or view.cut else template.exactly(pixels, rough)
     if found.score > NOTHING:
         view.alike, view.resemblance = (_raised(score, found), found.box), _resemblance(found)
 

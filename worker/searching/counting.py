@@ -38,7 +38,8 @@ class Counter:
     ) -> Proof:
         """Return the proof with every place of those named images, best first. Raises nothing.
 
-        Begins with no image after the `deadline` on the monotonic clock; `complete` is false then.
+        Begins with no image after the `deadline` on the monotonic clock: of those the surest place
+        alone stands, since most second ones are no more than alike, and `complete` is false.
         """
         places, complete = dict(proof.places), proof.complete
         for name in names:
@@ -49,8 +50,8 @@ class Counter:
             if not others:
                 continue
             if time.monotonic() > deadline:
-                complete = False
-                break
+                places[name], complete = (first,), False
+                continue
             # Most second places are no more than alike: only a true one is worth the search.
             places[name] = self._same(name, places[name], thing.pixels, collection)
             if len(places[name]) > 1:

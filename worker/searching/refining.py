@@ -84,18 +84,18 @@ class Refiner:
         if not candidates.looks or aspect is None or sure:
             return proven
         deadline = time.monotonic() + self._budget_s(candidates.started, options)
-        views = self.comparer.compare(proven, aspect, options, deadline)
+        views, cut = self.comparer.compare(proven, aspect, options, deadline)
         if views and max(view.resemblance for view in views) < ALIKE:
             # In the best image alone: of 150 crops of photos of 0.3 megapixels whose search came so
             # far, none was found better by fitting boxes in four, at most of a closer look's price.
             weight = self.nearest.kind_weight(candidates.thing, options)
-            self._fit(views[0], self.nearest.compared(candidates.thing, weight), deadline)
+            compared = self.nearest.compared(candidates.thing, weight)
+            cut = not self._fit(views[0], compared, deadline) or cut
         fitted = {view.match.image_id: _with_best(view) for view in views}
         matches = [fitted.get(match.image_id, match) for match in proven.matches]
         refuted = {view.match.image_id for view in views if refutes(view, places)}
         kept = {name: own for name, own in places.items() if name not in refuted}
-        complete = proven.proof.complete and time.monotonic() <= deadline
-        proof = replace(proven.proof, places=kept, complete=complete)
+        proof = replace(proven.proof, places=kept, complete=proven.proof.complete and not cut)
         return replace(proven, matches=by_standing(matches, kept), proof=proof)
 
     def _budget_s(self, started: float, options: SearchOptions) -> float:
@@ -105,15 +105,15 @@ class Refiner:
         left_s = max(LEAST_FIT_S, IN_ALL_S - (time.monotonic() - started))
         return min(self.budget_s, options.share * left_s)
 
-    def _fit(self, view: View, embeddings: Embeddings, deadline: float) -> None:
-        """Try boxes by their embeddings, step by step, until the time is up."""
+    def _fit(self, view: View, embeddings: Embeddings, deadline: float) -> bool:
+        """Try boxes by their embeddings, step by step; return whether the time sufficed."""
         starts = [box for _, box in view.best[: STEPS[0].starts]]
         look = look_at(
             self.encoder, view.image, [_reached(box, *view.image.size) for box in starts]
         )
         for step in STEPS:
             if time.monotonic() > deadline:
-                return
+                return False
             boxes = list(dict.fromkeys(_around(view, step)))
             if not boxes:
                 continue
@@ -122,6 +122,7 @@ class Refiner:
             # The first boxes were scored in another shape: they are where to look, no more.
             known = [] if step is STEPS[0] else view.best
             view.best = sorted(tried + known, key=lambda t: -t[0])[:4]
+        return True
 
 
 def _reached(start: Box, width: int, height: int) -> Box:

@@ -13,7 +13,7 @@ import time
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from common.errors import NeedleError, Transient
@@ -49,14 +49,16 @@ class Proof:
     """What verifying found: `places` of each image, surest first, and the images looked at.
 
     An image without places is not in `places`. `doubtful` are places that chance may well have
-    given, of images without a better one: pixels can tell. `complete` is false when the time was up
-    before the last candidate, or before the end of the closer look.
+    given, of images without a better one: pixels can tell. `missed` are the images that there was
+    no time to look at. `complete` is false where there are any, or where the time was up before the
+    end of the closer look.
     """
 
     places: Mapping[str, Places] = field(default_factory=dict)
     doubtful: Mapping[str, Places] = field(default_factory=dict)
     checked: frozenset[str] = frozenset()
     complete: bool = True
+    missed: frozenset[str] = frozenset()
 
     @classmethod
     def summed(cls, proofs: Sequence[Proof]) -> Proof:
@@ -66,6 +68,7 @@ class Proof:
             {},
             frozenset().union(*(proof.checked for proof in proofs)),
             all(proof.complete for proof in proofs),
+            frozenset().union(*(proof.missed for proof in proofs)),
         )
 
     def without(self, other: Proof) -> Proof:
@@ -76,7 +79,7 @@ class Proof:
             kept = tuple(place for place in own if not any(_outdoes(o, place) for o in stronger))
             if kept:
                 places[name] = kept
-        return Proof(places, {}, self.checked, self.complete)
+        return replace(self, places=places, doubtful={})
 
 
 @dataclass(frozen=True)
@@ -136,15 +139,16 @@ class Verifier:
         limits: Limits,
     ) -> Proof:
         deadline = time.monotonic() + limits.budget_s
-        surest, complete = 0.0, True
+        surest = 0.0
         places: dict[str, Places] = {}
         doubtful: dict[str, Places] = {}
         checked: set[str] = set()
+        missed: set[str] = set()
         without: set[str] = set()
         with closing(self._looked(drawer, queries, candidates, limits.places, deadline)) as looked:
             for name, seen in looked:
                 if seen is None:
-                    complete = False
+                    missed.add(name)
                     continue
                 checked |= {name} if seen.has_keypoints else set()
                 more = [place for place in seen.places if place.evidence >= FOUND]
@@ -159,7 +163,7 @@ class Verifier:
                 if not limits.every and surest >= BEYOND_DOUBT and len(without) >= LOST_INTEREST:
                     break
         left = {name: own for name, own in doubtful.items() if name not in places}
-        return Proof(places, left, frozenset(checked), complete)
+        return Proof(places, left, frozenset(checked), not missed, frozenset(missed))
 
     def _looked(
         self,

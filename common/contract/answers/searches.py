@@ -109,7 +109,9 @@ class FoundMatch(Answer):
     probability: float | None = Field(
         default=None,
         description=(
-            "How probable it is that the image shows the query, 0..1; null in old results."
+            "How probable it is that the image shows the query, 0..1. Where each of several things "
+            "was searched for (`detect`), the share of them that it is expected to show. Null in "
+            "old results."
         ),
     )
     rise: float | None = Field(
@@ -126,8 +128,7 @@ class FoundMatch(Answer):
     shows: tuple[int, ...] | None = Field(
         default=None,
         description="Which of the result's `objects` the image probably shows, the surest first, "
-        "where each was searched for; `probability` is then the share of them that it is "
-        "expected to show.",
+        "where each was searched for. `probability` is then a share, no probability.",
     )
 
 
@@ -162,10 +163,14 @@ class Verification(Answer):
         default=0, description="How many images were compared by their local features."
     )
     verified: int = Field(default=0, description="How many of these show the query.")
+    unchecked: int = Field(
+        default=0, description="How many more would have been compared, had there been time."
+    )
     complete: bool = Field(
         default=True,
-        description="Whether the time sufficed for all of them and for the closer look. Where it "
-        "did not, `POST /jobs/{id}/continue` goes on.",
+        description="Whether the time sufficed for all of them, for counting the places of each, "
+        "and for the closer look at the best. Where it did not, `POST /jobs/{id}/continue` goes "
+        "on.",
     )
 
 
@@ -177,7 +182,7 @@ class Findings(Answer):
     )
     probability: float | None = Field(
         default=None,
-        description="How probable that is of the surest match, 0..1; null in old results.",
+        description="The greatest `probability` of a match, 0..1; null in old results.",
     )
     objects: list[Thing] = Field(
         default_factory=list, description="The things in the query, where `detect` was asked for."

@@ -166,8 +166,8 @@ def _report(shell: Shell, run: Run) -> int:
     )
     if run.out_of_time:
         shell.say(
-            f"Of {run.out_of_time:,} the time was up before all images were compared closely; "
-            "--verify-budget-ms gives each query more."
+            f"In {run.out_of_time:,} time ran out before the last double-check or the closest "
+            "look; --verify-budget-ms gives the double-checks more."
         )
     if failed:
         return ExitCode.FAILED

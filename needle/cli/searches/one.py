@@ -13,12 +13,14 @@ from needle import frames
 from needle.api import Needle
 from needle.cli.base import ExitCode, Shell
 from needle.cli.searches.targets import Targets
-from needle.results import Box, SearchResult
+from needle.results import Box, SearchResult, Thing
 from needle.searching.queries import Query
 from needle.searching.rows import LIKELY, likely, places
-from needle.wording import counted
+from needle.wording import counted, sure
 
 DRAWN = 10
+ANY = "object"
+"""The one class of a detector of things of any kind: it says nothing."""
 Ask = Callable[[Query], SearchResult]
 
 
@@ -60,11 +62,18 @@ def show(shell: Shell, result: SearchResult, *, as_json: bool) -> None:
     else:
         _print(shell, result)
     if result.verification.get("complete") is False:
-        checked = result.verification.get("checked", 0)
         shell.say(
-            f"The time was up when {counted(checked, 'image')} had been compared closely; "
-            f"`needle continue {result.job_id}` goes on."
+            f"{_cut_short(result)} `needle continue {result.job_id}` takes the time it needs."
         )
+
+
+def _cut_short(result: SearchResult) -> str:
+    """Say what there was no time for."""
+    checked, left = (result.verification.get(name) or 0 for name in ("checked", "unchecked"))
+    if left:
+        every = counted(checked + left, "image")
+        return f"Time ran out when {checked:,} of {every} had been double-checked."
+    return "Time ran out before the last, closest look at the best images."
 
 
 def _print(shell: Shell, result: SearchResult) -> None:
@@ -74,19 +83,26 @@ def _print(shell: Shell, result: SearchResult) -> None:
         shell.say("Probably in none of the images. The nearest look-alikes:")
     if result.matches or not shell.people:
         shell.table(
-            lambda: matches_table(result.matches, ids=True), result.rows(), frames.MATCH_COLUMNS
+            lambda: matches_table(result.matches, ids=True, things=len(result.objects)),
+            result.rows(),
+            frames.MATCH_COLUMNS,
         )
     if not result.matches:
         shell.say("Nothing was found.")
         return
-    for thing in result.objects:
+    for number, thing in enumerate(result.objects, start=1):
         where = "the whole query" if thing.box is None else ",".join(map(str, thing.box))
         verdict = "found" if thing.found else "probably not there"
-        shell.say(f"{thing.label or 'thing'} at {where}: {verdict} ({thing.probability:.0%})")
+        shell.say(f"{_named(thing, number)}, {where}: {verdict} ({sure(thing.probability)})")
     took, index = result.timings_ms.get("total"), result.index
     if took is not None:
         regions, images = index.get("regions", 0), index.get("images", 0)
         shell.say(f"{took:.0f} ms; {regions:,} regions of {images:,} images")
+
+
+def _named(thing: Thing, number: int) -> str:
+    """Return what to call a thing of the query, by its number where the detector has no word."""
+    return thing.label if thing.label and thing.label != ANY else f"thing {number}"
 
 
 def _draw_sheet(

@@ -81,7 +81,12 @@ def test_what_is_not_there_is_not_verified(filled: tuple[World, list[str]]) -> N
     world, _ = filled
     job = world.search(texture(77, SIZE).crop(SPOT))
     assert not any(match["verified"] for match in matches(job))
-    assert job.result["verification"] == {"checked": 5, "verified": 0, "complete": True}
+    assert job.result["verification"] == {
+        "checked": 5,
+        "verified": 0,
+        "unchecked": 0,
+        "complete": True,
+    }
 
 
 def test_without_time_nothing_is_verified_and_the_answer_says_so(
@@ -89,10 +94,20 @@ def test_without_time_nothing_is_verified_and_the_answer_says_so(
 ) -> None:
     world, _ = filled
     job = world.verifying(budget_s=-1.0).search(texture(1, SIZE).crop(SPOT))
-    assert job.result["verification"] == {"checked": 0, "verified": 0, "complete": False}
+    assert job.result["verification"] == {
+        "checked": 0,
+        "verified": 0,
+        "unchecked": 5,
+        "complete": False,
+    }
     assert len(matches(job)) == 5
     patient = world.verifying(budget_s=-1.0).search(texture(1, SIZE).crop(SPOT), patient=True)
-    assert patient.result["verification"] == {"checked": 5, "verified": 1, "complete": True}
+    assert patient.result["verification"] == {
+        "checked": 5,
+        "verified": 1,
+        "unchecked": 0,
+        "complete": True,
+    }
 
 
 def test_images_indexed_without_features_are_found_and_not_verified(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -10,7 +12,8 @@ from common.geometry import Box
 from common.images import image_key
 from tests.worker.conftest import World, noise, png
 from tests.worker.searching.test_search import matches
-from worker.searching import refining
+from worker.searching import comparing, refining
+from worker.searching.comparing import View
 
 BETWEEN = (47, 21, 113, 77)
 """A box that no tile fits: (x1, y1, x2, y2) in pixels."""
@@ -87,6 +90,22 @@ def test_without_time_the_indexed_boxes_stand(filled: tuple[World, list[str]]) -
     assert matches(cut_short) == matches(plain)
     assert plain.result["verification"]["complete"]
     assert not cut_short.result["verification"]["complete"]
+
+
+def test_a_look_that_left_nothing_out_is_complete_however_late_it_ended(
+    filled: tuple[World, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, _ = filled
+    compare = comparing._compare
+    beyond = SimpleNamespace(monotonic=lambda: float("inf"))
+
+    def late(view: View, *given: Any) -> None:
+        compare(view, *given)
+        monkeypatch.setattr(refining, "time", beyond)
+
+    monkeypatch.setattr(comparing, "_compare", late)
+    found = world.search(noise(2).crop((0, 0, 60, 60)), zoom=4)
+    assert found.result["verification"]["complete"]
 
 
 def test_a_patient_search_takes_the_time_that_it_needs(filled: tuple[World, list[str]]) -> None:

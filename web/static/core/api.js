@@ -85,6 +85,14 @@ export function cropUrl(image, box) {
 /** Return every path of an image, a line each: what to show where there is room for its name alone. */
 export const titleOf = (image) => (image.paths?.length ? image.paths.join("\n") : image.filename);
 
+/** Return what names the images of a list: a file's name, with its folders where another image has
+ * the same one. */
+export function namer(images) {
+  const seen = new Map();
+  for (const { filename } of images) seen.set(filename, (seen.get(filename) ?? 0) + 1);
+  return ({ filename, path }) => (seen.get(filename) > 1 && path) || filename;
+}
+
 /** Return where to get an image to look at: the file, then a JPEG of it that every browser shows. */
 export function imageSources(image) {
   return [image.urls.file, cropUrl(image, [0, 0, image.width, image.height]), image.urls.thumbnail];

@@ -46,9 +46,9 @@ export function say(element, text, bad = false) {
   element.classList.toggle("bad", bad);
 }
 
-/** Have screen readers read a sentence. */
+/** Have screen readers read a sentence: in an open dialog, all that is outside of it is silent. */
 export function announce(sentence) {
-  const live = $("live");
+  const live = document.querySelector("dialog[open] > .unseen") ?? $("live");
   live.textContent = "";
   requestAnimationFrame(() => { live.textContent = sentence; });
 }
@@ -59,7 +59,8 @@ export const known = (value) => value !== undefined && value !== null;
 
 /** Return a probability in words that claim no more than it does. */
 export const percent = (p) => (p < 0.01 ? "under 1\u00a0%" : p > 0.99 ? "over 99\u00a0%" : `${Math.round(p * 100)}\u00a0%`);
-export const megabytes = (bytes) => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+/** Return a number of bytes in words, as the service says it. */
+export const megabytes = (bytes) => `${(bytes / 2 ** 20).toFixed(bytes < 10 * 2 ** 20 ? 1 : 0)} MB`;
 export const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
 /** Return an image that shows no broken sign: what cannot be shown falls back, then hides. */

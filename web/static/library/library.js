@@ -1,5 +1,5 @@
 // The images of a collection: a page at a time, sorted, by name; to open, to search with, to delete.
-import { call, fields } from "../core/api.js";
+import { call, fields, namer } from "../core/api.js";
 import * as collections from "../core/collections.js";
 import { ask } from "../core/confirm.js";
 import { $, announce, count, plain, say } from "../core/dom.js";
@@ -86,7 +86,12 @@ function draw(name) {
   $("count").textContent = Number.isFinite(total) && !name ? plain(total) : "";
   const before = items; // what is drawn anew would flicker
   const held = document.activeElement;
-  items = new Map(images.map((image) => [image.image_id, before.get(image.image_id) ?? tile(image, deeds)]));
+  const called = namer(images);
+  items = new Map(images.map((image) => {
+    const known = before.get(image.image_id);
+    const same = known?.dataset.called === called(image);
+    return [image.image_id, same ? known : tile(image, called(image), deeds)];
+  }));
   $("library").replaceChildren(...items.values());
   if (held !== document.activeElement && held.isConnected) held.focus({ preventScroll: true });
   selection.refresh(images);
@@ -120,7 +125,7 @@ export function showUnderway() {
 
 /** Delete images, after asking; those that are gone already count as deleted. */
 export async function remove(doomed) {
-  const what = doomed.length === 1 ? `“${doomed[0].filename}”` : count(doomed.length, "image");
+  const what = doomed.length === 1 ? `“${doomed[0].path ?? doomed[0].filename}”` : count(doomed.length, "image");
   if (!doomed.length || !await ask(`Delete ${what}?`, doomed.length === 1
     ? "The image and its tags are deleted from Needle for good. Your own copy stays."
     : "The images and their tags are deleted from Needle for good. Your own copies stay.", "Delete")) return;

@@ -15,24 +15,24 @@ export function shortened(name, most) {
 
 const shape = ({ width, height }) => Math.min(2.4, Math.max(0.75, width / height));
 
-/** Return an image of the list; `deeds` get its id: `open`, `search`, `remove`. */
-export function tile(image, deeds) {
-  const { filename, urls, image_id: id } = image;
+/** Return an image of the list, which is `called` so; `deeds` get its id: `open`, `search`, `remove`. */
+export function tile(image, called, deeds) {
+  const { urls, image_id: id } = image;
   const ratio = shape(image);
   const view = make("span", { className: "image" },
     img([urls.thumbnail, urls.file], { alt: "", loading: "lazy" }));
-  const open = make("button", { type: "button", className: "open", "aria-label": `Open ${filename}`,
+  const open = make("button", { type: "button", className: "open", "aria-label": `Open ${called}`,
     onclick: () => deeds.open(id) }, view);
   const tools = make("span", { className: "corner" },
-    button(`Search with ${filename}`, { name: "search", bare: true,
+    button(`Search with ${called}`, { name: "search", bare: true,
       onclick: () => deeds.search(id) }, "button bare"),
-    button(`Delete ${filename}`, { name: "trash", bare: true,
+    button(`Delete ${called}`, { name: "trash", bare: true,
       onclick: () => deeds.remove(id) }, "button bare"));
-  const short = shortened(filename, Math.floor(ratio * (phone.matches ? 104 : 144) / LETTER_PX) * LINES);
-  const name = make("span", { className: short === filename ? "name" : "name short", title: titleOf(image) }, short);
-  const item = make("li", { className: "tile held", "data-image": id }, open, tools,
+  const short = shortened(called, Math.floor(ratio * (phone.matches ? 104 : 144) / LETTER_PX) * LINES);
+  const name = make("span", { className: short === called ? "name" : "name short", title: titleOf(image) }, short);
+  const item = make("li", { className: "tile held", "data-image": id, "data-called": called }, open, tools,
     make("div", { className: "caption" }, name,
-      short === filename ? null : make("span", { className: "full", "aria-hidden": "true" }, filename)));
+      short === called ? null : make("span", { className: "full", "aria-hidden": "true" }, called)));
   item.style.setProperty("--ratio", ratio);
   return item;
 }

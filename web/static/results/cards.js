@@ -14,7 +14,7 @@ const mark = () => make("span", { className: "mark", title: "Its details were fo
 
 /** Return a name that is cut in its middle: the ends of names tell images apart. */
 export function nameOf(image) {
-  const letters = [...image.filename];
+  const letters = [...image.called];
   const parts = [letters.slice(0, -TAIL), letters.slice(-TAIL)].map((part) => part.join(""));
   return make("span", { className: "name split", title: titleOf(image) },
     parts[0] ? make("span", { className: "head" }, parts[0]) : null,
@@ -34,7 +34,7 @@ function framed(match, sources, eager) {
 }
 
 function label(match) {
-  const parts = [`Open ${match.filename}`, sureness(match).words, isVerified(match) ? "verified" : "", placesIn(match)];
+  const parts = [`Open ${match.called}`, sureness(match).words, isVerified(match) ? "verified" : "", placesIn(match)];
   return parts.filter(Boolean).join(", ");
 }
 
@@ -59,7 +59,7 @@ export function hero(match, { query, open, unlike }) {
     onclick: () => open(match) }, framed(match, imageSources(match), true));
   view.style.setProperty("--ratio", match.width / match.height);
   const pair = make("div", { className: "pair" },
-    figure(query.preview, "Looked for"),
+    figure(query.preview, "Searched for"),
     figure(match.hits[0].urls.crop, match.sure ? "Found here" : looks(match)));
   const side = make("div", { className: "side" }, pair,
     make("strong", { className: "whole-name" }, match.path ?? match.filename),
@@ -73,7 +73,7 @@ export function hero(match, { query, open, unlike }) {
 
 /** Return what searches again for what is not like this match's best place. */
 function refuse(match, unlike) {
-  return button("Not like this", { name: "not", "aria-label": `Not like this: ${match.filename}`,
+  return button("Not like this", { name: "not", "aria-label": `Not like this: ${match.called}`,
     title: "Search again without what looks like this",
     onclick: () => unlike(match, match.hits[0].box) }, "button quiet refuse");
 }
@@ -87,5 +87,5 @@ function score(match) {
 
 function figure(src, caption) {
   if (!src) return null;
-  return make("figure", {}, img([src], { alt: caption }), make("figcaption", {}, caption));
+  return make("figure", {}, img([src], { alt: "" }), make("figcaption", {}, caption));
 }

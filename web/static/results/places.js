@@ -11,10 +11,10 @@ const MOST = 100; // places of one image that a search answers
  * that is pressed, `more` how many are wanted where there are more. */
 export function show(match, { hit, query, choose, more }) {
   const chosen = match.hits[hit];
-  const pair = [[query?.preview, "Looked for"],
+  const pair = [[query?.preview, "Searched for"],
     [cropUrl(match, chosen.box), proves(chosen, match) ? "Found here" : looks(match)]];
   $("view-pair").replaceChildren(...pair.filter(([src]) => src).map(([src, words]) => make(
-    "figure", {}, img([src], { alt: words }), make("figcaption", {}, words))));
+    "figure", {}, img([src], { alt: "" }), make("figcaption", {}, words))));
   $("view-places-title").textContent = match.sure ? "Where it is" : "What looks like it";
   $("view-places").replaceChildren(...match.hits.map((each, n) =>
     place(each, { match, n, pressed: n === hit, choose })));
@@ -26,7 +26,7 @@ export function show(match, { hit, query, choose, more }) {
 function everything(all, more) {
   const ask = button(all > MOST ? `Show ${MOST} of ${plain(all)}` : `Show all ${plain(all)}`, { onclick: () => {
     ask.disabled = true;
-    ask.textContent = "Looking again …";
+    ask.textContent = "Searching again …";
     more(Math.min(MOST, all));
   } }, "button quiet");
   return ask;

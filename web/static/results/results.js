@@ -1,4 +1,5 @@
 // What a search found: the finds first, then what may be of the same kind; look-alikes are folded.
+import { namer } from "../core/api.js";
 import * as cards from "./cards.js";
 import * as csv from "./csv.js";
 import { $, announce, button, count, icon, img, make, plain, say } from "../core/dom.js";
@@ -20,14 +21,14 @@ export function begin(given) {
 
 /** Say that a search runs; what was found before stays where the search `goesOn`. */
 export function wait(name, preview, { goesOn = false } = {}) {
-  tabs.turnTo("results", { found: true, title: `Looking for ${name}` });
+  tabs.turnTo("results", { found: true, title: `Searching for ${name}` });
   $("results").setAttribute("aria-busy", "true");
   $("search-cancel").hidden = false;
   $("search-error").hidden = true;
   $("time-up").hidden = true;
-  announce(goesOn ? "Needle keeps looking." : `Looking for ${name}`);
+  announce(goesOn ? "The search continues." : `Searching for ${name}`);
   if (goesOn) return say($("results-text"), "Double-checking the rest …");
-  head(`Looking for ${name} …`, "", preview);
+  head(`Searching for ${name} …`, "", preview);
   offer(false);
   return $("groups").replaceChildren(make("div", { className: "skeletons", "aria-hidden": "true" },
     ...Array.from({ length: 6 }, () => make("span"))));
@@ -78,8 +79,9 @@ export function open(id) {
 /** Show a result; `query` has its name, its image, a small image of it, its options and its job. */
 export function show(result, query) {
   done();
+  const name = namer(result.matches);
   const matches = result.matches.map((match) => ({
-    ...match, collection: query.search.collection, objects: result.objects,
+    ...match, called: name(match), collection: query.search.collection, objects: result.objects,
     shows: result.objects?.length > 1 ? match.shows : undefined }));
   const groups = grouped(result, matches);
   const order = Object.values(groups).flat();
@@ -103,8 +105,9 @@ export function show(result, query) {
   ].filter(Boolean));
   if (!matches.length) $("groups").append(empty(result, query));
   const alike = groups.alike.length;
-  announce(`${sentence}. ${count(order.length - alike, "image")} shown${
-    alike ? `, ${plain(alike)} more that look a little like it` : ""}.`);
+  announce([`${sentence}.`, explained(result, groups), `${count(order.length - alike, "image")} shown${
+    alike ? `, ${plain(alike)} more that look a little like it` : ""}.`,
+  cutShort(result)].filter(Boolean).join(" "));
   const { top } = $("views").getBoundingClientRect();
   if (top < 0 || top > innerHeight * 0.4) $("views").scrollIntoView({ block: "start" });
 }
@@ -125,7 +128,7 @@ function offer(any) {
 function head(title, line, preview = "", name = "") {
   $("results-title").textContent = title;
   say($("results-text"), line);
-  const alt = name ? `Looked for: ${name}` : "";
+  const alt = name ? `Searched for: ${name}` : "";
   $("results-query").replaceChildren(...(preview ? [img([preview], { alt })] : [icon("search")]));
 }
 

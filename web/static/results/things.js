@@ -10,7 +10,7 @@ export function list(objects, groups, queryImage) {
   if (!objects?.length) return null;
   return make("ul", { className: "things", "aria-label": "Things in the query" },
     ...objects.map((object, n) => thing(object, n, { there: isThere(object, n, groups),
-      sure: groups.own.length ? "" : ` · ${percent(object.probability)}`, queryImage })));
+      sure: groups.own.length ? "" : ` · ${percent(object.probability)} likely`, queryImage })));
 }
 
 function thing(object, n, { there, sure, queryImage }) {

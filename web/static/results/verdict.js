@@ -122,16 +122,24 @@ export function facts({ index, timings_ms: timings, verification }) {
 }
 
 const isCutShort = ({ verification }) => verification?.complete === false;
-const isUnfinished = (result) => isCutShort(result) && result.verification.checked < result.index.images;
+/** Return how many images there was no time to double-check; old results do not say it. */
+const unchecked = ({ index, verification: { checked, unchecked: left } }) => left ?? index.images - checked;
+const isUnfinished = (result) => isCutShort(result) && unchecked(result) > 0;
 
 /** Say what there was no time for; "" where there was time for all. */
 export function cutShort(result) {
   if (!isCutShort(result)) return "";
+  return `${lacking(result)} A search stops early so that its answer comes fast. Continue it, and it `
+    + "takes the time that it needs.";
+}
+
+function lacking(result) {
   const { index: { images }, verification: { checked } } = result;
+  if (!isUnfinished(result)) return "Time ran out before the last, closest look at the best images.";
   if (!checked) return "Time ran out before any image was double-checked.";
-  if (isUnfinished(result)) return `Time ran out when ${plain(checked)} of ${count(images, "image")} had been double-checked.`;
-  const all = images === 1 ? "The image was double-checked" : `All ${count(images, "image")} were double-checked`;
-  return `${all}, but time ran out before the closest look.`;
+  const most = checked + unchecked(result);
+  return `Time ran out when ${plain(checked)} of the ${
+    most < images ? `likeliest ${count(most, "image")}` : count(most, "image")} had been double-checked.`;
 }
 
 /** Return how many places of a match are shown, and how many there are. */

@@ -13,7 +13,7 @@ import { ofView } from "../core/title.js";
 const dialog = $("viewer");
 const stage = new Stage($("view-stage"));
 stage.zoomable = stage.wheelZooms = true;
-const box = new BoxEditor(stage, { change: boxChanged, tap: tapped, enter: () => searchHere() });
+const box = new BoxEditor(stage, { label: "The image: draw a box on it", change: boxChanged, tap: tapped, enter: () => searchHere() });
 let shown = null; // {images, at, query, hit}
 let detected = [];
 let leaving = false; // for something else: the address is that one's
@@ -181,6 +181,7 @@ function take(tool) {
 }
 
 function keys(event) {
+  if (event.key === "Escape" && !event.isComposing && tags.cancel()) event.preventDefault();
   if (event.target.matches("input, select") || event.defaultPrevented) return;
   const deeds = { "+": () => stage.enlarge(1.5), "-": () => stage.enlarge(1 / 1.5),
     0: () => stage.enlarge(0), ArrowLeft: () => turn(-1), ArrowRight: () => turn(1),

@@ -7,11 +7,14 @@ import * as extras from "./extras.js";
 import * as regions from "../view/regions.js";
 import { Rows } from "../tags/rows.js";
 import { Stage } from "../view/stage.js";
+import { kept } from "../view/preview.js";
 
+const MOST_SIDE = 8192; // pixels of a JPEG that the service makes
+const WHOLE_OR_PART = "Draw a box around a part of it, or search with all of it.";
 const stage = new Stage($("query-stage"));
 const filter = new Rows($("filter"), { tests: true, add: "Add a condition" });
 const corners = ["x1", "y1", "x2", "y2"].map((name) => $(`box-${name}`));
-const box = new BoxEditor(stage, { change: showBox, tap: pickRegion, enter: () => search() });
+const box = new BoxEditor(stage, { label: "The query: draw a box on it", change: showBox, tap: pickRegion, enter: () => search() });
 let queryImage = null; // {file, url, name} or {image, name}
 let found = []; // the detections of an indexed image, or the things that a search told apart
 let hasText = false;
@@ -131,19 +134,33 @@ export async function choose(next, given = null, objects = []) {
     $("query-hint").textContent = `Needle downloads it from ${new URL(next.remote).host}; this page does not show it.`;
     return;
   }
-  $("query-hint").textContent = "Draw a box around a part of it, or search for all of it.";
+  $("query-hint").textContent = WHOLE_OR_PART;
   const { image } = next;
   const shown = await stage.show({
-    sources: image ? imageSources(image) : [next.url],
-    width: image?.width, height: image?.height, alt: `Looked for: ${next.name}`,
+    sources: image ? imageSources(image) : next.file ? [next.url] : [next.url, kept(next.url, { most: MOST_SIDE })],
+    width: image?.width, height: image?.height, alt: `Searched for: ${next.name}`,
   });
   if (queryImage !== next) return;
-  box.enabled = shown;
+  box.enabled = shown && inItsPixels();
+  next.shown = shown;
   if (!shown) $("query-hint").textContent = "Your browser cannot show this image. Needle may still be able to read it.";
   if (given) box.set(given);
   if (objects?.length) showObjects(objects);
   else if (image) await showRegions(next);
 }
+
+/** Show a query that the browser could not show, as the service keeps it. */
+export async function showKept(next, url) {
+  if (queryImage !== next || next.shown !== false) return;
+  const shown = await stage.show({ sources: [kept(url, { most: MOST_SIDE })], alt: `Searched for: ${next.name}` });
+  if (queryImage !== next || !shown) return;
+  next.shown = true;
+  box.enabled = inItsPixels();
+  $("query-hint").textContent = box.enabled ? WHOLE_OR_PART : "";
+}
+
+/** Tell whether what is shown has the query's own pixels: only then is a box on it one on the query. */
+const inItsPixels = () => !stage.image.src.includes("max_side=") || Math.max(...stage.size) < MOST_SIDE;
 
 async function showRegions(next) {
   const detected = await regions.detections(next.image);
@@ -190,7 +207,7 @@ function showReady() {
   const words = kindNow() === "words";
   extras.allow({ words: hasText, kinds: hasKinds, alone: words ? !hasText : !queryImage, image: !words });
   $("search").disabled = words ? $("words").disabled : !queryImage;
-  $("search-words").textContent = !words && box.box ? "Search for this box" : "Search";
+  $("search-words").textContent = !words && box.box ? "Search with this box" : "Search";
 }
 
 /** Have the next searches show so many places of each image. */

@@ -14,7 +14,7 @@ import { why } from "../upload/yet.js";
 let running = null; // the latest search or opening; answers to earlier ones are dropped
 let shown = null; // the search whose result is shown: {search, queryImage}
 
-/** Look for what the panel holds. */
+/** Search with what the panel holds. */
 export async function start() {
   const { search, queryImage } = query.current();
   search.collection = collections.current();
@@ -22,19 +22,19 @@ export async function start() {
   await attempt(search, queryImage, post(search, queryImage, extras.read({ words: Boolean(search.text) })));
 }
 
-/** Look for a box of an indexed image; null is all of it. */
+/** Search with a box of an indexed image; null is all of it. */
 export async function startWith(image, box) {
   await query.choose({ image, name: image.filename }, box);
   await start();
 }
 
-/** Look again, with a region of a found image as one of the `examples` or `negatives`. */
+/** Search again, with a region of a found image as one of the `examples` or `negatives`. */
 export async function refine(kind, match, box) {
   extras.add(kind, extras.region(match, box));
   await start();
 }
 
-/** Look again for more places in each image, and show a match with them in full view. */
+/** Search again for more places in each image, and show a match with them in full view. */
 export async function more(match, places) {
   query.showPlaces(places);
   await start();
@@ -178,8 +178,10 @@ async function attempt(search, queryImage, { ask, restore: restored, more, goesO
     if (!restored) address.write(named);
     if (!restored && job.result.objects?.length) query.showObjects(job.result.objects);
     shown = { search: named, queryImage: image };
+    const url = job.result.urls?.query;
+    if (!restored && image?.file && url) query.showKept(image, url);
     results.show(job.result, { name: image?.name ?? name, image, search, job: job.job_id,
-      preview: await preview(image, search.box) });
+      preview: await preview(image, search.box, url) });
   } catch (error) {
     if (running === mine && goesOn) results.failOn(error.message);
     else if (running === mine) results.fail(why(error, search.collection));

@@ -21,8 +21,8 @@ export class Rows {
   constructor(host, { tests, add }) {
     this.tests = tests;
     this.list = make("div", { className: "rows" });
-    const more = button(add, { name: "plus", onclick: () => this.#add().focus() }, "button quiet");
-    host.replaceChildren(this.list, more);
+    this.more = button(add, { name: "plus", onclick: () => this.#add().focus() }, "button quiet");
+    host.replaceChildren(this.list, this.more);
   }
 
   #add(name = "", test = "is", text = "") {
@@ -34,7 +34,10 @@ export class Rows {
     const given = make("input", {
       name: "value", "aria-label": "Value", placeholder: "Value", value: text, autocomplete: "off" });
     const row = make("div", { className: this.tests ? "row three" : "row" }, key, compare, given,
-      button("Remove this row", { name: "x", bare: true, onclick: () => row.remove() }, "button bare"));
+      button("Remove this row", { name: "x", bare: true, onclick: () => {
+        row.remove();
+        this.more.focus(); // where the row was, nothing is left that could hold the focus
+      } }, "button bare"));
     this.list.append(row);
     return key;
   }

@@ -9,6 +9,7 @@ let shown = null;
 export function begin() {
   $("view-edit").onclick = () => edit(true);
   $("view-keep").onclick = keep;
+  $("view-cancel").onclick = cancel;
 }
 
 /** Show the tags of an image. */
@@ -20,12 +21,24 @@ export function show(image) {
   edit(false);
 }
 
+/** End the editing without saving; return whether there was any. */
+export function cancel() {
+  if ($("view-tags").hidden) return false;
+  edit(false);
+  $("view-edit").focus();
+  return true;
+}
+
 function edit(on) {
   $("view-details").hidden = on || !$("view-details").children.length;
   $("view-edit").hidden = on;
   $("view-tags").hidden = !on;
   say($("view-tags-text"), "");
-  if (on) rows.show(shown.metadata);
+  if (!on) return;
+  const any = Object.keys(shown.metadata ?? {}).length > 0;
+  rows.show(any ? shown.metadata : { "": "" });
+  $("view-tags").scrollIntoView({ block: "nearest" });
+  $("view-rows").querySelector(any ? "[name=value]" : "[name=key]").focus();
 }
 
 async function keep() {
@@ -33,15 +46,15 @@ async function keep() {
   const wrong = fault($("view-rows"));
   if (wrong) return say($("view-tags-text"), wrong, true);
   const changed = changes(image.metadata ?? {}, rows.read());
-  if (!Object.keys(changed).length) return edit(false);
+  if (!Object.keys(changed).length) return void cancel();
   say($("view-tags-text"), "Saving …");
   try {
     await save(image, changed);
     announce("Saved.");
-    if (shown === image) {
-      show(image);
-      $("view-edit").focus();
-    }
+    if (shown !== image) return undefined;
+    const open = !$("view-tags").hidden;
+    show(image);
+    if (open) $("view-edit").focus();
   } catch (error) {
     if (shown === image) say($("view-tags-text"), error.message, true);
   }

@@ -9,15 +9,16 @@ const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], Arrow
 export class BoxEditor {
   #box = null;
   #drag = null;
+  #enabled = false;
 
-  /** `change` sees each new box, `tap` a place that was clicked, `enter` the key Enter. */
-  constructor(stage, { change = () => {}, tap = () => {}, enter = () => {} } = {}) {
-    Object.assign(this, { stage, change, tap, enter, enabled: true });
+  /** `label` is what it is called aloud, `change` sees each new box, `tap` a place that was clicked,
+   * `enter` the key Enter. */
+  constructor(stage, { label, change = () => {}, tap = () => {}, enter = () => {} }) {
+    Object.assign(this, { stage, label, change, tap, enter });
     this.frame = make("div", { className: "box", hidden: true },
       ...GRIPS.map((grip) => make("span", { className: `grip ${grip}`, "data-grip": grip })));
     stage.sheet.append(this.frame);
-    stage.sheet.tabIndex = 0;
-    stage.sheet.setAttribute("role", "application");
+    this.enabled = true;
     stage.sheet.addEventListener("pointerdown", (event) => this.#down(event));
     stage.sheet.addEventListener("pointermove", (event) => this.#move(event));
     stage.sheet.addEventListener("pointerup", (event) => this.#up(event));
@@ -27,6 +28,20 @@ export class BoxEditor {
 
   get box() {
     return this.#box;
+  }
+
+  get enabled() {
+    return this.#enabled;
+  }
+
+  /** Have boxes drawn, or not: then the image is an image, and takes no keys. */
+  set enabled(on) {
+    this.#enabled = on;
+    const drawn = { tabindex: 0, role: "application", "aria-label": this.label, "aria-describedby": "keys-help" };
+    for (const [name, value] of Object.entries(drawn)) {
+      if (on) this.stage.sheet.setAttribute(name, value);
+      else this.stage.sheet.removeAttribute(name);
+    }
   }
 
   /** Put a box there, or none; it is kept inside the image. */

@@ -65,10 +65,11 @@ export function sureness({ score, probability, likeness, sure, closest, shows, o
     return { words: `${percent(Math.max(0, score))} alike`, title: `How alike the kinds of thing are: ${cosine}` };
   }
   if (!known(probability)) return { words: score.toFixed(2), title: `How alike they look: ${cosine}` };
-  const means = shows // of several things it probably shows none
-    ? "The share of the things of the query that the image is expected to show"
-    : "How probable it is that the image shows it";
-  return { words: percent(probability), title: `${means}; ${cosine}` };
+  if (shows) { // of several things it probably shows none: the number is a share of them
+    return { words: `${percent(probability)} of the things`,
+      title: `The share of the things of the query that the image is expected to show; ${cosine}` };
+  }
+  return { words: `${percent(probability)} likely`, title: `How probable it is that the image shows it; ${cosine}` };
 }
 
 /** Say what an image's best hit is: of what, how sure or how alike, whether it is verified. */

@@ -3,13 +3,20 @@ import { cropUrl, fields } from "../core/api.js";
 
 const SIDE = 320;
 
-/** Return the address of a small image of the query; "" where there is none to show. */
-export async function preview(queryImage, box) {
+/** Return the address of a JPEG of a query that the service keeps, for browsers that cannot show
+ * the file itself (HEIC, TIFF): of all of it, or of a box, its longer side at most so many pixels. */
+export function kept(url, { box, most }) {
+  const mark = url.includes("?") ? "&" : "?";
+  return `${url}${mark}${fields({ box: box?.join(","), max_side: most })}`;
+}
+
+/** Return the address of a small image of the query; "" where there is none to show. `url` is where
+ * the service keeps it, once it has been searched with. */
+export async function preview(queryImage, box, url) {
   if (!queryImage || queryImage.remote) return ""; // no other host is asked for images
   if (queryImage.image) return box ? cropUrl(queryImage.image, box) : queryImage.image.urls.thumbnail;
-  if (queryImage.file) return cut(queryImage.url, box);
-  const mark = queryImage.url.includes("?") ? "&" : "?"; // one that the service keeps
-  return `${queryImage.url}${mark}${fields({ box: box?.join(","), max_side: SIDE })}`;
+  if (!queryImage.file) return kept(queryImage.url, { box, most: SIDE });
+  return await cut(queryImage.url, box) || (url ? kept(url, { box, most: SIDE }) : "");
 }
 
 async function cut(url, box) {

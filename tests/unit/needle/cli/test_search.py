@@ -51,6 +51,51 @@ def test_a_narrow_terminal_shows_names_and_how_sure_it_is() -> None:
     assert "verified" in said and "…" not in said
 
 
+def test_of_several_things_it_is_said_which_are_there_and_nothing_is_called_sure(
+    run: Run, service: FakeService
+) -> None:
+    thing = {"label": "object", "confidence": 0.5, "box": [0, 0, 9, 9]}
+    match = {"image_id": "a", "filename": "a.jpg", "score": 0.9, "hits": [HIT]}
+    service.result = {
+        "found": True,
+        "probability": 0.34,
+        "objects": [
+            {**thing, "found": True, "probability": 0.993},
+            {**thing, "label": "cup", "found": False, "probability": 0.004},
+            {**thing, "box": None, "found": False, "probability": 0.02},
+        ],
+        "matches": [
+            match | {"probability": 0.34, "shows": [0]},
+            match | {"image_id": "b", "probability": 0.1, "shows": []},
+        ],
+    }
+    ended = run("search", "--text", "x", "--detect", terminal=True)
+    assert "things" in ended.out and "1 of 3" in ended.out and "0 of 3" in ended.out
+    assert "34 %" not in ended.out and "sure" not in ended.out
+    assert "thing 1, 0,0,9,9: found (over 99 %)" in ended.err
+    assert "cup, 0,0,9,9: probably not there (under 1 %)" in ended.err
+    assert "thing 3, the whole query: probably not there (2 %)" in ended.err
+
+
+def test_an_image_that_shows_one_of_several_things_counts_as_a_find(
+    run: Run, service: FakeService, indexed: list[str]
+) -> None:
+    thing = {"label": "object", "confidence": 0.5, "box": [0, 0, 9, 9], "probability": 0.9}
+    match = {"filename": "a.jpg", "score": 0.9, "hits": [HIT], "width": 60, "height": 40}
+    service.result = {
+        "found": True,
+        "objects": [{**thing, "found": True}, {**thing, "found": False}, {**thing, "found": False}],
+        "matches": [
+            match | {"image_id": indexed[0], "probability": 0.34, "shows": [0]},
+            match | {"image_id": indexed[1], "probability": 0.1, "shows": []},
+        ],
+    }
+    ended = run("search", "images/0.jpg", "--detect", "--out", "results.csv")
+    rows = Path("results.csv").read_text().splitlines()
+    assert ended.status == ExitCode.OK and len(rows) == 2 and indexed[0] in rows[1]
+    assert "Drawn in found" in run("search", "images/0.jpg", "--detect", "--out", "found").err
+
+
 def test_only_what_was_verified_is_wanted(run: Run, service: FakeService) -> None:
     first = {"image_id": "a", "score": 0.9, "hits": [HIT]}
     service.result = {"matches": [first, first | {"image_id": "b", "verified": True}]}
@@ -141,8 +186,8 @@ def test_a_search_whose_time_was_up_says_how_it_goes_on_and_does(
     service.says = {"verification": {"checked": 1, "complete": False}}
     cut = run("search", "images/0.jpg")
     job_id = next(reversed(service.jobs))
-    assert cut.status == ExitCode.OK and "when 1 image had been compared" in cut.err
-    assert f"`needle continue {job_id}` goes on" in cut.err
+    assert cut.status == ExitCode.OK and "ran out before the last, closest look" in cut.err
+    assert f"`needle continue {job_id}` takes the time it needs." in cut.err
     went_on = run("continue", job_id)
     assert went_on.status == ExitCode.OK and "0.jpg" in went_on.out and "time" not in went_on.err
     posted = [r for r in service.requests if r.url.path.endswith(f"{job_id}/continue")]

@@ -256,8 +256,9 @@ def test_many_queries_are_a_table_for_people_and_lines_for_programs(
 
 
 def test_who_ran_out_of_time_is_told_so(run: Run, service: FakeService, queries: Any) -> None:
-    service.result = {**(service.result or {}), "verification": {"checked": 7, "complete": False}}
-    assert "when 7 images had been compared" in run("search", "logos/a.png").err
-    assert "Of 4 the time was up" in run("search", "logos").err
+    cut = {"checked": 7, "unchecked": 53, "complete": False}
+    service.result = {**(service.result or {}), "verification": cut}
+    assert "when 7 of 60 images had been double-checked" in run("search", "logos/a.png").err
+    assert "In 4 time ran out" in run("search", "logos").err
     said = run("search", "logos/a.png", "--json")
     assert json.loads(said.out)["verification"]["complete"] is False

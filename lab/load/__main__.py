@@ -111,10 +111,15 @@ def measure(load: Load, options: argparse.Namespace, console: Console) -> None:
     """Measure with each number of clients, then at each multiple of their peak."""
     closed(load._ask, 2, options.settle)  # first searches are slow: indexes are opened
     for clients in options.clients:
+        console.print(_line(load.closed(clients)))
         console.print(load.closed(clients))
     most = peak(load.steps)
     for times in options.times:
-        console.print(load.at_rate(times, most))
+        console.print(_line(load.at_rate(times, most)))
+
+
+def _line(found: Step) -> str:
+    return f"{found.name}: {found.per_s:.2f} answers a second, {found.refused} refused"
 
 
 def beside(load: Load, needle: Needle, photos: Sequence[Path]) -> None:
@@ -152,7 +157,7 @@ def drawn(steps: Sequence[Step], about: str) -> Sheet:
 def told(steps: Sequence[Step]) -> list[str]:
     """Return what is promised, and what it came to."""
     by_name = {each.name: each for each in steps}
-    most = peak(steps)
+    most = peak([each for each in steps if each.name not in (IDLE, INDEXING)])
     lines = [f"peak: {most:.2f} answers a second"]
     for each in steps:
         if " x the peak" in each.name and not each.name.startswith(("0.5 ", "1 ")):

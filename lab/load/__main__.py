@@ -112,7 +112,6 @@ def measure(load: Load, options: argparse.Namespace, console: Console) -> None:
     closed(load._ask, 2, options.settle)  # first searches are slow: indexes are opened
     for clients in options.clients:
         console.print(_line(load.closed(clients)))
-        console.print(load.closed(clients))
     most = peak(load.steps)
     for times in options.times:
         console.print(_line(load.at_rate(times, most)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import logging
 import os
 import stat
@@ -102,6 +103,23 @@ def test_the_file_holds_no_key_and_is_its_owners_alone(settings: Settings, keys:
     path = settings.data_dir / FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert text.split("_", 2)[2] not in path.read_text()
+
+
+def test_a_key_takes_as_long_to_compare_whether_it_is_known_or_not(
+    keys: Keys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[tuple[int, int]] = []
+    same = hmac.compare_digest
+
+    def noted(one: str, other: str) -> bool:
+        compared.append((len(one), len(other)))
+        return same(one, other)
+
+    monkeypatch.setattr("common.keys.hmac.compare_digest", noted)
+    _, text = keys.make("mine", Scope.READ)
+    found = [keys.find(each) for each in (text, text + "x", "needle_00000000_wrong", "")]
+    assert [key is not None for key in found] == [True, False, False, False]
+    assert compared == [(64, 64)] * 4
 
 
 def test_the_page_keeps_its_key_where_no_script_reads_it(client: FlaskClient, keys: Keys) -> None:

@@ -190,7 +190,7 @@ def test_keys_are_made_listed_and_revoked_by_command(
 def test_each_key_and_each_other_address_has_a_rate(
     settings: Settings, redis: Client, keys: Keys
 ) -> None:
-    app = create_app(settings.model_copy(update={"rate_per_minute": 30}))
+    app = create_app(settings.model_copy(update={"rate_per_minute": 6}))
     texts = [keys.make(name, Scope.READ)[1] for name in "ab"]
     client = app.test_client()
 
@@ -198,11 +198,11 @@ def test_each_key_and_each_other_address_has_a_rate(
         return [client.get(IMAGES, **more).status_code for _ in range(count)]
 
     first = statuses(9, headers=bearer(texts[0]))
-    assert first[:5] == [200] * 5 and first[-1] == 429
+    assert first[:2] == [200] * 2 and first[-1] == 429
     answer = client.get(IMAGES, headers=bearer(texts[0]))
     assert answer.json["error"]["code"] == "overloaded"
-    assert 1 <= int(answer.headers["Retry-After"]) <= 3
-    assert statuses(3, headers=bearer(texts[1])) == [200] * 3
+    assert 1 <= int(answer.headers["Retry-After"]) <= 10
+    assert statuses(2, headers=bearer(texts[1])) == [200] * 2
     guesses = [
         client.get(IMAGES, headers=bearer(f"needle_x_{n}"), environ_base={"REMOTE_ADDR": "9.9.9.9"})
         for n in range(9)

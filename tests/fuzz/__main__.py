@@ -49,15 +49,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def drawn(report: Report, title: str) -> Table:
     """Return the table: a row for each kind of input."""
     table = Table(title=f"{report.tried:,} inputs, {title}")
-    for name in ("input", "tried", "2xx, 3xx", "4xx", "closed", "5xx", "hung", "slowest, s"):
+    for name in ("input", "tried", "2xx, 3xx", "4xx", "closed", "501", "other 5xx", "hung", "slowest"):
         table.add_column(name, justify="left" if name == "input" else "right")
     for kind, answers in report.answers.items():
         counts: Counter[str] = Counter()
         for answered in answers:
             counts[_group(answered.status)] += 1
-        counted = [f"{counts[name]:,}" for name in ("taken", "refused", "closed", "5xx", "hung")]
+        counted = [f"{counts[name]:,}" for name in ("taken", "refused", "closed", "501", "5xx", "hung")]
         slowest = max(answered.seconds for answered in answers)
-        table.add_row(kind, f"{len(answers):,}", *counted, f"{slowest:.1f}")
+        table.add_row(kind, f"{len(answers):,}", *counted, f"{slowest:.1f} s")
     return table
 
 
@@ -76,6 +76,8 @@ def told(report: Report) -> list[str]:
 def _group(status: int) -> str:
     if status <= 0:
         return "closed" if status == 0 else "hung"
+    if status == 501:  # right for what is no request: see sending.py
+        return "501"
     return "taken" if status < 400 else "refused" if status < 500 else "5xx"
 
 

@@ -26,6 +26,9 @@ from tests.fuzz.running import Report, keep, run
 ENV = {"NEEDLE_REGIONS_PER_IMAGE": "20", "NEEDLE_PROFILE": "fast", "NEEDLE_URL_TIMEOUT_S": "3"}
 
 
+COLUMNS = ("2xx, 3xx", "4xx", "closed", "501", "other 5xx", "hung")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run it; return the exit status."""
     options = _parser().parse_args(argv)
@@ -49,13 +52,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def drawn(report: Report, title: str) -> Table:
     """Return the table: a row for each kind of input."""
     table = Table(title=f"{report.tried:,} inputs, {title}")
-    for name in ("input", "tried", "2xx, 3xx", "4xx", "closed", "501", "other 5xx", "hung", "slowest"):
+    for name in ("input", "tried", *COLUMNS, "slowest"):
         table.add_column(name, justify="left" if name == "input" else "right")
     for kind, answers in report.answers.items():
         counts: Counter[str] = Counter()
         for answered in answers:
             counts[_group(answered.status)] += 1
-        counted = [f"{counts[name]:,}" for name in ("taken", "refused", "closed", "501", "5xx", "hung")]
+        counted = [f"{counts[name]:,}" for name in COLUMNS]
         slowest = max(answered.seconds for answered in answers)
         table.add_row(kind, f"{len(answers):,}", *counted, f"{slowest:.1f} s")
     return table
@@ -74,11 +77,12 @@ def told(report: Report) -> list[str]:
 
 
 def _group(status: int) -> str:
+    """Return the column that a status counts in."""
     if status <= 0:
         return "closed" if status == 0 else "hung"
     if status == 501:  # right for what is no request: see sending.py
         return "501"
-    return "taken" if status < 400 else "refused" if status < 500 else "5xx"
+    return "2xx, 3xx" if status < 400 else "4xx" if status < 500 else "other 5xx"
 
 
 def _parser() -> argparse.ArgumentParser:

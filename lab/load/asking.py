@@ -14,11 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
-from lab.load.figures import Asked
+from lab.load.figures import ANSWERED, Asked
 
 WAIT_S = 60
 MOST_AT_ONCE = 400
 """Searches of an open loop that may be under way; more would be the driver's own queue."""
+ASK_AGAIN_S = 0.25
+UNFINISHED = 202
 _TIMEOUT_S = WAIT_S + 30.0
 
 Ask = Callable[[float], Asked]
@@ -46,9 +48,20 @@ class Asker:
             )
             status = answer.status_code
             retry_s = float(answer.headers.get("Retry-After", 0))
+            if status == UNFINISHED:
+                status = self._followed(str(answer.json()["job_id"]), due + WAIT_S)
         except httpx.HTTPError:
             status = 0
         return Asked(due, time.monotonic(), status, retry_s)
+
+    def _followed(self, job_id: str, until: float) -> int:
+        """Ask for a job until it has ended, as clients do: only so many answers are held back."""
+        while time.monotonic() < until:
+            job = self._client.get(f"/api/v1/jobs/{job_id}", params={"wait": 20}).json()
+            if job.get("finished_at"):
+                return ANSWERED if job["status"] == "succeeded" else 500
+            time.sleep(ASK_AGAIN_S)
+        return UNFINISHED
 
     def close(self) -> None:
         """Close its connections."""

@@ -8,7 +8,7 @@ JOBS ?= 2
 TOGETHER = -n $(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos scaling containers fresh lint audit type secrets browser chromium bench acceptance train evaluate eval lock lock-check clean
+.PHONY: help setup setup-dev setup-cpu demo up test e2e chaos fuzz scaling containers fresh lint audit type secrets browser chromium bench acceptance train evaluate eval lock lock-check clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -41,6 +41,9 @@ e2e: setup-dev setup-cpu ## only the tests that run the real processes
 
 chaos: setup-dev ## kill every kind of process in the middle of an ingest (minutes)
 	@exec $(PYTEST) tests/chaos $(ARGS)
+
+fuzz: setup-dev ## 10,000 bad inputs to a service of its own, and what they found (a quarter of an hour)
+	@exec $(PY) -m tests.fuzz $(ARGS)
 
 scaling: setup-dev ## 1, 2 and 4 workers in networks of their own, and faults among them (root; minutes)
 	@exec $(PY) -m tests.scaling $(ARGS)

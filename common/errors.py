@@ -22,6 +22,11 @@ class NeedleError(Exception):
         """Return the one error shape: code, message and what else is known."""
         return {"code": self.code, "message": self.message, **self.details}
 
+    @property
+    def exit_status(self) -> int:
+        """How a process ends that this error keeps from starting."""
+        return 1
+
 
 class Permanent(NeedleError):
     """Trying again cannot help: the input is at fault, or the state forbids it."""
@@ -201,6 +206,11 @@ class InvalidSettings(Permanent):
     """One or more settings are not allowed; the message names each of them."""
 
     code = "invalid_settings"
+
+    @property
+    def exit_status(self) -> int:
+        """2, as wrong options have: starting it again as it is cannot help."""
+        return 2
 
 
 class InvalidModel(Permanent):

@@ -17,9 +17,10 @@ from common.contract.fields import (
     Zoom,
 )
 from common.errors import InvalidSettings
-from common.settings_checks import checked_apart, checked_secrets, checked_server, explained
+from common.settings_checks import checked_apart, checked_secrets, checked_server
 from common.settings_of_qdrant import Positive, QdrantSettings
 from common.settings_together import contradictions
+from common.settings_words import explained
 
 PREFIX = "NEEDLE_"
 _OF_OTHERS = ("NEEDLE_SCREENSHOTS", "NEEDLE_CHROMIUM", "NEEDLE_URL", "NEEDLE_KEY")
@@ -287,7 +288,7 @@ class Settings(QdrantSettings):
         try:
             settings = cls.model_validate(given)
         except ValidationError as exc:
-            raise InvalidSettings(explained(exc.errors(), cls.model_fields, PREFIX)) from exc
+            raise InvalidSettings(explained(exc.errors(), cls, PREFIX)) from exc
         if faults := contradictions(settings):
             raise InvalidSettings("Invalid settings:\n  " + "\n  ".join(faults))
         return settings

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 _up(options.data, options.port, many)
         except NeedleError as exc:
             print(f"needle: {exc.message}", file=sys.stderr)
-            return 1
+            return exc.exit_status
         except KeyboardInterrupt:
             print("\nEverything is stopped.")
     return 0

@@ -89,7 +89,7 @@ def keep_memory_small() -> None:
 
 
 def main() -> int:
-    """Serve until told to stop; 1 when a setting is wrong, or there is no key where one is needed.
+    """Serve until told to stop; 2 when a setting is wrong, 1 without a key where one is needed.
 
     With `keys` as the first word, see `web.keys`.
     """
@@ -107,7 +107,7 @@ def main() -> int:
         Services.build(settings)  # nothing is sent; what cannot be made is said here
     except NeedleError as error:
         print(error.message, file=sys.stderr)
-        return 1
+        return error.exit_status
     Server(settings).run()
     return 0
 

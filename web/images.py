@@ -13,7 +13,7 @@ from common.contract.fields import Sort
 from common.contract.parameters import Change, ImagesPage, InCollection
 from common.contract.requests import ImageChanges, IndexFields, UrlsRequest
 from common.disk import Use
-from common.errors import BadRequest, NotFound
+from common.errors import BadRequest, NotFound, TooLarge
 from common.images import old_regions_key, regions_key
 from common.regions import ListedRegion, RegionList
 from common.vectors import filters
@@ -53,10 +53,13 @@ def post() -> Response:
     the job that indexes them. An image that was posted before is not indexed again, since its id
     comes from its bytes: it gains the path and the metadata that it comes with.
     """
+    length = request.content_length or 0
+    if length > services().settings.max_request_bytes:  # or the disk would be blamed for it
+        raise TooLarge("The request is too large.")
     if not idempotency.given():
         # Refuse before the body is read when nothing can be enqueued.
         services().queue.check_room("index", 1)
-        services().disk.check(Use.ACCEPT, request.content_length or 0)
+        services().disk.check(Use.ACCEPT, length)
     options, files = BODY.read()
     if not files and not isinstance(options, UrlsRequest):
         raise BadRequest("Images go into the multipart field 'files', or into JSON as 'urls'.")

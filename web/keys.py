@@ -31,7 +31,7 @@ def main(words: Sequence[str]) -> int:
                 print(f"{key.key_id}  {key.scope:5}  {made}  {key.name}")
     except NeedleError as error:
         print(error.message, file=sys.stderr)
-        return 1
+        return error.exit_status
     return 0
 
 

@@ -25,8 +25,9 @@ JSON = "application/json"
 WEBHOOK = "Needle-Webhook"
 """The header of every call that makes a job; see `web/webhooks.py`."""
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
-ANYWHERE = (400, 401, 403, 421, 429, 503)
-"""Statuses of every call: an undocumented parameter, who asks and how often, Redis away."""
+ANYWHERE = (400, 401, 403, 414, 421, 429, 431, 503)
+"""Statuses of every call: an undocumented parameter, who asks and how often, a URL or a header that
+is too long, Redis away."""
 View = Callable[..., Response]
 Files = MultiDict[str, FileStorage]
 

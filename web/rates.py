@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from common.clock import STEADY
+from common.clock import UNIX
 from common.errors import Overloaded
 from common.redis import Client, translated
 
@@ -12,14 +12,19 @@ BURST_S = 10
 """So many seconds' worth of requests may come at once."""
 
 # KEYS: the bucket. ARGV: seconds between two requests, burst in seconds. Returns the wait.
-# GCRA: the bucket holds the time at which it will be empty.
-_COUNT = f"""{STEADY}
-local now = steady()
-local empty = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now)
-local wait = empty - now - ARGV[2]
-if wait > 0 then return tostring(wait) end
-redis.call('SET', KEYS[1], string.format('%.6f', empty + ARGV[1]), 'EX', math.ceil(ARGV[2]) + 60)
-return '0'
+# GCRA: the bucket holds the time at which it will be empty. That is Unix time: the steady clock
+# stands still where no worker lives, and whoever asked seldom would be refused. A clock that is set
+# does little here: forward it empties the bucket, and back it leaves it full, not fuller.
+_COUNT = f"""{UNIX}
+local now, burst = unix(), tonumber(ARGV[2])
+local held = tonumber(redis.call('GET', KEYS[1]) or 0)
+local empty = math.min(math.max(held, now), now + burst + ARGV[1])
+local wait = empty - now - burst
+if wait <= 0 then empty = empty + ARGV[1] end
+if wait <= 0 or empty < held then
+  redis.call('SET', KEYS[1], string.format('%.6f', empty), 'EX', math.ceil(burst + ARGV[1]) + 60)
+end
+return tostring(math.max(wait, 0))
 """
 
 

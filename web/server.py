@@ -15,9 +15,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gunicorn.glogging import Logger
+from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from common.errors import Overloaded
+from common.errors import BadRequest, Overloaded
 
 HEAD_S = 15.0
 STALL_S = 30.0
@@ -185,14 +186,12 @@ class _Body:
         self._inside = self._over = False
 
     def read(self, size: int) -> bytes:
-        """Read at most so many bytes. Raises Overloaded."""
-        self._enter()
-        return self._took(self._stream.read(size))
+        """Read at most so many bytes. Raises Overloaded, or BadRequest for broken chunks."""
+        return self._took(self._stream.read, size)
 
     def readline(self, size: int) -> bytes:
-        """Read a line of at most so many bytes. Raises Overloaded."""
-        self._enter()
-        return self._took(self._stream.readline(size))
+        """Read a line of at most so many bytes. Raises as `read` does."""
+        return self._took(self._stream.readline, size)
 
     def _enter(self) -> None:
         if self._inside or self._over:
@@ -201,7 +200,12 @@ class _Body:
             raise Overloaded("As many requests are being received as can be; try again shortly.")
         self._inside = True
 
-    def _took(self, content: bytes) -> bytes:
+    def _took(self, read: Callable[[int], bytes], size: int) -> bytes:
+        self._enter()
+        try:
+            content = read(size)
+        except ParseException as exc:
+            raise BadRequest("The body is not in chunks, as the request's head says.") from exc
         self._count += len(content)
         if not content or self._count == self._length:
             self.leave()

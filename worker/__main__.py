@@ -64,7 +64,7 @@ MAX_CHILD_KIB = 8 * 1024 * 1024
 
 
 def main() -> int:
-    """Run a worker until it is told to stop; 1 when it could not start."""
+    """Run a worker until it is told to stop; 2 when a setting is wrong, 1 when it cannot start."""
     if sys.argv[1:2] == ["bulk"]:
         return bulk.main(sys.argv[2:])
     parser = argparse.ArgumentParser(prog="python -m worker", description=__doc__)
@@ -87,7 +87,7 @@ def main() -> int:
     except NeedleError as error:
         logging.basicConfig()
         log.error("%s", error.message)
-        return 1
+        return error.exit_status
 
 
 def _run_index(settings: Settings, name: str) -> int:

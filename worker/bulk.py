@@ -49,7 +49,7 @@ def main(words: Sequence[str]) -> int:
         state = switch(settings, asked.collection, asked.mode == "on", asked.until_idle)
     except NeedleError as error:
         print(f"needle: {error.message}", file=sys.stderr)
-        return 1
+        return error.exit_status
     print(_sentence(asked.collection, state, asked.until_idle))
     return 0
 

@@ -168,13 +168,7 @@ def build_searching(base: Base, writer: Writer) -> SearchPipeline:
         embedder=QueryEmbedder(encoder),
         describer=QueryDescriber(vocabulary),
         finder=CandidateFinder(nearest, writer.words, vocabulary),
-        prover=Prover(
-            nearest,
-            verifier,
-            Agreer(opener),
-            Counter(verifier, opener),
-            unlike_budget_s=settings.verify_budget_ms / 1000,
-        ),
+        prover=Prover(nearest, verifier, Agreer(opener), Counter(verifier, opener)),
         refiner=Refiner(
             nearest,
             encoder,

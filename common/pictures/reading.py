@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from PIL import Image, ImageChops, UnidentifiedImageError
 
 from common.errors import ImageTooLarge, InvalidImage, NeedleError
-from common.pictures import pages, raw
+from common.pictures import jpeg2000, pages, raw
 from common.pictures.formats import FORMATS, READERS, refusal
 from common.pictures.grounds import ground_of, laid
 from common.pictures.levels import stretched
@@ -166,6 +166,8 @@ def _checked(content: bytes, max_pixels: int) -> Iterator[tuple[Image.Image, int
         held = content if preview is None else preview.content
         with _opened(held) as image:
             _check_size(image, max_pixels)
+            if image.format == jpeg2000.FORMAT:
+                jpeg2000.check_tiles(held, max_pixels)
             orientation = _orientation(image, held)
             if preview is not None and orientation == 1:
                 orientation = preview.orientation

@@ -41,7 +41,7 @@ Examples:
 Exit status:
   0    done; something was found
   1    what was searched for is probably not there
-  2    a wrong option, or a file that is not there
+  2    a wrong option or setting, or a file that is not there
   3    the service refused, a job or an image failed, or it is not ready
   4    nothing answers at the address
   130  Ctrl-C

@@ -41,6 +41,12 @@ class ExitCode(IntEnum):
     READER_GONE = 141  # whoever read the output has left: 128 + SIGPIPE
 
 
+def ended(status: int) -> ExitCode:
+    """Return how a command ends whose work a module of the service did, and ended so."""
+    usage = {0: ExitCode.OK, 2: ExitCode.USAGE}  # 2: a setting is wrong
+    return usage.get(status, ExitCode.FAILED)
+
+
 class UnknownCollection(NeedleClientError):
     """A collection was named that is not there."""
 

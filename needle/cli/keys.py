@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from needle.cli.base import Command, ExitCode, of_checkout
+from needle.cli.base import Command, ended, of_checkout
 
 EXAMPLES = """
 needle keys make laptop --scope write
@@ -34,4 +34,4 @@ def keys(words: tuple[str, ...]) -> int:
     service = of_checkout("web.keys", "needle keys")
     home = Path(str(service.__file__)).resolve().parents[1] / "data"
     os.environ.setdefault("NEEDLE_DATA_DIR", str(home))
-    return ExitCode.FAILED if service.main(list(words)) else ExitCode.OK
+    return ended(service.main(list(words)))

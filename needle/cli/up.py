@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from needle.cli.base import Command, ExitCode, of_checkout
+from needle.cli.base import Command, ended, of_checkout
 
 EXAMPLES = """
 needle up
@@ -27,4 +27,4 @@ def up(port: int | None, data: Path | None) -> int:
     home = Path(str(machine.__file__)).resolve().parents[1] / "data"
     folder = data or Path(os.environ.get("NEEDLE_DATA_DIR") or home)
     words = ["up", "--data", str(folder)] + (["--port", str(port)] if port else [])
-    return ExitCode.FAILED if machine.main(words) else ExitCode.OK
+    return ended(machine.main(words))

@@ -92,7 +92,7 @@ def test_models_that_need_torch_end_the_start_with_the_command_that_installs_it(
     done = subprocess.run(
         [PYTHON, "-m", "worker", role], cwd=REPO, env=env, capture_output=True, text=True
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     said = done.stdout + done.stderr
     assert "`make setup ALL=1`" in said and "Traceback" not in said
     assert len(said.splitlines()) == 1, said

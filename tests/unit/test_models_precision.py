@@ -112,7 +112,7 @@ def test_what_is_asked_for_is_given_and_emulation_is_said(cpu, gpu) -> None:
 def test_an_unknown_precision_is_refused_in_a_sentence() -> None:
     with pytest.raises(InvalidSettings, match="'half' is no precision: set NEEDLE_PRECISION to"):
         resolve_precision("half", CPU)
-    with pytest.raises(InvalidSettings, match=r"NEEDLE_PRECISION='half': .*'bfloat16'.*\(What the"):
+    with pytest.raises(InvalidSettings, match=r"NEEDLE_PRECISION='half' must .*'bfloat16'.*\(What"):
         Settings.from_env({"NEEDLE_PRECISION": "half"})
 
 

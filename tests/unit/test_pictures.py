@@ -198,13 +198,14 @@ print((most() - before) / (image.width * image.height))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux says how much was taken")
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF", "GIF", "JPEG2000"])
 def test_decoding_takes_at_most_seventeen_bytes_a_pixel(tmp_path: Path, kind: str) -> None:
     """So an index worker keeps below 2 GB, with its models, at the 100 megapixels it may meet."""
     exif = Image.Exif()
     exif[0x0112] = 6
     image = Image.new("RGB" if kind == "JPEG" else "RGBA", (3000, 3000), (90, 120, 30))
-    more = {"method": 0} if kind == "WEBP" else {}
+    # JPEG 2000 in tiles: of one tile, so large a picture is refused (test_pictures_formats.py).
+    more = {"WEBP": {"method": 0}, "JPEG2000": {"tile_size": (500, 500)}}.get(kind, {})
     path = tmp_path / "picture"
     image.putpixel((5, 5), (1, 2, 3) if kind == "JPEG" else (1, 2, 3, 100))
     image.save(path, kind, exif=exif, **more)

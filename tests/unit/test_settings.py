@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic.fields import FieldInfo
 
 from common.errors import InvalidSettings
 from common.settings import PREFIX, Settings
+from common.settings_words import FORMS, allowed
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -19,6 +21,40 @@ def test_every_bad_setting_is_named_with_its_value_in_one_error() -> None:
         Settings.from_env(bad)
     for name, value in bad.items():
         assert f"{name}={value!r}" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("PORT", "http", "must be a whole number from 1 to 65535 (Its port)"),
+        ("THREADS", "-1", "must be a whole number of at least 0 ("),
+        ("URL_TIMEOUT_S", "0", "must be a number above 0 ("),
+        ("CONFIDENCE_THRESHOLD", "2", "must be a number from 0 to 1 ("),
+        ("REGIONS_PER_IMAGE", "1e9", "must be a whole number from 1 to 10000 ("),
+        ("KEYS", "yes", "must be 'auto', 'required' or 'off' ("),
+        ("PROFILE", "slow", "must be 'fast', 'balanced' or 'thorough' ("),
+        ("REDIS_URL", "127.0.0.1:6379", "must begin with redis://, rediss:// or unix:// ("),
+        ("TILE_SCALES", "1;2", "must be whole numbers by commas, as 1,2,4 ("),
+        ("METRICS_PORT", "8080", "is the public port, NEEDLE_PORT ("),
+    ],
+)
+def test_a_wrong_value_is_answered_with_what_is_allowed(name: str, value: str, said: str) -> None:
+    with pytest.raises(InvalidSettings) as caught:
+        Settings.from_env({PREFIX + name: value})
+    shown = "(not shown)" if name == "REDIS_URL" else repr(value)
+    assert f"  {PREFIX}{name}={shown} {said}" in caught.value.message
+
+
+def test_what_is_allowed_is_said_in_our_words_of_every_setting() -> None:
+    schema = Settings.model_json_schema()
+    for name in Settings.model_fields:
+        assert allowed(name, schema).startswith("must b")
+    patterns = {name for name, field in Settings.model_fields.items() if _pattern(field)}
+    assert patterns == set(FORMS)
+
+
+def _pattern(field: FieldInfo) -> bool:
+    return any(getattr(part, "pattern", None) for part in field.metadata)
 
 
 def test_a_misspelt_setting_is_refused() -> None:

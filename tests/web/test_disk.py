@@ -62,6 +62,14 @@ def test_images_are_refused_with_507_and_nothing_changes(
     assert client.post(IMAGES, **sent, headers=headers).status_code == 202
 
 
+def test_a_request_that_is_too_large_for_any_disk_is_its_clients_fault(
+    client: FlaskClient, settings: Settings
+) -> None:
+    for length in (settings.max_request_bytes + 1, 10**20):
+        answer = client.post(IMAGES, environ_overrides={"CONTENT_LENGTH": str(length)})
+        assert (answer.status_code, answer.json["error"]["code"]) == (413, "too_large")
+
+
 def test_a_disk_that_fills_up_within_a_request_takes_all_of_it_back(
     client: FlaskClient, redis: Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

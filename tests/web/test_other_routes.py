@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
+from common.beacons import beacon_key
 from common.catalogue import ImageRecord, IndexState
 from common.errors import NotFound
 from common.images import query_key
@@ -229,6 +230,30 @@ def test_readiness_counts_the_workers(client: FlaskClient, redis: Client) -> Non
     light(redis, "search", {"encoder": "e"})
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json["workers"]) == (200, {"index": 1, "search": 1})
+
+
+def test_a_worker_that_says_nothing_any_more_is_missed(
+    client: FlaskClient, redis: Client, services: Services
+) -> None:
+    """One that consumes nothing ends itself (`worker/stalling.py`), and its beacon fades."""
+    for role in ("index", "search"):
+        light(redis, role, {"encoder": "e"})
+    assert client.get("/readyz").status_code == 200
+    redis.delete(beacon_key("search", "a", 1))
+    redis.rpush("search", "{}", "{}")
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json["status"]) == (503, "starting")
+    assert answer.json["workers"] == {"index": 1, "search": 0}
+    assert answer.json["queues"]["search"] == 2
+
+
+def test_readiness_looks_through_no_keys(client: FlaskClient, redis: Client) -> None:
+    for role in ("index", "search"):
+        light(redis, role, {"encoder": "e"})
+    redis.config_resetstat()
+    assert client.get("/readyz").status_code == 200
+    asked = set(redis.info("commandstats"))
+    assert "cmdstat_llen" in asked and not asked & {"cmdstat_keys", "cmdstat_scan"}
 
 
 def test_workers_of_different_encoders_are_not_ready(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -130,6 +131,19 @@ def test_what_is_no_request_is_answered_in_the_one_error_shape(
     with connected(port, content) as connection:
         error = body_of(connection)["error"]
     assert isinstance(error, dict) and error["code"] == code and said in error["message"]
+
+
+def test_a_body_whose_chunks_are_broken_is_its_clients_fault(port: int) -> None:
+    paths = ("/api/v1/images", "/api/v1/search")
+    kinds = ("multipart/form-data; boundary=x", "application/json")
+    broken = (b"--x\r\n", b"-5\r\nhello\r\n", b"5\r\nhello, world\r\n")
+    for path, kind, chunk in itertools.product(paths, kinds, broken):
+        lines = ("Connection: close", "Transfer-Encoding: chunked", f"Content-Type: {kind}")
+        sent = head(port, "POST", path, *lines) + chunk + b"0\r\n\r\n"
+        with connected(port, sent) as connection:
+            error = body_of(connection)["error"]
+        assert isinstance(error, dict) and error["code"] == "bad_request", (path, kind, chunk)
+        assert "in chunks" in str(error["message"])
 
 
 def test_a_body_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,8 +26,7 @@ from common.redis import Client
 from common.s3.errors import BucketRefused, translated
 from common.webhooks import CLAIMED_S, PAUSES_S, Calls
 from tests.clocks import set_clock
-from web import idempotency
-from web.rates import Rates
+from web import idempotency, rates
 
 HOURS = 5 * 3600.0
 BY = pytest.mark.parametrize("by_s", [HOURS, -HOURS], ids=["forward", "back"])
@@ -95,18 +94,45 @@ def test_the_claim_of_a_request_that_works_is_not_taken_over(redis: Client, by_s
     assert redis.eval(idempotency._HOLD, 1, "once", "first") == 1
 
 
-@BY
-def test_a_client_is_not_shut_out(redis: Client, by_s: float) -> None:
-    rates = Rates(redis, per_minute=60)
-    while True:
+@pytest.fixture
+def at(redis: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Return what sets the time that rates see."""
+    told = "{redis.call('GET', 'test:now'), 0}"
+    monkeypatch.setattr(rates, "_COUNT", rates._COUNT.replace("redis.call('TIME')", told))
+    return lambda now: redis.set("test:now", now)
+
+
+def taken(counted: rates.Rates) -> int:
+    """Return how many requests are let in now, one after the other."""
+    for count in range(100):
         try:
-            rates.count("me")
+            counted.count("me")
         except Overloaded as error:
             assert "in 1 s" in error.message
-            break
-    set_clock(redis, by_s)
-    set_clock(redis, 1.1)
-    rates.count("me")
+            return count
+    raise AssertionError("nothing is refused")
+
+
+@BY
+def test_a_client_is_not_shut_out(redis: Client, at: Callable[[float], None], by_s: float) -> None:
+    counted = rates.Rates(redis, per_minute=60)
+    at(1e6)
+    assert taken(counted) == rates.BURST_S + 1
+    at(1e6 + by_s)
+    assert taken(counted) == (rates.BURST_S + 1 if by_s > 0 else 0)
+    at(1e6 + by_s + 1.1)
+    assert taken(counted) == 1
+
+
+def test_a_client_that_asks_seldom_is_let_in_though_no_worker_lives(
+    redis: Client, at: Callable[[float], None]
+) -> None:
+    """The steady clock counts six seconds of each pause, where nobody else asks for it."""
+    counted = rates.Rates(redis, per_minute=60)
+    at(1e6)
+    taken(counted)
+    at(1e6 + 20)
+    assert taken(counted) == rates.BURST_S + 1
 
 
 @pytest.fixture

@@ -45,13 +45,12 @@ class Proven:
 
 @dataclass(frozen=True)
 class Prover:
-    """Proves candidates; negatives are verified within `unlike_budget_s`."""
+    """Proves candidates; negatives are verified within as much time as the thing itself."""
 
     nearest: Nearest
     verifier: Verifier
     agreer: Agreer
     counter: Counter
-    unlike_budget_s: float
 
     def prove(self, candidates: Candidates, options: SearchOptions) -> Proven:
         """Return the candidates with their proof. Raises StoreUnavailable."""
@@ -112,7 +111,7 @@ class Prover:
                 Limits(
                     options.verify_images,
                     max(map(len, proof.places.values()), default=1),
-                    self.unlike_budget_s,
+                    options.verify_budget_s * options.share,
                     every=True,
                 ),
             )

@@ -72,14 +72,18 @@ class Proof:
         )
 
     def without(self, other: Proof) -> Proof:
-        """Return the proof without the places that `other` is surer of: they show its query."""
+        """Return the proof without the places that `other` is surer of: they show its query.
+
+        Where `other` did not get to its end, neither did this: a place may yet have to go.
+        """
         places = {}
         for name, own in self.places.items():
             stronger = other.places.get(name, ())
             kept = tuple(place for place in own if not any(_outdoes(o, place) for o in stronger))
             if kept:
                 places[name] = kept
-        return replace(self, places=places, doubtful={})
+        complete = self.complete and other.complete
+        return replace(self, places=places, doubtful={}, complete=complete)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -167,19 +167,34 @@ def server(path: Path, says: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("settings", "sentence"),
-    [({"NEEDLE_PORT": "no"}, "NEEDLE_PORT='no'"), ({"NEEDLE_COLOUR": "red"}, "not a setting")],
+    "command",
+    [
+        ("machine", "up"),
+        ("web",),
+        ("web", "keys", "list"),
+        ("worker", "index"),
+        ("worker", "search"),
+        ("worker", "bulk", "on", "photos"),
+        ("needle", "up"),
+        ("needle", "keys", "list"),
+    ],
+    ids=" ".join,
 )
-def test_the_command_says_what_is_wrong_in_a_sentence(
-    settings: Mapping[str, str], sentence: str, tmp_path: Path
+def test_every_process_says_what_is_wrong_with_its_settings_and_ends_with_2(
+    command: tuple[str, ...], tmp_path: Path
 ) -> None:
+    wrong = {"NEEDLE_SEARCH_THREADS": "no", "NEEDLE_COLOUR": "red"}
     done = subprocess.run(
-        [sys.executable, "-m", "machine", "up", "--data", str(tmp_path)],
-        env={**os.environ, **settings},
+        [sys.executable, "-m", *command],
+        env={**os.environ, "NEEDLE_DATA_DIR": str(tmp_path / "data"), **wrong},
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
     )
-    assert done.returncode == 1
-    assert sentence in done.stderr and "Traceback" not in done.stderr
+    assert done.returncode == 2
+    said = "NEEDLE_SEARCH_THREADS='no' must be a whole number of at least 1 (Tasks that"
+    assert said in done.stderr
+    assert "NEEDLE_COLOUR is not a setting" in done.stderr
+    assert len(done.stderr.splitlines()) == 3, done.stderr
+    assert not (tmp_path / "data").exists()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
 from common.images import query_key
@@ -11,6 +14,7 @@ from tests.worker.conftest import World, noise, png
 from tests.worker.searching.test_search import matches
 from worker.models.base import Detection, Embeddings
 from worker.searching.certainty import Background, certainty
+from worker.searching.verifying import Proof, Verifier
 
 TILES = [(0, 0, 60, 60), (100, 0, 160, 60), (0, 60, 60, 120), (100, 60, 160, 120)]
 
@@ -64,6 +68,36 @@ def test_a_verified_place_that_shows_the_negative_is_no_proof(world: World) -> N
     assert matches(world.search(query))[0]["verified"]
     unlike = {"image_id": names[1], "box": spot}
     assert not any(m["verified"] for m in matches(world.search(query, negatives=[unlike])))
+
+
+class Slow:
+    """A verifier that takes all its time for the first query, and notes how much each gets."""
+
+    def __init__(self, verifier: Verifier) -> None:
+        self.verifier, self.budgets_s = verifier, []
+
+    def verify(self, *asked: Any) -> Proof:
+        """Verify within the time that there is."""
+        *_, limits = asked
+        self.budgets_s.append(limits.budget_s)
+        if len(self.budgets_s) > 1:
+            asked = (*asked[:3], replace(limits, budget_s=-1.0))
+        return self.verifier.verify(*asked)
+
+
+def test_negatives_keep_to_the_searchs_own_time_and_it_says_what_they_did_not_reach(
+    world: World,
+) -> None:
+    world = world.verifying(most_images=30)
+    names = world.post(*[png(texture(n, (320, 240))) for n in range(3)])
+    world.index()
+    slow = Slow(world.searching.prover.verifier)
+    world = world.searching_with(prover=replace(world.searching.prover, verifier=slow))
+    query = texture(1, (320, 240)).crop((100, 70, 200, 140))
+    negative = {"image_id": names[2], "box": [90, 60, 210, 150]}
+    job = world.search(query, negatives=[negative], verify_budget_ms=700)
+    assert slow.budgets_s == [0.7, 0.7]
+    assert job.result["verification"]["complete"] is False
 
 
 class Wordy(PixelEncoder):

@@ -19,8 +19,12 @@ def in_order(
     """Yield each item with its result, in order; at most `ahead` more are begun meanwhile.
 
     Whoever stops early closes the iterator: what has not begun then never does, and nobody waits
-    for what has.
+    for what has. One thread is the caller's own, which begins nothing ahead.
     """
+    if threads == 1:
+        for item in items:
+            yield item, work(item)
+        return
     work = with_context(work)
     begun: deque[tuple[Item, Future[Result]]] = deque()
     pool = ThreadPoolExecutor(threads, "ahead")

@@ -37,7 +37,7 @@ class Describer:
             return ""
         finest = PROFILES[options.profile].keypoints
         bound = f"/{finest.pixels}/{finest.share}" if finest else ""
-        return f"{_METHOD}3/{self.vocabulary.id}/{options.local_features}{bound}"
+        return f"{_METHOD}4/{self.vocabulary.id}/{options.local_features}{bound}"
 
     def described(self, image: LoadedImage, options: IndexOptions) -> LoadedImage:
         """Return the image with its features; unchanged where the job wants none.

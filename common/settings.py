@@ -102,8 +102,7 @@ class Settings(QdrantSettings):
     )
     profile: Profile = Field(
         Profile.BALANCED,
-        description="How closely images are looked at when they are indexed: `fast`, `balanced` or "
-        "`thorough`",
+        description="How closely images are indexed: `fast`, `balanced` or `thorough`",
     )
     regions_per_image: Annotated[int, Field(ge=1, le=10_000)] | None = Field(
         None, description="Most regions of an image; unset: the profile's"
@@ -169,8 +168,8 @@ class Settings(QdrantSettings):
     )
     zoom_images: Zoom = Field(
         24,
-        description="Images that a search looks at closely, pixel by pixel, up to three times as "
-        "many where the query is small; 0 for none",
+        description="Images that a search looks at closely, pixel by pixel: up to three times as "
+        "many for a small query; 0 for none",
     )
     zoom_budget_ms: Positive = Field(
         400, description="Longest time that looking closely may take in a search (milliseconds)"

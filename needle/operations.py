@@ -54,7 +54,7 @@ def index(
 ) -> Steps[Job]:
     """Send images (or zip and tar archives of them) to be indexed; return the job at once.
 
-    A folder stands for every image in it. They go in requests of at most 64 MiB and 100 files;
+    A folder stands for every image in it. They go in requests of at most 64 MB and 100 files;
     `on_progress` gets the job after each: see `needle.bulk` for very many. Raises ValueError when
     there is none.
     """
@@ -162,7 +162,7 @@ def search(
 ) -> Steps[SearchResult]:
     """Find the images that contain a small image; waits for the answer.
 
-    One of `image`, `url` and `image_id` says what to look for, `box` which part of it; or a `text`
+    One of `image`, `url` and `image_id` says what is searched for, `box` which part; or a `text`
     does, or both mixed (`text_weight`). `examples` are more images of the same thing, any of
     which will do; places like one of the `negatives` are left out; with `detect` every thing in
     the query is searched for, and images that hold all of them come first; with `rotate` quarter

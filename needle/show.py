@@ -34,7 +34,9 @@ def matches_table(matches: Sequence[Match], *, ids: bool = False, things: int = 
 
     It is 80 columns wide at least; a narrower terminal folds names and ids, and cuts the rest.
     """
-    how_sure = "things" if things > 1 else "sure"
+    # A service of before does not say which of several things an image shows.
+    told = things > 1 and any(match.shows for match in matches)
+    how_sure = "things" if told else "sure"
     columns = [Column(name, no_wrap=True) for name in (how_sure, "box", "how")]
     counted = any(match.count is not None for match in matches)
     more = [Column("count", no_wrap=True, justify="right")] if counted else []
@@ -46,7 +48,7 @@ def matches_table(matches: Sequence[Match], *, ids: bool = False, things: int = 
         cells = [
             str(place),
             match.path or match.filename,
-            f"{len(match.shows)} of {things}" if things > 1 else sure(match.probability),
+            f"{len(match.shows)} of {things}" if told else sure(match.probability),
             ",".join(map(str, hit.box)) if hit else "",
             _how(match),
         ]

@@ -133,7 +133,7 @@ def find(
     `stdin`. A line of a list that names nothing is `absent`. Raises FileNotFoundError for a word
     that does, ValueError for a list that is no text.
     """
-    return Sources.together(_found(word, recursive, stdin) for word in words)
+    return Sources.together(_found(word, recursive, stdin, frozenset()) for word in words)
 
 
 def _of(archive: str, members: Iterable[Upload]) -> Iterator[Upload]:
@@ -147,11 +147,18 @@ def _of(archive: str, members: Iterable[Upload]) -> Iterator[Upload]:
         yield replace(member, archive=archive, copy=seen[member.name])
 
 
-def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:
+def _found(
+    word: str, recursive: bool, stdin: Callable[[], str], reading: frozenset[Path]
+) -> Sources:
+    """Return what a word names; `reading` are the lists that it stands in."""
+
+    def each(words: Iterable[str]) -> Sources:
+        return Sources.together(_found(one, recursive, lambda: "", reading) for one in words)
+
     if word == STDIN:
-        return _of_list(stdin(), recursive)
+        return _of_list(stdin(), recursive, reading)
     if _RANGE.search(word) and "://" in word:
-        return find(_spread(word), recursive=recursive)
+        return each(_spread(word))
     if word.startswith(("http://", "https://")):
         word = sendable(word)
         return Sources(shards=(word,)) if remote.is_tar(word) else Sources(urls=(word,))
@@ -160,26 +167,29 @@ def _found(word: str, recursive: bool, stdin: Callable[[], str]) -> Sources:
         return Sources(urls=(word,)) if is_image(word) else Sources(buckets=(word,))
     path = Path(word).expanduser()
     if _RANGE.search(word) and not path.exists():
-        return find(_spread(word), recursive=recursive)
+        return each(_spread(word))
     if path.is_dir():
         left_out: Counter[str] = Counter()
         images = tuple(find_images([path], recursive=recursive, left_out=left_out))
         return Sources(images=images, folders=(path,), left_out=left_out)
     if not path.exists():
-        return find(_matching(word), recursive=recursive)
+        return each(_matching(word))
     if archives.is_archive(path):
         return Sources(archives=(path,))
     if path.suffix.lower() in LISTS:
-        return _of_list(_text(path), recursive)
+        own = path.resolve()
+        if own in reading:
+            return Sources(absent=((sendable(word), "This list is being read: it names itself."),))
+        return _of_list(_text(path), recursive, reading | {own})
     return Sources(images=(path,))
 
 
-def _of_list(text: str, recursive: bool) -> Sources:
+def _of_list(text: str, recursive: bool, reading: frozenset[Path]) -> Sources:
     """Return what the lines of a list name: one that names nothing does not stop the others."""
 
     def found(line: str) -> Sources:
         try:
-            return _found(line, recursive, lambda: "")
+            return _found(line, recursive, lambda: "", reading)
         except (OSError, RuntimeError, ValueError) as exc:  # `~nobody`, a name that is too long
             reason = getattr(exc, "strerror", None) or str(exc)
             return Sources(absent=((sendable(line), reason),))

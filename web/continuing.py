@@ -23,7 +23,7 @@ routes = Blueprint("continuing", __name__)
 @routes.post("/jobs/<job_id>/continue")
 @operation("search", POSTED, errors=(404, 409, 429, 507), headers=(idempotency.HEADER,))
 def post(job_id: str) -> Response:
-    """Let a search go on whose time was up (`verification.complete` of its result is false).
+    """Continue a search that ran out of time (`verification.complete` of its result is false).
 
     It asks the same once more, as a new job that takes the time that it needs; poll that one.
     """

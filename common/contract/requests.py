@@ -200,7 +200,8 @@ class SearchFields(QueryFields):
     zoom: Zoom | None = Field(
         default=None,
         description=(
-            "How many of the best images are looked at closely, at full resolution; 0 for none."
+            "How many of the best images are looked at closely, at full resolution: up to three "
+            "times as many for a small query; 0 for none."
         ),
     )
     verify: bool | None = Field(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import click
@@ -177,12 +177,14 @@ def search(
     with shell.connect() as needle:
         shell.check_collection(needle, collection)
         if not many:
-            ask = _ask(needle, asked, min_probability, verified)
+            ask = _ask(needle, asked, partial(likely, least=min_probability, verified=verified))
             shown = Shown(places, as_json, opened)
             return search_one(shell, needle, found.each[0], ask, box, shown)
         least = LIKELY if min_probability is None else min_probability
         every = {"hits_per_image": hits or MOST_HITS, "timeout_s": PATIENT_S}
-        ask = _ask(needle, asked | every, least, verified)
+        found_only = min_probability is None
+        kept = partial(likely, least=least, found=found_only, verified=verified)
+        ask = _ask(needle, asked | every, kept)
         drawn = asked_and_drawn(
             needle, lambda query: rows.places(ask(query)), found.each, places.folder
         )
@@ -230,13 +232,12 @@ def _check(
 
 
 def _ask(
-    needle: Needle, asked: Mapping[str, Any], least: float | None, verified: bool
+    needle: Needle, asked: Mapping[str, Any], kept: Callable[[SearchResult], SearchResult]
 ) -> Callable[[Query], SearchResult]:
     """Return what searches for a query and leaves the matches that are wanted."""
 
     def ask(query: Query) -> SearchResult:
-        result = needle.search(**{**query.asked, **asked})
-        return likely(result, least, verified=verified)
+        return kept(needle.search(**{**query.asked, **asked}))
 
     return ask
 

@@ -39,19 +39,24 @@ def failed(query: str, reason: str) -> list[Row]:
 
 
 def likely(
-    result: SearchResult, least: float | None = None, *, verified: bool = False
+    result: SearchResult, least: float | None = None, *, found: bool = False, verified: bool = False
 ) -> SearchResult:
     """Return a result without the matches that are less probable, or not `verified`.
 
-    Of several things (`detect`) a match's probability is a share of them: at `LIKELY` a match stays
-    that probably shows any.
+    `found` leaves those that probably show the thing. Of several things (`detect`) a match's
+    probability is a share of them: there it leaves those that probably show any.
     """
     raw = list(result.raw.get("matches") or ())
-    kept = [
-        place
-        for place, match in enumerate(result.matches)
-        if _wanted(match, result, least) and (match.verified or not verified)
-    ]
+    some = found and len(result.objects) > 1 and any("shows" in match for match in raw)
+
+    def wanted(match: Match) -> bool:
+        if verified and not match.verified:
+            return False
+        if some:
+            return bool(match.shows)
+        return _probable(match, result, LIKELY if found else least)
+
+    kept = [place for place, match in enumerate(result.matches) if wanted(match)]
     return replace(
         result,
         matches=tuple(result.matches[place] for place in kept),
@@ -59,10 +64,8 @@ def likely(
     )
 
 
-def _wanted(match: Match, result: SearchResult, least: float | None) -> bool:
+def _probable(match: Match, result: SearchResult, least: float | None) -> bool:
     """Tell whether a match is sure enough; a service of before says it of the whole result."""
     if least is None:
         return True
-    if len(result.objects) > 1 and least == LIKELY:
-        return bool(match.shows)
     return result.found if match.probability is None else match.probability >= least

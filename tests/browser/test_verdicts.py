@@ -94,7 +94,7 @@ def test_how_far_a_search_got_is_said_and_no_more_is_claimed(
         (1, 2): "Time ran out when 1 of the likeliest 3 images had been double-checked.",
         (1, 3): "Time ran out when 1 of the 4 images had been double-checked.",
         (1, None): "Time ran out when 1 of the 4 images had been double-checked.",
-        (4, 0): "Time ran out before the last, closest look at the best images.",
+        (4, 0): "Time ran out before the last checks of the best images.",
     }
     for (many, left), sentence in checked.items():
         page.unroute_all()

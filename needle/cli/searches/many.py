@@ -166,8 +166,8 @@ def _report(shell: Shell, run: Run) -> int:
     )
     if run.out_of_time:
         shell.say(
-            f"In {run.out_of_time:,} time ran out before the last double-check or the closest "
-            "look; --verify-budget-ms gives the double-checks more."
+            f"In {run.out_of_time:,} time ran out before the last checks; --verify-budget-ms gives "
+            "the double-checks more."
         )
     if failed:
         return ExitCode.FAILED

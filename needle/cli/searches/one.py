@@ -15,7 +15,7 @@ from needle.cli.base import ExitCode, Shell
 from needle.cli.searches.targets import Targets
 from needle.results import Box, SearchResult, Thing
 from needle.searching.queries import Query
-from needle.searching.rows import LIKELY, likely, places
+from needle.searching.rows import likely, places
 from needle.wording import counted, sure
 
 DRAWN = 10
@@ -69,11 +69,13 @@ def show(shell: Shell, result: SearchResult, *, as_json: bool) -> None:
 
 def _cut_short(result: SearchResult) -> str:
     """Say what there was no time for."""
-    checked, left = (result.verification.get(name) or 0 for name in ("checked", "unchecked"))
+    checked, left = (result.verification.get(name) for name in ("checked", "unchecked"))
+    if left is None:  # a service or a result of before
+        return f"Time ran out when {counted(checked or 0, 'image')} had been double-checked."
     if left:
         every = counted(checked + left, "image")
         return f"Time ran out when {checked:,} of {every} had been double-checked."
-    return "Time ran out before the last, closest look at the best images."
+    return "Time ran out before the last checks of the best images."
 
 
 def _print(shell: Shell, result: SearchResult) -> None:
@@ -125,7 +127,7 @@ def _draw_folder(
     """Draw what was found; look-alikes are not among it."""
     from needle.searching.drawing import draw_into
 
-    found = places(likely(result, LIKELY))
+    found = places(likely(result, found=True))
     if not found.matches:
         shell.say("Nothing is drawn, since it is probably in none of the images.")
         return

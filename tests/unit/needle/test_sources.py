@@ -79,6 +79,15 @@ def test_a_line_of_a_list_that_names_nothing_does_not_stop_the_others(folder: Pa
     assert url == "http://x/caf\N{REPLACEMENT CHARACTER}.jpg", "what JSON can hold"
 
 
+def test_a_list_that_names_itself_is_read_once(folder: Path) -> None:
+    (folder / "one.txt").write_text("a.jpg\none.txt\ntwo.txt\n")
+    (folder / "two.txt").write_text("shots/b.jpg\n*.txt\n")
+    found = sources.find(["one.txt"])
+    assert [path.name for path in found.images] == ["a.jpg", "b.jpg"]
+    assert {word for word, _ in found.absent} == {"one.txt", "two.txt"}
+    assert all("names itself" in reason for _, reason in found.absent)
+
+
 def test_a_list_is_read_in_time_that_grows_with_its_lines() -> None:
     """Not with their square: a list may have millions."""
 

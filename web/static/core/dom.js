@@ -48,9 +48,11 @@ export function say(element, text, bad = false) {
 
 /** Have screen readers read a sentence: in an open dialog, all that is outside of it is silent. */
 export function announce(sentence) {
-  const live = document.querySelector("dialog[open] > .unseen") ?? $("live");
-  live.textContent = "";
-  requestAnimationFrame(() => { live.textContent = sentence; });
+  requestAnimationFrame(() => { // by then a dialog that is being closed has closed
+    const live = document.querySelector("dialog[open] > .unseen") ?? $("live");
+    live.textContent = "";
+    requestAnimationFrame(() => { live.textContent = sentence; });
+  });
 }
 
 export const plain = (number) => number.toLocaleString("en");

@@ -86,6 +86,8 @@ function draw(name) {
   $("count").textContent = Number.isFinite(total) && !name ? plain(total) : "";
   const before = items; // what is drawn anew would flicker
   const held = document.activeElement;
+  const tileHeld = [...before.values()].find((one) => one.contains(held));
+  const place = tileHeld && [...tileHeld.querySelectorAll("button, a, input")].indexOf(held);
   const called = namer(images);
   items = new Map(images.map((image) => {
     const known = before.get(image.image_id);
@@ -93,7 +95,10 @@ function draw(name) {
     return [image.image_id, same ? known : tile(image, called(image), deeds)];
   }));
   $("library").replaceChildren(...items.values());
-  if (held !== document.activeElement && held.isConnected) held.focus({ preventScroll: true });
+  if (held !== document.activeElement) {
+    const anew = items.get(tileHeld?.dataset.image)?.querySelectorAll("button, a, input")[place];
+    (held.isConnected ? held : anew)?.focus({ preventScroll: true });
+  }
   selection.refresh(images);
 }
 

@@ -135,7 +135,7 @@ export function cutShort(result) {
 
 function lacking(result) {
   const { index: { images }, verification: { checked } } = result;
-  if (!isUnfinished(result)) return "Time ran out before the last, closest look at the best images.";
+  if (!isUnfinished(result)) return "Time ran out before the last checks of the best images.";
   if (!checked) return "Time ran out before any image was double-checked.";
   const most = checked + unchecked(result);
   return `Time ran out when ${plain(checked)} of the ${

@@ -47,21 +47,18 @@ def test_the_peak_and_what_is_left_of_it() -> None:
 
 
 def test_each_client_asks_when_it_was_answered_and_waits_when_it_is_refused() -> None:
-    under_way, most, lock = 0, 0, threading.Lock()
+    meeting, met = threading.Barrier(3, timeout=30), threading.Event()
 
     def ask(due: float) -> Asked:
-        nonlocal under_way, most
-        with lock:
-            under_way += 1
-            most = max(most, under_way)
+        if not met.is_set():
+            meeting.wait()  # three ask at the same time
+            met.set()
         time.sleep(0.01)
-        with lock:
-            under_way -= 1
         return Asked(due, time.monotonic(), 200)
 
-    assert len(closed(ask, 3, 0.2)) >= 6
-    assert most == 3
-    refused = closed(lambda due: Asked(due, time.monotonic(), 429, 60.0), 3, 0.1)
+    assert len(closed(ask, 3, 1.0)) >= 3
+    assert met.is_set()
+    refused = closed(lambda due: Asked(due, time.monotonic(), 429, 60.0), 3, 1.0)
     assert len(refused) == 3
 
 

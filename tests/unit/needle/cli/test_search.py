@@ -94,6 +94,16 @@ def test_an_image_that_shows_one_of_several_things_counts_as_a_find(
     rows = Path("results.csv").read_text().splitlines()
     assert ended.status == ExitCode.OK and len(rows) == 2 and indexed[0] in rows[1]
     assert "Drawn in found" in run("search", "images/0.jpg", "--detect", "--out", "found").err
+    half = ("--min-probability", "0.5")
+    ended = run("search", "images/0.jpg", "--detect", "--out", "half.csv", *half)
+    assert ended.status == ExitCode.NOTHING, "half of the things is more than one of three"
+    # A service of before does not say which things an image shows.
+    for told in service.result["matches"]:
+        del told["shows"]
+        told["probability"] += 0.5
+    ended = run("search", "images/0.jpg", "--detect", "--out", "before.csv")
+    assert ended.status == ExitCode.OK and len(Path("before.csv").read_text().splitlines()) == 3
+    assert "of 3" not in run("search", "images/0.jpg", "--detect").out
 
 
 def test_only_what_was_verified_is_wanted(run: Run, service: FakeService) -> None:
@@ -184,9 +194,12 @@ def test_a_search_whose_time_was_up_says_how_it_goes_on_and_does(
     run: Run, service: FakeService
 ) -> None:
     service.says = {"verification": {"checked": 1, "complete": False}}
+    before = run("search", "images/0.jpg")
+    assert "ran out when 1 image had been double-checked" in before.err, "it did not count the rest"
+    service.says = {"verification": {"checked": 1, "unchecked": 0, "complete": False}}
     cut = run("search", "images/0.jpg")
     job_id = next(reversed(service.jobs))
-    assert cut.status == ExitCode.OK and "ran out before the last, closest look" in cut.err
+    assert cut.status == ExitCode.OK and "ran out before the last checks" in cut.err
     assert f"`needle continue {job_id}` takes the time it needs." in cut.err
     went_on = run("continue", job_id)
     assert went_on.status == ExitCode.OK and "0.jpg" in went_on.out and "time" not in went_on.err

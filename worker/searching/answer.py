@@ -40,9 +40,9 @@ def answer(
         probability=round(max((one.holding.probability for one in ranked), default=0.0), 4),
         matches=tuple(_match(one, numbered=objects) for one in ranked),
         verification=Verification(
-            checked=len(proof.checked),
+            checked=len(proof.checked - proof.missed),
             verified=len(proof.places),
-            unchecked=len(proof.missed - proof.checked),
+            unchecked=len(proof.missed),
             complete=proof.complete,
         ),
         timings_ms=timings_ms,

@@ -38,10 +38,10 @@ SHARPNESS = 1.5
 """What is alike by half counts by a third."""
 ALIKE = 0.6
 """Resemblance from which on the place is found: its box fits as no embedding's does."""
-SURELY_ALIKE = 0.75
+SURELY_ALIKE = 0.85
 """Resemblance from which on no more images are looked at: one of many has less by chance."""
 PROMISING = 0.3
-"""Resemblance from which on a place that was found roughly is fitted exactly."""
+"""Resemblance of a place that was found roughly from which on it counts, and is fitted exactly."""
 ELSEWHERE_IOU = 0.5
 """A proof and a place that overlap less than this are of two different places."""
 
@@ -95,15 +95,16 @@ class Comparer:
         templates = [Template(pixels) for pixels in _turned(candidates.thing.pixels, options)]
         views: list[View] = []
         cut = False
+        looks = min(candidates.looks, len(matches))
         with ThreadPoolExecutor(THREADS) as pool:
-            for start in range(0, candidates.looks, THREADS):
+            for start in range(0, looks, THREADS):
                 found = any(view.resemblance >= SURELY_ALIKE for view in views)
-                if found and start >= FIRST_LOOKS:
+                if (found and start >= FIRST_LOOKS) or budget.spent:
                     break
                 if time.monotonic() > deadline:
                     cut = True
                     break
-                part = matches[start : min(start + THREADS, candidates.looks)]
+                part = matches[start : min(start + THREADS, looks)]
                 opened = pool.map(
                     lambda match: self._open(options.collection, match, aspect, budget), part
                 )
@@ -134,6 +135,7 @@ class _PixelBudget:
     """Pixels that may still be decoded."""
 
     def __init__(self, pixels: int) -> None:
+        self.spent = False
         self._left = pixels
         self._lock = threading.Lock()
 
@@ -142,6 +144,7 @@ class _PixelBudget:
         with self._lock:
             fits = pixels <= self._left
             self._left -= pixels if fits else 0
+            self.spent |= not fits
             return fits
 
 
@@ -177,10 +180,12 @@ def _compare(view: View, templates: Sequence[Template], deadline: float) -> None
     if best is None:
         return
     _, score, template, rough = best
-    # What was found roughly counts as well: where the time is up, and where little agrees.
-    hopeless = _resemblance(rough) < PROMISING
-    view.cut = view.cut or (not hopeless and time.monotonic() > deadline)
-    found = rough if hopeless or view.cut else template.exactly(pixels, rough)
+    if _resemblance(rough) < PROMISING:
+        return
+    # What was found roughly counts as well, where the time is up.
+    late = time.monotonic() > deadline
+    view.cut = view.cut or late
+    found = rough if late else template.exactly(pixels, rough)
     if found.score > NOTHING:
         view.alike, view.resemblance = (_raised(score, found), found.box), _resemblance(found)
 

@@ -28,9 +28,11 @@ COARSE_PX, FINE_PX = 24, 56
 SIZES = tuple(2 ** (step / 4) for step in range(-3, 4))
 """Sizes that are tried, as ratios to the box's."""
 PEAKS = 2
-"""Places of each size, the most alike in grey, that may be the thing."""
+"""Places of each size, the most alike in the query's tint, that may be the thing."""
 TOLD_APART = 6
 """Places, of all sizes, that are told apart in colour."""
+PLAIN = 1.0
+"""Levels, of 256, that a template's pixels span at least: less is like anything."""
 NEAR = 0.12
 """How far a place that was found roughly may move, in its sides."""
 NEAR_SIZES = (0.93, 1.0, 1.075)
@@ -77,8 +79,9 @@ class Template:
     def __init__(self, image: Image.Image) -> None:
         """Take an RGB image."""
         pixels = np.asarray(image)
-        grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
-        self._sizes = {size: _pair(_sized(grey, COARSE_PX * size)) for size in SIZES}
+        self._tint = _tint(_sized(pixels, COARSE_PX))
+        every = {size: _sized(pixels, COARSE_PX * size) for size in SIZES}
+        self._sizes = {size: _pair(self._tinted(one)) for size, one in every.items()}
         small = math.sqrt(image.width * image.height) < SMALL_PX
         self._levels = (NEAR_BOX, IN_BOX) if small else (NEAR_BOX,)
         self._coarse, self._fine = (_pair(_sized(pixels, side)) for side in (COARSE_PX, FINE_PX))
@@ -86,9 +89,9 @@ class Template:
     def roughly(self, image: Pixels, box: Box) -> Resemblance | None:
         """Return the place around a box of an RGB image (height, width, 3) that is most like it.
 
-        The box has the query's shape. Places are found in grey, the best of each size, and told
-        apart in colour. None where the query is too narrow to tell, or what is around the box is
-        smaller than it.
+        The box has the query's shape. Places are found in the tint in which the query differs the
+        most, the best of each size, and told apart in all colours. None where the query is too
+        narrow or too plain to tell, or what is around the box is smaller than it.
         """
         height, width = self._coarse[0].shape[:2]
         if min(height, width) < LEAST_SIDE:
@@ -115,14 +118,19 @@ class Template:
         return best
 
     def _places(self, seen: Pixels, sizes: Sequence[float]) -> Iterator[_Place]:
-        """Yield the places of each size that are most like the query in grey, mirrored as well."""
-        grey = cv2.cvtColor(seen, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        """Yield the places of each size that are most like the query, mirrored as well."""
+        tinted = self._tinted(seen)
         for size in sizes:
             for mirrored, template in enumerate(self._sizes[size]):
                 height, width = template.shape
-                for alike, x, y in _peaks(grey, template, PEAKS):
+                for alike, x, y in _peaks(tinted, template, PEAKS):
                     rows, columns = slice(y, y + height), slice(x, x + width)
                     yield _Place(alike, rows, columns, mirrored > 0)
+
+    def _tinted(self, pixels: Pixels) -> Floats:
+        """Return the pixels as float32 (height, width): how much of the tint each has."""
+        tinted: Any = cv2.transform(pixels.astype(np.float32), self._tint)
+        return np.asarray(tinted, np.float32)
 
     def exactly(self, image: Pixels, rough: Resemblance) -> Resemblance:
         """Return a place that was found roughly with its box fitted, seen as closely as can be."""
@@ -149,7 +157,7 @@ class Template:
 
 @dataclass(frozen=True)
 class _Place:
-    """A place in what is seen of an image, and how like the query it is in grey, -1..1."""
+    """A place in what is seen of an image, and how like the query its tint is, -1..1."""
 
     alike: float
     rows: slice
@@ -157,7 +165,15 @@ class _Place:
     mirrored: bool
 
 
-def _pair(pixels: Pixels) -> tuple[Floats, Floats]:
+def _tint(pixels: Pixels) -> Floats:
+    """Return the colour, float32 (1, 3), along which pixels differ the most: as a rule, grey."""
+    colours = pixels.reshape(-1, 3).astype(np.float64)
+    _, axes = np.linalg.eigh(np.cov(colours, rowvar=False))
+    tint: Floats = axes[:, -1:].T.astype(np.float32)
+    return tint
+
+
+def _pair(pixels: Pixels | Floats) -> tuple[Floats, Floats]:
     """Return the pixels as floats, and mirrored."""
     floats = pixels.astype(np.float32)
     return floats, np.ascontiguousarray(floats[:, ::-1])
@@ -185,6 +201,8 @@ def _peaks(seen: Floats, template: Floats, most: int = 1) -> Iterator[tuple[floa
 
     Peaks lie half of the template's sides apart.
     """
+    if np.ptp(template, axis=(0, 1)).max() < PLAIN:
+        return  # OpenCV says that it is equal to all
     height, width = template.shape[:2]
     if seen.shape[0] < height or seen.shape[1] < width:
         return

@@ -71,7 +71,7 @@ class Proof:
             {},
             frozenset().union(*(proof.checked for proof in proofs)),
             all(proof.complete for proof in proofs),
-            frozenset().union(*(proof.missed for proof in proofs)),
+            frozenset().union(*(proof.missed - proof.checked for proof in proofs)),
         )
 
     def without(self, other: Proof) -> Proof:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
@@ -12,9 +14,11 @@ from common.geometry import Box
 from tests.textures import texture
 from worker.local.placement import Placement
 from worker.searching import comparing
+from worker.searching.candidates import images_to_look_at
 from worker.searching.comparing import ALIKE, View, refutes
 from worker.searching.grouping import Match
-from worker.searching.resemblance import Template
+from worker.searching.question import Thing
+from worker.searching.resemblance import Resemblance, Template
 from worker.vectors.base import Hit, Region
 
 HERE, THERE = Box(10, 10, 50, 50), Box(200, 100, 240, 140)
@@ -65,3 +69,24 @@ def test_what_was_found_roughly_counts_where_the_time_is_up(
 def test_the_best_of_an_image_is_what_is_alike_or_what_its_embedding_says() -> None:
     assert view(ALIKE).fitted == (0.9, HERE) and view(ALIKE).score == 0.9
     assert view(0.0, None).fitted == (0.5, THERE)
+
+
+def test_what_is_hardly_alike_raises_no_score() -> None:
+    seen = replace(view(0.0, None), image=texture(1, (300, 200)), best=[(0.5, HERE)])
+    chance = SimpleNamespace(roughly=lambda *_: Resemblance(0.45, HERE, False))
+    comparing._compare(seen, [chance], deadline=math.inf)  # type: ignore[list-item]
+    assert seen.alike is None and seen.resemblance == 0.0 and not seen.cut
+
+
+def test_a_place_that_there_was_no_time_for_is_told() -> None:
+    image = texture(1, (300, 200))
+    seen = replace(view(0.0, None), image=image, best=[(0.5, HERE), (0.4, THERE)])
+    comparing._compare(seen, [Template(image.crop(HERE.as_tuple()))], deadline=-math.inf)
+    assert seen.cut and seen.alike is None
+
+
+@pytest.mark.parametrize(("side", "looks"), [(10, 72), (32, 48), (64, 24), (400, 24)])
+def test_a_small_query_has_more_images_looked_at(side: int, looks: int) -> None:
+    thing = Thing((Image.new("RGB", (side, side)),))
+    assert images_to_look_at(thing, 24) == looks
+    assert images_to_look_at(Thing(()), 24) == 0, "a text has no pixels"

@@ -60,3 +60,26 @@ def test_of_two_places_that_are_equal_in_grey_the_colours_tell() -> None:
         query = Image.fromarray(pixels[20:80, left : left + 60])
         found = find(Template(query), pixels, Box(60, 20, 120, 80))
         assert found is not None and found.box.iou(Box(left, 20, left + 60, 80)) > 0.8
+
+
+def test_what_differs_in_colour_alone_is_found() -> None:
+    # Red and green of one grey: 0.299 of 200, and 0.587 of 102.
+    pattern = np.random.default_rng(4).integers(0, 2, (6, 6)).repeat(10, 0).repeat(10, 1)
+    pixels = np.full((140, 200, 3), 60, np.uint8)
+    pixels[40:100, 70:130] = np.where(pattern[..., None], (200, 0, 0), (0, 102, 0))
+    query = Image.fromarray(pixels[40:100, 70:130])
+    found = find(Template(query), pixels, Box(60, 30, 118, 88))
+    assert found is not None and found.score > 0.95
+    assert found.box.iou(Box(70, 40, 130, 100)) > 0.8
+
+
+@pytest.mark.parametrize("colour", ["white", "black", (200, 30, 30)])
+def test_a_plain_query_is_like_nothing(colour: str | tuple[int, int, int]) -> None:
+    for size in ((90, 60), (100, 100), (40, 40)):
+        assert find(Template(Image.new("RGB", size, colour)), PIXELS, THING) is None
+
+
+def test_a_small_query_is_looked_for_inside_of_a_region() -> None:
+    thing, region = Box(230, 170, 260, 200), Box(200, 150, 290, 240)
+    found = find(Template(crop(thing)), PIXELS, region)
+    assert found is not None and found.score > 0.9 and found.box.iou(thing) > 0.6

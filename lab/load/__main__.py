@@ -16,6 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -103,7 +104,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.print(line)
     if options.json:
         steps = [asdict(found) for found in load.steps]
-        options.json.write_text(json.dumps({"machine": asdict(on), "steps": steps}, indent=1))
+        # JSON has no NaN: what nobody was refused has no time.
+        steps = [
+            {name: None if value != value else value for name, value in one.items()}
+            for one in steps
+        ]
+        every = {"machine": asdict(on), "steps": steps}
+        options.json.write_text(json.dumps(every, indent=1, allow_nan=False))
     return 0
 
 
@@ -135,13 +142,13 @@ def beside(load: Load, needle: Needle, photos: Sequence[Path]) -> None:
                 pass
             needle.cancel(job.job_id)
 
-    ingest = threading.Thread(target=index)
-    ingest.start()
-    try:
-        load.closed(1, INDEXING)
-    finally:
-        over.set()
-        ingest.join()
+    with ThreadPoolExecutor(1) as pool:
+        ingest = pool.submit(index)
+        try:
+            load.closed(1, INDEXING)
+        finally:
+            over.set()
+        ingest.result()  # an ingest that failed would leave an idle service measured
 
 
 def drawn(steps: Sequence[Step], about: str) -> Sheet:
@@ -193,8 +200,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--shared", type=Path, help="the development photos (drawn ones without)")
     add("--photos", type=int, default=200, metavar="N", help="photos that are indexed (200)")
     add("--queries", type=int, default=40, metavar="N", help="crops that are searched for (40)")
-    add("--clients", type=int, nargs="*", default=list(CLIENTS), metavar="N")
-    add("--times", type=float, nargs="*", default=list(TIMES), metavar="X", help="of the peak")
+    add("--clients", type=int, nargs="+", default=list(CLIENTS), metavar="N")
+    add("--times", type=float, nargs="+", default=list(TIMES), metavar="X", help="of the peak")
     add("--seconds", type=float, default=20.0, help="of each step that count (20)")
     add("--settle", type=float, default=12.0, help="before them: queues fill up (12)")
     add("--set", action="append", default=[], metavar="NEEDLE_X=Y", help="a setting of the service")

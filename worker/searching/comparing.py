@@ -38,8 +38,9 @@ SHARPNESS = 1.5
 """What is alike by half counts by a third."""
 ALIKE = 0.6
 """Resemblance from which on the place is found: its box fits as no embedding's does."""
-SURELY_ALIKE = 0.85
-"""Resemblance from which on no more images are looked at: one of many has less by chance."""
+SURELY_ALIKE = 0.75
+"""Resemblance from which on no more images are looked at. Chance gives it now and then; but from
+0.85 on more are looked at than there is time for, and fewer small things come first."""
 PROMISING = 0.3
 """Resemblance of a place that was found roughly from which on it counts, and is fitted exactly."""
 ELSEWHERE_IOU = 0.5

@@ -167,9 +167,7 @@ class Settings(QdrantSettings):
         50_000, description="Collections of fewer regions are searched exactly"
     )
     zoom_images: Zoom = Field(
-        24,
-        description="Images that a search looks at closely, pixel by pixel: up to three times as "
-        "many for a small query; 0 for none",
+        24, description="Images looked at closely, up to 3 times that for a small query; 0 for none"
     )
     zoom_budget_ms: Positive = Field(
         400, description="Longest time that looking closely may take in a search (milliseconds)"

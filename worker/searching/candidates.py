@@ -19,19 +19,18 @@ from worker.searching.grouping import Match
 from worker.searching.nearest import Nearest, best_matches
 from worker.searching.options import SearchOptions
 from worker.searching.question import Question, Thing
+from worker.searching.resemblance import SMALL_PX
 from worker.vectors.stores import WordStore
 
 FULL_QUERY = 400
 """Keypoints of a query from which on no more images are verified than the settings say."""
 MOST_MORE = 3.0
-"""How many times more are verified where the query has few: each costs less."""
+"""How many times more are verified where the query has few, and looked at where it is small.
+
+Each of them costs less.
+"""
 FIRST_LOOKS = 12
 """Images that a closer look begins with, and all of whose hits are known."""
-SMALL_QUERY_PX = 64.0
-"""Side of a query, the root of its area, under which more images get a closer look.
-
-Its embedding says little, and each look costs little.
-"""
 HITS_LEFT_OVER = 6
 """Hits looked at of each image where some may be left out as negatives."""
 
@@ -115,11 +114,14 @@ class CandidateFinder:
 
 
 def images_to_look_at(thing: Thing, most: int) -> int:
-    """Return how many images get a closer look: more than `most` where the query is small."""
+    """Return how many images get a closer look: more than `most` where the query is small.
+
+    The embedding of a small one says little.
+    """
     if thing.aspect is None:
         return 0
     side = min(math.sqrt(pixels.width * pixels.height) for pixels in thing.pixels)
-    return round(most * min(MOST_MORE, max(1.0, SMALL_QUERY_PX / side)))
+    return round(most * min(MOST_MORE, max(1.0, SMALL_PX / side)))
 
 
 def images_to_verify(queries: Sequence[Query], most: int) -> int:

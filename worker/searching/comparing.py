@@ -84,12 +84,11 @@ class Comparer:
     def compare(
         self, proven: Proven, aspect: float, options: SearchOptions, deadline: float
     ) -> tuple[list[View], bool]:
-        """Return the best images that there is time and room for, the most alike first.
+        """Return the best images, the most alike first, and whether the time ran out on others.
 
-        And whether the time was up before all was compared that should be.
-
-        Behind the first looks, images are compared only as long as none was surely alike.
-        `aspect` is the thing's width / height; `deadline` is on the monotonic clock.
+        There is room for PIXELS of them. Behind the first looks, images are compared only as long
+        as none was surely alike. `aspect` is the thing's width / height; `deadline` is on the
+        monotonic clock.
         """
         budget = _PixelBudget(PIXELS)
         candidates, matches = proven.candidates, proven.matches

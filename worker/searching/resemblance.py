@@ -79,8 +79,8 @@ class Template:
     def __init__(self, image: Image.Image) -> None:
         """Take an RGB image."""
         pixels = np.asarray(image)
-        self._tint = _tint(_sized(pixels, COARSE_PX))
         every = {size: _sized(pixels, COARSE_PX * size) for size in SIZES}
+        self._tint = _tint(every[1.0])
         self._sizes = {size: _pair(self._tinted(one)) for size, one in every.items()}
         small = math.sqrt(image.width * image.height) < SMALL_PX
         self._levels = (NEAR_BOX, IN_BOX) if small else (NEAR_BOX,)

@@ -20,6 +20,8 @@ _NONE = 0xFFFF
 """In place of a label or a confidence that is not there."""
 _FINE = 10_000
 """Steps of a confidence: it has four decimals."""
+QUICK = 1
+"""How hard a list is compressed: 9 takes five times as long, for 6 % less."""
 _KINDS = "IIIIBHH"
 """Of the columns, in the words of `struct`: a box's corner and sides, source, label, confidence."""
 _BYTES_A_REGION = struct.calcsize(f"<{_KINDS}")
@@ -106,7 +108,7 @@ def packed(regions: Iterable[Listed]) -> bytes:
         for kind, numbers in zip(_KINDS, columns, strict=True)
     )
     head = json.dumps({"sources": sources, "labels": labels}).encode()
-    return zlib.compress(head + b"\n" + b"".join(packed_columns), 9)
+    return zlib.compress(head + b"\n" + b"".join(packed_columns), QUICK)
 
 
 def _step(confidence: float) -> int:

@@ -12,6 +12,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import worker  # noqa: F401  # before numpy: it sets how many threads that multiplies in
 from common import pictures
 from common.catalogue import ImageRecord
 from common.contract.orders import IndexOrder

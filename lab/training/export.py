@@ -10,11 +10,12 @@ from __future__ import annotations
 import json
 import struct
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import onnx
 import torch
 from onnx import TensorProto, helper
@@ -22,12 +23,16 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from lab.training.int8.graphs import in_8_bits
+from lab.training.int8.products import products_in_8_bits
 from lab.training.int8.ranges import Feed, outputs
 from lab.training.pictures.photos import Pixels
+from worker.models.onepass.engine import Floats
 from worker.models.onepass.heads import DEEP, FINE, Network, Sizes
 from worker.models.onepass.loading import FACTS, WEIGHTS
+from worker.models.onepass.maps import DEEP_PX, FINE_PX
 from worker.models.onepass.network import padding
 from worker.models.onepass.onnx_engine import INT8, file_of
+from worker.models.onepass.scales import SEEN_PX
 
 OPSET = 17
 
@@ -64,6 +69,26 @@ def export_int8(folder: Path, pictures: Sequence[Pixels]) -> None:
     maps: list[Feed] = [{"sixteenth": each} for (each,) in outputs(see, ["sixteenth_map"], pixels)]
     for part, model, feeds in (("see", see, pixels), ("deep", deep, maps)):
         _save(in_8_bits(model, feeds), places, folder / file_of(part, INT8))
+    things = _model(network, graphs["things"])
+    read = [_reading(*both) for both in _maps(see, deep, pixels)]
+    _save(products_in_8_bits(things, read), places, folder / file_of("things", INT8))
+
+
+def _maps(see: Any, deep: Any, pictures: Sequence[Feed]) -> Iterator[tuple[Floats, Floats]]:
+    """Yield what is read of each picture: its maps at strides 8 and 32."""
+    for fine, sixteenth in outputs(see, ["things", "sixteenth_map"], pictures):
+        for (cells,) in outputs(deep, ["deep_map"], [{"sixteenth": sixteenth}]):
+            yield fine, cells
+
+
+def _reading(fine: Floats, deep: Floats) -> Feed:
+    """Return what the thing head is given of squares side by side all over a picture."""
+    side = round(SEEN_PX / FINE_PX)
+    rows, columns = fine.shape[2:]
+    corners = [(x, y) for y in range(0, rows, side) for x in range(0, columns, side)]
+    boxes = np.array([(x, y, x + side, y + side) for x, y in corners], np.float32)
+    own = boxes * np.float32(FINE_PX / DEEP_PX)
+    return {"fine": fine, "deep": deep, "fine_boxes": boxes, "deep_boxes": own}
 
 
 Graph = tuple[

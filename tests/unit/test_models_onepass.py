@@ -175,7 +175,8 @@ def test_both_engines_give_the_same_maps_and_embeddings(photo: Image.Image) -> N
         ("see.int8.onnx", "auto"),
         ("deep.int8.onnx", "auto"),
         ("see.onnx", "float32"),
-        ("things.onnx", "auto"),
+        ("things.onnx", "float32"),
+        ("kinds.onnx", "auto"),
         ("network.safetensors", "auto"),
     ],
 )

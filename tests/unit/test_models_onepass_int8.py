@@ -31,7 +31,7 @@ LEAST_COSINE = 0.99
 """Of any embedding in 8 bits with that in float32, where there is texture, as in photos."""
 DRAWN_COSINE, FLAT_COSINE = 0.99, 0.94
 """Of a drawing's, on average, and of a single colour's: there nothing evens out the rounding."""
-INT8_GRAPHS = ("see.int8.onnx", "deep.int8.onnx")
+INT8_GRAPHS = ("see.int8.onnx", "deep.int8.onnx", "things.int8.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -142,19 +142,42 @@ def test_8_bits_are_refused_where_torch_runs_the_network(tmp_path: Path) -> None
         load_pack(asked)
 
 
-@pytest.mark.parametrize("name", INT8_GRAPHS)
-def test_no_two_neighbouring_weights_overflow_16_bits(name: str) -> None:
-    """AVX2 sums the products of two bytes and two weights in 16 bits; VNNI does in 32."""
+def whole_weights(name: str) -> list[NDArray[np.int64]]:
     graph = onnx.load(MINI / name, load_external_data=False).graph
-    weights = [
+    return [
         numpy_helper.to_array(tensor).astype(int)
         for tensor in graph.initializer
         if tensor.name.endswith("weight.whole")
     ]
+
+
+def assert_pairs_fit(rows: NDArray[np.int64]) -> None:
+    """AVX2 sums the products of two bytes and two weights in 16 bits; VNNI does in 32."""
+    pairs = rows.reshape(len(rows), -1, 2)
+    for sign in (1, -1):
+        assert np.maximum(sign * pairs, 0).sum(axis=2).max() * 255 <= 2**15 - 1
+
+
+@pytest.mark.parametrize("name", ["see.int8.onnx", "deep.int8.onnx"])
+def test_no_two_neighbouring_weights_overflow_16_bits(name: str) -> None:
+    weights = whole_weights(name)
     dense = [each for each in weights if each.shape[1] > 1]
     assert len(weights) > len(dense) > 0
     for each in dense:
         assert each.shape[2:] == (1, 1) and each.shape[1] % 2 == 0
-        pairs = each.reshape(len(each), -1, 2)
-        for sign in (1, -1):
-            assert np.maximum(sign * pairs, 0).sum(axis=2).max() * 255 <= 2**15 - 1
+        assert_pairs_fit(each)
+
+
+def test_nor_do_those_of_the_thing_head() -> None:
+    weights = whole_weights("things.int8.onnx")
+    assert [each.shape[1] for each in weights] == [512, 128]
+    for each in weights:
+        assert_pairs_fit(np.ascontiguousarray(each.T))
+
+
+def test_a_pack_whose_head_has_no_8_bits_yet_runs_it_in_float32(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(MINI, tmp_path / "net"))
+    (folder / "things.int8.onnx").unlink()
+    encoder = load_onepass(folder, device="cpu", threads=1)
+    assert encoder.engine.precision == "int8"
+    assert encoder.encode_images([texture(1, (96, 64))]).shape == (1, encoder.dim)

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from common.catalogue import ImageRecord
 from common.jobs import Item
+from common.regions import packed
 from worker.local.vocabulary import Words
 from worker.local.words import weighted
 from worker.vectors.base import ImagePoints, Region, Vector
@@ -35,6 +37,11 @@ class IndexedImage:
     words: int | None = None
     thumbnail: bytes | None = field(default=None, repr=False)
     keypoints: bytes | None = field(default=None, repr=False)
+
+    @cached_property
+    def listed(self) -> bytes:
+        """The list of the regions, as it is kept beside the image and in its first point."""
+        return packed(self.regions)
 
 
 @dataclass(frozen=True)
@@ -61,7 +68,14 @@ class Batch:
             record, vectors = image.record, self.embeddings[start:stop]
             yield (
                 image,
-                ImagePoints(record.image_id, self.encoder, image.regions, vectors, record.metadata),
+                ImagePoints(
+                    record.image_id,
+                    self.encoder,
+                    image.regions,
+                    vectors,
+                    record.metadata,
+                    image.listed,
+                ),
             )
             start = stop
 

@@ -27,7 +27,6 @@ from common.images import (
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus
 from common.metrics import meters
-from common.regions import packed
 from worker.indexing.batch import Batch, IndexedImage
 from worker.vectors.stores import VectorStore, WordStore
 
@@ -139,7 +138,7 @@ class Writer:
             self.images.put(local_key(collection, name), image.keypoints)
         elif image.words is None:
             self.images.delete(local_key(collection, name))
-        self.images.put(regions_key(collection, name), packed(image.regions))
+        self.images.put(regions_key(collection, name), image.listed)
         self.images.delete(old_regions_key(collection, name))
 
     def _list(self, batch: Batch) -> set[str]:

@@ -59,7 +59,8 @@ class ImagePoints:
     """All that the index keeps of an image: its regions and their embeddings.
 
     `vectors` is float32 (regions, dim), each of L2 norm 1, made by the encoder of that name.
-    `metadata` is what searches filter by.
+    `metadata` is what searches filter by. `listed` is the list of the regions as it is kept, where
+    it has been packed before.
     """
 
     image_id: str
@@ -67,6 +68,7 @@ class ImagePoints:
     regions: Sequence[Region]
     vectors: Vector
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    listed: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def rows(image: ImagePoints) -> list[Row]:
     """Return the points of an image, the first of them first."""
     shared = {"metadata": dict(image.metadata)} if image.metadata else {}
     ids = point_ids(image.image_id, image.regions, image.encoder)
-    told = base64.b64encode(packed(image.regions)).decode()
+    told = base64.b64encode(image.listed or packed(image.regions)).decode()
     first = {"image_id": image.image_id, LIST: told, **shared}
     return [
         Row(name, vector, shared if number else first)

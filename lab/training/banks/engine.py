@@ -25,7 +25,7 @@ from worker.models.kinds import KIND_SHARE
 from worker.models.onepass.detecting import LARGE_ANCHORS, SMALL_ANCHORS
 from worker.models.onepass.encoder import OnePassEncoder
 from worker.models.onepass.engine import Floats, Seen
-from worker.models.onepass.heads import DEEP, DEEP_GRID, FINE, FINE_GRID, KIND_GRID, pooled
+from worker.models.onepass.heads import DEEP, DEEP_GRID, FINE, FINE_GRID, KIND_SAMPLES, pooled
 
 FINE_SHAPE = (sum(FINE), FINE_GRID, FINE_GRID)
 DEEP_SHAPE = (DEEP, DEEP_GRID, DEEP_GRID)
@@ -85,7 +85,7 @@ class PoolingEngine:
 
     def kinds(self, deep: Floats, boxes: Floats) -> Floats:
         """Return the mean of the cells in each box, (N, DEEP)."""
-        return _pooled(deep, boxes, KIND_GRID, samples=1).mean((2, 3)).numpy()
+        return _pooled(deep, boxes, 1, samples=KIND_SAMPLES).mean((2, 3)).numpy()
 
 
 @dataclass(frozen=True)

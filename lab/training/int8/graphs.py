@@ -94,7 +94,7 @@ class _Rewriting:
 
     def __init__(self, graph: Any, seen: dict[str, Range]) -> None:
         self._graph, self._seen = graph, seen
-        self._scales = {name: MapScale.of(measured) for name, measured in seen.items()}
+        self._scales = {name: MapScale.of(one.low, one.high) for name, one in seen.items()}
         self._weights = {tensor.name: tensor for tensor in graph.initializer}
 
     def told(self, name: str, source: str, into: str) -> list[Any]:

@@ -29,10 +29,10 @@ class MapScale:
     zero: np.uint8
 
     @classmethod
-    def of(cls, measured: Range) -> MapScale:
+    def of(cls, low: float, high: float) -> MapScale:
         """Spread the bytes over what was measured; zero, which surrounds a map, is exact."""
-        step = max((measured.high - measured.low) / MAP_STEPS, 1e-8)
-        return cls(np.float32(step), np.uint8(round(-measured.low / step)))
+        step = max((high - low) / MAP_STEPS, 1e-8)
+        return cls(np.float32(step), np.uint8(round(-low / step)))
 
 
 @dataclass(frozen=True)
@@ -51,14 +51,12 @@ def rounded(weights: Floats, bias: Floats, seen: Range, scale: MapScale) -> Roun
     its bias (Nagel et al., "Data-Free Quantization", 2019).
     """
     flat = weights.reshape(len(weights), -1)
-    most = np.abs(flat).max(axis=1) / WEIGHT_STEPS
     depthwise = weights.shape[1] == 1
-    if not depthwise:
-        most = np.maximum(most, _of_pairs(flat) / (MOST_OF_A_PAIR - 1))  # rounding may add one
+    most = _least_steps(flat, pairs=not depthwise)
     # A channel that is always the same has weights near nothing: its bias still has to fit.
     least = np.abs(bias) / (scale.step * MOST_OF_A_BIAS)
     steps = np.maximum(most, np.maximum(least, 1e-12)).astype(np.float32)
-    whole = np.rint(flat / steps[:, None]).clip(-WEIGHT_STEPS, WEIGHT_STEPS)
+    whole = _whole(flat, steps)
     off = whole * steps[:, None] - flat
     bias = bias - (off.sum(axis=1) * seen.means if depthwise else off @ seen.means)
     return Rounded(
@@ -66,6 +64,25 @@ def rounded(weights: Floats, bias: Floats, seen: Range, scale: MapScale) -> Roun
         np.rint(bias.astype(np.float64) / (steps.astype(np.float64) * scale.step)).astype(np.int32),
         steps,
     )
+
+
+def whole_rows(rows: Floats) -> tuple[NDArray[np.int8], Floats]:
+    """Return a matrix (out, in) in whole numbers, and a step for each row."""
+    steps = np.maximum(_least_steps(rows, pairs=True), 1e-12).astype(np.float32)
+    return _whole(rows, steps).astype(np.int8), steps
+
+
+def _least_steps(rows: Floats, *, pairs: bool) -> Floats:
+    """Return the least step of each row that lets its weights fit, and its pairs if asked for."""
+    most: Floats = np.abs(rows).max(axis=1) / WEIGHT_STEPS
+    if pairs:
+        most = np.maximum(most, _of_pairs(rows) / (MOST_OF_A_PAIR - 1))  # rounding may add one
+    return most
+
+
+def _whole(rows: Floats, steps: Floats) -> Floats:
+    whole: Floats = np.rint(rows / steps[:, None]).clip(-WEIGHT_STEPS, WEIGHT_STEPS)
+    return whole
 
 
 def _of_pairs(flat: Floats) -> Floats:

@@ -22,7 +22,8 @@ FINE = (24, 40, 112)
 DEEP = 320
 FINE_GRID, DEEP_GRID = 6, 3
 """Cells a side that a box is pooled into, of the map at stride 8 and of that at stride 32."""
-KIND_GRID = 4
+KIND_SAMPLES = 4
+"""Places a side that a kind is the mean of."""
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,13 @@ class KindHead(nn.Module):
         super().__init__()
         self.axes = nn.Linear(DEEP, sizes.kind, bias=False)
 
-    def forward(self, deep: torch.Tensor) -> torch.Tensor:
-        """Return (N, kind) of L2 norm 1, of the map pooled (N, channels, side, side)."""
-        return F.normalize(self.axes(deep.mean((2, 3))), dim=1)
+    def forward(self, deep: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
+        """Return (N, kind) of L2 norm 1, of boxes (N, 4) in cells of the map at stride 32.
+
+        Projecting and pooling may change places, and a map has fewer cells than its boxes.
+        """
+        along = self.axes(deep.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return F.normalize(pooled(along, boxes, 1, samples=KIND_SAMPLES).flatten(1), dim=1)
 
 
 class DetectorHead(nn.Module):
@@ -144,7 +149,7 @@ class Network(nn.Module):
 
     def kinds(self, deep: torch.Tensor, boxes: torch.Tensor) -> torch.Tensor:
         """Return (N, kind) of L2 norm 1, of boxes (N, 4) in cells of the map."""
-        kinds: torch.Tensor = self.kind(pooled(deep, boxes, KIND_GRID, samples=1))
+        kinds: torch.Tensor = self.kind(deep, boxes)
         return kinds
 
 

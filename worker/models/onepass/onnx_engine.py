@@ -13,8 +13,8 @@ from worker.models.onepass.engine import Floats, Pixels, Seen
 
 FLOAT32, INT8 = "float32", "int8"
 GRAPHS = ("see", "deep", "things", "kinds")
-_IN_8_BITS = ("see", "deep")
-"""What runs the backbone, nearly all of the cost. What reads boxes off stays in float32."""
+_IN_8_BITS = ("see", "deep", "things")
+"""What runs the backbone, and the head whose products cost most. Kinds stay in float32."""
 
 
 def file_of(graph: str, precision: str = FLOAT32) -> str:
@@ -54,7 +54,7 @@ class OnnxEngine:
         try:
             self._see, self._deep, self._things, self._kinds = (
                 onnxruntime.InferenceSession(
-                    str(folder / file_of(graph, precision)),
+                    str(_path(folder, graph, precision)),
                     options,
                     providers=["CPUExecutionProvider"],
                 )
@@ -88,6 +88,12 @@ class OnnxEngine:
         """See Engine."""
         kinds: Floats = _run(self._kinds, deep=deep[None], boxes=boxes)[0]
         return kinds
+
+
+def _path(folder: Path, graph: str, precision: str) -> Path:
+    """Return where a graph lies; a pack of an earlier version has its head in float32 alone."""
+    path = folder / file_of(graph, precision)
+    return path if path.is_file() or graph != "things" else folder / file_of(graph)
 
 
 def _run(session: Any, **inputs: Any) -> Any:

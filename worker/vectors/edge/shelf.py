@@ -6,7 +6,7 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from uuid import UUID
@@ -78,7 +78,7 @@ class EdgeShelf:
             for start in range(0, len(points), BATCH):
                 _upsert(self.shard, points[start : start + BATCH])
             self._pending += len(points)
-            self._note([str(point.id) for point in points])
+            self._note(str(point.id) for point in points)
             self.shard.flush()
 
     def delete(self, ids: Sequence[str]) -> None:
@@ -181,7 +181,7 @@ class EdgeShelf:
                 fresh.update(qe.UpdateOperation.delete_points(gone))
         return copied
 
-    def _note(self, ids: Sequence[str]) -> None:
+    def _note(self, ids: Iterable[str]) -> None:
         if self._touched is not None:
             self._touched.update(ids)
 

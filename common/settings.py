@@ -185,7 +185,11 @@ class Settings(QdrantSettings):
     verify_budget_ms: VerifyBudgetMs = Field(
         1500, description="Longest time that verifying may take in a search (milliseconds)"
     )
-    search_threads: Positive = Field(4, description="Tasks that the search worker runs at once")
+    search_threads: Positive | None = Field(
+        None,
+        description="Searches that a search worker runs at once; unset: as many as it has cores, "
+        "2 at least and 4 at most",
+    )
     host: str = Field("127.0.0.1", description="Address that the web server listens on")
     port: Annotated[int, Field(ge=1, le=65_535)] = Field(8080, description="Its port")
     server_names: str = Field(

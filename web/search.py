@@ -157,9 +157,8 @@ def _check_models(services: Services, options: SearchRequest) -> None:
 def check_load(services: Services, queue: str = SEARCH) -> None:
     """Raise Overloaded where a search would find no room, or wait too long for its turn."""
     services.queue.check_room(queue, 1)
-    workers = sum(beacon.role == SEARCH for beacon in services.beacons.live())
-    threads = services.settings.search_threads * max(1, workers)
-    services.pace.check(threads, services.settings.search_wait_s)
+    threads = sum(beacon.threads for beacon in services.beacons.live() if beacon.role == SEARCH)
+    services.pace.check(max(1, threads), services.settings.search_wait_s)
 
 
 def enqueue(services: Services, order: SearchOrder, kept: Kept, job_id: str) -> None:

@@ -26,6 +26,9 @@ STALL_S = 30.0
 GRACE_S = 30.0
 LEAST_BYTES_PER_S = 1024
 """A body that is slower than this, on the whole, is given up after GRACE_S."""
+EMPTIED, EMPTYING_S = 32 * 2**20, 5.0
+"""A body that nobody wanted is received up to so many bytes, for so long: most clients send all of
+it before they look at the answer, and send their next request over the same connection."""
 RECEIVING = 16
 """Bodies that are received at once; the threads beyond answer short requests."""
 
@@ -66,6 +69,11 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         conn.sock.settimeout(STALL_S)
         conn.parser.unreader.sock = Paced(conn.sock)
         return super().handle_request(req, conn)
+
+    def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
+        """Tell whether a connection can take another request, once the last one's body is gone."""
+        end = time.monotonic() + EMPTYING_S
+        return keepalive and bool(conn.parser.finish_body(deadline=end, max_bytes=EMPTIED))
 
     def murder_pending(self) -> None:
         """Give up slow connections; the main loop calls this every second."""
@@ -170,7 +178,11 @@ class Reception:
         body = _Body(environ["wsgi.input"], self._places, int(length))
         environ["wsgi.input"] = body
         try:
-            return self._app(environ, start_response)
+            answer = self._app(environ, start_response)
+            if body.left > EMPTIED:
+                # The answer has to say so, or the client's next request would go nowhere.
+                start_response.__self__.force_close()  # type: ignore[attr-defined]
+            return answer
         finally:
             body.leave()
 
@@ -192,6 +204,11 @@ class _Body:
     def readline(self, size: int) -> bytes:
         """Read a line of at most so many bytes. Raises as `read` does."""
         return self._took(self._stream.readline, size)
+
+    @property
+    def left(self) -> int:
+        """How many bytes have not been read, as far as the request's head says."""
+        return self._length - self._count
 
     def _enter(self) -> None:
         if self._inside or self._over:

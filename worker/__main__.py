@@ -43,6 +43,7 @@ from worker.context import (
     Base,
     build_indexing,
     build_searching,
+    searches_at_once,
 )
 from worker.leases import Leases
 from worker.models.packs import check_pack
@@ -134,7 +135,7 @@ def _run_search(settings: Settings, name: str) -> int:
     Notifier(base, Calls(base.redis)).start()
     settle()
     threads = {
-        SEARCH: settings.search_threads,
+        SEARCH: searches_at_once(settings),
         STORE: STORE_THREADS,
         FETCH: FETCH_THREADS,
         UPKEEP: UPKEEP_THREADS,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hmac
+import json
 import logging
 import os
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
+from common.beacons import LIT, beacon_key
 from common.catalogue import IndexState
 from common.errors import NeedleError, NotFound
 from common.keys import FILE, Keys, Scope
@@ -232,11 +235,16 @@ def test_a_search_that_would_wait_too_long_is_refused_at_once(
 
     pace = Pace(redis)
     query = {"json": {"text": "a", "wait": 0}}
+    said = {"role": "search", "models": {"name": "m", "encoder": "e", "has_text": True}}
+    # The second is of a version that did not say how many searches it runs at once: it was 4.
+    for pid, beacon in enumerate(({**said, "threads": 3}, said, {**said, "role": "index"})):
+        redis.set(beacon_key("any", "host", pid), json.dumps(beacon))
+        redis.zadd(LIT, {beacon_key("any", "host", pid): time.time()})
     pace.note(2.0)
     assert client.post(SEARCH, **query).status_code == 202, "nobody waits"
     for _ in range(settings.max_queued_tasks - 4):
         redis.rpush("search", "{}")
-    pace_s = settings.search_wait_s * settings.search_threads / redis.llen("search")
+    pace_s = settings.search_wait_s * 7 / redis.llen("search")
     redis.delete("needle:pace:search")
     pace.note(pace_s * 0.9)
     assert client.post(SEARCH, **query).status_code == 202

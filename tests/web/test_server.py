@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import itertools
 import json
 import os
@@ -11,7 +12,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from common.redis import Client
 from common.services import Services
 from common.settings import Settings
 from tests.conftest import REPO, free_port
-from web.server import GRACE_S, RECEIVING, Paced
+from web.server import EMPTIED, GRACE_S, RECEIVING, Paced
 from web.waiting import PLACES
 
 QUICK_S = 3
@@ -109,6 +110,27 @@ def test_health_answers_while_clients_wait_send_slowly_or_say_nothing(
                 error = body_of(one_more)["error"]
                 break
     assert isinstance(error, dict) and error["code"] == "overloaded"
+
+
+@pytest.mark.parametrize("kib", [1, 100, 5000])
+def test_a_connection_outlives_a_body_that_nobody_wanted(port: int, kib: int) -> None:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as connection:
+        for _ in range(3):
+            connection.request("POST", "/api/v1/nothing-here", bytes(kib * 1024))
+            answer = connection.getresponse()
+            assert answer.status == 404 and json.load(answer)["error"]["code"]
+            assert not answer.will_close
+        connection.request("GET", "/livez")
+        assert connection.getresponse().status == 200
+
+
+def test_the_answer_says_that_a_connection_ends_where_too_much_is_left(port: int) -> None:
+    length = f"Content-Length: {2 * EMPTIED}"
+    with connected(port, head(port, "POST", "/api/v1/nothing-here", length)) as connection:
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        answer.close()
+        assert (answer.status, answer.getheader("Connection")) == (404, "close")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ and by a deadline as a last resort. Where they are far away, several are read at
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
@@ -16,6 +15,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
+from common.cores import cores
 from common.errors import NeedleError, Transient
 from common.images import ImageStore, ReadAhead, local_key
 from worker.boxes import apart, corners
@@ -40,7 +40,7 @@ MOST_HELD = 1_000_000
 """Keypoints that a search holds in memory at a time: 50 MB."""
 
 
-THREADS = min(4, len(os.sched_getaffinity(0)))
+THREADS = min(4, cores())
 """Images of one search that are looked at together."""
 MANY = 400
 """Keypoints of a query from which on threads help. With fewer they wait for the interpreter's lock

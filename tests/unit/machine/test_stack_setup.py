@@ -193,7 +193,7 @@ def test_every_process_says_what_is_wrong_with_its_settings_and_ends_with_2(
         timeout=60,
     )
     assert done.returncode == 2
-    said = "NEEDLE_SEARCH_THREADS='no' must be a whole number of at least 1 (Tasks that"
+    said = "NEEDLE_SEARCH_THREADS='no' must be a whole number of at least 1 (Searches that"
     assert said in done.stderr
     assert "NEEDLE_COLOUR is not a setting" in done.stderr
     assert len(done.stderr.splitlines()) == 3, done.stderr

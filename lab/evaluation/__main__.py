@@ -56,6 +56,23 @@ def _run(arguments: argparse.Namespace, console: Console) -> None:
         env = environment(arguments.models, None)
         lookalikes.run(env, arguments.half, arguments.answers, console)
         return
+    if arguments.command == "huge":
+        from lab.evaluation.huge import run as huge
+
+        huge.run(
+            huge.Options(
+                photos=_large(arguments),
+                models=arguments.models,
+                profile=arguments.profile,
+                images=arguments.images,
+                windows=arguments.windows,
+                out=arguments.out,
+                json=arguments.json,
+                markdown=arguments.markdown,
+            ),
+            console,
+        )
+        return
     dev = arguments.dev or arguments.shared / "data" / "dev"
     most, json = arguments.most_photos, arguments.json
     if arguments.command == "encoders":

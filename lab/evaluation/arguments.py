@@ -18,9 +18,10 @@ measured in that run, on the same crops.
   python -m lab.evaluation service --dev FOLDER --profile balanced --most-photos 60
   python -m lab.evaluation compare data/eval/*/report.json
   python -m lab.evaluation lookalikes --half 1
+  python -m lab.evaluation huge --images 3 --windows 8
   python -m lab.evaluation certainty data/eval/*/answers.jsonl
 
-NEEDLE_* settings apply to `pack`, `speed` and `service`: NEEDLE_TILE_SCALES=1,2 tries other
+NEEDLE_* settings apply to `pack`, `speed`, `service` and `huge`: NEEDLE_TILE_SCALES=1,2 tries other
 regions. `encoders`, `detector` and `categories` take NEEDLE_DEVICE, NEEDLE_PRECISION and
 NEEDLE_THREADS.
 OMP_NUM_THREADS=1 keeps torch to one core.
@@ -75,6 +76,7 @@ def arguments_parser() -> argparse.ArgumentParser:
     service = _command(commands, "service", "the running service, over HTTP, beside references")
     _pack_options(service)
     _service_options(service)
+    _huge_options(_command(commands, "huge", "images of 12 to 41 megapixels, made from seeds"))
     compare = commands.add_parser("compare", help="runs of the service, side by side")
     compare.add_argument("reports", type=Path, nargs="+", metavar="REPORT", help="report.json")
     _output_options(compare)
@@ -130,6 +132,36 @@ def _service_options(parser: argparse.ArgumentParser) -> None:
         "--out",
         type=Path,
         default=Path("data/eval"),
+        metavar="FOLDER",
+        help="everything is kept there, the index too (default: %(default)s)",
+    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
+
+
+def _huge_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--models", default="mini", help="the pack: mini, standard or a folder")
+    parser.add_argument("--profile", choices=("fast", "balanced", "thorough"), default="balanced")
+    parser.add_argument(
+        "--large",
+        type=Path,
+        metavar="FOLDER",
+        help="labelled photos of 6 megapixels and more, whose pieces are put together (default: "
+        "SHARED/data/large, if it is there; without any, drawings alone)",
+    )
+    parser.add_argument(
+        "--images", type=int, default=3, metavar="N", help="images of each kind (%(default)s)"
+    )
+    parser.add_argument(
+        "--windows",
+        type=int,
+        default=8,
+        metavar="N",
+        help="windows of each side and kind, each asked twice (%(default)s)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("data/eval/huge"),
         metavar="FOLDER",
         help="everything is kept there, the index too (default: %(default)s)",
     )

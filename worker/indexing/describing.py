@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from worker.indexing.image import Features, LoadedImage
 from worker.indexing.options import IndexOptions
 from worker.indexing.profiles import PROFILES
-from worker.local.features import WORK_PIXELS, extract
+from worker.local.features import MOST_ENLARGED, WORK_PIXELS, extract
 from worker.local.keypoints import Keypoints
 from worker.local.stored import StoredKeypoints
 from worker.local.vocabulary import Vocabulary
@@ -17,6 +17,10 @@ SMALL_PIXELS = 625_000
 """Pixels up to which images have as many keypoints as the job says; larger ones have more."""
 MOST = 100_000
 """Keypoints of an image at most, 2.5 MB: with 2,500 of a small one, what 25 megapixels have."""
+FEW = 1 / 3
+"""An image with fewer of the keypoints that it may have is drawn, or plain: it is enlarged."""
+MOST_TO_ENLARGE = 30_000_000
+"""Pixels up to which that is done: 2.25 times as many are described, in parts."""
 _METHOD = "sift"
 
 
@@ -37,7 +41,7 @@ class Describer:
             return ""
         finest = PROFILES[options.profile].keypoints
         bound = f"/{finest.pixels}/{finest.share}" if finest else ""
-        return f"{_METHOD}4/{self.vocabulary.id}/{options.local_features}{bound}"
+        return f"{_METHOD}5/{self.vocabulary.id}/{options.local_features}{bound}"
 
     def described(self, image: LoadedImage, options: IndexOptions) -> LoadedImage:
         """Return the image with its features; unchanged where the job wants none.
@@ -54,6 +58,12 @@ class Describer:
             share = finest.share
         most = round(options.local_features * share * max(1.0, area / SMALL_PIXELS))
         features = extract(image.pixels, min(most, MOST), pixels)
+        if not finest and len(features) < FEW * most and area <= MOST_TO_ENLARGE:
+            # Lines of a pixel, and small letters, have theirs only where they are enlarged, as
+            # queries are.
+            finer = round(MOST_ENLARGED**2 * area)
+            if finer > pixels:
+                features = extract(image.pixels, min(most, MOST), finer)
         keypoints = StoredKeypoints.of(Keypoints.of(features, self.vocabulary), self.vocabulary)
         kept = Features(keypoints.to_bytes(self.vocabulary), image_words(keypoints))
         return replace(image, features=kept)

@@ -6,15 +6,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from common.catalogue import ImageRecord
 from common.jobs import Item
 from tests.textures import texture
 from tests.worker.conftest import VOCABULARY
-from worker.indexing.describing import Describer
+from worker.indexing.describing import FEW, Describer
 from worker.indexing.image import LoadedImage
 from worker.indexing.options import IndexOptions
+from worker.local.features import extract
 from worker.local.stored import StoredKeypoints
 
 OPTIONS = IndexOptions("job", "shop", 0.05, 8, "balanced", None, 1000)
@@ -52,3 +53,25 @@ def test_a_recipe_names_what_decides_local_features(profile: str) -> None:
     assert DESCRIBER.recipe(FAST) != DESCRIBER.recipe(OPTIONS)
     assert DESCRIBER.recipe(replace(OPTIONS, local_features=500)) != DESCRIBER.recipe(OPTIONS)
     assert DESCRIBER.recipe(replace(OPTIONS, local_features=0)) == ""
+
+
+def test_a_large_drawing_is_enlarged_as_queries_are() -> None:
+    drawing = Image.new("RGB", (2400, 1800), "white")
+    draw = ImageDraw.Draw(drawing)
+    for number in range(300):
+        x, y = number % 20 * 118 + 20, number // 20 * 118 + 20
+        text = f"K{number * 7919 % 9973}"
+        draw.text((x, y), text, fill="black", font=ImageFont.load_default(13))
+        draw.rectangle((x, y + 20, x + 30 + number % 9, y + 44), outline="black")
+    options = replace(OPTIONS, local_features=2500)
+    every = keypoints(drawing, options)
+    fast = keypoints(drawing, replace(FAST, local_features=2500))
+    own = extract(drawing, 100_000, 2400 * 1800)
+    assert len(every) > 1.3 * len(own) > 1.3 * len(fast)
+    assert every.sizes.min() < 0.8 * own.sizes.min()
+    # What has keypoints enough at its own size is not.
+    noise = np.random.default_rng(1).integers(0, 256, (600, 800, 3), dtype=np.uint8)
+    busy = Image.fromarray(noise).resize((2400, 1800))
+    own = extract(busy, round(1000 * 2400 * 1800 / 625_000), 2400 * 1800)
+    assert len(own) > FEW * 1000 * 2400 * 1800 / 625_000
+    assert (keypoints(busy, OPTIONS).sizes.min() / own.sizes.min()) == pytest.approx(1, rel=0.1)

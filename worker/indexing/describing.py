@@ -60,10 +60,11 @@ class Describer:
         features = extract(image.pixels, min(most, MOST), pixels)
         if not finest and len(features) < FEW * most and area <= MOST_TO_ENLARGE:
             # Lines of a pixel, and small letters, have theirs only where they are enlarged, as
-            # queries are.
+            # queries are. There is room for both.
             finer = round(MOST_ENLARGED**2 * area)
             if finer > pixels:
-                features = extract(image.pixels, min(most, MOST), finer)
+                room = min(most, MOST) - len(features)
+                features = features.joined(extract(image.pixels, room, finer))
         keypoints = StoredKeypoints.of(Keypoints.of(features, self.vocabulary), self.vocabulary)
         kept = Features(keypoints.to_bytes(self.vocabulary), image_words(keypoints))
         return replace(image, features=kept)

@@ -51,6 +51,17 @@ class LocalFeatures:
     def __len__(self) -> int:
         return len(self.points)
 
+    def joined(self, other: LocalFeatures) -> LocalFeatures:
+        """Return these features, and behind them those of the same picture seen otherwise."""
+        return LocalFeatures(
+            self.width,
+            self.height,
+            np.concatenate([self.points, other.points]),
+            np.concatenate([self.sizes, other.sizes]),
+            np.concatenate([self.angles, other.angles]),
+            np.concatenate([self.descriptors, other.descriptors]),
+        )
+
     def mirrored(self) -> LocalFeatures:
         """Return the features of the picture mirrored left to right, without detecting again."""
         points = self.points.copy()

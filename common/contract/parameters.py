@@ -13,6 +13,7 @@ from common.contract.fields import (
     CollectionName,
     Filter,
     MaxSide,
+    Share,
     Sort,
     WaitS,
 )
@@ -52,6 +53,27 @@ class ItemsPage(Request):
     )
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=100, description="The most items in the answer."
+    )
+
+
+class ResultsPage(Request):
+    """`GET /jobs/{id}/results`."""
+
+    offset: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        default=0, description="How many queries are passed over."
+    )
+    limit: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=20, description="The most queries in the answer."
+    )
+
+
+class ResultsTable(Request):
+    """`GET /jobs/{id}/results.csv`."""
+
+    min_probability: Share = Field(
+        default=0.5,
+        description="Only images that show the query so probably; with `detect`, so great a share "
+        "of its things.",
     )
 
 

@@ -27,6 +27,7 @@ class Listing(Generic[T]):
     read: Callable[[Mapping[str, Any]], T]
     params: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
+    page: int = PAGE
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ def page(
     An answer names its `next` page by a URL with a cursor, since with an offset what is added
     meanwhile moves the pages; where it does not, the pages end with its `total`.
     """
-    left = PAGE if listing.limit is None else min(PAGE, listing.limit - place.after)
+    left = listing.page
+    if listing.limit is not None:
+        left = min(left, listing.limit - place.after)
     if left <= 0:
         return [], None
     where: dict[str, Any] = {"cursor": place.cursor} if place.cursor else {}

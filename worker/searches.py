@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -25,6 +26,8 @@ from worker.searching.pipeline import SearchPipeline
 
 log = logging.getLogger(__name__)
 
+QUIET_S = 0.5
+"""Who searches again and again has moments between: no query begins in these."""
 LONGEST_WAIT_S = 10.0
 """So long a query gives way to searches that never end; after that the job goes on beside them."""
 
@@ -34,6 +37,7 @@ class Turns:
 
     def __init__(self) -> None:
         self._under_way = 0
+        self._last = -math.inf
         self._changed = threading.Condition()
 
     @contextmanager
@@ -46,12 +50,19 @@ class Turns:
         finally:
             with self._changed:
                 self._under_way -= 1
+                self._last = time.monotonic()
                 self._changed.notify_all()
 
     def give_way(self, longest_s: float = LONGEST_WAIT_S) -> bool:
-        """Wait until nobody waits for a search, at most so long; tell whether that is so."""
+        """Wait until nobody has waited for a search for QUIET_S; False where it took too long."""
+        ends = time.monotonic() + longest_s
         with self._changed:
-            return self._changed.wait_for(lambda: not self._under_way, longest_s)
+            while (now := time.monotonic()) < ends:
+                quiet_s = self._last + QUIET_S - now
+                if not self._under_way and quiet_s <= 0:
+                    return True
+                self._changed.wait(ends - now if self._under_way else min(quiet_s, ends - now))
+        return False
 
 
 @dataclass(frozen=True)

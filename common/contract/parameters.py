@@ -12,7 +12,9 @@ from common.contract.fields import (
     Box,
     CollectionName,
     Filter,
+    ImageId,
     MaxSide,
+    SeveralFromText,
     Share,
     Sort,
     WaitS,
@@ -22,6 +24,8 @@ from common.jobs import Kind, Status
 from common.paging import FORM, Cursor, Place
 
 DELETE_WAIT_S = 10.0
+MOST_IDS = 100
+"""Ids in a query string, whose length servers bound."""
 
 
 class Nothing(Request):
@@ -111,6 +115,11 @@ class ImagesPage(ListPage):
     )
     filter: Filter = Field(
         default_factory=dict, description="What the metadata of the images must be."
+    )
+    ids: Annotated[list[ImageId], SeveralFromText, Field(max_length=MOST_IDS)] | None = Field(
+        default=None,
+        description="Only those of these ids that are indexed, in this order and in one answer: "
+        "which of them are there?",
     )
     sort: Sort = Field(
         default=Sort.NEWEST,

@@ -84,6 +84,7 @@ NOT_IN_THE_LIBRARY = {
 }
 NOT_IN_THE_COMMAND = {
     **NOT_IN_THE_LIBRARY,
+    ("GET /api/v1/images", "ids"): "a question for programs: `needle show` shows one image",
     ("POST /api/v1/collections", "encoder"): "a check for programs: another than the one in use "
     "is refused, and `needle models` shows that one",
 }

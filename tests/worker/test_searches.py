@@ -20,7 +20,7 @@ from common.redis import Client
 from tests.fakes import PixelEncoder
 from tests.worker.conftest import World, noise, png, sent
 from worker import attempts
-from worker.searches import Turns, run_searches
+from worker.searches import QUIET_S, Turns, run_searches
 from worker.searching.options import SearchOptions
 from worker.searching.pipeline import SearchPipeline
 from worker.tasks import register_search
@@ -195,4 +195,6 @@ def test_searches_without_end_do_not_keep_a_job_for_ever() -> None:
     turns = Turns()
     with turns.first():
         assert not turns.give_way(0.01)
+    assert not turns.give_way(0.01), "the next may come at once"
+    assert turns.give_way(QUIET_S + 5)
     assert turns.give_way(0.01)

@@ -68,6 +68,10 @@ class FakeService:
         kind, _, rest = path.strip("/").partition("/")
         if (method, path) == ("POST", "/images"):
             return self._index(request)
+        if (method, path) == ("GET", "/images") and "ids" in request.url.params:
+            wanted = request.url.params["ids"].split(",")
+            rows = [self.images[one] for one in wanted if one in self.images]
+            return self._page("images", rows, request)
         if (method, path) == ("GET", "/images"):
             return self._page("images", list(reversed(self.images.values())), request)
         if (method, path) == ("POST", "/searches"):

@@ -13,7 +13,8 @@ from werkzeug.datastructures import FileStorage
 from common.beginnings import GoesOn
 from common.contract.fields import MOST_EXAMPLES
 from common.contract.orders import SearchesOrder
-from common.contract.requests import NamedQueries, SearchesFields, UrlQuery
+from common.contract.queries import NamedQueries, UrlQuery
+from common.contract.requests import SearchesFields
 from common.disk import Use
 from common.errors import BadRequest, InvalidUrl, NeedleError, TooLarge
 from common.images import WriteBehind, query_folder, query_key

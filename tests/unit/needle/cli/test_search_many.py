@@ -278,3 +278,14 @@ def test_who_ran_out_of_time_is_told_so(run: Run, service: FakeService, queries:
     assert "In 4 time ran out" in run("search", "logos").err
     said = run("search", "logos/a.png", "--json")
     assert json.loads(said.out)["verification"]["complete"] is False
+
+
+@pytest.mark.usefixtures("queries")
+def test_a_job_of_many_queries_is_exported(run: Run, service: FakeService) -> None:
+    Path("logos", "a.png").write_bytes(b"bad")
+    run("search", "logos", "-o", "results.csv")
+    job_id = next(name for name in service.jobs if name.startswith("searches"))
+    assert run("export", job_id, "-o", "all.csv").status == ExitCode.OK
+    found = rows("all.csv")
+    assert [row["query"] for row in found].count("logos/b.png") == 4, "every hit, the doubtful too"
+    assert [row["error"] for row in found if row["query"] == "logos/a.png"] == ["It is no image."]

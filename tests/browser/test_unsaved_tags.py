@@ -67,7 +67,7 @@ def test_changed_tags_are_saved_on_the_way_out(edited: Page, way: str) -> None:
 @pytest.mark.parametrize("way", ["next image", "close button", "Escape", "Back"])
 def test_changed_tags_are_given_up_where_the_reader_says_so(edited: Page, way: str) -> None:
     WAYS[way](edited)
-    edited.get_by_role("button", name="Don’t save").click()
+    edited.get_by_role("button", name="Don\N{RIGHT SINGLE QUOTATION MARK}t save").click()
     _left(edited, way)
     assert _shop(edited) == "Basel"
 
@@ -111,7 +111,7 @@ def test_back_twice_asks_once(edited: Page) -> None:
         edited.evaluate("history.back()")
         expect(edited.locator("#confirm")).to_be_visible()
         edited.wait_for_url("**view=**")
-    edited.get_by_role("button", name="Don’t save").click()
+    edited.get_by_role("button", name="Don\N{RIGHT SINGLE QUOTATION MARK}t save").click()
     expect(edited.locator("#viewer")).to_be_hidden()
     expect(edited.locator("#images")).to_be_visible()
     assert _shop(edited) == "Basel"
@@ -152,7 +152,7 @@ def test_the_tags_of_several_images_ask_too(opened: Callable, way: str) -> None:
         page.get_by_role("button", name="Keep editing").click()
         expect(shop).to_have_value("Bern")
     leave(page)
-    page.get_by_role("button", name="Don’t save").click()
+    page.get_by_role("button", name="Don\N{RIGHT SINGLE QUOTATION MARK}t save").click()
     expect(page.locator("#tags")).to_be_hidden()
     assert {image["metadata"]["shop"] for image in _images(page)} == {"Basel"}
 

@@ -15,6 +15,8 @@ from needle.api import Needle
 from needle.cli.base import Command, ExitCode, Shell, collection_option, file_type, pass_shell
 from needle.frames import Row
 from needle.results import SearchResult
+from needle.searches import Answer
+from needle.searching import rows as searched
 
 EXAMPLES = """
 needle export > images.csv                    # every indexed image
@@ -42,7 +44,7 @@ needle export INDEX_JOB_ID -o outcomes.csv    # a row for each image that was se
 def export(
     shell: Shell, job_id: str | None, form: str | None, out: Path | None, collection: str | None
 ) -> int:
-    """Export the list of images, or with a JOB_ID the matches of a search or the items of an index.
+    """Export the list of images, or with a JOB_ID matches of searches, or the items of an index.
 
     A search's JOB_ID is in what `needle search --json` prints; jobs are kept for a week.
     """
@@ -69,7 +71,17 @@ def _rows(
     job = needle.job(job_id)
     if job.kind == "search":
         return SearchResult.from_job(job).rows(), frames.MATCH_COLUMNS
+    if job.kind == "searches":
+        answers = needle.answers(job)
+        return [row for answer in answers for row in _answered(answer)], searched.COLUMNS
     return [frames.item_row(item) for item in needle.items(job)], frames.ITEM_COLUMNS
+
+
+def _answered(answer: Answer) -> list[Row]:
+    """Return the rows of one of many queries: a row for each hit, however probable."""
+    if answer.result is None:
+        return searched.failed(answer.name, answer.reason or answer.status)
+    return searched.found(answer.name, answer.result)
 
 
 def _write(file: IO[str], rows: Sequence[Row], first: Sequence[str], form: str) -> None:

@@ -53,11 +53,13 @@ def test_the_index_is_made_again_on_the_server_from_the_stored_photos(
         Needle(stack.base_url) as needle,
     ):
         stack.wait_ready(120)
-        listed = {name: sorted(i.image_id for i in needle.images(collection=name)) for name in COLLECTIONS}
-        assert needle.search(corner(scenes[1])).matches == (), "nothing is there, and it is no error"
+        listed = {
+            name: sorted(i.image_id for i in needle.images(collection=name)) for name in COLLECTIONS
+        }
+        assert needle.search(corner(scenes[1])).matches == (), "it is no error"
 
         job = needle.wait(needle.index(scenes[:1]), timeout_s=60)
-        assert [i.status for i in needle.items(job)] == ["indexed"], "what cannot be found is not called unchanged"
+        assert [i.status for i in needle.items(job)] == ["indexed"], "not unchanged"
         for name, gone in zip(COLLECTIONS, (1, 2), strict=True):
             told: list[Job] = []
             found = needle.verify(name, repair=True, on_progress=told.append)

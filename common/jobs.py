@@ -16,6 +16,7 @@ class Kind(StrEnum):
 
     INDEX = "index"
     SEARCH = "search"
+    SEARCHES = "searches"  # many queries, one after the other
     DELETE = "delete"
     VERIFY = "verify"
     BACKUP = "backup"
@@ -42,6 +43,7 @@ class ItemStatus(StrEnum):
 
     QUEUED = "queued"
     INDEXED = "indexed"  # its regions were written by this job
+    ANSWERED = "answered"  # a query, whose result is there
     DELETED = "deleted"  # it and all that belongs to it are gone
     UNCHANGED = "unchanged"  # they were there already, made with the same models and options
     FAILED = "failed"
@@ -50,7 +52,7 @@ class ItemStatus(StrEnum):
 
 @dataclass(frozen=True)
 class Item:
-    """One image within a job; `name` is the client's name for it (a path or a URL).
+    """One image or query within a job; `name` is the client's name for it (a path or a URL).
 
     `warning` says what of it could not be read, where it is indexed all the same.
     """

@@ -18,9 +18,11 @@ from common.redis import CONNECT_TIMEOUT_S, Client, translated
 from common.settings import Settings
 
 INDEX, SEARCH, STORE, FETCH, UPKEEP = "index", "search", "store", "fetch", "upkeep"
-QUEUES = (INDEX, SEARCH, STORE, FETCH, UPKEEP)
+SEARCHES = "searches"
+QUEUES = (INDEX, SEARCH, STORE, FETCH, UPKEEP, SEARCHES)
 INDEX_TASK = "needle.index"
 SEARCH_TASK = "needle.search"
+SEARCHES_TASK = "needle.searches"
 FETCH_TASK = "needle.fetch"
 COMMIT_TASK = "needle.commit"
 CONFIRM_TASK = "needle.confirm"

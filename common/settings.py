@@ -98,7 +98,7 @@ class Settings(QdrantSettings):
         64, description="Crops that go through the encoder together"
     )
     chunk_size: Annotated[int, Field(ge=1, le=64)] = Field(
-        8, description="Images of one task on the queue `index`"
+        8, description="Images of one task on the queue `index`, queries of one on `searches`"
     )
     profile: Profile = Field(
         Profile.BALANCED,

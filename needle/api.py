@@ -11,7 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import httpx
 
-from needle import files, listings, operations, upkeep
+from needle import files, listings, operations, searches, upkeep
 from needle.exchange import Service
 from needle.listings import Listing, Place
 from needle.steps import Steps
@@ -88,7 +88,7 @@ class Needle:
     While the service says that it is busy (429, 503), a call is retried for `patience_s`, with
     growing pauses. Every method raises NeedleApiError (the service refused), NeedleUnreachable (no
     answer), and OSError (a file of one's own cannot be read). The methods are described in
-    `needle.operations`, `needle.listings`, `needle.files` and `needle.upkeep`.
+    `needle.operations`, `needle.searches`, `needle.listings`, `needle.files` and `needle.upkeep`.
     """
 
     def __init__(
@@ -129,6 +129,8 @@ class Needle:
     cancel = _method(operations.cancel)
 
     search = _method(operations.search)
+    search_many = _method(searches.search_many)
+    answers = _each(searches.answers)
     continue_search = _method(operations.continue_search)
     draw = _method(files.draw)
 
@@ -167,8 +169,8 @@ class Needle:
 class AsyncNeedle:
     """The same service, for asyncio: every method of `Needle`, awaited.
 
-    `images`, `items` and `jobs` are iterated with `async for`. A match's `draw()` needs a
-    connection of its own to fetch the image: use `await needle.draw(match)`.
+    `images`, `items`, `answers` and `jobs` are iterated with `async for`. A match's `draw()` needs
+    a connection of its own to fetch the image: use `await needle.draw(match)`.
     """
 
     def __init__(
@@ -209,6 +211,8 @@ class AsyncNeedle:
     cancel = _awaited(operations.cancel)
 
     search = _awaited(operations.search)
+    search_many = _awaited(searches.search_many)
+    answers = _each_awaited(searches.answers)
     continue_search = _awaited(operations.continue_search)
     draw = _awaited(files.draw)
 

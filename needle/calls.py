@@ -69,8 +69,8 @@ def search(
 ) -> Call:
     """Return a search: a form with files where there are any, else JSON. Raises OSError."""
     path, wait_s = f"{PREFIX}/search", float(options.get("wait", 0))
-    files, named = _divided(examples)
-    not_files, not_named = _divided(negatives)
+    files, named = divided(examples)
+    not_files, not_named = divided(negatives)
     files = [*sources, *files]
     subject = {name: options[name] for name in _NAMED if name in options}
     if files and not sources and subject:
@@ -85,7 +85,7 @@ def search(
     return Call("POST", path, data=form(**options), files=opened, wait_s=wait_s, headers=once())
 
 
-def _divided(examples: Sequence[Example]) -> tuple[list[Source], list[dict[str, Any]]]:
+def divided(examples: Sequence[Example]) -> tuple[list[Source], list[dict[str, Any]]]:
     """Return the files, and the examples that the service can get by itself."""
     files: list[Source] = []
     named: list[dict[str, Any]] = []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from os import PathLike
+from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
@@ -12,6 +13,7 @@ from needle.results import Box, Hit
 
 FOUND = (16, 160, 90)
 DOUBTFUL = (222, 138, 12)
+JPEG_END = b"\xff\xd9"
 WHITE = (255, 255, 255)
 
 Colour = tuple[int, int, int]
@@ -28,9 +30,20 @@ def font(size_px: int) -> Font:
 def open_upright(source: bytes | str | PathLike[str]) -> Image.Image:
     """Return an image upright (EXIF applied) in RGB: what boxes are measured on.
 
-    Raises OSError when it is no image.
+    A JPEG that was cut short comes as far as it reads, as it does in Needle. Raises OSError when it
+    is no image.
     """
-    with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+    content = source if isinstance(source, bytes) else Path(source).read_bytes()
+    try:
+        return _upright(content)
+    except OSError as exc:
+        if "truncated" not in str(exc) or content.endswith(JPEG_END):
+            raise
+        return _upright(content + JPEG_END)
+
+
+def _upright(content: bytes) -> Image.Image:
+    with Image.open(io.BytesIO(content)) as image:
         return ImageOps.exif_transpose(image).convert("RGB")
 
 

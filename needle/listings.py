@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -27,6 +27,7 @@ class Listing(Generic[T]):
     read: Callable[[Mapping[str, Any]], T]
     params: Mapping[str, Any] = field(default_factory=dict)
     limit: int | None = None
+    page: int = PAGE
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,9 @@ def page(
     An answer names its `next` page by a URL with a cursor, since with an offset what is added
     meanwhile moves the pages; where it does not, the pages end with its `total`.
     """
-    left = PAGE if listing.limit is None else min(PAGE, listing.limit - place.after)
+    left = listing.page
+    if listing.limit is not None:
+        left = min(left, listing.limit - place.after)
     if left <= 0:
         return [], None
     where: dict[str, Any] = {"cursor": place.cursor} if place.cursor else {}
@@ -90,14 +93,17 @@ def images(
     collection: str | None = None,
     name: str | None = None,
     filter: Mapping[str, Any] | None = None,
+    ids: Sequence[str] | None = None,
     sort: str | None = None,
     limit: int | None = None,
 ) -> list[Listing[Image]]:
     """Yield the indexed images, newest first unless `sort` says otherwise; at most `limit`.
 
-    `name` is a part of the path, `filter` is for metadata, as a search's is.
+    `name` is a part of the path, `filter` is for metadata, as a search's is; `ids` are at most 100
+    of which those are wanted that are indexed.
     """
-    params = calls.form(collection=collection, name=name, filter=filter, sort=sort)
+    named = None if ids is None else ",".join(ids)
+    params = calls.form(collection=collection, name=name, filter=filter, ids=named, sort=sort)
     return [Listing(f"{PREFIX}/images", "images", Image.from_json, params, limit)]
 
 

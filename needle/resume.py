@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from needle import ids, remote
 from needle.api import Needle
 from needle.bulk import IN_FLIGHT, Bulk, OnStop, images_of_urls, outcome_of
 from needle.errors import NeedleApiError
 from needle.journal import Journal, JournalFault
-from needle.known import Known
+from needle.known import ASKED_AT_ONCE, Known
 from needle.listings import StoredObject
 from needle.parcels import Address, parcels
 from needle.sources import Sources
 from needle.tally import OnTally, Outcome
 from needle.uploads import Upload, is_image
 
+T = TypeVar("T")
 REQUEST_BYTES, REQUEST_FILES = 16 * 2**20, 20
 """Small, because Ctrl-C waits for the requests in flight."""
 
@@ -95,6 +97,18 @@ class ResumableIndex:
         return pending
 
 
+@dataclass(frozen=True)
+class _Candidate(Generic[T]):
+    """What may have to be sent: what it is known by, and how many bytes of it are in memory."""
+
+    thing: T
+    key: str
+    image_id: str | None
+    whereabouts: str
+    path: str | None = None
+    held_bytes: int = 0
+
+
 class _Fresh:
     """Sorts out what need not be sent: what is `known`, and what is `pending` in a job."""
 
@@ -113,6 +127,14 @@ class _Fresh:
 
     def files(self, sources: Sources) -> Iterator[Upload]:
         """Yield the files to send, each with its image id."""
+        return self._unknown(self._identified(sources))
+
+    def urls(self, sources: Sources) -> Iterator[str]:
+        """Yield the URLs to send; one that became an image that is indexed is left out."""
+        every = chain(sources.urls, self._in_buckets(sources.buckets))
+        return self._unknown(_Candidate(u, u, self._journal.url_image(u), u) for u in every)
+
+    def _identified(self, sources: Sources) -> Iterator[_Candidate[Upload]]:
         expected = sources.count() - len(sources.urls) - len(sources.absent)
         for seen, file in enumerate(
             sources.uploads(self._bulk.fault, self._bulk.leave_out), start=1
@@ -126,13 +148,19 @@ class _Fresh:
             except OSError as exc:
                 self._bulk.fault(file.whereabouts, exc.strerror or str(exc))
                 continue
-            if self._wanted(image_id, image_id, file.whereabouts, file.name):
-                yield replace(file, image_id=image_id)
+            named = replace(file, image_id=image_id)
+            size = len(file.content) if isinstance(file.content, bytes) else 0
+            yield _Candidate(named, image_id, image_id, file.whereabouts, file.name, size)
 
-    def urls(self, sources: Sources) -> Iterator[str]:
-        """Yield the URLs to send; one that became an image that is indexed is left out."""
-        every = chain(sources.urls, self._in_buckets(sources.buckets))
-        return (u for u in every if self._wanted(u, self._journal.url_image(u), u))
+    def _unknown(self, candidates: Iterable[_Candidate[T]]) -> Iterator[T]:
+        """Yield those that are wanted; the service is asked about several at a time."""
+        known = self.known
+        if known is None or known.listed:
+            yield from (each.thing for each in candidates if self._wanted(each))
+            return
+        for some in _together(candidates):
+            known.ask([each.image_id for each in some if each.image_id])
+            yield from (each.thing for each in some if self._wanted(each))
 
     def _in_buckets(self, buckets: Iterable[str]) -> Iterator[str]:
         for each in remote.in_buckets(buckets, self._listed, self._bulk.fault):
@@ -142,14 +170,12 @@ class _Fresh:
             else:
                 self._bulk.leave_out(each.url)
 
-    def _wanted(
-        self, key: str, image_id: str | None, whereabouts: str, path: str | None = None
-    ) -> bool:
-        if key in self.pending:
+    def _wanted(self, each: _Candidate[T]) -> bool:
+        if each.key in self.pending:
             self._bulk.expect(-1)  # counted with its job
             return False
-        if image_id and self.known is not None and self.known.has(image_id, path):
-            self._bulk.skip(whereabouts, image_id)
+        if each.image_id and self.known is not None and self.known.has(each.image_id, each.path):
+            self._bulk.skip(each.whereabouts, each.image_id)
             return False
         return True
 
@@ -157,3 +183,17 @@ class _Fresh:
         if isinstance(file.content, Path):
             return self._journal.image_id(file.content)
         return ids.image_id(ids.digest(file.content), self._collection)
+
+
+def _together(candidates: Iterable[_Candidate[T]]) -> Iterator[list[_Candidate[T]]]:
+    """Yield what the service is asked about at once: no more than memory has room for."""
+    some: list[_Candidate[T]] = []
+    held = 0
+    for each in candidates:
+        if some and (len(some) == ASKED_AT_ONCE or held + each.held_bytes > REQUEST_BYTES):
+            yield some
+            some, held = [], 0
+        some.append(each)
+        held += each.held_bytes
+    if some:
+        yield some

@@ -38,7 +38,7 @@ def matches_table(matches: Sequence[Match], *, ids: bool = False, things: int = 
     told = things > 1 and any(match.shows for match in matches)
     how_sure = "things" if told else "sure"
     columns = [Column(name, no_wrap=True) for name in (how_sure, "box", "how")]
-    counted = any(match.count is not None for match in matches)
+    counted = any(match.count for match in matches)
     more = [Column("count", no_wrap=True, justify="right")] if counted else []
     more += [Column("image id", overflow="fold", min_width=11)] if ids else []
     name = Column("image", overflow="fold", min_width=12)
@@ -52,7 +52,7 @@ def matches_table(matches: Sequence[Match], *, ids: bool = False, things: int = 
             ",".join(map(str, hit.box)) if hit else "",
             _how(match),
         ]
-        cells += ["" if match.count is None else f"{match.count:,}"] if counted else []
+        cells += [f"{match.count:,}" if match.count else ""] if counted else []
         cells += [match.image_id] if ids else []
         # Text, and not str: a name is no markup.
         table.add_row(*(Text(visible(cell)) for cell in cells))

@@ -118,7 +118,9 @@ def needed_scope(method: str, path: str) -> Scope:
         return Scope.ADMIN
     if path == f"{PREFIX}/objects":  # for those who index from there
         return Scope.WRITE
-    searches = path == f"{PREFIX}/search" or (method == "POST" and path.endswith("/continue"))
+    searches = path in (f"{PREFIX}/search", f"{PREFIX}/searches") or (
+        method == "POST" and path.endswith("/continue")
+    )
     if method not in CHANGING or searches:
         return Scope.READ
     return Scope.ADMIN if path.startswith(f"{PREFIX}/collections") else Scope.WRITE

@@ -24,6 +24,8 @@ from web import (
     query_files,
     requests,
     search,
+    search_results,
+    searches,
     waiting,
 )
 from web.links import PREFIX
@@ -41,7 +43,8 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["needle"] = services or Services.build(settings)
     for api in (
-        images, image_files, search, continuing, query_files, jobs, collections, backups, objects,
+        images, image_files, search, searches, search_results, continuing, query_files, jobs,
+        collections, backups, objects,
     ):  # fmt: skip
         app.register_blueprint(api.routes, url_prefix=PREFIX)
     app.register_blueprint(health.routes)

@@ -84,6 +84,12 @@ def index(page: ImagesPage) -> Response:
     """
     catalogue = services().catalogue
     keep = wanted(page.name, filters.parse(page.filter))
+    if page.ids is not None:
+        named = catalogue.find(page.collection, page.ids)
+        there = [named[one] for one in dict.fromkeys(page.ids) if one in named]
+        rows = [r for r in there if r.indexed_at is not None and (keep is None or keep(r))]
+        part = rows[page.offset : page.offset + page.limit]
+        return images_page([shown.image(record) for record in part], None, len(rows))
     if page.sort is not Sort.NEWEST:
         ordered = sorting.page(catalogue, page, keep)
         return images_page([shown.image(r) for r in ordered.rows], ordered.next, ordered.total)

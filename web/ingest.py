@@ -82,7 +82,7 @@ def _stored(
             write(partial(_store, services, record, found.content, job_id), len(found.content))
             items.append(replace(item, image_id=record.image_id))
     if len(refused) == len(items):
-        raise _nothing_to_index(refused)
+        raise nothing_to_do(refused, "The request holds no image.")
     return items
 
 
@@ -109,10 +109,10 @@ def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
         raise TooLarge(f"A request may hold at most {settings.max_items_per_job:,} URLs.")
     _check_collection(services, options.collection)
     webhook = webhooks.asked(services)
-    bad = _bad_urls(services, options.urls)
+    bad = bad_urls(services, options.urls)
     if len(bad) == len(set(options.urls)):
         faults = [(url, bad[url]) for url in options.urls]
-        raise InvalidUrl(faults[0][1].message, items=_listed(faults))
+        raise InvalidUrl(faults[0][1].message, items=listed(faults))
     items = [
         Item(n, url).failed(bad[url]) if url in bad else Item(n, url)
         for n, url in enumerate(options.urls)
@@ -121,7 +121,7 @@ def ingest_urls(services: Services, options: UrlsRequest, job_id: str) -> None:
         _enqueue(services, items, options, job_id, goes_on, webhook)
 
 
-def _bad_urls(services: Services, urls: Iterable[str]) -> dict[str, InvalidUrl]:
+def bad_urls(services: Services, urls: Iterable[str]) -> dict[str, InvalidUrl]:
     """Return what is wrong with those that nobody would download; some hosts are looked up."""
     bad: dict[str, InvalidUrl] = {}
     of_hosts: defaultdict[str, list[str]] = defaultdict(list)
@@ -197,16 +197,16 @@ def _record(file: ImageFile, options: IndexFields) -> ImageRecord:
     )
 
 
-def _nothing_to_index(refused: Sequence[Refused]) -> NeedleError:
+def nothing_to_do(refused: Sequence[Refused], none: str) -> NeedleError:
     """Return the first file's fault, listing the others, for a request without any image."""
     if not refused:
-        return BadRequest("The request holds no image.")
+        return BadRequest(none)
     first = refused[0]
-    faults = _listed((each.path, each.error) for each in refused)
+    faults = listed((each.path, each.error) for each in refused)
     return type(first.error)(f"{first.path}: {first.error.message}", items=faults)
 
 
-def _listed(faults: Iterable[tuple[str, NeedleError]]) -> list[dict[str, Any]]:
+def listed(faults: Iterable[tuple[str, NeedleError]]) -> list[dict[str, Any]]:
     """Return the first faults as an answer lists them."""
     return [{"name": name, **error.as_dict()} for name, error in islice(faults, LISTED_FAULTS)]
 

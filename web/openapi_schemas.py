@@ -59,7 +59,7 @@ class Schemas:
             **model,
             "title": body.form_name,
             "properties": {**dict(_files(body)), **fields},
-            **({"required": list(body.files)} if body.needs_file else {}),
+            **({"required": list(body.files)[:1]} if body.needs_file else {}),
             **_one_of(body.choices, absent=_NOTHING),
         }
 

@@ -67,6 +67,7 @@ class Body:
     """What the schema of the form is called."""
     files: Mapping[str, FileField] = field(default_factory=dict)
     needs_file: bool = False
+    """Whether a form must have a file in the first of these fields."""
     choices: tuple[Choice, ...] = ()
     """The ways to fill it, of which exactly one holds; the view checks it."""
 

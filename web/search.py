@@ -10,7 +10,13 @@ from flask import Blueprint, Response
 from common.catalogue import check_encoder
 from common.contract.fields import DEFAULT_COLLECTION, MOST_EXAMPLES
 from common.contract.orders import SearchOrder
-from common.contract.requests import SearchFields, SearchRequest
+from common.contract.requests import (
+    Example,
+    QueryFields,
+    SearchesFields,
+    SearchFields,
+    SearchRequest,
+)
 from common.disk import Use
 from common.errors import NeedleError, NotFound, TextNotSupported
 from common.geometry import Box
@@ -118,20 +124,25 @@ class Search:
 def _check(services: Services, search: Search) -> None:
     """Refuse now what the worker would refuse later."""
     options = search.options
-    _check_models(services, options)
+    check_models(services, options)
     if search.files:
         header = search.files[0].header
         _check_box(options.box, header.width, header.height)
     for example in (options, *options.examples, *options.negatives):
-        url, image_id = getattr(example, "url", None), getattr(example, "image_id", None)
-        if url is not None and is_object(url):
-            services.sources.check(url)
-        elif url is not None:
-            resolve(url, allowed_hosts=services.settings.allowed_hosts)
-        if image_id is not None:
-            record = services.catalogue.get(options.collection, image_id)
-            _check_box(example.box, record.width, record.height)
+        check_example(services, options.collection, example)
     filters.parse(options.filter)
+
+
+def check_example(services: Services, collection: str, example: QueryFields | Example) -> None:
+    """Refuse a URL that nobody would download, an image that is not there, a box outside of it."""
+    url, image_id = getattr(example, "url", None), getattr(example, "image_id", None)
+    if url is not None and is_object(url):
+        services.sources.check(url)
+    elif url is not None:
+        resolve(url, allowed_hosts=services.settings.allowed_hosts)
+    if image_id is not None:
+        record = services.catalogue.get(collection, image_id)
+        _check_box(example.box, record.width, record.height)
 
 
 def _check_box(box: tuple[int, int, int, int] | None, width: int, height: int) -> None:
@@ -139,7 +150,8 @@ def _check_box(box: tuple[int, int, int, int] | None, width: int, height: int) -
         Box(*box).within(width, height)
 
 
-def _check_models(services: Services, options: SearchRequest) -> None:
+def check_models(services: Services, options: SearchRequest | SearchesFields) -> None:
+    """Refuse a collection that is not there or of another encoder, a text that has no side."""
     collection = services.catalogue.collection(options.collection)
     if collection is None and options.collection != DEFAULT_COLLECTION:
         raise NotFound(f"There is no collection '{options.collection}'.")

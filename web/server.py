@@ -180,7 +180,8 @@ class Reception:
         try:
             answer = self._app(environ, start_response)
             if body.left > EMPTIED:
-                # The answer has to say so, or the client's next request would go nowhere.
+                # The answer has to say so, or the client's next request would go nowhere. Beneath
+                # the function that WSGI has for it lies gunicorn's answer.
                 start_response.__self__.force_close()  # type: ignore[attr-defined]
             return answer
         finally:

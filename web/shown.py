@@ -110,6 +110,12 @@ def _search_result(job: jobs.Job, findings: answers.Findings) -> answers.SearchR
     )
 
 
+def findings(found: answers.Findings, collection: str) -> answers.QueryFindings:
+    """Return what one of many queries has found, with the URLs of all images."""
+    matches = tuple(_match(match, collection) for match in found.matches)
+    return widened(found, answers.QueryFindings, matches=matches)
+
+
 def _match(match: answers.FoundMatch, collection: str) -> answers.Match:
     hits = tuple(
         widened(hit, answers.Hit, urls=crop_urls(match.image_id, collection, hit.box))

@@ -40,10 +40,12 @@ def read_uploads(
     settings: Settings,
     *,
     is_there: Callable[[], bool] = lambda: True,
+    pages: bool = True,
 ) -> Iterator[ImageFile | Refused]:
     """Yield every image of a request, one at a time, so that the memory holds one.
 
-    Of a TIFF file each page is an image. What file managers leave behind is passed over. Raises
+    Of a TIFF file each page is an image, without `pages`
+    the first alone. What file managers leave behind is passed over. Raises
     TooLarge when the request holds more files or unpacks to more bytes than allowed, and
     ClientLeft when `is_there` says that nobody waits for the answer.
     """
@@ -51,7 +53,7 @@ def read_uploads(
     limits = Limits.of(settings, _Counter(settings.max_request_bytes, is_there))
     for file in files:
         for path, content in _members(file, limits):
-            for found in _images(path, content, settings):
+            for found in _images(path, content, settings, pages=pages):
                 items += 1
                 if items > settings.max_items_per_job:
                     raise TooLarge(
@@ -62,7 +64,7 @@ def read_uploads(
 
 
 def _images(
-    path: str, content: bytes | NeedleError, settings: Settings
+    path: str, content: bytes | NeedleError, settings: Settings, *, pages: bool
 ) -> Iterator[ImageFile | Refused]:
     """Yield the image in a file, and where it is of several pages each further one."""
     if isinstance(content, NeedleError):
@@ -70,7 +72,7 @@ def _images(
         return
     first = check(path, content, settings)
     yield first
-    if isinstance(first, ImageFile) and first.header.format == "TIFF":
+    if pages and isinstance(first, ImageFile) and first.header.format == "TIFF":
         for page in pictures.further_pages(content):
             name = f"{path}#{page.number}"
             if isinstance(page.content, NeedleError):

@@ -29,7 +29,7 @@ from common.errors import NeedleError
 from common.metrics import sharing
 from common.metrics.exposing import expose
 from common.metrics.gpu import Gpus
-from common.queue import FETCH, INDEX, SEARCH, STORE, UPKEEP, make_celery
+from common.queue import FETCH, INDEX, SEARCH, SEARCHES, STORE, UPKEEP, make_celery
 from common.redis import connect
 from common.settings import Settings
 from common.webhooks import Calls
@@ -48,6 +48,7 @@ from worker.context import (
 from worker.leases import Leases
 from worker.models.packs import check_pack
 from worker.notifying import Notifier
+from worker.searches import Turns
 from worker.stalling import Patience, Watch, end_at_once
 from worker.tasks import register_index, register_search
 from worker.tending import Tender
@@ -139,10 +140,13 @@ def _run_search(settings: Settings, name: str) -> int:
         STORE: STORE_THREADS,
         FETCH: FETCH_THREADS,
         UPKEEP: UPKEEP_THREADS,
+        # A core stays free for those who wait for a search.
+        SEARCHES: max(1, searches_at_once(settings) - 1),
     }
+    turns = Turns()
     apps = {queue: make_celery(settings) for queue in threads}
     for app in apps.values():
-        register_search(app, base, lambda: writer, lambda: pipeline)
+        register_search(app, base, lambda: writer, lambda: pipeline, turns)
         register_upkeep(app, base, lambda: writer)
     _take_up(base)
     patience = Patience(busy_s=settings.longest_task_s)

@@ -12,7 +12,7 @@ import logging
 from collections.abc import Iterator
 
 from common.contract import orders
-from common.contract.orders import DeleteOrder, IndexOrder, SearchOrder
+from common.contract.orders import DeleteOrder, IndexOrder, Order, SearchesOrder, SearchOrder
 from common.deliveries import DELIVERIES, ON_THEIR_WAY
 from common.errors import IncompatibleJob
 from common.jobs import ItemStatus, Job, Kind, Status
@@ -28,6 +28,8 @@ from common.queue import (
     QUEUES,
     SEARCH,
     SEARCH_TASK,
+    SEARCHES,
+    SEARCHES_TASK,
     STORE,
     UPKEEP,
     VERIFY_TASK,
@@ -83,7 +85,9 @@ class Lost:
     def _tasks(self, job: Job) -> Iterator[Task]:
         try:
             if job.kind is Kind.INDEX:
-                yield from self._of_items(job)
+                yield from self._of_items(job, IndexOrder, INDEX_TASK, INDEX)
+            elif job.kind is Kind.SEARCHES:
+                yield from self._of_items(job, SearchesOrder, SEARCHES_TASK, SEARCHES)
             elif job.kind is Kind.SEARCH:
                 slow = orders.of(job, SearchOrder).urls()
                 queue, task = (FETCH, FETCH_TASK) if slow else (SEARCH, SEARCH_TASK)
@@ -96,15 +100,15 @@ class Lost:
         except IncompatibleJob as error:
             self._base.jobs.fail(job.job_id, error.code, error.message)
 
-    def _of_items(self, job: Job) -> Iterator[Task]:
+    def _of_items(self, job: Job, order: type[Order], task: str, queue: str) -> Iterator[Task]:
         """Yield a task for each chunk of which an item has not ended."""
-        orders.of(job, IndexOrder)
+        orders.of(job, order)
         size = self._base.settings.chunk_size
         for first in range(0, job.total, size):
             items = self._base.jobs.items(job.job_id, offset=first, limit=size)
             if any(item.status is ItemStatus.QUEUED for item in items):
                 payload = {"job_id": job.job_id, "first": first, "last": items[-1].index}
-                yield INDEX_TASK, INDEX, payload
+                yield task, queue, payload
 
     def _of_a_deletion(self, job: Job) -> Task:
         order = orders.of(job, DeleteOrder)

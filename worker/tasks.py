@@ -35,6 +35,7 @@ from common.queue import (
     INDEX_TASK,
     SEARCH,
     SEARCH_TASK,
+    SEARCHES_TASK,
     STORE,
     SWEEP_TASK,
 )
@@ -53,6 +54,7 @@ from worker.indexing.handover import handed_over
 from worker.indexing.options import IndexOptions
 from worker.indexing.pipeline import IndexPipeline
 from worker.removal import delete_some, sweep
+from worker.searches import Turns, run_searches
 from worker.searching.downloading import Downloader
 from worker.searching.pipeline import SearchPipeline
 
@@ -85,14 +87,35 @@ def register_index(app: Celery, base: Base, pipeline: Callable[[], IndexPipeline
 
 
 def register_search(
-    app: Celery, base: Base, writer: Callable[[], Writer], pipeline: Callable[[], SearchPipeline]
+    app: Celery,
+    base: Base,
+    writer: Callable[[], Writer],
+    pipeline: Callable[[], SearchPipeline],
+    turns: Turns | None = None,
 ) -> None:
-    """Register the tasks of the search role, and those of whoever owns the vector store."""
+    """Register the tasks of the search role, and those of whoever owns the vector store.
+
+    All apps of a process have the same `turns`.
+    """
+
+    turns = turns or Turns()
 
     @app.task(name=SEARCH_TASK, shared=False)  # type: ignore[untyped-decorator]
     def search(job_id: str) -> None:
-        with log_context(job_id=job_id), back_to_the_queue(BrokerUnavailable):
+        with log_context(job_id=job_id), back_to_the_queue(BrokerUnavailable), turns.first():
             run_search(base, pipeline(), job_id)
+
+    @app.task(name=SEARCHES_TASK, shared=False)  # type: ignore[untyped-decorator]
+    def searches(job_id: str, first: int, last: int) -> None:
+        def forget() -> None:
+            base.attempts.forget(chunk_key(job_id, first))
+
+        with (
+            log_context(job_id=job_id, items=f"{first}-{last}"),
+            back_to_the_queue(Transient, forget=forget),
+            failing_its_job(base.jobs, job_id, "Searching failed."),
+        ):
+            run_searches(base, pipeline(), turns, job_id, range(first, last + 1))
 
     @app.task(name=FETCH_TASK, shared=False)  # type: ignore[untyped-decorator]
     def fetch(job_id: str) -> None:

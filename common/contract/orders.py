@@ -11,9 +11,15 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeVar
 
 from common.contract.fields import MetadataChanges, Said
-from common.contract.requests import IndexFields, Request, SearchFields, VerifyFields
+from common.contract.requests import (
+    IndexFields,
+    Request,
+    SearchesFields,
+    SearchFields,
+    VerifyFields,
+)
 from common.errors import IncompatibleJob
-from common.jobs import Job, Kind
+from common.jobs import Item, Job, Kind
 
 
 class Order(Request):
@@ -46,6 +52,27 @@ class SearchOrder(SearchFields, Order):
     negative_files: int = 0
     filename: Said | None = None
     patient: bool = False
+
+
+class SearchesOrder(SearchesFields, Order):
+    """The order of many searches: how each is carried out, and the files of what is not wanted.
+
+    An item is a query: the file of its number where the queries are `files`, else the indexed image
+    whose id it has, else the URL that is its name.
+    """
+
+    files: bool = False
+    negative_files: int = 0
+
+    def of_item(self, item: Item) -> SearchOrder:
+        """Return the order of the search for one of the queries."""
+        shared = {name: getattr(self, name) for name in SearchesFields.model_fields}
+        named = {} if self.files else {"image_id": item.image_id}
+        if not self.files and item.image_id is None:
+            named = {"url": item.name}
+        return SearchOrder.model_validate(
+            {**shared, **named, "files": int(self.files), "negative_files": self.negative_files}
+        )
 
 
 class DeleteOrder(Order):
@@ -92,7 +119,7 @@ def ends_by_items(job: Job) -> bool:
     A deletion that cannot be read counts as one image's.
     """
     if job.kind is not Kind.DELETE:
-        return job.kind is Kind.INDEX
+        return job.kind in (Kind.INDEX, Kind.SEARCHES)
     try:
         return of(job, DeleteOrder).whole
     except IncompatibleJob:

@@ -12,7 +12,10 @@ from common.contract.fields import (
     Box,
     CollectionName,
     Filter,
+    ImageId,
     MaxSide,
+    SeveralFromText,
+    Share,
     Sort,
     WaitS,
 )
@@ -21,6 +24,8 @@ from common.jobs import Kind, Status
 from common.paging import FORM, Cursor, Place
 
 DELETE_WAIT_S = 10.0
+MOST_IDS = 100
+"""Ids in a query string, whose length servers bound."""
 
 
 class Nothing(Request):
@@ -52,6 +57,27 @@ class ItemsPage(Request):
     )
     limit: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=100, description="The most items in the answer."
+    )
+
+
+class ResultsPage(Request):
+    """`GET /jobs/{id}/results`."""
+
+    offset: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        default=0, description="How many queries are passed over."
+    )
+    limit: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=20, description="The most queries in the answer."
+    )
+
+
+class ResultsTable(Request):
+    """`GET /jobs/{id}/results.csv`."""
+
+    min_probability: Share = Field(
+        default=0.5,
+        description="Only images that show the query so probably; with `detect`, so great a share "
+        "of its things.",
     )
 
 
@@ -89,6 +115,11 @@ class ImagesPage(ListPage):
     )
     filter: Filter = Field(
         default_factory=dict, description="What the metadata of the images must be."
+    )
+    ids: Annotated[list[ImageId], SeveralFromText, Field(max_length=MOST_IDS)] | None = Field(
+        default=None,
+        description="Only those of these ids that are indexed, in this order and in one answer: "
+        "which of them are there?",
     )
     sort: Sort = Field(
         default=Sort.NEWEST,

@@ -126,26 +126,15 @@ Example = Annotated[
 Examples = Annotated[list[Example], EachFromText, Field(max_length=MOST_EXAMPLES)]
 
 
-class QueryFields(Request):
-    """What is searched for. The answer to a search repeats these fields as its `query`."""
+class MannerFields(Request):
+    """What is said of a query beside its image, or of each of many."""
 
-    url: Url | None = Field(default=None, description="Where the service downloads the query.")
-    image_id: ImageId | None = Field(
-        default=None, description="An indexed image as the query, or with `box` a part of it."
-    )
-    box: Box | None = Field(
-        default=None, description="The part of the query's image that is searched for."
-    )
     text: Annotated[str, Field(min_length=1, max_length=1000)] | None = Field(
         default=None,
         description="The query in words. A model pack without a text side refuses it (422).",
     )
     text_weight: Share = Field(
         default=0.5, description="The share of the text where a search has an image and a text."
-    )
-    examples: Examples = Field(
-        default_factory=list,
-        description="More images of what is searched for. Any of them will do.",
     )
     negatives: Examples = Field(
         default_factory=list,
@@ -170,14 +159,30 @@ class QueryFields(Request):
         ),
     )
 
+
+class QueryFields(MannerFields):
+    """What is searched for. The answer to a search repeats these fields as its `query`."""
+
+    url: Url | None = Field(default=None, description="Where the service downloads the query.")
+    image_id: ImageId | None = Field(
+        default=None, description="An indexed image as the query, or with `box` a part of it."
+    )
+    box: Box | None = Field(
+        default=None, description="The part of the query's image that is searched for."
+    )
+    examples: Examples = Field(
+        default_factory=list,
+        description="More images of what is searched for. Any of them will do.",
+    )
+
     def urls(self) -> list[str]:
         """Return every URL whose image the service downloads for the query, each once."""
         named = (self, *self.examples, *self.negatives)
         return list(dict.fromkeys(url for each in named if (url := getattr(each, "url", None))))
 
 
-class SearchFields(QueryFields):
-    """What is searched for, where, and how it is answered."""
+class ScopeFields(Request):
+    """Where is searched, and how it is answered."""
 
     collection: CollectionName = Field(
         default=DEFAULT_COLLECTION, description="The collection that is searched."
@@ -209,6 +214,43 @@ class SearchFields(QueryFields):
     )
     verify_budget_ms: VerifyBudgetMs | None = Field(
         default=None, description="The longest time that verifying may take (milliseconds)."
+    )
+
+
+class SearchFields(QueryFields, ScopeFields):
+    """What is searched for, where, and how it is answered."""
+
+
+class SearchesFields(MannerFields, ScopeFields):
+    """How each of many queries is searched for."""
+
+    hits_per_image: Annotated[int, Field(ge=1, le=100)] = Field(
+        default=100, description="The most places that are answered of one image."
+    )
+
+
+class UrlQuery(Request):
+    """A query that the service downloads."""
+
+    url: Url = Field(description="Where the service downloads the query.")
+
+
+class ImageQuery(Request):
+    """An indexed image as a query."""
+
+    image_id: ImageId = Field(description="The indexed image.")
+
+
+NamedQuery = Annotated[
+    UrlQuery | ImageQuery, otherwise('must be {"url": ...} or {"image_id": ...}')
+]
+
+
+class NamedQueries(SearchesFields):
+    """`POST /searches` with a JSON body."""
+
+    queries: Annotated[list[NamedQuery], Field(min_length=1)] = Field(
+        description="What is searched for: images that the service downloads, or indexed ones."
     )
 
 

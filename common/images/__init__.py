@@ -7,6 +7,7 @@ Stores: `files` (a folder) and `s3` (a bucket, with its locks in Redis); `open_s
 from common.images.ahead import ReadAhead, WriteBehind, at_once
 from common.images.files import FileImageStore
 from common.images.keys import (
+    answer_key,
     collection_folder,
     download_key,
     image_folder,
@@ -29,6 +30,7 @@ __all__ = [
     "ImageStore",
     "ReadAhead",
     "WriteBehind",
+    "answer_key",
     "at_once",
     "collection_folder",
     "download_key",

@@ -53,6 +53,11 @@ def query_key(job_id: str, number: int = 0, *, negative: bool = False) -> str:
     return f"{query_folder(job_id)}/{'not-' if negative else ''}{number}"
 
 
+def answer_key(job_id: str, number: int) -> str:
+    """Return the key of what one of many queries has found, kept with their files."""
+    return f"{query_folder(job_id)}/answer-{number}.json"
+
+
 def download_key(job_id: str, url: str) -> str:
     """Return the key of what was downloaded for a search, kept with its files."""
     return f"{query_folder(job_id)}/url-{hashlib.sha256(url.encode()).hexdigest()[:32]}"

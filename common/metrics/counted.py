@@ -88,7 +88,12 @@ class Meters:
             ["outcome"],
         )
         # What has not happened yet is 0 and not unknown: alerts compare.
-        for status in (ItemStatus.INDEXED, ItemStatus.UNCHANGED, ItemStatus.FAILED):
+        for status in (
+            ItemStatus.INDEXED,
+            ItemStatus.UNCHANGED,
+            ItemStatus.ANSWERED,
+            ItemStatus.FAILED,
+        ):
             self.items.labels(status.value)
         for found in ("true", "false"):
             for complete in ("true", "false"):

@@ -56,6 +56,13 @@ def terminal(stream: IO[Any]) -> bool:
     return stream.isatty()
 
 
+class _Console(Console):
+    """A console that says it when its reader has left; Rich ends with 1, which means something."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 class Shell:
     """What a command gets: the service, and where results and everything else are written.
 
@@ -69,8 +76,8 @@ class Shell:
         self.webhook = webhook
         self.people = terminal(sys.stdout)
         # Names of files are no markup and hold no emoji.
-        self.out = Console(highlight=False, markup=False, emoji=False)
-        self.err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+        self.out = _Console(highlight=False, markup=False, emoji=False)
+        self.err = _Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def connect(self, *, patience_s: float = PATIENCE_S) -> Needle:
         """Return a client. Raises click.UsageError for a bad address or key."""

@@ -23,7 +23,7 @@ SHOWN_ITEMS = 100
 ITEM_COLUMNS = ("job_id", "index", "name", "status", "image_id", "reason", "warning")
 UNLISTED = frozenset({404, 405})
 """What a service answers that has no list of its jobs."""
-KINDS = ("index", "search", "delete", "verify", "backup")
+KINDS = ("index", "search", "searches", "delete", "verify", "backup")
 STATUSES = ("queued", "started", "succeeded", "partial", "failed", "cancelled")
 BAD = frozenset({"failed", "cancelled"})
 

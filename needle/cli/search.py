@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -20,20 +20,21 @@ from needle.cli.base import (
     pass_shell,
 )
 from needle.cli.estimate import left_out
-from needle.cli.searches.many import asked_and_drawn, search_many
+from needle.cli.searches.many import Ask, as_jobs, drawn_as_well, search_many
 from needle.cli.searches.one import Shown, search_one
 from needle.cli.searches.targets import Targets, targets
 from needle.cli.values import BoxType, Real
+from needle.errors import JobFailed, NeedleApiError, TimedOut
 from needle.results import Box, SearchResult
 from needle.searching import queries, rows
-from needle.searching.bulk import IN_FLIGHT
+from needle.searching.bulk import ONE_QUERYS_FAULT, Answer
 from needle.searching.queries import Queries, Query
 from needle.searching.rows import LIKELY, likely
 
 AGGREGATES = ("max", "mean", "sum", "min")
 MOST_HITS = 100
 PATIENT_S = 600.0
-"""A search among many others may wait so long for its answer."""
+"""A search whose rows are written may wait so long for its answer."""
 
 EXAMPLES = """
 needle search logo.png
@@ -108,13 +109,6 @@ curl -s https://example.org/a.png | needle search - || echo 'not there'
     "or write a row for each place (.csv).",
 )
 @click.option("--open", "opened", is_flag=True, help="Draw a sheet and show it.")
-@click.option(
-    "--in-flight",
-    type=click.IntRange(1, 64),
-    default=IN_FLIGHT,
-    show_default=True,
-    help="Of many queries, searches at the same time.",
-)
 @pass_shell
 def search(
     shell: Shell,
@@ -141,15 +135,15 @@ def search(
     outs: Sequence[str],
     opened: bool,
     min_probability: float | None,
-    in_flight: int,
 ) -> int:
     """Search for the images that contain IMAGE: a file, `-`, a URL or an image id.
 
     Ends with 1 when it is probably in none of them; the nearest look-alikes are shown all the
     same, with how sure each is. --verified leaves only what was found again by its details.
 
-    Several images, a pattern or a folder are searched for one by one. With --out results.csv a run
-    that was cut off goes on with the same command, and ends with 3 where a query has failed.
+    Several images, a pattern or a folder are searched for one by one, by a job of the service. With
+    --out results.csv a run that was cut off goes on with the same command, and ends with 3 where a
+    query has failed.
     """
     stdin = cache(lambda: sys.stdin.buffer.read())
     found, places = _queries(words, text, stdin), targets(outs)
@@ -184,14 +178,19 @@ def search(
         every = {"hits_per_image": hits or MOST_HITS, "timeout_s": PATIENT_S}
         found_only = min_probability is None
         kept = partial(likely, least=least, found=found_only, verified=verified)
-        ask = _ask(needle, asked | every, kept)
-        drawn = asked_and_drawn(
-            needle, lambda query: rows.places(ask(query)), found.each, places.folder
+        keep = drawn_as_well(
+            needle, lambda result: rows.places(kept(result)), found.each, places.folder
         )
+        if found.many:
+            shared = {name: asked[name] for name in asked if name not in ("box", "examples")}
+            ask_all = as_jobs(needle, shared | {"hits_per_image": hits or MOST_HITS})
+        else:
+            ask_one = _ask(needle, asked | every, lambda result: result)
+            ask_all = _alone(ask_one)
         plan = asked | {"url": needle.base_url, "least": least, "verified": verified}
         if found.left_out:
             shell.say(f"No images{left_out(found.left_out)}.")
-        return search_many(shell, found.each, drawn, places, plan, in_flight)
+        return search_many(shell, found.each, ask_all, keep, places, plan)
 
 
 def _queries(words: Sequence[str], text: str | None, stdin: Callable[[], bytes]) -> Queries:
@@ -240,6 +239,24 @@ def _ask(
         return kept(needle.search(**{**query.asked, **asked}))
 
     return ask
+
+
+def _alone(ask: Callable[[Query], SearchResult]) -> Ask:
+    """Return what asks for one query by a search, which takes more options than a job of many."""
+
+    def ask_all(queries: Iterable[Query], *_: object) -> Iterator[Answer]:
+        for query in queries:
+            try:
+                yield Answer(query, ask(query))
+            except (JobFailed, TimedOut) as exc:
+                yield Answer(query, reason=exc.message)
+            except NeedleApiError as exc:
+                unknown = exc.status == 404 and "image_id" in query.asked
+                if exc.status not in ONE_QUERYS_FAULT and not unknown:
+                    raise
+                yield Answer(query, reason=exc.message)
+
+    return ask_all
 
 
 def _example(name: str, stdin: Callable[[], bytes]) -> Any:

@@ -15,7 +15,7 @@ from needle.indexed import Collection, Image
 from needle.jobs import Job
 from needle.wording import visible, words
 
-IMAGE_COLUMNS = (*frames.IMAGE_COLUMNS, "metadata")
+IMAGE_COLUMNS = (*frames.IMAGE_COLUMNS, "metadata", "paths")
 JOB_COLUMNS = (
     "job_id",
     "kind",
@@ -64,10 +64,11 @@ def images_table(images: Sequence[Image]) -> Table:
 
 
 def image_rows(images: Iterable[Image]) -> list[Row]:
-    """Return a row of IMAGE_COLUMNS for each image."""
+    """Return a row of IMAGE_COLUMNS for each image; `paths` where it has more than one."""
     return [
         frames.image_row(image)
         | {"metadata": image.metadata or None, "indexed_at": stamp(image.indexed_at)}
+        | {"paths": list(image.paths) if len(image.paths) > 1 else None}
         for image in images
     ]
 

@@ -1,23 +1,25 @@
-"""Many queries, several at a time: a bad one does not stop the others."""
+"""Many queries as jobs of the service: a bad one does not stop the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from needle.errors import JobFailed, NeedleApiError, NeedleClientError, TimedOut
-from needle.parcels import ONE_IMAGES_FAULT
+from needle import searches, uploads
+from needle.api import Needle
+from needle.errors import NeedleApiError
+from needle.jobs import Job
 from needle.results import SearchResult
+from needle.searches import QUERIES_PER_REQUEST
+from needle.searching.notes import Notes
 from needle.searching.queries import Query
+from needle.uploads import Upload
 
-IN_FLIGHT = 4
-LANDING_S = 0.5
-"""So often the main thread looks up, in which Ctrl-C arrives."""
-
-Ask = Callable[[Query], SearchResult]
-OnStop = Callable[[int], None]
-"""Told, after Ctrl-C or when the service fails, how many searches are waited for."""
+TOO_LARGE, ONE_QUERYS_FAULT = 413, frozenset({413, 415, 422})
+OnJob = Callable[[Job], None]
 
 
 @dataclass(frozen=True)
@@ -29,63 +31,160 @@ class Answer:
     reason: str = ""
 
 
-def ask_all(
-    queries: Iterable[Query], ask: Ask, *, in_flight: int = IN_FLIGHT, on_stop: OnStop | None = None
-) -> Iterator[Answer]:
-    """Yield the answer to each query, in the order in which they come.
+@dataclass(frozen=True)
+class Sent:
+    """Queries that are in a job, in its order; None for those that are answered already."""
 
-    After Ctrl-C, and where the service itself fails, nothing new is asked, what is in flight is
-    yielded, and then KeyboardInterrupt or the service's NeedleClientError is raised.
-    """
-    pool = ThreadPoolExecutor(in_flight, thread_name_prefix="search")
-    flying: set[Future[Answer]] = set()
-    rest = iter(queries)
-    failure: BaseException | None = None
-    try:
-        while failure is None:
+    job: Job
+    queries: Sequence[Query | None]
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Asks for many queries with the same options; `notes` outlive a run that is cut off."""
+
+    needle: Needle
+    options: Mapping[str, Any]
+    notes: Notes | None = None
+    on_progress: OnJob | None = None
+
+    def ask(self, queries: Mapping[Query, str]) -> Iterator[Answer]:
+        """Yield the answer to each query, of those that an earlier run has sent as well.
+
+        Queries come with the keys that they are noted by. Without notes, nobody would fetch what
+        is found after Ctrl-C: jobs are cancelled then. Raises what the service itself fails with.
+        """
+        open_jobs = list(self._adopted(queries))
+        adopted = {query for sent in open_jobs for query in sent.queries}
+        try:
+            for batch in _batches(query for query in queries if query not in adopted):
+                for one in self._sent(batch):
+                    if isinstance(one, Answer):
+                        yield one
+                        continue
+                    open_jobs.append(one)
+                    if self.notes:
+                        keys = [queries[query] for query in one.queries if query]
+                        self.notes.sent(one.job.job_id, keys)
+            for sent in open_jobs:
+                yield from self._answers(sent)
+        except KeyboardInterrupt:
+            if not self.notes:
+                for sent in open_jobs:
+                    self.needle.cancel(sent.job)
+            raise
+
+    def _adopted(self, queries: Mapping[Query, str]) -> Iterator[Sent]:
+        """Yield the jobs that an earlier run has sent, and that have something to fetch."""
+        by_key: defaultdict[str, list[Query]] = defaultdict(list)
+        for query, key in queries.items():
+            by_key[key].append(query)
+        for job_id, keys in (self.notes.jobs() if self.notes else {}).items():
             try:
-                while len(flying) < in_flight and (query := next(rest, None)):
-                    flying.add(pool.submit(_answer, query, ask))
-                if not flying:
-                    return
-                done, _ = wait(flying, timeout=LANDING_S, return_when=FIRST_COMPLETED)
-            except KeyboardInterrupt as exc:
-                failure, done = exc, set()
-            flying -= done
-            for future in done:
-                failure = failure or future.exception()
-                if future.exception() is None:
-                    yield future.result()
-        if on_stop and flying:
-            on_stop(len(flying))
-        for future in wait(flying).done:
-            if future.exception() is None:
-                yield future.result()
-        assert failure is not None
-        raise failure
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+                job = self.needle.job(job_id)
+            except NeedleApiError as exc:
+                if exc.status != 404:  # so long ago that the service has forgotten it
+                    raise
+                continue
+            if job.status not in ("failed", "cancelled"):
+                yield Sent(job, [by_key[key].pop(0) if by_key[key] else None for key in keys])
+
+    def _sent(self, batch: Sequence[Query]) -> Iterator[Sent | Answer]:
+        """Send queries; where one of them spoils the request, it goes in halves."""
+        try:
+            job = self.needle.search_many([_source(query) for query in batch], **self.options)
+        except (NeedleApiError, OSError) as exc:
+            faults = exc.details.get("items") or () if isinstance(exc, NeedleApiError) else ()
+            if len(faults) == len(batch):
+                for query, fault in zip(batch, faults, strict=True):
+                    yield Answer(query, reason=str(fault["message"]))
+                return
+            if len(batch) > 1 and _is_a_part_at_fault(exc):
+                half = len(batch) // 2
+                yield from self._sent(batch[:half])
+                yield from self._sent(batch[half:])
+                return
+            if len(batch) > 1 or not _is_its_fault(exc):
+                raise
+            yield Answer(batch[0], reason=_reason(exc))
+            return
+        yield Sent(job, batch)
+
+    def _answers(self, sent: Sent) -> Iterator[Answer]:
+        """Wait for a job, and yield the answers to its queries."""
+        job = self.needle.wait(sent.job, on_progress=self.on_progress)
+        left = list(sent.queries)
+        same = job.progress.total == len(left)
+        otherwise = str((job.error or {}).get("message") or f"The job was {job.status}.")
+        for answer in self.needle.answers(job, collection=self.options.get("collection")):
+            place = answer.index if same else _place(left, answer.name)
+            query = None if place is None else left[place]
+            if place is None or query is None:
+                continue
+            left[place] = None
+            if answer.result is None:
+                yield Answer(query, reason=answer.reason or otherwise)
+            else:
+                yield Answer(query, answer.result)
+        for query in filter(None, left):
+            yield Answer(query, reason="The service took no query of that name.")
 
 
-def _answer(query: Query, ask: Ask) -> Answer:
-    """Ask; what is wrong with this query alone is its answer."""
-    try:
-        return Answer(query, ask(query))
-    except (JobFailed, TimedOut) as exc:
-        return Answer(query, reason=exc.message)
-    except NeedleApiError as exc:
-        if not _is_of_this_query(query, exc):
-            raise
-        return Answer(query, reason=exc.message)
-    except NeedleClientError:
-        raise
-    except OSError as exc:
-        if isinstance(query.content, bytes) or query.content is None:
-            raise
-        return Answer(query, reason=exc.strerror or str(exc))
+def _batches(queries: Iterable[Query]) -> Iterator[list[Query]]:
+    """Yield the queries of each request: files, by their size, and then what is named."""
+    files, named = list[Query](), list[Query]()
+    held = 0
+    for query in queries:
+        if query.content is None:
+            named.append(query)
+            continue
+        size = _size(query)
+        if files and (held + size > uploads.REQUEST_BYTES or len(files) == QUERIES_PER_REQUEST):
+            yield files
+            files, held = [], 0
+        files.append(query)
+        held += size
+    if files:
+        yield files
+    for first in range(0, len(named), QUERIES_PER_REQUEST):
+        yield named[first : first + QUERIES_PER_REQUEST]
 
 
-def _is_of_this_query(query: Query, exc: NeedleApiError) -> bool:
-    if exc.status == 404:
-        return "image_id" in query.asked
-    return exc.status in ONE_IMAGES_FAULT and exc.code != "bad_request"
+def _size(query: Query) -> int:
+    if isinstance(query.content, Path):
+        try:
+            return query.content.stat().st_size
+        except OSError:
+            return 0  # found out when it is sent
+    return len(query.content or b"")
+
+
+def _source(query: Query) -> searches.Query:
+    """Return a query as `Needle.search_many` takes it, under its own name. Raises OSError."""
+    if query.content is None:
+        return dict(query.asked)
+    if isinstance(query.content, Path):
+        return uploads.from_disk(query.content, query.name)
+    return Upload(query.name, len(query.content), query.content)
+
+
+def _is_a_part_at_fault(error: NeedleApiError | OSError) -> bool:
+    """Tell whether some queries of a request could be taken without the others."""
+    if not isinstance(error, NeedleApiError):
+        return True
+    return error.status == TOO_LARGE or bool(error.details.get("items"))
+
+
+def _is_its_fault(error: NeedleApiError | OSError) -> bool:
+    """Tell whether a request of one query failed for that query, not for what goes with it."""
+    return not isinstance(error, NeedleApiError) or error.status in ONE_QUERYS_FAULT
+
+
+def _reason(error: NeedleApiError | OSError) -> str:
+    return error.message if isinstance(error, NeedleApiError) else error.strerror or str(error)
+
+
+def _place(queries: Sequence[Query | None], name: str) -> int | None:
+    """Return where the first query of a name is that has no answer yet."""
+    found = (place for place, query in enumerate(queries) if query and query.name == name)
+    return next(found, None)

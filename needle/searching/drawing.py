@@ -28,7 +28,7 @@ def draw_into(
     drawn = [_write_query(folder, needle, query, result, box)]
     for place, match in enumerate(result.matches, start=1):
         target = folder / f"{place:02}-{_safe(PurePosixPath(match.filename).stem)}.jpg"
-        match.draw().save(target, quality=QUALITY)
+        needle.draw(match).save(target, quality=QUALITY)
         drawn.append(target)
     return [path for path in drawn if path]
 

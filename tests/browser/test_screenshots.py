@@ -83,7 +83,7 @@ def test_images(opened: Callable, samples: Path, form: str, scheme: str) -> None
     page.keyboard.press("Escape")
     deeds.pick(page, "11-mugs.jpg")
     page.locator("#query").scroll_into_view_if_needed()
-    deeds.drag(page, "#query-stage", (0.33, 0.2), (0.45, 0.34))
+    deeds.drag(page, "#query-stage", (0.3, 0.22), (0.41, 0.37))
     page.evaluate("scrollTo(0, 0)")
     if scheme == "light":
         _shoot(page, f"draw-{form}-{scheme}")

@@ -148,8 +148,55 @@ def test_a_detected_region_is_picked_by_a_click_or_from_the_list(opened: Callabl
     assert area is not None
     page.mouse.click(area["x"] + area["width"] / 3, area["y"] + area["height"] * 3 / 8)
     assert deeds.box(page) == [300, 200, 500, 400]
-    page.select_option("#region-list", label="1. crate 80 %")
+    page.select_option("#region-list", label="1. crate \u00b7\u00a080\u00a0% sure")
     assert deeds.box(page) == [100, 100, 700, 600]
+
+
+def test_of_many_regions_the_surest_are_listed_and_all_can_be_clicked(opened: Callable) -> None:
+    page, _ = opened()
+
+    def many(route: Route) -> None:
+        record = route.fetch().json()
+        record["regions"] = [
+            {"box": [n, 0, n + 40, 40], "source": "detector", "label": "object", "urls": {}}
+            | {"confidence": (41 - n / 20) / 41}
+            for n in range(0, 800, 20)
+        ]
+        route.fulfill(json=record)
+
+    page.route(re.compile(r"/api/v1/images/[0-9a-f-]+(\?|$)"), many)
+    deeds.pick(page, "01-grocery.jpg")
+    options = page.locator("#region-list option")
+    expect(options).to_have_count(25)
+    expect(options.first).to_have_text("Choose one of the 24 surest \u2026")
+    area = page.locator("#query-stage .sheet").bounding_box()
+    assert area is not None
+    page.mouse.click(area["x"] + area["width"] * 810 / 1200, area["y"] + 3)
+    assert deeds.box(page) == [780, 0, 820, 40]  # the least sure of all
+    expect(page.locator("#region-list")).to_have_value("")
+
+
+def test_the_name_of_a_region_is_not_cut_off_at_the_right(opened: Callable) -> None:
+    page, _ = opened()
+
+    def right(route: Route) -> None:
+        record = route.fetch().json()
+        record["regions"] = [
+            {"box": [1140, 300, 1190, 400], "source": "detector", "label": "coffee mug"}
+            | {"confidence": 0.8, "urls": {}}
+        ]
+        route.fulfill(json=record)
+
+    page.route(re.compile(r"/api/v1/images/[0-9a-f-]+(\?|$)"), right)
+    deeds.pick(page, "01-grocery.jpg")
+    page.locator("#region-list").focus()
+    page.keyboard.press("ArrowDown")
+    tag = page.locator("#query-stage .region-tag")
+    expect(tag).to_have_text("1. coffee mug\u00a080\u00a0%")
+    area, box = page.locator("#query-stage .sheet").bounding_box(), tag.bounding_box()
+    assert area is not None and box is not None
+    assert box["x"] + box["width"] <= area["x"] + area["width"] + 1
+    assert box["x"] >= area["x"]
 
 
 def test_a_filter_that_nothing_meets_says_so(opened: Callable, samples: Path) -> None:

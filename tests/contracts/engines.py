@@ -22,7 +22,14 @@ def open_engine(request: pytest.FixtureRequest, folder: Path) -> Engine:
         return Edge(folder / "engine")
     if request.param == "local":
         return Server(QdrantClient(":memory:"))
-    return Server.connect(server_url(request))
+    return connect(request)
+
+
+def connect(request: pytest.FixtureRequest) -> Server:
+    """Connect to the server that a test asks for, a real one with its key if it wants one."""
+    real = request.param == "server"
+    key = os.environ.get("NEEDLE_TEST_QDRANT_API_KEY") if real else None
+    return Server.connect(server_url(request), api_key=key)
 
 
 def server_url(request: pytest.FixtureRequest) -> str:

@@ -12,7 +12,7 @@ from qdrant_client.http.exceptions import UnexpectedResponse
 
 from common.errors import StoreUnavailable
 from common.vectors import filters
-from tests.contracts.engines import server_url
+from tests.contracts.engines import connect
 from tests.contracts.test_vector_store import DIM, NAME, points, vectors
 from worker.vectors.engine import Shelf, Sort, State
 from worker.vectors.server import Server
@@ -50,8 +50,7 @@ def processes(request: pytest.FixtureRequest) -> Iterator[tuple[VectorStore, Vec
         client: Any = Answering(QdrantClient(":memory:"))
         one, other = VectorStore(Server(client)), VectorStore(Server(client))
     else:
-        url = server_url(request)
-        one, other = VectorStore(Server.connect(url)), VectorStore(Server.connect(url))
+        one, other = VectorStore(connect(request)), VectorStore(connect(request))
     one.delete_collection(NAME)
     one.ensure_collection(NAME, DIM)
     one.replace_images(NAME, [points("image", vectors(1, 4))])

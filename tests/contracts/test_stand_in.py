@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from qdrant_client import QdrantClient, models
 from qdrant_client.http.exceptions import ResponseHandlingException, UnexpectedResponse
 
+from common.errors import NeedleError
+from tests.contracts.engines import connect
 from tests.qdrant_server.running import QdrantServer
 
 NAME = "stand-in"
@@ -110,3 +114,16 @@ def test_faults_strike_as_often_as_they_were_ordered_and_where(
         with stand_in.under("cut", done=done), pytest.raises(ResponseHandlingException):
             client.upsert(NAME, [POINT])
         assert client.count(NAME).count == done
+
+
+@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection")
+def test_a_server_that_tests_are_pointed_at_gets_its_key(
+    guarded: QdrantServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: Any = SimpleNamespace(param="server")
+    monkeypatch.setenv("NEEDLE_TEST_QDRANT_URL", guarded.url)
+    monkeypatch.setenv("NEEDLE_TEST_QDRANT_API_KEY", "wrong")
+    with pytest.raises(NeedleError):
+        connect(asked)
+    monkeypatch.setenv("NEEDLE_TEST_QDRANT_API_KEY", "right")
+    connect(asked).close()

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 
 from machine.restoring import restore
@@ -30,6 +31,7 @@ def settings(qdrant: QdrantServer, bucket: ObjectStore) -> dict[str, str]:
         "NEEDLE_REGIONS_PER_IMAGE": "40",
         "NEEDLE_CHUNK_SIZE": "1",
         "NEEDLE_QDRANT_URL": qdrant.url,
+        "NEEDLE_SIGNED_URLS": "on",
         **bucket.settings(PREFIX),
     }
 
@@ -89,7 +91,13 @@ def test_workers_without_a_shared_folder_index_find_delete_and_verify_together(
             best = needle.search(corner(scene)).best
             assert best is not None and best.filename == scene.name
             assert best.hits[0].evidence is not None, "its local features were read of the bucket"
+        file = stack.base_url + best.urls["file"]
+        sent = httpx.get(file)
+        assert (sent.status_code, sent.headers["location"].startswith(bucket.url)) == (302, True)
+        assert httpx.get(sent.headers["location"]).content == scenes[3].read_bytes()
         needle.delete(best.image_id)
+        assert httpx.get(file).status_code == 404
+        assert httpx.get(sent.headers["location"]).status_code == 404
         left = needle.search(corner(scenes[3]))
         assert scenes[3].name not in [match.filename for match in left.matches]
         assert not bucket.objects(f"{PREFIX}/images/default/{best.image_id[:2]}/{best.image_id}")

@@ -14,7 +14,7 @@ import click
 import pytest
 from flask.testing import FlaskClient
 
-from needle import indexed, jobs, listings, operations, results, upkeep
+from needle import indexed, jobs, listings, operations, results, searches, upkeep
 from needle.cli.backup import backup as backup_command
 from needle.cli.images import collections as collections_command
 from needle.cli.images import images as images_command
@@ -25,6 +25,7 @@ from needle.cli.search import search as search_command
 from needle.cli.tag import tag as tag_command
 from needle.cli.verify import verify as verify_command
 
+SEARCHES = "POST /api/v1/searches"
 SEARCH, IMAGES = "POST /api/v1/search", "POST /api/v1/images"
 PATCH = "PATCH /api/v1/images/{image_id}"
 BACKUP = "POST /api/v1/backups"
@@ -32,6 +33,7 @@ REINDEX = "POST /api/v1/collections/{name}/reindex"
 VERIFY = "POST /api/v1/collections/{name}/verify"
 LIBRARY: dict[str, list[Callable[..., Any]]] = {
     SEARCH: [operations.search],
+    SEARCHES: [searches.search_many],
     IMAGES: [operations.index, operations.index_batch, operations.index_urls],
     "POST /api/v1/collections": [operations.create_collection],
     "GET /api/v1/images": [listings.images],
@@ -60,6 +62,8 @@ NAMED = {
     (SEARCH, "image_id"): ("image_id", "words"),
     (SEARCH, "hits_per_image"): ("hits_per_image", "hits"),
     (SEARCH, "filter"): ("filter", "wanted"),
+    (SEARCHES, "files"): ("queries", "words"),
+    (SEARCHES, "not_file"): ("negatives", "negatives"),
     (IMAGES, "files"): ("sources", "words"),
     (IMAGES, "urls"): ("urls", "words"),
     ("POST /api/v1/collections", "name"): ("name", "create"),
@@ -80,11 +84,12 @@ NOT_IN_THE_LIBRARY = {
 }
 NOT_IN_THE_COMMAND = {
     **NOT_IN_THE_LIBRARY,
+    ("GET /api/v1/images", "ids"): "a question for programs: `needle show` shows one image",
     ("POST /api/v1/collections", "encoder"): "a check for programs: another than the one in use "
     "is refused, and `needle models` shows that one",
 }
 OF_ITS_OWN = {
-    SEARCH: {"verified", "as_json", "outs", "opened", "min_probability", "in_flight"},
+    SEARCH: {"verified", "as_json", "outs", "opened", "min_probability"},
     IMAGES: {
         *("recursive", "watched", "resume", "dry_run", "in_flight", "as_json"),
         *("outcomes", "sample"),
@@ -196,6 +201,8 @@ def test_the_exceptions_are_still_needed(document: dict[str, Any]) -> None:
         ("ListedJob", jobs.Job),
         ("Progress", jobs.Progress),
         ("Item", jobs.Item),
+        ("QueryResult", searches.Answer),
+        ("QueryFindings", results.SearchResult),
         ("Verified", upkeep.Verified),
     ],
 )

@@ -281,3 +281,15 @@ def test_what_is_too_much_to_sort_is_said(
         add(f"image-{n}", float(n))
     assert client.get("/api/v1/images?sort=name").status_code == 400
     assert client.get("/api/v1/images").status_code == 200
+
+
+def test_images_are_asked_for_by_their_ids(client: FlaskClient, indexed: ImageRecord) -> None:
+    client.post("/api/v1/images", data=files(plain()))  # known, and not indexed yet
+    waits = client.get("/api/v1/jobs").json["jobs"][0]["job_id"]
+    (item,) = client.get(f"/api/v1/jobs/{waits}/items").json["items"]
+    ids = f"nothing,{indexed.image_id},{item['image_id']},{indexed.image_id}"
+    answer = client.get(f"/api/v1/images?ids={ids}").json
+    assert [image["image_id"] for image in answer["images"]] == [indexed.image_id]
+    assert (answer["total"], answer["next"]) == (1, None)
+    assert client.get(f"/api/v1/images?ids={ids}&name=zzz").json["images"] == []
+    assert client.get("/api/v1/images?ids=" + ",".join("a" * 101)).status_code == 400

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from common.contract.orders import DeleteOrder, SearchOrder
+from common.contract.orders import DeleteOrder, SearchesOrder, SearchOrder
 from common.deliveries import ON_THEIR_WAY
-from common.jobs import Item, Kind, Status
+from common.jobs import Item, ItemStatus, Kind, Status
 from common.queue import (
     DELETE_COLLECTION_TASK,
     DELETE_TASK,
@@ -18,6 +18,8 @@ from common.queue import (
     INDEX_TASK,
     SEARCH,
     SEARCH_TASK,
+    SEARCHES,
+    SEARCHES_TASK,
     STORE,
     UPKEEP,
     VERIFY_TASK,
@@ -65,6 +67,9 @@ def test_searches_and_deletions_get_theirs(world: World, lost: Lost, sent: Sent)
     whole = DeleteOrder(collection="c", whole=True)
     jobs.create("w", Kind.DELETE, [Item(0, "c")], whole.details())
     jobs.create("v", Kind.VERIFY, [Item(0, "c")], {})
+    many = [Item(n, "q") for n in range(10)]
+    jobs.create("x", Kind.SEARCHES, many, SearchesOrder(files=True).details())
+    jobs.finish_items("x", [item.ended(ItemStatus.ANSWERED, None) for item in many[:8]])
     for now in (0, SURE_AFTER_S):
         lost.look(now)
     assert sorted(sent.tasks, key=lambda task: str(task[2]["job_id"])) == [
@@ -73,6 +78,7 @@ def test_searches_and_deletions_get_theirs(world: World, lost: Lost, sent: Sent)
         (FETCH_TASK, FETCH, {"job_id": "u"}),
         (VERIFY_TASK, UPKEEP, {"job_id": "v"}),
         (DELETE_COLLECTION_TASK, STORE, {"job_id": "w", "collection": "c"}),
+        (SEARCHES_TASK, SEARCHES, {"job_id": "x", "first": 8, "last": 9}),
     ]
 
 

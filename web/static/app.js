@@ -15,6 +15,7 @@ import { onChange } from "./upload/run.js";
 import * as search from "./search/search.js";
 import * as status from "./core/status.js";
 import * as tabs from "./core/tabs.js";
+import { holdsBack } from "./tags/unsaved.js";
 import * as upload from "./upload/upload.js";
 import * as viewer from "./results/viewer.js";
 
@@ -104,6 +105,7 @@ $("share").onclick = () => navigator.clipboard?.writeText(location.href).then(()
   setTimeout(() => { $("share-words").textContent = "Copy link"; }, 2000);
 });
 address.onTravel(({ same }) => {
+  if (holdsBack()) return;
   for (const id of ["confirm", "collections", "tags"]) $(id).close();
   if (!same || !address.view()) viewer.leave();
   if (!same) search.open();

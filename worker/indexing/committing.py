@@ -142,13 +142,18 @@ class Writer:
         self.images.delete(old_regions_key(collection, name))
 
     def _list(self, batch: Batch) -> set[str]:
-        """List the images in the catalogue; return the ids of those that are still wanted."""
+        """List the images in the catalogue; return the ids of those that are still wanted.
+
+        One whose metadata alone were edited was indexed when it was, and keeps its place in lists.
+        """
         now = time.time()
+        records = [image.record for image in batch.images]
+        before = [one.indexed_at if one.recipe == batch.recipe else None for one in records]
         return self.catalogue.mark_indexed(
             batch.collection,
             [
-                image.record.indexed(regions=len(image.regions), at=now, recipe=batch.recipe)
-                for image in batch.images
+                image.record.indexed(regions=len(image.regions), at=at or now, recipe=batch.recipe)
+                for image, at in zip(batch.images, before, strict=True)
             ],
         )
 

@@ -53,7 +53,7 @@ class Profile:
 
 PROFILES = {
     "fast": Profile(
-        Tiling((1, 2, 3), 0.0, 112), None, 400_000, 64, 64, keypoints=Finest(1_500_000, 0.4)
+        Tiling((1, 2, 3), 0.0, 112), None, 300_000, 64, 64, keypoints=Finest(1_500_000, 0.4)
     ),
     "balanced": Profile(Tiling((1, 2, 3, 4, 6, 9, 12), 0.5, 64), 1.5, 3_600_000, 600, 250),
     "thorough": Profile(Tiling((1, 2, 3, 4, 6, 9, 12, 16), 0.5, 48), 0.75, 16_000_000, 1200, 600),

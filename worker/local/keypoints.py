@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from worker.local.features import LocalFeatures
 from worker.local.scales import Floats
@@ -23,6 +23,16 @@ class Keypoints:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def first(self, count: int) -> Keypoints:
+        """Return the strongest of them."""
+        return replace(
+            self,
+            points=self.points[:count],
+            sizes=self.sizes[:count],
+            angles=self.angles[:count],
+            vectors=self.vectors[:count],
+        )
 
     @classmethod
     def of(cls, features: LocalFeatures, vocabulary: Vocabulary) -> Keypoints:

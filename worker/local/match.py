@@ -65,6 +65,12 @@ class Query:
         near = vocabulary.near_cells(keypoints.vectors, NEAR_CELLS)
         return cls(keypoints, reach, near, vocabulary.cells, mirrored)
 
+    def first(self, count: int) -> Query:
+        """Return the query as its strongest keypoints show it."""
+        (one, its), (other, theirs) = ((cells[:count], near[:count]) for cells, near in self.near)
+        keypoints, reach = self.keypoints.first(count), self.reach[:count]
+        return Query(keypoints, reach, ((one, its), (other, theirs)), self.cells, self.mirrored)
+
     def marks(self, count: int) -> Marks:
         """Return, for each cell of either half, which descriptors have it among their `count`.
 

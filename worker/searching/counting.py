@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from common.errors import Transient
-from worker.local.placement import FOUND, SAME_PLACE_IOU
+from worker.local.placement import AGAIN, FOUND, SAME_PLACE_IOU, Placement
 from worker.local.repeats import every_placement
 from worker.searching.agreeing import PIXELS, as_good, best_first
 from worker.searching.opening import Opener
@@ -47,7 +47,8 @@ class Counter:
             if first.agreement is None and first.evidence < SURE:
                 places[name] = (first,)
                 continue
-            if not others:
+            if not any(_again(place, first) for place in others):
+                places[name] = (first,)
                 continue
             if time.monotonic() > deadline:
                 places[name], complete = (first,), False
@@ -93,3 +94,11 @@ class Counter:
         kept = [place for place in others if as_good(place, best)]
         kept.sort(key=lambda place: (-(place.agreement or 0), -place.evidence))
         return first, *kept
+
+
+def _again(place: Placement, first: Placement) -> bool:
+    """Tell whether a place could be the same thing once more.
+
+    What was found the other way round, or with far less evidence, is only alike.
+    """
+    return place.mirrored == first.mirrored and place.evidence >= AGAIN * first.evidence

@@ -30,9 +30,12 @@ class Downloader:
         """
         ends = time.monotonic() + TIMES * self.fetcher.timeout_s
         for url in order.urls():
+            key = download_key(job_id, url)
+            if self.images.exists(key):
+                continue
             left_s = ends - time.monotonic()
             if left_s <= 0:
                 raise FetchFailed("The downloads of the search took too long together.")
             fetcher = replace(self.fetcher, timeout_s=min(self.fetcher.timeout_s, left_s))
             content = fetcher.fetch(url, wanted=lambda: self.jobs.is_open(job_id))
-            self.images.put(download_key(job_id, url), content)
+            self.images.put(key, content)

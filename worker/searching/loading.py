@@ -105,7 +105,10 @@ class QueryLoader:
         self, count: int, options: SearchOptions, *, negative: bool, box: _Corners = None
     ) -> list[_Part]:
         """Return the pixels of the posted files, of the first those in `box`."""
-        keys = [query_key(options.job_id, number, negative=negative) for number in range(count)]
+        first = 0 if negative else options.first_file
+        keys = [
+            query_key(options.job_id, first + number, negative=negative) for number in range(count)
+        ]
         try:
             with ReadAhead(self.images, keys) as reads:
                 return [

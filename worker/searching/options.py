@@ -23,6 +23,7 @@ class SearchOptions:
     `zoom_images` get a closer look, at most `verify_images` are verified within `verify_budget_s`.
     `same_kind` 0..1 is how much it counts that images show the same kind of thing; None leaves that
     to the search (`nearest.py`, `kinds.py`). `share` is each thing's share of the time there is.
+    `first_file` is the number of the first of its files among those of the job.
     """
 
     job_id: str
@@ -34,6 +35,7 @@ class SearchOptions:
     verify_budget_s: float
     same_kind: float | None
     share: float = 1.0
+    first_file: int = 0
 
     @classmethod
     def of(cls, job: Job, settings: Settings) -> SearchOptions:
@@ -41,13 +43,19 @@ class SearchOptions:
 
         Raises IncompatibleJob.
         """
-        order = orders.of(job, SearchOrder)
+        return cls.ordered(job.job_id, orders.of(job, SearchOrder), settings)
+
+    @classmethod
+    def ordered(
+        cls, job_id: str, order: SearchOrder, settings: Settings, *, first_file: int = 0
+    ) -> SearchOptions:
+        """Return the options of an order whose files lie with that job's, from a number on."""
         # Other aggregates than the best hit's score say nothing of one place.
         one_place = order.aggregate is Aggregate.MAX
         zoom = settings.zoom_images if order.zoom is None else order.zoom
         budget_s = (order.verify_budget_ms or settings.verify_budget_ms) / 1000
         return cls(
-            job_id=job.job_id,
+            job_id=job_id,
             order=order,
             grouping=Grouping(order.limit, order.hits_per_image, order.min_score, order.aggregate),
             where=filters.parse(order.filter),
@@ -55,6 +63,7 @@ class SearchOptions:
             verify_images=settings.verify_images if one_place and order.verify is not False else 0,
             verify_budget_s=PATIENT_S if order.patient else budget_s,
             same_kind=order.same_kind,
+            first_file=first_file,
         )
 
     @property

@@ -45,10 +45,13 @@ class SearchPipeline:
 
     def run(self, job: Job) -> Findings:
         """Return what a search job found, as clients see it (URLs aside). Raises NeedleError."""
-        options = SearchOptions.of(job, self.settings)
+        return self.find(SearchOptions.of(job, self.settings), job.seen_at - job.created_at)
+
+    def find(self, options: SearchOptions, waited_s: float = 0.0) -> Findings:
+        """Return what a search found that has waited so long for its turn. Raises NeedleError."""
         bound = self.catalogue.collection(options.collection)
         check_encoder(bound, self.embedder.encoder.id)
-        watch = Stopwatch(job.seen_at - job.created_at)
+        watch = Stopwatch(waited_s)
         question = self._question(options, watch)
         options = options.among(len(question.things))
         with ThreadPoolExecutor(1) as aside:

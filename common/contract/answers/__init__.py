@@ -34,6 +34,7 @@ from common.contract.answers.jobs import (
     Progress,
     Webhook,
 )
+from common.contract.answers.many import QueryFindings, QueryResult, QueryResults
 from common.contract.answers.searches import (
     Findings,
     FoundHit,
@@ -86,6 +87,9 @@ __all__ = [
     "Problem",
     "Progress",
     "Query",
+    "QueryFindings",
+    "QueryResult",
+    "QueryResults",
     "QueryUrls",
     "Readiness",
     "Region",

@@ -38,7 +38,8 @@ class IndexedImage(Answer):
     bytes: int = Field(description="The size of its file (bytes).")
     metadata: dict[str, Any] = Field(description="What was noted of the image.")
     indexed_at: float | None = Field(
-        description="When it was indexed (Unix seconds); null until it is."
+        description="When it was indexed (Unix seconds), which edits of its metadata do not "
+        "change; null until it is."
     )
     urls: ImageUrls = Field(description="Where the image is.")
 

@@ -79,7 +79,7 @@ class Jobs(Answer):
 
 
 class Item(Answer):
-    """One image of a job: a file, an archive's member or a URL."""
+    """One image or query of a job: a file, an archive's member, a URL or an indexed image."""
 
     index: int = Field(description="Its place in the request, from 0.")
     name: Said = Field(

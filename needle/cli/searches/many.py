@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,21 +13,24 @@ from rich.table import Column, Table
 from needle import frames
 from needle.api import Needle
 from needle.cli.base import ExitCode, Shell
-from needle.cli.searches.one import Ask
 from needle.cli.searches.targets import Targets
 from needle.cli.tables import add
 from needle.errors import NeedleClientError
 from needle.frames import Row
+from needle.jobs import Job, Progress
 from needle.progress import tally_bar
 from needle.results import SearchResult
 from needle.searching import rows
-from needle.searching.bulk import Answer, ask_all
+from needle.searching.bulk import Answer, Asking, OnJob
 from needle.searching.notes import Notes
 from needle.searching.queries import Query
 from needle.tally import Tally
 from needle.wording import counted, sure, visible, words
 
 SHOWN_FAILURES = 10
+Ask = Callable[[Mapping[Query, str], Notes | None, OnJob], Iterable[Answer]]
+"""Asks for queries, each with the key that it is noted by."""
+Keep = Callable[[Query, SearchResult], SearchResult]
 
 
 @dataclass
@@ -36,6 +39,7 @@ class Run:
 
     shell: Shell
     queries: tuple[Query, ...]
+    kept: Keep
     notes: Notes | None = None
     found: Counter[str] = field(default_factory=Counter)
     answers: dict[Query, list[Row]] = field(default_factory=dict)
@@ -66,8 +70,9 @@ class Run:
         if answer.result is None:
             self.fail(answer.query, answer.reason)
             return
-        made = rows.found(answer.query.name, answer.result)
-        self.out_of_time += answer.result.verification.get("complete") is False
+        result = self.kept(answer.query, answer.result)
+        made = rows.found(answer.query.name, result)
+        self.out_of_time += result.verification.get("complete") is False
         self.answers[answer.query] = made
         if self.notes:
             self.notes.answered(self.keys[answer.query], made)
@@ -81,10 +86,11 @@ class Run:
         """Return all rows, in the order of the queries."""
         return [row for query in self.queries for row in self.answers.get(query, ())]
 
-    def tally(self) -> Tally:
-        """Return how far it is."""
-        failed = len(self.failures)
-        done = len(self.answers) - failed
+    def tally(self, job: Job | None = None) -> Tally:
+        """Return how far it is, with a job that is under way."""
+        under_way = job.progress if job else Progress()
+        failed = len(self.failures) + under_way.failed
+        done = len(self.answers) - len(self.failures) + under_way.done
         return Tally(total=len(self.queries), done=done, failed=failed)
 
 
@@ -92,22 +98,23 @@ def search_many(
     shell: Shell,
     queries: tuple[Query, ...],
     ask: Ask,
+    kept: Keep,
     targets: Targets,
     plan: Mapping[str, Any],
-    in_flight: int,
 ) -> int:
-    """Ask for each query, several at a time, and leave the rows; return how the command ends."""
+    """Ask for every query and leave the rows of what is `kept`; return how the command ends."""
     notes = Notes(targets.rows, plan) if targets.rows else None
     if notes and notes.superseded:
         shell.say(f"{notes.path} was of another search, and begins anew.")
-    run = Run(shell, queries, notes)
+    run = Run(shell, queries, kept, notes)
     fresh = run.begin()
     if run.before:
         shell.say(f"{run.before:,} queries were answered before, by a run that was cut off.")
     try:
         with tally_bar(shell.err, "Searching", things="searches") as told:
             told(run.tally())
-            for answer in ask_all(fresh, ask, in_flight=in_flight, on_stop=_stopping(shell)):
+            keys = {query: run.keys[query] for query in fresh}
+            for answer in ask(keys, notes, lambda job: told(run.tally(job))):
                 run.take(answer)
                 told(run.tally())
     except (KeyboardInterrupt, NeedleClientError):
@@ -117,6 +124,8 @@ def search_many(
                 f"{answered:,} of {len(queries):,} are answered and noted in {notes.path}; "
                 "the same command goes on."
             )
+        elif notes and notes.jobs():
+            shell.say("The service goes on; the same command fetches what it finds.")
         raise
     finally:
         if notes:
@@ -124,27 +133,31 @@ def search_many(
     return _report(shell, run)
 
 
-def asked_and_drawn(needle: Needle, ask: Ask, queries: tuple[Query, ...], root: Path | None) -> Ask:
-    """Return what asks for a query and, where there is a `root`, draws what is found in there."""
+def as_jobs(needle: Needle, asked: Mapping[str, Any]) -> Ask:
+    """Return what asks for queries by jobs of the service."""
+    return lambda keys, notes, told: Asking(needle, asked, notes, told).ask(keys)
+
+
+def drawn_as_well(
+    needle: Needle,
+    keep: Callable[[SearchResult], SearchResult],
+    queries: tuple[Query, ...],
+    root: Path | None,
+) -> Keep:
+    """Return what is kept of a result and, where there is a `root`, is drawn in there."""
     if root is None:
-        return ask
+        return lambda _, result: keep(result)
     from needle.searching.drawing import draw_into, folders
 
     placed = folders(root, queries)
 
-    def drawn(query: Query) -> SearchResult:
-        result = ask(query)
+    def drawn(query: Query, whole: SearchResult) -> SearchResult:
+        result = keep(whole)
         if result.matches:
             draw_into(placed[query], needle, query, result)
         return result
 
     return drawn
-
-
-def _stopping(shell: Shell) -> Any:
-    return lambda count: shell.say(
-        f"Ending {count} searches that are under way; Ctrl-C again ends at once."
-    )
 
 
 def _report(shell: Shell, run: Run) -> int:

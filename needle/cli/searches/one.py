@@ -13,12 +13,15 @@ from needle import frames
 from needle.api import Needle
 from needle.cli.base import ExitCode, Shell
 from needle.cli.searches.targets import Targets
-from needle.results import Box, SearchResult, Thing
+from needle.results import Box, Match, SearchResult, Thing
 from needle.searching.queries import Query
 from needle.searching.rows import likely, places
 from needle.wording import counted, sure
 
 DRAWN = 10
+TOLD = 0.01
+"""Less probable than this, no image is closer than the others: of such ones a few are enough."""
+NEAREST = 3
 ANY = "object"
 """The one class of a detector of things of any kind: it says nothing."""
 Ask = Callable[[Query], SearchResult]
@@ -83,15 +86,20 @@ def _print(shell: Shell, result: SearchResult) -> None:
 
     if result.matches and not result.found:
         shell.say("Probably in none of the images. The nearest look-alikes:")
+    shown = _worth_a_look(result)
     if result.matches or not shell.people:
         shell.table(
-            lambda: matches_table(result.matches, ids=True, things=len(result.objects)),
+            lambda: matches_table(shown, ids=True, things=len(result.objects)),
             result.rows(),
             frames.MATCH_COLUMNS,
         )
     if not result.matches:
         shell.say("Nothing was found.")
         return
+    left = len(result.matches) - len(shown)
+    if shell.people and left:
+        look = "looks" if left == 1 else "look"
+        shell.say(f"{left:,} more {look} a little like it, under 1 % likely; --json lists all.")
     for number, thing in enumerate(result.objects, start=1):
         where = "the whole query" if thing.box is None else ",".join(map(str, thing.box))
         verdict = "found" if thing.found else "probably not there"
@@ -100,6 +108,19 @@ def _print(shell: Shell, result: SearchResult) -> None:
     if took is not None:
         regions, images = index.get("regions", 0), index.get("images", 0)
         shell.say(f"{took:.0f} ms; {regions:,} regions of {images:,} images")
+
+
+def _worth_a_look(result: SearchResult) -> tuple[Match, ...]:
+    """Return the matches that people are shown: without the tail of those that hardly show it."""
+    asked = result.raw.get("query") or {}
+    if len(result.objects) > 1 or asked.get("same_kind"):
+        return result.matches  # there the percentages say something else
+    likely = [
+        match.verified or match.probability is None or match.probability >= TOLD
+        for match in result.matches
+    ]
+    last = max((place for place, each in enumerate(likely, start=1) if each), default=NEAREST)
+    return result.matches[:last]
 
 
 def _named(thing: Thing, number: int) -> str:

@@ -40,7 +40,7 @@ def test_a_task_of_an_older_version_says_no_age(services: Services, redis: Clien
     redis.lpush(INDEX, json.dumps({"headers": {}}))
     found = samples(ServiceState(services).text())
     queues = {dict(labels)["queue"] for labels in found["needle_queue_oldest_task_age_seconds"]}
-    assert queues == {"search", "store", "fetch", "upkeep"}
+    assert queues == {"search", "store", "fetch", "upkeep", "searches"}
     assert found["needle_queue_tasks"][(("queue", "index"),)] == 1
 
 

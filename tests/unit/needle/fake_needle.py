@@ -68,8 +68,14 @@ class FakeService:
         kind, _, rest = path.strip("/").partition("/")
         if (method, path) == ("POST", "/images"):
             return self._index(request)
+        if (method, path) == ("GET", "/images") and "ids" in request.url.params:
+            wanted = request.url.params["ids"].split(",")
+            rows = [self.images[one] for one in wanted if one in self.images]
+            return self._page("images", rows, request)
         if (method, path) == ("GET", "/images"):
             return self._page("images", list(reversed(self.images.values())), request)
+        if (method, path) == ("POST", "/searches"):
+            return self._searches(request)
         if (method, path) == ("POST", "/search"):
             return self._search()
         if path == "/readyz":
@@ -142,7 +148,9 @@ class FakeService:
         """End a job: its images are indexed."""
         rows = self.items[job_id]
         for row in rows:
-            if row["status"] == "queued":
+            if row["status"] == "queued" and self.jobs[job_id]["kind"] == "searches":
+                row["status"] = "answered"
+            elif row["status"] == "queued":
                 known = row["image_id"] in self.images
                 row["status"] = "unchanged" if known else "indexed"
                 self.images[row["image_id"]] = self._record(row["image_id"], row["name"])
@@ -168,6 +176,13 @@ class FakeService:
             return self._search()
         if what == "items":
             return self._page("items", self.items[job_id], request)
+        if what == "results":
+            found = self.result or {"found": False, "matches": []}
+            rows = [
+                row | {"result": found if row["status"] == "answered" else None}
+                for row in self.items[job_id]
+            ]
+            return self._page("results", rows, request)
         if method == "DELETE":
             self.jobs[job_id] = self.jobs[job_id] | {"status": "cancelled"}
         if self.jobs[job_id]["status"] == "queued" and not self.busy:
@@ -186,6 +201,19 @@ class FakeService:
                 200, content=self.files[found], headers={"content-type": "image/png"}
             )
         return httpx.Response(200, json=self.images[found] | {"regions": [{}] * 5})
+
+    def _searches(self, request: httpx.Request) -> httpx.Response:
+        if request.headers["content-type"].startswith("application/json"):
+            queries = json.loads(request.content)["queries"]
+            found = [(next(iter(query.values())), b"") for query in queries]
+        else:
+            found = [(n or "", content) for f, n, content in parts(request) if f == "files"]
+        rows = [self._item(place, name, content) for place, (name, content) in enumerate(found)]
+        faults = [{"name": row["name"], **row["error"]} for row in rows if row["error"]]
+        if len(faults) == len(rows):
+            return error(415, "invalid_image", items=faults)
+        self.uploads.append([name for name, _ in found])
+        return httpx.Response(202, json=self._new_job("searches", rows))
 
     def _search(self) -> httpx.Response:
         matches = [

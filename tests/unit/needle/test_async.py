@@ -43,7 +43,7 @@ def test_both_clients_have_the_same_methods_with_the_same_parameters() -> None:
     parameters = inspect.signature(Needle().search).parameters
     assert list(parameters)[:3] == ["image", "url", "text"], "self is none of them"
     listed = inspect.signature(Needle().images).parameters
-    assert list(listed) == ["collection", "name", "filter", "sort", "limit"]
+    assert list(listed) == ["collection", "name", "filter", "ids", "sort", "limit"]
 
 
 def test_images_are_indexed_awaited_listed_and_found(tmp_path: Path) -> None:

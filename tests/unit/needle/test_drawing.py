@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,6 +35,16 @@ def test_the_box_is_outlined_in_colour_and_the_rest_is_darkened() -> None:
 @pytest.mark.parametrize("box", [(0, 0, 600, 400), (0, 0, 5, 5), (595, 395, 600, 400)])
 def test_boxes_at_the_edges_can_be_drawn(box: tuple[int, int, int, int]) -> None:
     assert draw_box(Image.new("RGB", (600, 400)), box, "0.91").size == (600, 400)
+
+
+def test_a_photo_that_was_cut_short_is_drawn_as_far_as_it_reads(tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((640, 480), 80).convert("RGB").save(buffer, "JPEG")
+    cut = buffer.getvalue()[: buffer.tell() * 3 // 4]
+    (tmp_path / "cut.jpg").write_bytes(cut)
+    assert open_upright(cut).size == open_upright(tmp_path / "cut.jpg").size == (640, 480)
+    with pytest.raises(OSError):
+        open_upright(b"no image")
 
 
 def test_a_tiny_box_is_outlined_at_a_distance_within_the_image() -> None:

@@ -13,7 +13,6 @@ from common import ids as service_ids
 from needle import ids, resume
 from needle.bulk import Bulk
 from needle.journal import Journal
-from needle.known import Known
 from needle.parcels import Address
 from needle.resume import ResumableIndex
 from needle.sources import Sources, find
@@ -165,23 +164,47 @@ def test_the_tally_leaves_out_what_is_skipped(
 # ---- which images are known
 
 
-def test_the_cheaper_way_of_asking_is_taken(service: FakeService) -> None:
-    service._new_job("index", [service._item(0, "a.jpg", b"a")])
-    service.finish("index-0")
-    there, absent = ids.image_id(ids.digest(b"a")), ids.image_id(ids.digest(b"b"))
-    with service.needle() as needle:
-        listed = Known(needle, None, wanted=None)
-        assert listed.has(there) and not listed.has(absent)
-        assert service.asked("GET", "/api/v1/images/") == 0
-        service.before = _many_images
-        each = Known(needle, None, wanted=2)
-        service.before = lambda request: None
-        assert each.has(there) and not each.has(absent)
-        assert service.asked("GET", "/api/v1/images/") == 2
+@pytest.mark.parametrize("archived", [False, True])
+def test_of_a_large_collection_only_what_is_sent_is_asked_for(
+    service: FakeService, journal: Journal, folder: Path, archived: bool
+) -> None:
+    for number in range(120):
+        (folder / f"{number:03}.jpg").write_bytes(b"photo %d" % number)
+    if archived:  # nobody knows how many there are in it
+        packed = folder.parent / "all.zip"
+        with zipfile.ZipFile(packed, "w") as archive:
+            for path in sorted(folder.glob("*.jpg")):
+                archive.write(path, f"images/{path.name}")
+        sources = find([str(packed)])
+    else:
+        sources = find([str(folder)])
+    assert run(service, journal, sources).indexed == 126
+    held, asked = 200_000, list[str]()
+
+    def large(request: httpx.Request) -> httpx.Response | None:
+        if request.method != "GET" or request.url.path != "/api/v1/images":
+            return None
+        asked.append(str(request.url.params))
+        if "ids" in request.url.params:
+            return None
+        return httpx.Response(200, json={"images": [], "total": held})
+
+    service.before = large
+    assert run(service, journal, sources).skipped == 126
+    assert ["ids=" in each for each in asked] == [False, True, True, True], "one to count them"
+    asked.clear()
+    (folder / "new.jpg").write_bytes(b"a new one")
+    assert run(service, journal, find([str(folder / "new.jpg")])).indexed == 1
+    assert len(asked) == 2
 
 
-def _many_images(request: httpx.Request) -> httpx.Response:
-    return httpx.Response(200, json={"images": [], "total": 5000})
+def test_of_a_small_collection_the_list_is_fetched_once(
+    service: FakeService, journal: Journal, folder: Path
+) -> None:
+    run(service, journal, find([str(folder)]))
+    service.requests.clear()
+    assert run(service, journal, find([str(folder)])).skipped == 6
+    assert service.asked("GET", "/api/v1/images") == 2, "how many there are, and the list"
 
 
 # ---- watching

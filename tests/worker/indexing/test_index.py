@@ -86,6 +86,7 @@ def test_an_edit_replaces_and_removes_and_keeps_the_options_of_before(world: Wor
     after = world.base.catalogue.get("default", name)
     assert after.metadata == {"shop": "Bern"}
     assert (after.recipe, after.regions) == (before.recipe, before.regions)
+    assert after.indexed_at == before.indexed_at  # it keeps its place in lists
     assert world.regions(name, shop="Bern") and not world.regions(name, shop="Basel")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,10 @@ from common.geometry import Box
 from tests.textures import texture
 from tests.worker.conftest import World, png
 from tests.worker.searching.test_search import matches
-from worker.local.placement import Placement
+from worker.local.placement import AGAIN, Placement
 from worker.searching import agreeing, counting
 from worker.searching.agreeing import AS_GOOD, as_good, best_first
-from worker.searching.opening import Opened
+from worker.searching.opening import Opened, Opener
 from worker.searching.question import Thing
 from worker.searching.verifying import Proof
 
@@ -141,3 +143,16 @@ def test_what_counts_is_proven_andas_good_as_the_best(
     evidence: float, agreement: float | None, counts: bool
 ) -> None:
     assert as_good(proven(evidence, agreement), 0.9) is counts
+
+
+@pytest.mark.parametrize(
+    "second", [replace(proven(50.0, None), mirrored=True), proven(0.9 * AGAIN * 100.0, None)]
+)
+def test_what_is_only_alike_is_not_looked_at_once_more(
+    shelves: World, second: Placement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Opener, "open", lambda *_: pytest.fail("it was opened"))
+    proof = Proof({"shelf": (proven(100.0, None), second)})
+    counter = shelves.searching.prover.counter
+    counted = counter.count(proof, ["shelf"], Thing((package(0),)), "default", math.inf)
+    assert counted.places["shelf"] == (proven(100.0, None),)

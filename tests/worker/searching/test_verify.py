@@ -22,7 +22,8 @@ from worker.local.stored import StoredKeypoints
 from worker.searching import verifying
 from worker.searching.candidates import Candidate, images_to_verify
 from worker.searching.proving import fused
-from worker.searching.verifying import BEYOND_DOUBT, LOST_INTEREST, Limits, Verifier
+from worker.searching.surest import BEYOND_DOUBT, MOST_THREADS
+from worker.searching.verifying import LOST_INTEREST, Limits, Verifier
 
 SIZE = (320, 240)
 SPOT = (90, 60, 210, 150)
@@ -195,3 +196,36 @@ def test_after_a_find_beyond_doubt_interest_is_lost(
     proof = verifier.verify("default", queries, candidates, Limits(100, 3, 30.0))
     assert set(proof.places) == {"00"} and proof.complete
     assert len(proof.checked) == looked_at
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_after_a_find_beyond_doubt_others_are_glanced_at_first(
+    every: bool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keypoints = Keypoints.of(extract(texture(1, SIZE), 50), VOCABULARY)
+    names = [f"{n:02}" for n in range(10)]
+    for number, name in enumerate(names):
+        told = StoredKeypoints.of(replace(keypoints, width=1000 + number), VOCABULARY)
+        world.base.images.put(local_key("default", name), told.to_bytes(VOCABULARY))
+    like = "08"
+    looks: list[tuple[str, bool]] = []
+
+    def look(_: object, query: Query, image: StoredKeypoints, *__: object) -> list[Placement]:
+        name, glance = names[image.width - 1000], len(query.keypoints) == verifying.FEW
+        looks.append((name, glance))
+        evidence = {names[0]: BEYOND_DOUBT, like: 9.0}.get(name)
+        return [Placement(Box(*SPOT), QUAD, 0, 1, False, 9, 9, evidence, 0.5)] if evidence else []
+
+    monkeypatch.setattr(verifying, "placements", look)
+    monkeypatch.setattr(verifying, "FEW", 20)
+    queries = Query.both(extract(texture(1, SIZE), 50), VOCABULARY)
+    verifier = Verifier(VOCABULARY, NearestMatcher(), world.base.images)
+    candidates = [Candidate(name, 0) for name in names]
+    proof = verifier.verify("default", queries, candidates, Limits(100, 3, 30.0, every=every))
+    assert set(proof.places) == {names[0], like} and proof.checked == set(names)
+    glanced = names[MOST_THREADS + 1 :]
+    alone = [] if every else [name for name in glanced if name != like]
+    assert sorted(looks) == sorted(
+        [(name, False) for name in names if name not in alone]
+        + ([] if every else [(name, True) for name in glanced])
+    )

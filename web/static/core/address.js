@@ -6,6 +6,7 @@ const WORDS = ["image", "job", "text", "collection", "view"];
 export const DEFAULTS = { limit: 20, hits_per_image: 6, min_score: -1 };
 
 let searched = ""; // the search that the page shows, as the address says it
+let held = null; // the entry of the history that a step back does not leave yet
 
 /** Return the search that the address names; without image, job and text it names none. */
 export function read() {
@@ -79,6 +80,16 @@ export function leaveView() {
   if (!view()) return;
   if (history.state?.opened) history.back();
   else history.replaceState(null, "", withView(null));
+}
+
+/** Note this entry of the history, so that `stay` can come back to it. */
+export function hold() {
+  held = { state: history.state, url: location.href };
+}
+
+/** Take back a step of the reader's: the address is again that of the entry that was noted. */
+export function stay() {
+  if (location.href !== held.url) history.pushState(held.state, "", held.url);
 }
 
 /** Run `then` when the reader goes back or forth, with whether the search is still the same. */

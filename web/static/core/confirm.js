@@ -2,18 +2,29 @@
 import { $ } from "./dom.js";
 
 /** Ask and return whether the answer was yes; `yes` and `no` are the words of the buttons. */
-export function ask(title, words, yes, no = "Keep") {
+export const ask = (title, words, yes, no = "Keep") =>
+  choose(title, words, { yes, no }).then((answer) => answer === "yes");
+
+/** Ask and return "yes", "other" or, for no, ""; a question that is open already stays, and the
+ * answer to the new one is no. Without an `other` way, yes is what cannot be taken back. */
+export function choose(title, words, { yes, no, other = "" }) {
   const dialog = $("confirm");
+  if (dialog.open) return Promise.resolve("");
   $("confirm-title").textContent = title;
   $("confirm-text").textContent = words;
   $("confirm-yes").textContent = yes;
+  $("confirm-yes").className = `button ${other ? "primary" : "danger solid"}`;
   $("confirm-no").textContent = no;
+  $("confirm-other").textContent = other;
+  $("confirm-other").hidden = !other;
   dialog.returnValue = "";
   dialog.showModal();
-  $("confirm-no").focus();
-  $("confirm-no").onclick = () => dialog.close();
-  $("confirm-yes").onclick = () => dialog.close("yes");
+  $(other ? "confirm-yes" : "confirm-no").focus();
+  for (const answer of ["yes", "other"]) $(`confirm-${answer}`).onclick = () => dialog.close(answer);
+  $("confirm-no").onclick = () => dialog.close("");
   return new Promise((answer) => {
-    dialog.onclose = () => answer(dialog.returnValue === "yes");
+    dialog.onclose = () => {
+      if (!dialog.open) answer(dialog.returnValue); // else it is the end of the question before
+    };
   });
 }

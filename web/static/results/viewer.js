@@ -8,6 +8,7 @@ import * as placesOf from "./places.js";
 import * as regions from "../view/regions.js";
 import { Stage } from "../view/stage.js";
 import * as tags from "../tags/tags.js";
+import { before } from "../tags/unsaved.js";
 import { ofView } from "../core/title.js";
 
 const dialog = $("viewer");
@@ -26,8 +27,9 @@ const hits = () => image().hits ?? [];
  * a match and a box of it, `more` a match and how many places are wanted, `remove` an image. */
 export function begin(given) {
   actions = given;
-  $("view-close").onclick = close;
+  $("view-close").onclick = () => before(close);
   dialog.onclose = () => {
+    tags.drop();
     if (!leaving) address.leaveView();
     leaving = false;
     ofView("");
@@ -37,18 +39,19 @@ export function begin(given) {
   $("view-fit").onclick = () => stage.enlarge(0);
   $("view-before").onclick = () => turn(-1);
   $("view-after").onclick = () => turn(1);
-  $("view-search").onclick = () => searchHere();
+  $("view-search").onclick = searchHere;
   for (const [id, kind] of [["view-like", "examples"], ["view-unlike", "negatives"]]) {
-    $(id).onclick = () => {
+    $(id).onclick = () => before(() => {
       leave();
       actions.refine(kind, image(), hits()[shown.hit].box);
-    };
+    });
   }
   $("view-delete").onclick = () => actions.remove(image());
   for (const tool of ["move", "draw"]) $(`tool-${tool}`).onclick = () => take(tool);
   dialog.onkeydown = keys;
   tags.begin();
-  dialog.onclick = ({ target }) => { if (target === dialog) close(); };
+  dialog.onclick = ({ target }) => { if (target === dialog) before(close); };
+  dialog.oncancel = ended;
   panning();
 }
 
@@ -130,7 +133,7 @@ function showHits() {
   const drawn = hits().filter((hit) => hit === chosen || places(now).includes(hit));
   stage.layer.replaceChildren(...frames(drawn, drawn.indexOf(chosen)));
   placesOf.show(now, { hit: shown.hit, query: shown.query, choose,
-    more: (wanted) => actions.more(now, wanted) });
+    more: (wanted) => before(() => actions.more(now, wanted)) });
   return boxChanged(box.box);
 }
 
@@ -153,6 +156,10 @@ function tapped(where) {
 }
 
 function searchHere() {
+  before(search);
+}
+
+function search() {
   const now = image();
   const where = box.box ?? hits()[shown.hit]?.box ?? null;
   leave();
@@ -168,9 +175,11 @@ function searchHere() {
 function turn(step) {
   const next = shown.at + step;
   if (!shown.images[next]) return;
-  shown.at = next;
-  show();
-  announce(image().filename);
+  before(() => {
+    shown.at = next;
+    show();
+    announce(image().filename);
+  });
 }
 
 /** Take a tool: `move` drags the image about, `draw` draws a box on it. */
@@ -180,8 +189,15 @@ function take(tool) {
   for (const each of ["move", "draw"]) $(`tool-${each}`).setAttribute("aria-pressed", each === tool);
 }
 
+/** End the editing of tags rather than the full view. */
+function ended(event) {
+  if (!tags.editing()) return;
+  event.preventDefault();
+  before(tags.cancel);
+}
+
 function keys(event) {
-  if (event.key === "Escape" && !event.isComposing && tags.cancel()) event.preventDefault();
+  if (event.key === "Escape" && !event.isComposing) ended(event);
   if (event.target.matches("input, select") || event.defaultPrevented) return;
   const deeds = { "+": () => stage.enlarge(1.5), "-": () => stage.enlarge(1 / 1.5),
     0: () => stage.enlarge(0), ArrowLeft: () => turn(-1), ArrowRight: () => turn(1),

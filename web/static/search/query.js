@@ -184,7 +184,8 @@ export function showObjects(objects) {
 function pickRegion(place) {
   const region = regions.regionAt(found, place);
   if (!region) return;
-  $("region-list").value = found.indexOf(region);
+  const n = found.indexOf(region);
+  $("region-list").value = n < $("region-list").length - 1 ? n : ""; // the surest alone are listed
   box.set(region.box);
 }
 

@@ -2,6 +2,7 @@
 import { $, announce, count, make, plain, say } from "../core/dom.js";
 import { Rows } from "./rows.js";
 import { changes, fault, inWords, save } from "./tagging.js";
+import * as unsaved from "./unsaved.js";
 
 const AT_ONCE = 4;
 const SHOWN_FAULTS = 20;
@@ -15,7 +16,16 @@ let saving = null; // whether the reader has ended it
 /** Let the dialog work; `then` runs when tags have been saved. */
 export function begin(then) {
   saved = then;
-  for (const id of ["tags-close", "tags-cancel"]) $(id).onclick = () => dialog.close();
+  const close = () => dialog.close();
+  $("tags-cancel").onclick = close;
+  $("tags-close").onclick = () => unsaved.before(close);
+  unsaved.guard({ changed, of: () => count(images.length, "image"), save: keep, drop: close });
+  // Of a dialog that is being cancelled a browser lets itself be stopped once; of the key each time.
+  dialog.onkeydown = dialog.oncancel = (event) => {
+    if (event.type === "keydown" && (event.key !== "Escape" || event.isComposing)) return;
+    event.preventDefault();
+    unsaved.before(close);
+  };
   dialog.onclose = () => { if (saving) saving.ended = true; };
   $("tags-form").onsubmit = (event) => {
     event.preventDefault();
@@ -42,18 +52,23 @@ export function edit(chosen) {
   say($("tags-text"), "");
   $("tags-faults").replaceChildren();
   dialog.showModal();
+  unsaved.begun();
   $("tags-rows").querySelector(any ? "[name=value]" : "[name=key]").focus();
 }
 
+const changed = () => dialog.open && !saving
+  && Boolean(fault($("tags-rows")) || Object.keys(changes(shared, rows.read())).length);
+
+/** Save the tags; return whether those of all images are saved. */
 async function keep() {
-  if (saving) return;
+  if (saving) return false;
   const wrong = fault($("tags-rows"));
   say($("tags-text"), wrong, true);
-  if (wrong) return;
+  if (wrong) return false;
   const now = rows.read();
   if (!Object.keys(changes(shared, now)).length) {
     dialog.close();
-    return;
+    return true;
   }
   saving = { ended: false };
   $("tags-save").disabled = true;
@@ -70,6 +85,7 @@ async function keep() {
   } else {
     say($("tags-text"), `The tags of ${count(faults.length, "image")} were not saved.`, true);
   }
+  return !faults.length && !mine.ended;
 }
 
 /** Save the tags of each image, some at a time; return pairs of a name and what went wrong. */

@@ -12,7 +12,7 @@ function value(text) {
 }
 
 function shown(one) {
-  const ambiguous = typeof one === "string" && typeof value(one) !== "string";
+  const ambiguous = typeof one === "string" && value(one) !== one;
   return ambiguous ? `"${one}"` : String(one);
 }
 
@@ -46,7 +46,8 @@ export class Rows {
   show(object) {
     this.list.replaceChildren();
     for (const [name, held] of Object.entries(object ?? {})) {
-      if (Array.isArray(held)) this.#add(name, "any", held.map(shown).join(", "));
+      if (Array.isArray(held) && !this.tests) this.#add(name, "is", shown(held.join(", ")));
+      else if (Array.isArray(held)) this.#add(name, "any", held.map(shown).join(", "));
       else if (held === null || typeof held !== "object") this.#add(name, "is", shown(held));
       else for (const [test, bound] of Object.entries(held)) this.#add(name, test, String(bound));
     }

@@ -2,14 +2,17 @@
 import { $, announce, make, say } from "../core/dom.js";
 import { Rows } from "./rows.js";
 import { changes, fault, inWords, save } from "./tagging.js";
+import * as unsaved from "./unsaved.js";
 
 const rows = new Rows($("view-rows"), { tests: false, add: "Add a tag" });
 let shown = null;
+let saving = null; // a promise of whether the tags are saved
 
 export function begin() {
   $("view-edit").onclick = () => edit(true);
   $("view-keep").onclick = keep;
   $("view-cancel").onclick = cancel;
+  unsaved.guard({ changed, of: () => `“${shown.filename}”`, save: keep, drop, saving: () => saving });
 }
 
 /** Show the tags of an image. */
@@ -21,12 +24,19 @@ export function show(image) {
   edit(false);
 }
 
-/** End the editing without saving; return whether there was any. */
+/** Tell whether the tags are being edited. */
+export const editing = () => !$("view-tags").hidden;
+
+const changed = () => editing()
+  && Boolean(fault($("view-rows")) || Object.keys(changes(shown.metadata ?? {}, rows.read())).length);
+
+/** End the editing without saving. */
+export const drop = () => edit(false);
+
+/** The same, for a reader who goes on with this image. */
 export function cancel() {
-  if ($("view-tags").hidden) return false;
-  edit(false);
+  drop();
   $("view-edit").focus();
-  return true;
 }
 
 function edit(on) {
@@ -35,28 +45,40 @@ function edit(on) {
   $("view-tags").hidden = !on;
   say($("view-tags-text"), "");
   if (!on) return;
+  unsaved.begun();
   const any = Object.keys(shown.metadata ?? {}).length > 0;
   rows.show(any ? shown.metadata : { "": "" });
   $("view-tags").scrollIntoView({ block: "nearest" });
   $("view-rows").querySelector(any ? "[name=value]" : "[name=key]").focus();
 }
 
-async function keep() {
+/** Save the tags; return whether they are saved. */
+function keep() {
+  saving ??= kept().finally(() => { saving = null; });
+  return saving;
+}
+
+async function kept() {
   const image = shown;
   const wrong = fault($("view-rows"));
-  if (wrong) return say($("view-tags-text"), wrong, true);
-  const changed = changes(image.metadata ?? {}, rows.read());
-  if (!Object.keys(changed).length) return void cancel();
+  say($("view-tags-text"), wrong, true);
+  if (wrong) return false;
+  const now = changes(image.metadata ?? {}, rows.read());
+  if (!Object.keys(now).length) {
+    cancel();
+    return true;
+  }
   say($("view-tags-text"), "Saving …");
   try {
-    await save(image, changed);
-    announce("Saved.");
-    if (shown !== image) return undefined;
-    const open = !$("view-tags").hidden;
-    show(image);
-    if (open) $("view-edit").focus();
+    await save(image, now);
   } catch (error) {
     if (shown === image) say($("view-tags-text"), error.message, true);
+    return false;
   }
-  return undefined;
+  announce("Saved.");
+  if (shown !== image) return true;
+  const open = editing();
+  show(image);
+  if (open) $("view-edit").focus();
+  return true;
 }

@@ -70,11 +70,13 @@ export function draw(stage, regions) {
     tag.hidden = !regions[chosen];
     if (tag.hidden) return;
     const [width, height] = stage.size;
-    const [x1, y1, , y2] = regions[chosen].box;
+    const [x1, y1, x2, y2] = regions[chosen].box;
     tag.textContent = `${nameOf(regions[chosen], chosen)}${sure(regions[chosen])}`;
     const above = y1 / height > 0.1;
-    Object.assign(tag.style, { left: `${Math.min(0.8, x1 / width) * 100}%`,
-      top: above ? "" : `${y2 / height * 100}%`, bottom: above ? `${(1 - y1 / height) * 100}%` : "" });
+    const share = (part) => `${part * 100}%`;
+    const right = x1 / width > 0.5; // there it ends where its box does, and is not cut off
+    Object.assign(tag.style, { left: right ? "" : share(x1 / width), right: right ? share(1 - x2 / width) : "",
+      top: above ? "" : share(y2 / height), bottom: above ? share(1 - y1 / height) : "" });
   };
   stage.sheet.onpointermove = (event) =>
     near(event.buttons ? -1 : regions.indexOf(regionAt(regions, stage.place(event))));
@@ -82,11 +84,12 @@ export function draw(stage, regions) {
   return near;
 }
 
-/** Fill a list of regions; the first entry stands for none. */
+/** Fill a list of regions, as many as are worth a look; the first entry stands for none. */
 export function list(select, regions) {
-  const named = regions.map((region, n) =>
-    make("option", { value: n }, `${nameOf(region, n)}${sure(region)}`));
-  select.replaceChildren(make("option", { value: "" }, `Choose one of ${regions.length} …`), ...named);
+  const named = regions.slice(0, SUREST).map((region, n) =>
+    make("option", { value: n }, `${nameOf(region, n)}${sure(region) && ` ·${sure(region)} sure`}`));
+  const which = regions.length > SUREST ? `the ${SUREST} surest` : regions.length;
+  select.replaceChildren(make("option", { value: "" }, `Choose one of ${which} …`), ...named);
 }
 
 /** Return buttons for the regions of an image: each is near while it is pointed at or focused, and

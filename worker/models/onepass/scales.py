@@ -18,8 +18,8 @@ LARGEST = 1.5
 MULTIPLE = 32
 """Sides of what the network sees are multiples of this: its deepest map has cells of 32 pixels."""
 LEAST_SIDE_PX = 64
-TILE_PIXELS = 1_300_000
-"""A larger scale is seen in parts: what the network holds meanwhile grows with them (100 MB)."""
+TILE_PIXELS = 2_000_000
+"""A larger scale is seen in parts: what the network holds meanwhile grows with them (170 MB)."""
 HALO_PX = 64
 """Parts overlap by this much on either side: a cell near a part's edge would not see beyond it."""
 

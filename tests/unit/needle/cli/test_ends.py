@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -263,6 +264,17 @@ def test_who_stops_reading_is_no_error() -> None:
     )
     os.close(writes)
     assert (done.returncode, done.stderr) == (ExitCode.READER_GONE, b"")
+
+
+def test_a_reader_who_leaves_while_people_are_told_something_is_told_from_nothing_found() -> None:
+    class Gone(io.StringIO):
+        def write(self, _: str) -> int:
+            raise BrokenPipeError
+
+    shell = base.Shell("http://127.0.0.1:1")
+    shell.err.file = Gone()
+    with pytest.raises(BrokenPipeError):  # of which Rich makes a 1: nothing was found
+        shell.say("12 ms")
 
 
 def test_ctrl_c_ends_quietly_while_modules_are_read(monkeypatch: pytest.MonkeyPatch) -> None:

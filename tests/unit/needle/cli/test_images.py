@@ -29,6 +29,18 @@ def test_images_are_listed_shown_saved_and_deleted(
     assert run("show", indexed[0]).status == ExitCode.FAILED
 
 
+def test_the_list_for_programs_has_every_path_of_an_image(
+    run: Run, service: FakeService, indexed: list[str]
+) -> None:
+    service.images[indexed[0]]["paths"] = ["images/0.jpg", "copies/zero.jpg"]
+    two, one = csv.DictReader(
+        io.StringIO(run("images").out), delimiter="\t", quoting=csv.QUOTE_NONE
+    )
+    both = {row["image_id"]: row["paths"] for row in (two, one)}
+    assert json.loads(both[indexed[0]]) == ["images/0.jpg", "copies/zero.jpg"]
+    assert both[indexed[1]] == ""
+
+
 def test_an_image_is_deleted_only_after_a_yes_where_there_is_somebody_to_say_it(
     run: Run, service: FakeService, indexed: list[str]
 ) -> None:

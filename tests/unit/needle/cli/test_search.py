@@ -51,6 +51,34 @@ def test_a_narrow_terminal_shows_names_and_how_sure_it_is() -> None:
     assert "verified" in said and "…" not in said
 
 
+@pytest.mark.parametrize(
+    ("probabilities", "shown", "said"),
+    [
+        ([0.95, 0.004, 0.004], 1, "2 more look a little like it, under 1 % likely"),
+        ([0.004] * 5, 3, "2 more look a little like it"),
+        ([0.004] * 4, 3, "1 more looks a little like it"),
+        ([0.95, 0.004, 0.4], 3, ""),
+        ([None] * 5, 5, ""),
+    ],
+)
+def test_people_are_shown_what_is_worth_a_look_and_programs_all(
+    run: Run,
+    service: FakeService,
+    probabilities: list[float | None],
+    shown: int,
+    said: str,
+) -> None:
+    match = {"filename": "a.jpg", "score": 0.1, "hits": [HIT], "count": 0}
+    matches = [
+        match | {"image_id": str(n), "probability": each} for n, each in enumerate(probabilities)
+    ]
+    service.result = {"found": probabilities[0] == 0.95, "matches": matches}
+    ended = run("search", "images/0.jpg", terminal=True)
+    assert ended.out.count("a.jpg") == shown
+    assert said in ended.err if said else "a little like it" not in ended.err
+    assert len(run("search", "images/0.jpg").out.splitlines()) == 1 + len(matches)
+
+
 def test_of_several_things_it_is_said_which_are_there_and_nothing_is_called_sure(
     run: Run, service: FakeService
 ) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from needle.cli import ExitCode
 from needle.cli.searches import many
 from needle.draw import open_upright
 from tests.unit.needle.cli.conftest import Run, image
-from tests.unit.needle.fake_needle import HIT, FakeService, error, parts
+from tests.unit.needle.fake_needle import HIT, FakeService, error
 
 NAMES = ("a.png", "b.png", "c.png", "=d.png")
 
@@ -35,6 +34,7 @@ def queries(indexed: list[str], service: FakeService) -> dict[str, bytes]:
     hits = [local, {**HIT, "box": [0, 0, 400, 300]}, {**local, "box": [50, 50, 90, 90]}]
     service.result = {"found": True, "matches": [{**sure, "hits": hits}, doubt]}
     service.requests.clear()
+    service.uploads.clear()
     return made
 
 
@@ -44,13 +44,12 @@ def rows(path: str = "results.csv") -> list[dict[str, Any]]:
 
 
 def asked(service: FakeService) -> list[str]:
-    """Return the files of the searches that were answered, in their order of names."""
-    posts = searches(service)
-    return sorted(next(str(name) for _, name, _ in parts(request) if name) for request in posts)
+    """Return the files of the searches that the service took, in their order of names."""
+    return sorted(name for names in service.uploads for name in names)
 
 
 def searches(service: FakeService) -> list[httpx.Request]:
-    return [r for r in service.requests if r.url.path.endswith("/search")]
+    return [r for r in service.requests if r.url.path.endswith("/searches")]
 
 
 @pytest.mark.usefixtures("queries")
@@ -68,7 +67,8 @@ def test_each_place_of_each_query_is_a_row(run: Run, service: FakeService) -> No
     )
     assert [first[corner] for corner in ("x1", "y1", "x2", "y2")] == ["10", "10", "40", "30"]
     assert (second["x1"], second["count"]) == ("50", "2"), "a place that is not verified is none"
-    assert all(b'name="hits_per_image"\r\n\r\n100' in r.content for r in searches(service))
+    (post,) = searches(service)
+    assert b'name="hits_per_image"\r\n\r\n100' in post.content
     assert first["metadata.shop"] == "Basel" and not Path("results.csv.part").exists()
 
 
@@ -76,19 +76,13 @@ def test_each_place_of_each_query_is_a_row(run: Run, service: FakeService) -> No
 def test_a_query_that_is_nowhere_and_one_that_is_no_image_have_a_row(
     run: Run, service: FakeService
 ) -> None:
-    def answer(request: httpx.Request) -> httpx.Response | None:
-        bad = request.url.path.endswith("/search") and b"b.png" in request.content
-        return error(415, "invalid_image") if bad else None
-
-    service.before = answer
+    Path("logos", "b.png").write_bytes(b"bad")
     service.result = {"found": False, "matches": []}
     ended = run("search", "logos/[ab].png", "-o", "results.csv")
-    assert (
-        ended.status == ExitCode.FAILED and "failed logos/b.png: It is invalid_image." in ended.err
-    )
+    assert ended.status == ExitCode.FAILED and "failed logos/b.png: It is no image." in ended.err
     assert [(row["found"], row["error"]) for row in rows()] == [
         ("no", ""),
-        ("", "It is invalid_image."),
+        ("", "It is no image."),
     ]
     assert run("search", "logos/a.png", "logos/c.png").status == ExitCode.NOTHING
 
@@ -101,27 +95,50 @@ def test_a_name_is_no_formula_in_a_spreadsheet(run: Run, monkeypatch: pytest.Mon
 
 
 @pytest.mark.usefixtures("queries")
+def test_queries_that_are_all_bad_fail_one_by_one(run: Run, service: FakeService) -> None:
+    for name in NAMES:
+        Path("logos", name).write_bytes(b"bad " + name.encode())
+    assert run("search", "logos", "-o", "results.csv").status == ExitCode.FAILED
+    assert [row["error"] for row in rows()] == ["It is no image."] * 4
+    assert not asked(service)
+
+
+@pytest.mark.usefixtures("queries")
 def test_a_run_that_was_cut_off_goes_on_and_asks_nothing_twice(
     run: Run, service: FakeService
 ) -> None:
-    posts = 0
-
     def answer(request: httpx.Request) -> httpx.Response | None:
-        nonlocal posts
-        posts += request.url.path.endswith("/search")
-        return error(500, "internal") if posts == 3 else None
+        return error(500, "internal") if request.url.path.endswith("/results") else None
 
     service.before = answer
-    words = ("search", "logos", "-o", "results.csv", "--in-flight", "1")
+    words = ("search", "logos", "-o", "results.csv")
     broken = run(*words)
-    assert broken.status == ExitCode.FAILED and "2 of 4 are answered" in broken.err
-    assert "the same command goes on" in broken.err and not Path("results.csv").exists()
+    assert broken.status == ExitCode.FAILED and "the same command fetches" in broken.err
+    assert not Path("results.csv").exists()
     with Path("results.csv.part").open("a") as file:
         file.write('{"query": "logos/b.pn')  # as a crash leaves it
+    service.before = lambda request: None
     ended = run(*words)
-    assert ended.status == ExitCode.OK and "2 queries were answered before" in ended.err
-    assert asked(service) == sorted(NAMES) and len(rows()) == 8
+    assert ended.status == ExitCode.OK and "4 asked: 4 found" in ended.err
+    assert asked(service) == sorted(f"logos/{name}" for name in NAMES) and len(rows()) == 8
     assert not list(Path().glob("results.csv.*"))
+
+
+@pytest.mark.usefixtures("queries")
+@pytest.mark.parametrize("lost", ["forgotten", "cancelled"])
+def test_a_job_that_is_gone_or_was_cancelled_is_made_again(
+    run: Run, service: FakeService, lost: str
+) -> None:
+    service.before = lambda r: error(500, "internal") if "/jobs/" in r.url.path else None
+    words = ("search", "logos", "-o", "results.csv")
+    assert run(*words).status == ExitCode.FAILED
+    service.before = lambda request: None
+    if lost == "forgotten":
+        service.jobs.clear()
+    else:
+        service.jobs = {name: job | {"status": lost} for name, job in service.jobs.items()}
+    assert run(*words).status == ExitCode.OK
+    assert len(searches(service)) == 2 and len(rows()) == 8
 
 
 @pytest.mark.usefixtures("queries")
@@ -141,17 +158,17 @@ def test_a_service_that_is_away_from_the_start_leaves_no_file(
 def test_what_is_asked_otherwise_or_has_changed_is_asked_again(
     run: Run, service: FakeService
 ) -> None:
-    service.before = lambda request: error(500, "internal") if b"c.png" in request.content else None
-    words = ("search", "logos", "-o", "results.csv", "--in-flight", "1")
+    service.before = lambda r: error(500, "internal") if "/jobs/" in r.url.path else None
+    words = ("search", "logos", "-o", "results.csv")
     run(*words)
     service.before = lambda request: None
     Path("logos", "a.png").write_bytes(image(7))
     assert run(*words).status == ExitCode.OK
-    assert asked(service) == sorted([*NAMES, "a.png"]), "another image of that name"
+    assert service.uploads[1:] == [["logos/a.png"]], "another image of that name"
     Path("results.csv.part").write_text('{"needle": 1, "plan": {"limit": 3}}\n')
     again = run(*words)
     assert again.status == ExitCode.OK and "was of another search" in again.err
-    assert len(asked(service)) == 9
+    assert len(asked(service)) == 9, "all of them"
 
 
 @pytest.mark.usefixtures("queries")
@@ -165,7 +182,7 @@ def test_ctrl_c_keeps_what_is_answered(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(many.Run, "take", pressed)
-    ended = run("search", "logos", "-o", "results.csv", "--in-flight", "1")
+    ended = run("search", "logos", "-o", "results.csv")
     assert ended.status == ExitCode.INTERRUPTED and "1 of 4 are answered" in ended.err
     monkeypatch.setattr(many.Run, "take", take)
     assert run("search", "logos", "-o", "results.csv").status == ExitCode.OK
@@ -173,48 +190,47 @@ def test_ctrl_c_keeps_what_is_answered(
 
 
 @pytest.mark.usefixtures("queries")
-def test_a_busy_service_and_a_lost_connection_are_tried_again(
-    run: Run, service: FakeService
+def test_ctrl_c_cancels_what_nobody_would_fetch(
+    run: Run, service: FakeService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    busy = [error(429, "overloaded"), error(503, "broker_unavailable")]
-    lock, seen, lost = threading.Lock(), set[str](), threading.Event()
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
 
-    def answer(request: httpx.Request) -> httpx.Response | None:
-        if not request.url.path.endswith("/search"):
-            return None
-        query = next(name for _, name, _ in parts(request) if name)
-        with lock:
-            if query not in seen:
-                seen.add(query)
-                return busy.pop() if busy else None
-            # Only what was answered before comes again: a service that never was is given up.
-            if not lost.is_set():
-                lost.set()
-                raise httpx.ReadError("lost")
-        return None
-
-    service.before = answer
-    assert run("search", "logos", "-o", "results.csv").status == ExitCode.OK
-    assert not busy and lost.is_set() and asked(service) == sorted(NAMES)
+    monkeypatch.setattr("needle.api.Needle.wait", pressed)
+    assert run("search", "logos").status == ExitCode.INTERRUPTED
+    assert [job["status"] for job in service.jobs.values()][-1] == "cancelled"
+    assert run("search", "logos", "-o", "results.csv").status == ExitCode.INTERRUPTED
+    assert [job["status"] for job in service.jobs.values()][-1] == "queued", "it is noted"
 
 
 @pytest.mark.usefixtures("queries")
-def test_no_more_searches_are_under_way_than_were_allowed(run: Run, service: FakeService) -> None:
-    under_way, most = set[int](), 0
-    barrier = threading.Barrier(2, timeout=20)
+def test_a_busy_service_and_a_lost_connection_are_tried_again(
+    run: Run, service: FakeService
+) -> None:
+    faults = [error(429, "overloaded"), error(503, "broker_unavailable"), httpx.ReadError("lost")]
 
     def answer(request: httpx.Request) -> httpx.Response | None:
-        nonlocal most
-        if request.url.path.endswith("/search"):
-            under_way.add(threading.get_ident())
-            most = max(most, len(under_way))
-            barrier.wait()  # two are there, and no third can be
-            under_way.discard(threading.get_ident())
-        return None
+        if not request.url.path.endswith("/searches") or not faults:
+            return None
+        fault = faults.pop(0)
+        if isinstance(fault, Exception):
+            raise fault
+        return fault
 
     service.before = answer
-    assert run("search", "logos", "-o", "results.csv", "--in-flight", "2").status == ExitCode.OK
-    assert most == 2
+    assert run("search", "logos", "-o", "results.csv").status == ExitCode.OK
+    assert not faults and len(asked(service)) == 4
+
+
+@pytest.mark.usefixtures("queries")
+def test_urls_and_ids_are_a_job_of_their_own(
+    run: Run, service: FakeService, indexed: list[str]
+) -> None:
+    url = "https://example.org/a.png"
+    ended = run("search", url, "logos/a.png", indexed[0], "-o", "results.csv")
+    assert ended.status == ExitCode.OK
+    assert service.uploads[-2:] == [["logos/a.png"], [url, indexed[0]]]
+    assert [row["query"] for row in rows()][::2] == [url, "logos/a.png", indexed[0]]
 
 
 @pytest.mark.usefixtures("queries")
@@ -252,7 +268,7 @@ def test_many_queries_are_a_table_for_people_and_lines_for_programs(
     assert lines[0].split("\t")[:2] == ["query", "found"] and len(lines) == 5
     least = run("search", "logos", "--min-probability", "0.98", "-n", "3")
     assert least.status == ExitCode.NOTHING and "4 not found" in least.err
-    assert b'name="limit"\r\n\r\n3' in service.requests[-1].content
+    assert b'name="limit"\r\n\r\n3' in searches(service)[-1].content
 
 
 def test_who_ran_out_of_time_is_told_so(run: Run, service: FakeService, queries: Any) -> None:

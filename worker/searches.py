@@ -1,0 +1,147 @@
+"""Many queries of one job, one after the other, behind the searches that somebody waits for."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from common.contract import orders
+from common.contract.orders import SearchesOrder
+from common.disk import Use
+from common.errors import EncoderMismatch, IncompatibleJob, NeedleError, Transient
+from common.images import answer_key
+from common.jobs import Item, ItemStatus
+from common.queue import SEARCHES, SEARCHES_TASK
+from worker.attempts import RunningJob, failure
+from worker.context import Base
+from worker.searching.downloading import Downloader
+from worker.searching.options import SearchOptions
+from worker.searching.pipeline import SearchPipeline
+
+log = logging.getLogger(__name__)
+
+QUIET_S = 0.5
+"""Who searches again and again has moments between: no query begins in these."""
+LONGEST_WAIT_S = 10.0
+"""So long a query gives way to searches that never end; after that the job goes on beside them."""
+
+
+class Turns:
+    """Whose turn it is in this process: searches that somebody waits for come first."""
+
+    def __init__(self) -> None:
+        self._under_way = 0
+        self._last = -math.inf
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def first(self) -> Iterator[None]:
+        """Search inside while somebody waits for it."""
+        with self._changed:
+            self._under_way += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._last = time.monotonic()
+                self._changed.notify_all()
+
+    def give_way(self, longest_s: float = LONGEST_WAIT_S) -> bool:
+        """Wait until nobody has waited for a search for QUIET_S; False where it took too long."""
+        ends = time.monotonic() + longest_s
+        with self._changed:
+            while (now := time.monotonic()) < ends:
+                quiet_s = self._last + QUIET_S - now
+                if not self._under_way and quiet_s <= 0:
+                    return True
+                self._changed.wait(ends - now if self._under_way else min(quiet_s, ends - now))
+        return False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query that needs no other run, unless the whole job fails for its error."""
+
+    items: Sequence[Item]
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class ManySearches:
+    """Carries out the queries of one job; what each has found is kept with their files."""
+
+    base: Base
+    pipeline: SearchPipeline
+    turns: Turns
+    job_id: str
+    order: SearchesOrder
+
+    def run(self, items: Sequence[Item], more: Callable[[], bool]) -> Generator[Asked, None, None]:
+        """Search for each query for as long as `more` says. Raises transient errors."""
+        for item in items:
+            self.turns.give_way()
+            if not more():
+                return
+            try:
+                ended = self._ended(item)
+            except EncoderMismatch as error:  # the collection's, not this query's
+                yield Asked((item,), error)
+                return
+            self.base.jobs.finish_items(self.job_id, [ended])
+            yield Asked((item,))
+
+    def _ended(self, item: Item) -> Item:
+        """Return the item as it has ended. Raises EncoderMismatch, or transient errors."""
+        try:
+            self._answer(item)
+            return item.ended(ItemStatus.ANSWERED, item.image_id)
+        except (EncoderMismatch, Transient):
+            raise
+        except Exception as exc:
+            if not isinstance(exc, NeedleError):
+                log.exception("a search failed")
+            return item.failed(failure(exc, "The search failed; the worker's log says why."))
+
+    def _answer(self, item: Item) -> None:
+        base, order = self.base, self.order.of_item(item)
+        Downloader(base.images, base.jobs, base.fetcher).download(self.job_id, order)
+        options = SearchOptions.ordered(self.job_id, order, base.settings, first_file=item.index)
+        found = self.pipeline.find(options).model_dump(mode="json", exclude_unset=True)
+        content = json.dumps(found).encode()
+        base.disk.check(Use.ANSWER, len(content))
+        base.images.put(answer_key(self.job_id, item.index), content)
+
+
+def run_searches(
+    base: Base, pipeline: SearchPipeline, turns: Turns, job_id: str, indexes: Sequence[int]
+) -> None:
+    """Search for the queries of a chunk that have not ended. Raises transient errors.
+
+    What cannot be begun in half of a task's time goes back to the queue as a task of its own.
+    """
+    started = time.monotonic()
+    if not base.jobs.start(job_id):
+        log.info("the job has ended or is gone")
+        return
+    try:
+        order = orders.of(base.jobs.get(job_id), SearchesOrder)
+    except IncompatibleJob as error:
+        base.jobs.fail(job_id, error.code, error.message)
+        return
+    ran = RunningJob(base.jobs, job_id).run_chunk(
+        base.attempts,
+        indexes,
+        ManySearches(base, pipeline, turns, job_id, order).run,
+        enough_s=base.settings.task_time_limit_s / 2,
+    )
+    log.info("%d queries in %.2f s", ran.count, time.monotonic() - started)
+    if ran.left:
+        payload = {"job_id": job_id, "first": ran.left[0], "last": indexes[-1]}
+        base.queue.submit(SEARCHES_TASK, SEARCHES, payload)

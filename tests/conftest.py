@@ -7,7 +7,8 @@ import signal
 import socket
 import subprocess
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,10 +79,17 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run a real Redis for the session."""
-    path = tmp_path_factory.mktemp("redis") / "redis.sock"
+    with running_redis(tmp_path_factory.mktemp("redis"), {}) as url:
+        yield url
+
+
+@contextmanager
+def running_redis(folder: Path, env: Mapping[str, str]) -> Iterator[str]:
+    """Run a real Redis with its socket in a folder, and with more in its environment."""
+    path = folder / "redis.sock"
     binary = find_binary(os.environ)
     command = [str(binary.path), "--port", "0", "--unixsocket", str(path), "--save", ""]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, env={**os.environ, **env})
     try:
         url = f"unix://{path}"
         _wait_for(url, server)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import ipaddress
 import logging
 import sys
-from contextlib import suppress
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 
-from common.errors import BadRequest, BrokerUnavailable, Forbidden, KeyNeeded
+from common.errors import BadRequest, Forbidden, KeyNeeded
 from common.keys import Key, Keys, Scope
+from common.redis import Client
 from common.settings import Settings
+from web import rates
 from web.guard import CHANGING
 from web.links import PREFIX
-from web.rates import Rates
 
 audit = logging.getLogger("needle.audit")
 routes = Blueprint("access", __name__)
@@ -45,27 +45,27 @@ def check_start(settings: Settings) -> None:
         )
 
 
-def install(app: Flask, settings: Settings, rates: Rates) -> None:
+def install(app: Flask, settings: Settings, redis: Client) -> None:
     """Check who sends each request, and note what was changed."""
     keys, always = Keys(settings.data_dir), required(settings)
     app.extensions["needle.keys"] = keys
     app.register_blueprint(routes)
 
     @app.before_request
-    def check() -> None:
-        g.key, g.may_read = None, False
-        own = request.remote_addr is None or _is_loopback(request.remote_addr)
-        wanted = settings.keys != "off" and (always or bool(keys.every()))
+    def identify() -> None:
+        g.key = None
+        g.wanted = settings.keys != "off" and (always or bool(keys.every()))
         given = given_key()
-        found = keys.find(given) if given else None
-        g.may_read = not wanted or found is not None  # every scope may
-        if request.path in HEALTH or (not wanted and own):
-            return
-        if settings.rate_per_minute:
-            with suppress(BrokerUnavailable):
-                rates.count(f"key:{found.key_id}" if found else f"from:{request.remote_addr}")
-        if wanted and request.path not in OPEN and not request.path.startswith("/static/"):
-            g.key = _checked(found, given is not None)
+        g.found = keys.find(given) if given else None
+        g.may_read = not g.wanted or g.found is not None  # every scope may
+
+    # Before keys are refused: whoever guesses is slowed down, too.
+    rates.install(app, redis, settings.rate_per_minute, _caller, _is_free)
+
+    @app.before_request
+    def check() -> None:
+        if g.wanted and request.path not in OPEN and not request.path.startswith("/static/"):
+            g.key = _checked(g.found, given_key() is not None)
 
     @app.after_request
     def note(response: Response) -> Response:
@@ -134,6 +134,18 @@ def _checked(key: Key | None, given: bool, needed: Scope | None = None) -> Key:
     if not key.scope.covers(needed):
         raise Forbidden(f"The key '{key.name}' may {key.scope}; this needs one that may {needed}.")
     return key
+
+
+def _caller() -> str:
+    """Return what a request is counted under."""
+    key: Key | None = g.found
+    return f"key:{key.key_id}" if key else f"from:{rates.network(request.remote_addr or '')}"
+
+
+def _is_free() -> bool:
+    """Tell whether a request is not counted: health, and this machine where no key is wanted."""
+    own = request.remote_addr is None or _is_loopback(request.remote_addr)
+    return request.path in HEALTH or (not g.wanted and own)
 
 
 def _who() -> str:

@@ -29,7 +29,6 @@ from web import (
     waiting,
 )
 from web.links import PREFIX
-from web.rates import Rates
 
 MAX_FORM_BYTES = 1_000_000
 
@@ -56,5 +55,5 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     measuring.install(app)
     waiting.install(app)
     guard.install(app, settings)
-    access.install(app, settings, Rates(app.extensions["needle"].redis, settings.rate_per_minute))
+    access.install(app, settings, app.extensions["needle"].redis)
     return app

@@ -7,6 +7,7 @@ that are passed over too, and the libraries that read archives may raise anythin
 from __future__ import annotations
 
 import bz2
+import copy
 import gzip
 import io
 import lzma
@@ -14,6 +15,7 @@ import os
 import struct
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any, cast
@@ -28,6 +30,8 @@ HEADER_BYTES = 1 << 20
 """Most bytes of a header of a tar archive: a long name, or what PAX adds."""
 ENTRY_BYTES = 512
 """A zip's table of contents may take so many bytes for each file that a request may hold."""
+LZMA_BYTES = 5
+"""How long the properties of LZMA are."""
 XZ_BYTES = 256 * 2**20
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ"
 Member = tuple[str, bytes | NeedleError]
@@ -100,11 +104,42 @@ def _zip(stream: IO[bytes], limits: Limits) -> Iterator[Member]:
             if member.file_size > limits.file_bytes:
                 yield name, limits.too_large()
                 continue
-            with archive.open(member) as file:
-                content = file.read(limits.file_bytes + 1)
+            content = _content(archive, member, limits.file_bytes)
             limits.count(len(content))
             yield name, content
             del content
+
+
+def _content(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most_bytes: int) -> bytes:
+    """Return a member's bytes, one more than `most_bytes` at most.
+
+    Of bzip2 and LZMA, zipfile unpacks all that it has read at once, whatever the member's size is
+    said to be: a thousand bytes may be a gigabyte. So their packed bytes are unpacked here.
+    """
+    if member.compress_type not in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with archive.open(member) as file:
+            return file.read(most_bytes + 1)
+    packed = copy.copy(member)
+    packed.compress_type, packed.file_size = zipfile.ZIP_STORED, member.compress_size
+    packed.CRC = None  # type: ignore[assignment]
+    with archive.open(packed) as file:
+        is_bzip2 = member.compress_type == zipfile.ZIP_BZIP2
+        unpacked = bz2.BZ2File(file) if is_bzip2 else _lzma(file, member)
+        content = unpacked.read(min(member.file_size, most_bytes + 1))
+    if zlib.crc32(content) != member.CRC:
+        raise zipfile.BadZipFile(f"Bad CRC-32 for file {member.filename!r}")
+    return content
+
+
+def _lzma(stream: IO[bytes], member: zipfile.ZipInfo) -> io.BufferedReader:
+    """Return what a member holds: LZMA as in a file of its own, but for the head."""
+    if struct.unpack("<2xH", stream.read(4)) != (LZMA_BYTES,):
+        raise zipfile.BadZipFile("of LZMA, the head has another length")
+    ends_with_a_mark = member.flag_bits & 2
+    size = 2**64 - 1 if ends_with_a_mark else member.file_size
+    unpacker = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=XZ_BYTES)
+    unpacker.decompress(stream.read(LZMA_BYTES) + struct.pack("<Q", size))
+    return io.BufferedReader(_Xz(stream, unpacker), 1 << 16)
 
 
 def _table_bytes(stream: IO[bytes]) -> int:
@@ -145,6 +180,8 @@ def _tar(stream: IO[bytes], limits: Limits) -> Iterator[Member]:
             if member.size > limits.file_bytes:
                 yield member.name, limits.too_large()
                 continue
+            if member.issparse():  # its holes are in no byte of the archive
+                limits.count(member.size)
             file = archive.extractfile(member)
             if file is not None:
                 yield member.name, file.read()
@@ -197,9 +234,9 @@ def _unpacked(stream: IO[bytes], start: bytes) -> IO[bytes]:
 class _Xz(io.RawIOBase):
     """What an xz stream holds; one that needs more memory than XZ_BYTES is refused."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: IO[bytes], unpacker: lzma.LZMADecompressor | None = None) -> None:
         self._stream = stream
-        self._unpacker = lzma.LZMADecompressor(memlimit=XZ_BYTES)
+        self._unpacker = unpacker or lzma.LZMADecompressor(memlimit=XZ_BYTES)
 
     def readable(self) -> bool:
         """It is there to be read."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import random
+import struct
 import tarfile
 import time
 import tracemalloc
@@ -105,6 +106,56 @@ def test_a_header_that_is_too_long_is_damage(settings: Settings) -> None:
     info.type, info.size = tarfile.XHDTYPE, 2**30
     (found,) = read(settings, info.tobuf() + bytes(1024))
     assert isinstance(found, Refused) and "too long" in found.error.message
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_member_that_is_larger_than_it_says_takes_no_memory(
+    settings: Settings, method: int
+) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive, archive.open("a.png", "w") as file:
+        for _ in range(200):
+            file.write(bytes(2**20))
+    bomb = bytearray(buffer.getvalue())
+    for at in (22, bomb.rfind(b"PK\x01\x02") + 24):
+        struct.pack_into("<L", bomb, at, 1000)  # what it is said to unpack to
+    tracemalloc.start()
+    (found,) = read(settings, bytes(bomb))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(found, Refused) and most < 20 * 2**20
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_of_other_methods_is_unpacked(settings: Settings, method: int) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", method) as archive:
+        for n in range(3):
+            archive.writestr(f"{n}.png", plain(n))
+    found = list(read(settings, buffer.getvalue()))
+    assert [f.content for f in found if isinstance(f, ImageFile)] == [plain(n) for n in range(3)]
+
+
+def holes(name: str, size: int) -> bytes:
+    """Return a sparse member of a tar archive: so many bytes, none of which it holds."""
+    info = tarfile.TarInfo(name)
+    info.type = tarfile.GNUTYPE_SPARSE
+    head = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    for at, number in ((386, size), (398, 0), (483, size)):
+        head[at : at + 12] = b"%011o\0" % number
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    return bytes(head)
+
+
+def test_the_holes_of_a_sparse_file_count(settings: Settings) -> None:
+    size = settings.max_file_bytes
+    tar = b"".join(holes(f"{n}.png", size) for n in range(30)) + bytes(1024)
+    assert len(tar) < size
+    with pytest.raises(TooLarge):
+        list(read(settings, gzip.compress(tar)))
+    (found,) = read(settings, holes("a.png", size) + bytes(1024))
+    assert isinstance(found, Refused) and found.error.code == "invalid_image"
 
 
 def mutants(seed: int, count: int) -> Iterator[bytes]:

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from limits import RateLimitItemPerSecond
+from limits.strategies import FixedWindowRateLimiter
 from redis.exceptions import TimeoutError as RedisTimeout
 
 from common.beginnings import ABANDONED_S, Beginnings
 from common.clock import MOST_S, steady_s
 from common.deliveries import LEASE_S, LOOK_S, ON_ITS_WAY_S
-from common.errors import Overloaded, StoreUnavailable
+from common.errors import StoreUnavailable
 from common.images import redis_locks
 from common.images.redis_locks import RedisLocks
 from common.job_keys import ENDED, WEBHOOKS
@@ -22,10 +24,11 @@ from common.job_list import JobList
 from common.job_store import JobStore
 from common.jobs import Item, ItemStatus, Kind
 from common.metrics.targets import Targets
-from common.redis import Client
+from common.redis import Client, connect
 from common.s3.errors import BucketRefused, translated
 from common.webhooks import CLAIMED_S, PAUSES_S, Calls
-from tests.clocks import set_clock
+from tests.clocks import HINT, ProcessClock, set_clock
+from tests.conftest import running_redis
 from web import idempotency, rates
 
 HOURS = 5 * 3600.0
@@ -95,44 +98,31 @@ def test_the_claim_of_a_request_that_works_is_not_taken_over(redis: Client, by_s
 
 
 @pytest.fixture
-def at(redis: Client, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Return what sets the time that rates see."""
-    told = "{redis.call('GET', 'test:now'), 0}"
-    monkeypatch.setattr(rates, "_COUNT", rates._COUNT.replace("redis.call('TIME')", told))
-    return lambda now: redis.set("test:now", now)
+def clock(tmp_path: Path) -> ProcessClock:
+    """Return a clock for processes of their own."""
+    clock = ProcessClock.made(tmp_path)
+    return clock or pytest.skip(HINT)
 
 
-def taken(counted: rates.Rates) -> int:
-    """Return how many requests are let in now, one after the other."""
-    for count in range(100):
-        try:
-            counted.count("me")
-        except Overloaded as error:
-            assert "in 1 s" in error.message
-            return count
-    raise AssertionError("nothing is refused")
-
-
+@pytest.mark.usefixtures("elsewhen")
 @BY
-def test_a_client_is_not_shut_out(redis: Client, at: Callable[[float], None], by_s: float) -> None:
-    counted = rates.Rates(redis, per_minute=60)
-    at(1e6)
-    assert taken(counted) == rates.BURST_S + 1
-    at(1e6 + by_s)
-    assert taken(counted) == (rates.BURST_S + 1 if by_s > 0 else 0)
-    at(1e6 + by_s + 1.1)
-    assert taken(counted) == 1
-
-
-def test_a_client_that_asks_seldom_is_let_in_though_no_worker_lives(
-    redis: Client, at: Callable[[float], None]
-) -> None:
-    """The steady clock counts six seconds of each pause, where nobody else asks for it."""
-    counted = rates.Rates(redis, per_minute=60)
-    at(1e6)
-    taken(counted)
-    at(1e6 + 20)
-    assert taken(counted) == rates.BURST_S + 1
+def test_a_client_is_not_shut_out(tmp_path: Path, clock: ProcessClock, by_s: float) -> None:
+    """A window that has begun ends within its length, whatever Redis's clock becomes."""
+    with running_redis(tmp_path, clock.env) as url:
+        redis = connect(url)
+        limiter = FixedWindowRateLimiter(
+            rates.Windows("needle://", connection_pool=redis.connection_pool)
+        )
+        item = RateLimitItemPerSecond(2, rates.WINDOW_S)
+        assert [limiter.hit(item, "me") for _ in range(3)] == [True, True, False]
+        told = redis.time()[0]
+        clock.set(int(by_s))
+        while abs(redis.time()[0] - told) < HOURS / 2:
+            continue
+        assert limiter.hit(item, "me") is (by_s > 0), "set forward, the window is over"
+        key = limiter.storage.prefixed_key(item.key_for("me"))
+        assert 0 < redis.pttl(key) <= rates.WINDOW_S * 1000
+        redis.close()
 
 
 @pytest.fixture

@@ -22,10 +22,12 @@ from common.settings import Settings
 from web import keys
 from web.access import check_start
 from web.app import create_app
+from web.sending import Sending
 from web.server import Reception
 
-THREADS = 64
-"""A request that waits for a job holds one, and a body that comes in: see PLACES and RECEIVING."""
+THREADS = 96
+"""A request that waits for a job holds one, a body that comes in, and an answer that goes out: see
+`PLACES` of `web.waiting` and `web.sending`, and RECEIVING. Some are left for short requests."""
 
 _SHARED = "/dev/shm"  # noqa: S108 (gunicorn's own heartbeat, a file without a name)
 
@@ -64,7 +66,7 @@ class Server(BaseApplication):  # type: ignore[misc]
         """Build the application in the worker process."""
         tracing.begin(self._settings, "web")
         app = create_app(self._settings)
-        app.wsgi_app = Reception(app.wsgi_app)  # type: ignore[method-assign]
+        app.wsgi_app = Sending(Reception(app.wsgi_app))  # type: ignore[method-assign]
         return app
 
 

@@ -1,7 +1,7 @@
 """Gunicorn's worker, made fit for strangers: slow clients hold no thread, errors are JSON.
 
 A thread reads a request's head only for HEAD_S. A body is received by some of the threads only, and
-has to come at a pace: see `Reception` and `Paced`.
+has to come at a pace: see `Reception` and `Paced`. Answers go out by some of them: see `Sending`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from common.errors import BadRequest, Overloaded
+from web.sending import SENDS
 
 HEAD_S = 15.0
 STALL_S = 30.0
@@ -78,6 +79,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def murder_pending(self) -> None:
         """Give up slow connections; the main loop calls this every second."""
         super().murder_pending()
+        SENDS.relieve()
         now = time.monotonic()
         for conn, since in list(self._heads.items()):
             if conn.data_ready and now - since > HEAD_S:

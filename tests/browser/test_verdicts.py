@@ -57,6 +57,23 @@ def test_what_is_said_of_the_closest_is_seen_on_its_card(opened: Callable, sampl
     expect(page.locator("#view-facts")).to_contain_text("50 % alike")
 
 
+def test_what_may_well_be_it_is_not_called_far_off(opened: Callable, samples: Path) -> None:
+    page, _ = opened()
+
+    def perhaps(result: Any) -> None:
+        result["found"] = False
+        chances = [("thing", 0.45), ("kind", 0.004), ("kind", 0.003), ("thing", 0.001)]
+        for match, (likeness, probability) in zip(result["matches"], chances, strict=True):
+            match.update(likeness=likeness, probability=probability, score=0.5)
+
+    deeds.altered(page, perhaps)
+    deeds.open_search(page, samples / "queries" / "box.jpg")
+    expect(page.locator("#results-title")).to_have_text("Perhaps in 1 image")
+    note = "The closest is 45 % likely to show it: open it to compare."
+    expect(page.locator("#results-note")).to_have_text(note)
+    assert _titles(page)[0] == "Possibly"
+
+
 def test_a_search_for_the_kind_is_answered_about_the_kind(opened: Callable, samples: Path) -> None:
     page, _ = opened()
     deeds.look_for(page, samples / "queries" / "absent.jpg")

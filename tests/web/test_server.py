@@ -17,11 +17,15 @@ from pathlib import Path
 
 import pytest
 
+from common.catalogue import ImageRecord
+from common.images import image_key
 from common.jobs import Item, Kind
 from common.redis import Client
 from common.services import Services
 from common.settings import Settings
 from tests.conftest import REPO, free_port
+from web import sending
+from web.__main__ import THREADS
 from web.server import EMPTIED, GRACE_S, RECEIVING, Paced
 from web.waiting import PLACES
 
@@ -110,6 +114,25 @@ def test_health_answers_while_clients_wait_send_slowly_or_say_nothing(
                 error = body_of(one_more)["error"]
                 break
     assert isinstance(error, dict) and error["code"] == "overloaded"
+
+
+def test_health_answers_while_clients_take_nothing_of_what_they_asked_for(
+    port: int, tmp_path: Path, redis_url: str
+) -> None:
+    services = Services.build(Settings(data_dir=tmp_path, redis_url=redis_url))
+    content = bytes(16 * 2**20)
+    record = ImageRecord("large", "default", "a.png", "image/png", 9, 9, len(content))
+    services.images.put(image_key("default", "large"), content)
+    services.catalogue.add([record])
+    wanted = head(port, "GET", "/api/v1/images/large/file")
+    with ExitStack() as held:
+        stuck = [held.enter_context(connected(port, wanted)) for _ in range(THREADS + 4)]
+        alive(port, sending.SLOW_S + 2 * QUICK_S)
+        # Whoever takes the answer gets all of it, beside those that do not.
+        url = f"http://127.0.0.1:{port}/api/v1/images/large/file"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            assert len(answer.read()) == len(content)
+        assert len(stuck[0].recv(2 * len(content), socket.MSG_WAITALL)) < len(content)
 
 
 @pytest.mark.parametrize("kib", [1, 100, 5000])

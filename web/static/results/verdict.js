@@ -3,6 +3,7 @@ import { count, known, percent, plain } from "../core/dom.js";
 
 const LIKELY = 0.5; // an image that shows it rather than not
 const POSSIBLE = 0.1; // one that is worth a look where nothing is likely
+const PERHAPS = 0.25; // one that may well show it
 const TOLD = 0.01; // below that, no image is closer than the others
 const NEAR = 0.5; // of the best score of the kind: beyond that, kinds are hardly alike
 
@@ -87,8 +88,12 @@ export function verdict(result, groups, search = {}) {
   if (found.length) return `Found in ${count(found.length, other)}`;
   if (!judges(result)) return `The ${count(result.matches.length, "image")} that fit best`;
   if (isUnfinished(result)) return own.length ? "Not found in another image so far" : "Not found so far";
+  if (perhapsIn(groups)) return `Perhaps in ${count(perhapsIn(groups), other)}`;
   return own.length ? "Probably not in any other image" : "Probably not in these images";
 }
+
+/** Return how many images may well show it, though none is likelier to than not. */
+const perhapsIn = (groups) => notFound(groups).filter(({ probability }) => probability >= PERHAPS).length;
 
 /** Tell whether a thing of the query is found, elsewhere than in the image that it comes from. */
 export function isThere(thing, n, { found, own }) {
@@ -111,7 +116,8 @@ export function explained(result, groups) {
   }
   if (!tellsNearest(result, groups)) return "";
   if (!notFound(groups).length) return groups.own.length ? "Only the image that it was taken from shows it." : "";
-  return `Even the closest is ${percent(closestOf(groups)?.probability ?? 0)} likely to show it.`;
+  const likely = `${percent(closestOf(groups)?.probability ?? 0)} likely to show it`;
+  return perhapsIn(groups) ? `The closest is ${likely}: open it to compare.` : `Even the closest is ${likely}.`;
 }
 
 /** Say how much was searched, how long that took and how closely. */

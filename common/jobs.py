@@ -74,10 +74,17 @@ class Item:
             return self
         return replace(self, warning=f"{self.warning} {warning}" if self.warning else warning)
 
-    def under(self, job: Status) -> Item:
-        """Return the item as it stands in a job of that status: a cancelled job queues nothing."""
-        if job is Status.CANCELLED and self.status is ItemStatus.QUEUED:
+    def under(self, job: Job) -> Item:
+        """Return the item as it stands in its job: one that was cancelled or failed queues nothing.
+
+        What a job that failed as a whole did not come to has failed with it, for the same reason.
+        """
+        if self.status is not ItemStatus.QUEUED:
+            return self
+        if job.status is Status.CANCELLED:
             return replace(self, status=ItemStatus.CANCELLED)
+        if job.status is Status.FAILED:
+            return replace(self, status=ItemStatus.FAILED, error=job.error)
         return self
 
     def ended(self, status: ItemStatus, image_id: str | None) -> Item:

@@ -17,14 +17,12 @@ from common.contract.fields import (
     Zoom,
 )
 from common.errors import InvalidSettings
-from common.settings_checks import checked_apart, checked_secrets, checked_server
+from common.settings_checks import checked_apart, checked_secrets, checked_server, is_of_others
 from common.settings_of_qdrant import Positive, QdrantSettings
 from common.settings_together import contradictions
 from common.settings_words import explained
 
 PREFIX = "NEEDLE_"
-_OF_OTHERS = ("NEEDLE_SCREENSHOTS", "NEEDLE_CHROMIUM", "NEEDLE_URL", "NEEDLE_KEY")
-"""Variables of the tests and of the command line, beside NEEDLE_TEST_*: a shell may export them."""
 
 
 class Settings(QdrantSettings):
@@ -137,7 +135,7 @@ class Settings(QdrantSettings):
     max_file_bytes: Positive = Field(64 * 2**20, description="Largest image (bytes)")
     max_request_bytes: Positive = Field(2**30, description="Largest request (bytes)")
     max_image_pixels: Positive = Field(100_000_000, description="Largest image (pixels)")
-    max_items_per_job: Positive = Field(20_000, description="Most images of one job")
+    max_items_per_job: Positive = Field(20_000, description="Most images, or queries, of one job")
     max_queued_tasks: Positive = Field(
         50_000, description="Longest queue; beyond it requests get 429"
     )
@@ -284,7 +282,7 @@ class Settings(QdrantSettings):
         given = {
             name.removeprefix(PREFIX).lower(): value
             for name, value in environ.items()
-            if name.startswith(PREFIX) and not _of_others(name) and value != ""
+            if name.startswith(PREFIX) and not is_of_others(name) and value != ""
         }
         try:
             settings = cls.model_validate(given)
@@ -297,7 +295,3 @@ class Settings(QdrantSettings):
 
 def _names(text: str) -> frozenset[str]:
     return frozenset(name.strip().lower() for name in text.split(",") if name.strip())
-
-
-def _of_others(name: str) -> bool:
-    return name in _OF_OTHERS or name.startswith(PREFIX + "TEST_")

@@ -7,6 +7,13 @@ import re
 from urllib.parse import urlsplit
 
 _HOST = re.compile(r"[\w.:%-]+")
+_OF_OTHERS = ("NEEDLE_SCREENSHOTS", "NEEDLE_CHROMIUM", "NEEDLE_URL", "NEEDLE_KEY")
+"""Variables of the tests and of the command line, beside NEEDLE_TEST_*: a shell may export them."""
+
+
+def is_of_others(variable: str) -> bool:
+    """Tell whether a variable `NEEDLE_*` is no setting of the service, and is passed over."""
+    return variable in _OF_OTHERS or variable.startswith("NEEDLE_TEST_")
 
 
 def checked_server(url: str) -> str:

@@ -8,9 +8,10 @@ from common.contract import answers
 from common.contract.orders import ends_by_items
 from common.contract.parameters import ItemsPage, JobsPage, Wait
 from common.jobs import Job, Kind, Status
+from common.keys import Scope
 from common.log import add_context
 from common.queue import STORE, SWEEP_TASK
-from web import shown
+from web import access, shown
 from web.links import job_url
 from web.operation import Answer, operation
 from web.responses import jobs_page, respond
@@ -23,6 +24,8 @@ POSTED = {
     202: Answer(answers.Job, headers=("Location", "Retry-After")),
 }
 """The answers to a call that makes a job: it has ended already, or is to be polled."""
+OF_READERS = frozenset({Kind.SEARCH, Kind.SEARCHES})
+"""Jobs that a key may post that only reads: it may cancel them as well."""
 routes = Blueprint("jobs", __name__)
 
 
@@ -79,8 +82,11 @@ def items(page: ItemsPage, job_id: str) -> Response:
 def cancel(job_id: str) -> Response:
     """Cancel a job. Images that it has indexed stay indexed, those that it has deleted are gone.
 
-    What was stored to be indexed, and never was, is removed.
+    What was stored to be indexed, and never was, is removed. A key that may `read` cancels searches
+    alone.
     """
+    if services().jobs.get(job_id).kind not in OF_READERS:
+        access.check_scope(Scope.WRITE)
     job = services().jobs.cancel(job_id)
     if job.kind is Kind.INDEX and job.status is Status.CANCELLED:
         services().queue.submit(SWEEP_TASK, STORE, {"job_id": job_id})

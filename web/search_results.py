@@ -81,7 +81,7 @@ def _found(services: Services, job: Job, offset: int, limit: int) -> Iterator[Fo
     with ReadAhead(services.images, keys) as reads:
         for item in items:
             if item.status is not ItemStatus.ANSWERED:
-                yield item.under(job.status), None
+                yield item.under(job), None
                 continue
             content = reads.open(answer_key(job.job_id, item.index))
             try:

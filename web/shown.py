@@ -29,7 +29,7 @@ def whole_job(job: jobs.Job) -> answers.Job:
 
 def item(item: Item, job: jobs.Job) -> answers.Item:
     """Return an item of a job."""
-    item = item.under(job.status)
+    item = item.under(job)
     return answers.Item(
         index=item.index,
         name=item.name,

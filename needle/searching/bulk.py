@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from needle import searches, uploads
 from needle.api import Needle
-from needle.errors import NeedleApiError
+from needle.errors import NeedleApiError, NeedleClientError
 from needle.jobs import Job
 from needle.results import SearchResult
 from needle.searches import QUERIES_PER_REQUEST
@@ -71,7 +72,8 @@ class Asking:
         except KeyboardInterrupt:
             if not self.notes:
                 for sent in open_jobs:
-                    self.needle.cancel(sent.job)
+                    with suppress(NeedleClientError):  # it is Ctrl-C that ends this, whatever fails
+                        self.needle.cancel(sent.job)
             raise
 
     def _adopted(self, queries: Mapping[Query, str]) -> Iterator[Sent]:

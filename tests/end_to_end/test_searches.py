@@ -6,7 +6,7 @@ import csv
 import io
 import subprocess
 import sys
-import threading
+import time
 from pathlib import Path
 
 import httpx
@@ -14,9 +14,15 @@ import pytest
 
 from machine.stack import Stack
 from needle import Needle
+from needle.jobs import Job
 from tests.end_to_end.conftest import corner, write_scenes
 
 COUNT = 12
+TIMEOUT_S = 240.0
+BESIDE_S = 6.0
+"""Less than `LONGEST_WAIT_S`, after which a job goes on beside searches that never end."""
+MOST_BESIDE = 4
+"""Queries of a job that may end in that time: those that had begun, one a thread."""
 
 
 @pytest.fixture(scope="module")
@@ -40,26 +46,39 @@ def logos(photos: list[Path], tmp_path: Path) -> Path:
     return folder
 
 
+def begun(needle: Needle, job: Job, least: int = 1) -> None:
+    """Wait until so many queries of a job are answered."""
+    deadline = time.monotonic() + TIMEOUT_S
+    while (now := needle.job(job.job_id)).progress.done < least:
+        assert not now.final and time.monotonic() < deadline, now
+        time.sleep(0.02)
+
+
 def test_a_worker_killed_in_the_middle_loses_and_doubles_no_answer(
     needle: Needle, stack: Stack, logos: Path, photos: list[Path]
 ) -> None:
-    job = needle.search_many([logos], collection="shelves", limit=3)
-    assert (job.kind, job.progress.total) == ("searches", COUNT + 1)
-    while needle.job(job.job_id).progress.done < 2:
-        threading.Event().wait(0.02)
+    again = [logos / f"{path.stem}.png" for path in photos] * 4
+    total = COUNT + 1 + len(again)
+    job = needle.search_many([logos, *again], collection="shelves", limit=3)
+    assert (job.kind, job.progress.total) == ("searches", total)
+    begun(needle, job, 2)
     (worker,) = (child for child in stack.children if child.name == "worker-search")
     worker.kill()
-    job = needle.wait(job, timeout_s=120)
-    assert (job.status, job.progress.done, job.progress.failed) == ("partial", COUNT, 1)
+    cut = needle.job(job.job_id)
+    assert not cut.final and cut.progress.done < total - 1, "it was killed in the middle"
+    job = needle.wait(job, timeout_s=TIMEOUT_S)
+    assert (job.status, job.progress.done, job.progress.failed) == ("partial", total - 1, 1)
     answers = list(needle.answers(job, collection="shelves"))
+    assert len({answer.index for answer in answers}) == len(answers) == total
     failed = [answer for answer in answers if answer.result is None]
     assert [answer.name for answer in failed] == ["logos/broken.png"] and failed[0].reason
-    best = {a.name: a.result.best.filename for a in answers if a.result and a.result.best}
-    assert best == {f"logos/{path.stem}.png": path.name for path in photos}
+    best = [(Path(a.name).stem, a.result.best) for a in answers if a.result]
+    assert all(found and found.filename == f"{stem}.jpg" for stem, found in best)
     table = httpx.get(f"{stack.base_url}/api/v1/jobs/{job.job_id}/results.csv").text
     rows = list(csv.DictReader(io.StringIO(table)))
-    found = {row["query"]: row["path"] for row in rows if row["found"] == "yes"}
-    assert len(found) == COUNT and all(row["error"] for row in rows if row["status"] == "failed")
+    found = [row["query"] for row in rows if row["found"] == "yes"]
+    assert len(found) >= total - 1 and len(set(found)) == COUNT
+    assert [row["query"] for row in rows if row["error"]] == ["logos/broken.png"]
 
 
 def test_who_waits_for_a_search_goes_first_and_a_cancelled_job_stops(
@@ -67,11 +86,21 @@ def test_who_waits_for_a_search_goes_first_and_a_cancelled_job_stops(
 ) -> None:
     many = [logos / f"{path.stem}.png" for path in photos] * 20
     job = needle.search_many(many, collection="shelves")
-    while not needle.job(job.job_id).progress.done:
-        threading.Event().wait(0.02)
-    best = needle.search(corner(photos[0]), collection="shelves").best
-    assert best is not None and best.filename == photos[0].name
-    assert not needle.job(job.job_id).final, "it was answered in the middle of the job"
+    begun(needle, job)
+    part = corner(photos[0])
+
+    def done() -> int:
+        now = needle.job(job.job_id)
+        assert not now.final
+        return now.progress.done
+
+    before, ends, searches = done(), time.monotonic() + BESIDE_S, 0
+    while time.monotonic() < ends:
+        best = needle.search(part, collection="shelves").best
+        assert best is not None and best.filename == photos[0].name
+        searches += 1
+    meanwhile = done() - before
+    assert meanwhile <= MOST_BESIDE < searches, "the job gives way"
     job = needle.cancel(job)
     assert job.status == "cancelled" and job.progress.done < len(many)
     answered = [a for a in needle.answers(job) if a.status == "answered"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import io
 import json
 import logging
 import os
@@ -52,7 +53,6 @@ def test_each_scope_may_what_it_says(client: FlaskClient, keys: Keys) -> None:
         (Scope.READ, "POST", SEARCH, {"json": {}}),
         (Scope.WRITE, "POST", IMAGES, {"json": {}}),
         (Scope.WRITE, "DELETE", f"{IMAGES}/none", {}),
-        (Scope.WRITE, "DELETE", "/api/v1/jobs/none", {}),
         (Scope.ADMIN, "POST", COLLECTIONS, {"json": {}}),
         (Scope.ADMIN, "DELETE", f"{COLLECTIONS}/none", {}),
     ]
@@ -66,6 +66,22 @@ def test_each_scope_may_what_it_says(client: FlaskClient, keys: Keys) -> None:
             answer = client.open(path, method=method, headers=headers, **body)
             assert (answer.status_code, answer.json["error"]["code"]) == (401, "key_needed")
             assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_who_only_reads_cancels_searches_alone(client: FlaskClient, keys: Keys) -> None:
+    _, writes = keys.make("writes", Scope.WRITE)
+    _, reads = keys.make("reads", Scope.READ)
+    for path, status in ((IMAGES, 403), (f"{SEARCH}es", 200)):
+        job = client.post(path, data=files(plain()), headers=bearer(writes)).json["job_id"]
+        answer = client.delete(f"/api/v1/jobs/{job}", headers=bearer(reads))
+        assert answer.status_code == status, answer.json
+        assert client.delete(f"/api/v1/jobs/{job}").status_code == 401
+        answer = client.delete(f"/api/v1/jobs/{job}", headers=bearer(writes))
+        assert answer.json["status"] == "cancelled"
+    one = {"file": (io.BytesIO(plain()), "q.png"), "wait": "0"}
+    job = client.post(SEARCH, data=one, headers=bearer(reads)).json["job_id"]
+    answer = client.delete(f"/api/v1/jobs/{job}", headers=bearer(reads))
+    assert answer.json["status"] == "cancelled"
 
 
 def test_health_and_the_page_need_no_key(client: FlaskClient, keys: Keys) -> None:

@@ -189,6 +189,18 @@ def test_a_cancelled_job_keeps_what_was_answered(client: FlaskClient, done: str)
     assert statuses == ["answered", "answered", "answered", "failed", "cancelled"]
 
 
+def test_in_a_job_that_failed_as_a_whole_no_query_waits(
+    client: FlaskClient, services: Services, done: str
+) -> None:
+    services.jobs.fail(done, "encoder_mismatch", "The index was made with another encoder.")
+    found = rows(client.get(f"/api/v1/jobs/{done}/results.csv"))
+    assert [row["status"] for row in found] == ["answered"] * 3 + ["failed"] * 2
+    assert found[4]["error"] == "The index was made with another encoder."
+    for what, listed in (("results", "results"), ("items", "items")):
+        last = client.get(f"/api/v1/jobs/{done}/{what}").json[listed][3]
+        assert (last["status"], last["error"]["code"]) == ("failed", "encoder_mismatch")
+
+
 def test_another_job_has_no_results(client: FlaskClient) -> None:
     job_id = client.post("/api/v1/images", data=files(plain())).json["job_id"]
     for what in ("results", "results.csv"):

@@ -201,6 +201,8 @@ def test_ctrl_c_cancels_what_nobody_would_fetch(
     assert [job["status"] for job in service.jobs.values()][-1] == "cancelled"
     assert run("search", "logos", "-o", "results.csv").status == ExitCode.INTERRUPTED
     assert [job["status"] for job in service.jobs.values()][-1] == "queued", "it is noted"
+    service.before = lambda asked: error(403, "forbidden") if asked.method == "DELETE" else None
+    assert run("search", "logos").status == ExitCode.INTERRUPTED, "whether it was cancelled or not"
 
 
 @pytest.mark.usefixtures("queries")

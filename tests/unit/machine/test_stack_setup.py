@@ -27,6 +27,17 @@ def make(tmp_path: Path) -> Iterator[Maker]:
         yield maker
 
 
+def test_other_users_of_the_machine_read_nothing(make: Maker) -> None:
+    with make():
+        folders = [make.data_dir, make.data_dir / "redis", make.data_dir / "logs"]
+        assert {folder.name: folder.stat().st_mode & 0o077 for folder in folders} == {
+            "da ta": 0,
+            "redis": 0,
+            "logs": 0,
+        }
+        assert (make.data_dir / "redis.conf").stat().st_mode & 0o077 == 0, "it holds the password"
+
+
 def test_redis_is_durable_never_evicts_and_asks_for_a_password(make: Maker) -> None:
     with make() as stack:
         assert stack.redis_url

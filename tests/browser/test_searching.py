@@ -189,6 +189,7 @@ def test_the_name_of_a_region_is_not_cut_off_at_the_right(opened: Callable) -> N
 
     page.route(re.compile(r"/api/v1/images/[0-9a-f-]+(\?|$)"), right)
     deeds.pick(page, "01-grocery.jpg")
+    expect(page.locator("#region-list option")).to_have_count(2)
     page.locator("#region-list").focus()
     page.keyboard.press("ArrowDown")
     tag = page.locator("#query-stage .region-tag")

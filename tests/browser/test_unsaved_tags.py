@@ -157,15 +157,45 @@ def test_the_tags_of_several_images_ask_too(opened: Callable, way: str) -> None:
     assert {image["metadata"]["shop"] for image in _images(page)} == {"Basel"}
 
 
-def test_a_list_of_years_is_shown_as_it_is_and_asks_nothing(opened: Callable) -> None:
+@pytest.fixture
+def odd(opened: Callable) -> Iterator[Callable[[Any], Page]]:
+    """Return what opens an image's tags, one of which has such a value; it is taken away after."""
     page, _ = opened()
-    image = _images(page)[0]
-    url = f"/api/v1/images/{image['image_id']}?wait=30"
-    page.request.patch(url, data={"metadata": {"years": ["2023", "2024"]}})
-    page.reload()
-    page.locator("#library .open").first.click()
-    page.click("#view-edit")
-    expect(page.locator("#view-rows [name=value]").last).to_have_value("2023, 2024")
+    url = f"/api/v1/images/{_images(page)[0]['image_id']}?wait=30"
+
+    def with_value(value: Any) -> Page:
+        page.request.patch(url, data={"metadata": {"years": value}})
+        page.reload()
+        page.locator("#library .open").first.click()
+        page.click("#view-edit")
+        return page
+
+    yield with_value
+    page.request.patch(url, data={"metadata": {"years": None}})
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(["2023", "2024"], "2023, 2024"), ("", ""), ([], ""), (" x ", " x ")]
+)
+def test_tags_that_nobody_touched_ask_nothing(
+    odd: Callable[[Any], Page], value: Any, shown: str
+) -> None:
+    page = odd(value)
+    expect(page.locator("#view-rows [name=value]").last).to_have_value(shown)
     page.keyboard.press("Escape")
     expect(page.locator("#view-tags")).to_be_hidden()
-    page.request.patch(url, data={"metadata": {"years": None}})
+    expect(page.locator("#confirm")).to_be_hidden()
+    assert _images(page)[0]["metadata"]["years"] == value
+
+
+def test_nothing_can_be_typed_that_a_save_under_way_would_not_keep(edited: Page) -> None:
+    held: list[Any] = []
+    edited.route("**/api/v1/images/*", lambda route: held.append(route))
+    edited.click("#view-keep")
+    expect(edited.locator("#view-tags-text")).to_have_text("Saving …")
+    expect(edited.locator("#view-rows")).to_have_js_property("inert", True)
+    held[0].fulfill(status=503, json={"error": {"code": "broker_unavailable", "message": "Away."}})
+    expect(edited.locator("#view-tags-text")).to_have_text("Away.")
+    expect(edited.locator("#view-rows")).to_have_js_property("inert", False)
+    edited.unroute_all()
+    edited.click("#view-cancel")

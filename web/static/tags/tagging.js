@@ -32,7 +32,7 @@ export function fault(host) {
 
 /** Return what to change of tags to get from `before` to `now`: null takes a tag away, as an empty
  * value does. */
-export function changes(before, now) {
+function changes(before, now) {
   const given = Object.entries(now).filter(([, value]) => value !== "");
   const changed = given.flatMap(([name, value]) => {
     const old = before[name];
@@ -42,6 +42,13 @@ export function changes(before, now) {
   const gone = [...Object.keys(before), ...Object.keys(now)]
     .filter((name) => !(name in now) || now[name] === "").map((name) => [name, null]);
   return Object.fromEntries([...changed, ...gone]);
+}
+
+/** Return the same for rows that an editor began with as `begun`, without those that nobody touched:
+ * tags may hold more than rows can show, such as nothing, or blanks at their ends. */
+export function edits(before, begun, now) {
+  const touched = ([name]) => String(begun[name]) !== String(now[name]);
+  return Object.fromEntries(Object.entries(changes(before, now)).filter(touched));
 }
 
 /** Save changes of an image's tags, and note them on it. Throws what went wrong, in words. */

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
+
+from tests.browser import deeds
 
 WAYS: dict[str, Callable[[Page], Any]] = {
     "next image": lambda page: page.click("#view-after"),
@@ -108,7 +111,12 @@ def test_the_question_has_room_for_its_answers(edited: Page, width: int) -> None
 
 def test_back_twice_asks_once(edited: Page) -> None:
     for _ in range(2):
-        edited.evaluate("history.back()")
+        edited.evaluate(
+            """() => new Promise((heard) => {
+              addEventListener("popstate", heard, { once: true });
+              history.back();
+            }).then(() => {})"""
+        )
         expect(edited.locator("#confirm")).to_be_visible()
         edited.wait_for_url("**view=**")
     edited.get_by_role("button", name="Don\N{RIGHT SINGLE QUOTATION MARK}t save").click()
@@ -158,43 +166,105 @@ def test_the_tags_of_several_images_ask_too(opened: Callable, way: str) -> None:
 
 
 @pytest.fixture
-def odd(opened: Callable) -> Iterator[Callable[[Any], Page]]:
-    """Return what opens an image's tags, one of which has such a value; it is taken away after."""
+def tagged(opened: Callable) -> Iterator[Callable[..., Page]]:
+    """Return what edits the first image with further tags; they are taken away afterwards."""
     page, _ = opened()
     url = f"/api/v1/images/{_images(page)[0]['image_id']}?wait=30"
+    names: list[str] = []
 
-    def with_value(value: Any) -> Page:
-        page.request.patch(url, data={"metadata": {"years": value}})
+    def edit(**tags: Any) -> Page:
+        names.extend(tags)
+        page.request.patch(url, data={"metadata": tags})
         page.reload()
         page.locator("#library .open").first.click()
         page.click("#view-edit")
         return page
 
-    yield with_value
-    page.request.patch(url, data={"metadata": {"years": None}})
+    yield edit
+    page.request.patch(url, data={"metadata": dict.fromkeys(names)})
 
 
-@pytest.mark.parametrize(
-    ("value", "shown"), [(["2023", "2024"], "2023, 2024"), ("", ""), ([], ""), (" x ", " x ")]
-)
-def test_tags_that_nobody_touched_ask_nothing(
-    odd: Callable[[Any], Page], value: Any, shown: str
-) -> None:
-    page = odd(value)
-    expect(page.locator("#view-rows [name=value]").last).to_have_value(shown)
+def _patches(page: Page) -> list[Any]:
+    """Return a list that grows with what the page changes from now on."""
+    sent: list[Any] = []
+    page.on("request", lambda asked: asked.method == "PATCH" and sent.append(asked.post_data_json))
+    return sent
+
+
+def test_a_list_of_years_is_shown_as_it_is_and_asks_nothing(tagged: Callable) -> None:
+    page = tagged(years=["2023", "2024"])
+    sent = _patches(page)
+    expect(page.locator("#view-rows [name=value]").last).to_have_value("2023, 2024")
     page.keyboard.press("Escape")
     expect(page.locator("#view-tags")).to_be_hidden()
-    expect(page.locator("#confirm")).to_be_hidden()
-    assert _images(page)[0]["metadata"]["years"] == value
+    assert sent == []
 
 
-def test_nothing_can_be_typed_that_a_save_under_way_would_not_keep(edited: Page) -> None:
+def test_tags_that_rows_cannot_show_as_they_are_stay_unless_edited(tagged: Callable) -> None:
+    page = tagged(blank="", none=[], outer=" two ")
+    page.keyboard.press("Escape")
+    expect(page.locator("#view-tags")).to_be_hidden()
+    sent = _patches(page)
+    page.click("#view-edit")
+    names = [field.input_value() for field in page.locator("#view-rows [name=key]").all()]
+    page.locator("#view-rows [name=value]").nth(names.index("outer")).fill("three")
+    page.click("#view-keep")
+    expect(page.locator("#view-edit")).to_be_focused()
+    assert sent == [{"metadata": {"outer": "three"}}]
+
+
+def test_nothing_is_typed_while_tags_are_saved(edited: Page) -> None:
     held: list[Any] = []
-    edited.route("**/api/v1/images/*", lambda route: held.append(route))
+    edited.route(
+        "**/api/v1/images/*",
+        lambda route: held.append(route) if route.request.method == "PATCH" else route.continue_(),
+    )
     edited.click("#view-keep")
-    expect(edited.locator("#view-tags-text")).to_have_text("Saving …")
-    expect(edited.locator("#view-rows")).to_have_js_property("inert", True)
+    expect(edited.locator("#view-tags-text")).to_have_text("Saving \u2026")
+    expect(edited.locator(SHOP)).not_to_be_editable()
+    expect(edited.locator("#view-cancel")).to_be_disabled()
     held[0].continue_()
-    expect(edited.locator("#view-tags")).to_be_hidden()
-    expect(edited.locator("#view-rows")).to_have_js_property("inert", False)
+    expect(edited.locator("#view-edit")).to_be_focused()
+    edited.click("#view-edit")
+    expect(edited.locator(SHOP)).to_be_editable()
+    expect(edited.locator("#view-cancel")).to_be_enabled()
     assert _shop(edited) == "Bern"
+
+
+def test_an_answer_that_comes_while_tags_are_edited_asks(opened: Callable, samples: Path) -> None:
+    page, _ = opened()
+
+    def more(result: Any) -> None:
+        for match in result["matches"]:
+            match["count"] = len(match["hits"]) + 5
+
+    held: list[Any] = []
+    deeds.altered(page, more)
+    deeds.pick(page, "01-grocery.jpg")
+    page.click("#search")
+    deeds.wait_for_result(page)
+    page.locator("#groups .open").first.click()
+    page.route("**/api/v1/search", lambda route: held.append(route))
+    page.locator("#view-count .button").click()
+    expect(page.locator("#view-count")).to_contain_text("Searching again")
+    page.click("#view-edit")
+    page.fill(SHOP, "Bern")
+    page.wait_for_timeout(300)
+    held[0].continue_()
+    expect(page.locator("#confirm")).to_be_visible()
+    page.get_by_role("button", name="Keep editing").click()
+    expect(page.locator(SHOP)).to_have_value("Bern")
+
+
+def test_a_question_is_answered_though_another_one_follows_at_once(opened: Callable) -> None:
+    page, _ = opened()
+    answers = page.evaluate("""async () => {
+      const { choose } = await import("/static/core/confirm.js");
+      const words = { yes: "Yes", no: "No" };
+      const first = choose("First", "", words);
+      document.getElementById("confirm-yes").click();
+      const second = choose("Second", "", words);
+      document.getElementById("confirm-no").click();
+      return Promise.all([first, second]);
+    }""")
+    assert answers == ["yes", ""]

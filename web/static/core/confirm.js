@@ -1,6 +1,8 @@
 // A question that has to be answered before something is lost.
 import { $ } from "./dom.js";
 
+let pending = () => {}; // answers the question before, whose end may not have been heard of yet
+
 /** Ask and return whether the answer was yes; `yes` and `no` are the words of the buttons. */
 export const ask = (title, words, yes, no = "Keep") =>
   choose(title, words, { yes, no }).then((answer) => answer === "yes");
@@ -10,6 +12,7 @@ export const ask = (title, words, yes, no = "Keep") =>
 export function choose(title, words, { yes, no, other = "" }) {
   const dialog = $("confirm");
   if (dialog.open) return Promise.resolve("");
+  pending(dialog.returnValue);
   $("confirm-title").textContent = title;
   $("confirm-text").textContent = words;
   $("confirm-yes").textContent = yes;
@@ -23,6 +26,7 @@ export function choose(title, words, { yes, no, other = "" }) {
   for (const answer of ["yes", "other"]) $(`confirm-${answer}`).onclick = () => dialog.close(answer);
   $("confirm-no").onclick = () => dialog.close("");
   return new Promise((answer) => {
+    pending = answer;
     dialog.onclose = () => {
       if (!dialog.open) answer(dialog.returnValue); // else it is the end of the question before
     };

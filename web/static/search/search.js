@@ -7,9 +7,9 @@ import * as extras from "./extras.js";
 import { preview } from "../view/preview.js";
 import * as query from "./query.js";
 import { searchBody } from "./request.js";
+import { before } from "../tags/unsaved.js";
 import * as results from "../results/results.js";
 import * as viewer from "../results/viewer.js";
-import { before } from "../tags/unsaved.js";
 import { why } from "../upload/yet.js";
 
 let running = null; // the latest search or opening; answers to earlier ones are dropped
@@ -39,8 +39,7 @@ export async function refine(kind, match, box) {
 export async function more(match, places) {
   query.showPlaces(places);
   await start();
-  // Tags may have been changed while it ran.
-  before(() => { if (!results.open(match.image_id)) viewer.close(); });
+  before(() => { if (!results.open(match.image_id)) viewer.close(); }); // tags may be edited by now
 }
 
 /** Go on with a search whose time was up, with the time that it needs. */

@@ -1,7 +1,7 @@
 // The tags of several images, edited together in a dialog.
 import { $, announce, count, make, plain, say } from "../core/dom.js";
 import { Rows } from "./rows.js";
-import { edits, fault, inWords, save } from "./tagging.js";
+import { changes, fault, inWords, save } from "./tagging.js";
 import * as unsaved from "./unsaved.js";
 
 const AT_ONCE = 4;
@@ -10,7 +10,7 @@ const rows = new Rows($("tags-rows"), { tests: false, add: "Add a tag" });
 const dialog = $("tags");
 let images = [];
 let shared = {};
-let begunWith = {}; // what the rows said when the editing began
+let base = {}; // what the rows stood for before they were edited
 let saved = () => {};
 let saving = null; // whether the reader has ended it
 
@@ -50,7 +50,7 @@ export function edit(chosen) {
       + " A tag without a value is removed."
     : "A tag without a value is removed.";
   rows.show(any ? shared : { "": "" });
-  begunWith = rows.read();
+  base = rows.read();
   say($("tags-text"), "");
   $("tags-faults").replaceChildren();
   dialog.showModal();
@@ -59,7 +59,7 @@ export function edit(chosen) {
 }
 
 const changed = () => dialog.open && !saving
-  && Boolean(fault($("tags-rows")) || Object.keys(edits(shared, begunWith, rows.read())).length);
+  && Boolean(fault($("tags-rows")) || Object.keys(changes(shared, rows.read(), base)).length);
 
 /** Save the tags; return whether those of all images are saved. */
 async function keep() {
@@ -68,15 +68,17 @@ async function keep() {
   say($("tags-text"), wrong, true);
   if (wrong) return false;
   const now = rows.read();
-  if (!Object.keys(edits(shared, begunWith, now)).length) {
+  if (!Object.keys(changes(shared, now, base)).length) {
     dialog.close();
     return true;
   }
   saving = { ended: false };
   $("tags-save").disabled = true;
+  rows.lock(true);
   const mine = saving;
   const faults = await saveAll(now, mine);
   $("tags-save").disabled = false;
+  rows.lock(false);
   saving = null;
   saved();
   $("tags-faults").replaceChildren(...faults.slice(0, SHOWN_FAULTS).map(([name, why]) =>
@@ -100,7 +102,7 @@ async function saveAll(now, mine) {
       say($("tags-text"), `Saving ${plain(done + 1)} of ${plain(images.length)} …`);
       const before = Object.fromEntries(Object.entries(image.metadata ?? {})
         .filter(([name]) => name in shared || name in now));
-      const changed = edits(before, begunWith, now);
+      const changed = changes(before, now, base);
       if (Object.keys(changed).length) {
         await save(image, changed).catch((error) => faults.push([image.filename, error.message]));
       }

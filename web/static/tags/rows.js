@@ -53,6 +53,12 @@ export class Rows {
     }
   }
 
+  /** Keep the rows as they are, or let them be edited again; the focus stays where it is. */
+  lock(on) {
+    for (const field of this.list.querySelectorAll("input")) field.readOnly = on;
+    for (const each of [this.more, ...this.list.querySelectorAll("button")]) each.disabled = on;
+  }
+
   /** Return the object that the rows stand for; rows without a name count for nothing. */
   read() {
     const found = {};

@@ -30,9 +30,11 @@ export function fault(host) {
   return "";
 }
 
-/** Return what to change of tags to get from `before` to `now`: null takes a tag away, as an empty
+/** Return what to change of tags to get from `before` to `now`, of those alone whose rows are not
+ * what they were in `base`: rows cannot show every tag as it is. null takes a tag away, as an empty
  * value does. */
-function changes(before, now) {
+export function changes(before, now, base) {
+  const edited = ([name]) => now[name] !== base[name];
   const given = Object.entries(now).filter(([, value]) => value !== "");
   const changed = given.flatMap(([name, value]) => {
     const old = before[name];
@@ -41,14 +43,7 @@ function changes(before, now) {
   });
   const gone = [...Object.keys(before), ...Object.keys(now)]
     .filter((name) => !(name in now) || now[name] === "").map((name) => [name, null]);
-  return Object.fromEntries([...changed, ...gone]);
-}
-
-/** Return the same for rows that an editor began with as `begun`, without those that nobody touched:
- * tags may hold more than rows can show, such as nothing, or blanks at their ends. */
-export function edits(before, begun, now) {
-  const touched = ([name]) => String(begun[name]) !== String(now[name]);
-  return Object.fromEntries(Object.entries(changes(before, now)).filter(touched));
+  return Object.fromEntries([...changed, ...gone].filter(edited));
 }
 
 /** Save changes of an image's tags, and note them on it. Throws what went wrong, in words. */

@@ -1,12 +1,12 @@
 // The tags of the image in the viewer: shown, and edited in place.
 import { $, announce, make, say } from "../core/dom.js";
 import { Rows } from "./rows.js";
-import { edits, fault, inWords, save } from "./tagging.js";
+import { changes, fault, inWords, save } from "./tagging.js";
 import * as unsaved from "./unsaved.js";
 
 const rows = new Rows($("view-rows"), { tests: false, add: "Add a tag" });
 let shown = null;
-let begunWith = {}; // what the rows said when the editing began
+let base = {}; // what the rows stood for before they were edited
 let saving = null; // a promise of whether the tags are saved
 
 export function begin() {
@@ -28,8 +28,8 @@ export function show(image) {
 /** Tell whether the tags are being edited. */
 export const editing = () => !$("view-tags").hidden;
 
-const made = () => edits(shown.metadata ?? {}, begunWith, rows.read());
-const changed = () => editing() && Boolean(fault($("view-rows")) || Object.keys(made()).length);
+const changed = () => editing()
+  && Boolean(fault($("view-rows")) || Object.keys(changes(shown.metadata ?? {}, rows.read(), base)).length);
 
 /** End the editing without saving. */
 export const drop = () => edit(false);
@@ -49,7 +49,7 @@ function edit(on) {
   unsaved.begun();
   const any = Object.keys(shown.metadata ?? {}).length > 0;
   rows.show(any ? shown.metadata : { "": "" });
-  begunWith = rows.read();
+  base = rows.read();
   $("view-tags").scrollIntoView({ block: "nearest" });
   $("view-rows").querySelector(any ? "[name=value]" : "[name=key]").focus();
 }
@@ -65,27 +65,31 @@ async function kept() {
   const wrong = fault($("view-rows"));
   say($("view-tags-text"), wrong, true);
   if (wrong) return false;
-  const now = made();
+  const now = changes(image.metadata ?? {}, rows.read(), base);
   if (!Object.keys(now).length) {
     cancel();
     return true;
   }
   say($("view-tags-text"), "Saving …");
-  const at = document.activeElement;
-  $("view-rows").inert = true; // what was typed now would not be saved
+  lock(true);
   try {
     await save(image, now);
   } catch (error) {
-    $("view-rows").inert = false;
-    at.focus();
     if (shown === image) say($("view-tags-text"), error.message, true);
     return false;
+  } finally {
+    lock(false);
   }
-  $("view-rows").inert = false;
   announce("Saved.");
   if (shown !== image) return true;
   const open = editing();
   show(image);
   if (open) $("view-edit").focus();
   return true;
+}
+
+/** Let nothing be edited meanwhile: it would be lost when the tags are shown as they were saved. */
+function lock(on) {
+  rows.lock(on);
+  $("view-cancel").disabled = on;
 }

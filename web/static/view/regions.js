@@ -58,15 +58,15 @@ export function draw(stage, regions) {
   const apart = outlined(regions);
   const shapes = regions.map((region) => {
     const [x, y, right, bottom] = region.box;
-    return shape("rect", { class: apart.includes(region) ? "region" : "region faint",
-      x, y, width: right - x, height: bottom - y });
+    return ["rim", "region"].map((kind) => shape("rect", {
+      class: apart.includes(region) ? kind : `${kind} faint`, x, y, width: right - x, height: bottom - y }));
   });
   const tag = make("span", { className: "region-tag", hidden: true, "aria-hidden": "true" });
   stage.sheet.querySelector(".region-tag")?.remove();
-  stage.layer.replaceChildren(...shapes);
+  stage.layer.replaceChildren(...shapes.flat());
   if (regions.length) stage.sheet.append(tag);
   const near = (chosen) => {
-    shapes.forEach((each, n) => each.classList.toggle("near", n === chosen));
+    shapes.forEach((pair, n) => pair.forEach((each) => each.classList.toggle("near", n === chosen)));
     tag.hidden = !regions[chosen];
     if (tag.hidden) return;
     const [width, height] = stage.size;

@@ -18,8 +18,6 @@ BEAT_S = 3
 FADE_S = 12
 FORGET_S = 3600
 _LATEST = "needle:models"
-SAID_BY_NONE = 4
-"""Tasks at once of a worker of an earlier version, which does not say how many."""
 LIT = "needle:beacons"
 """The keys of beacons by the Unix time of their last beat, so that none has to be looked for."""
 
@@ -41,11 +39,10 @@ def beacon_key(role: str = "*", host: str = "*", pid: int | str = "*") -> str:
 
 @dataclass(frozen=True)
 class Beacon:
-    """What a worker says of itself: its role, the models that it has loaded, tasks at once."""
+    """What a worker says of itself: its role, and its models with what it does with them."""
 
     role: str
     models: dict[str, Any]
-    threads: int = SAID_BY_NONE
 
 
 class Beacons:
@@ -54,10 +51,10 @@ class Beacons:
     def __init__(self, redis: Client) -> None:
         self._redis = redis
 
-    def light(self, role: str, models: Mapping[str, Any], threads: int = 1) -> None:
+    def light(self, role: str, models: Mapping[str, Any]) -> None:
         """Say every few seconds, for as long as this process lives, that its models are loaded."""
         key = beacon_key(role, socket.gethostname(), os.getpid())
-        text = json.dumps({"role": role, "models": models, "threads": threads})
+        text = json.dumps({"role": role, "models": models})
         with translated():
             self._redis.hset(_LATEST, role, json.dumps(models))
         threading.Thread(target=self._beat, args=(key, text), name="beacon", daemon=True).start()

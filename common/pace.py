@@ -6,6 +6,9 @@ from common.errors import Overloaded
 from common.queue import SEARCH
 from common.redis import Client, translated
 
+AT_ONCE, UNSAID = "searches_at_once", 4
+"""What a search worker's beacon calls them, and how many one runs that does not say so: it starts,
+or is of an earlier version."""
 _KEY = "needle:pace:search"
 _KEPT_S = 600
 _WEIGHT = 0.2

@@ -18,7 +18,7 @@ from needle.steps import PREFIX, Call, Steps
 from needle.uploads import Upload
 
 QUERIES_PER_REQUEST = 1000
-RESULTS_PER_ANSWER = 100
+RESULTS_PER_ANSWER = 20
 Query = Example | Upload
 """A file, or {"url": ...} or {"image_id": ...}."""
 

@@ -22,6 +22,7 @@ from common.errors import NeedleError, NotFound, TextNotSupported
 from common.geometry import Box
 from common.images import query_folder, query_key
 from common.jobs import Item, Kind
+from common.pace import AT_ONCE, UNSAID
 from common.queue import FETCH, FETCH_TASK, SEARCH, SEARCH_TASK
 from common.s3.sources import is_object
 from common.services import Services
@@ -169,8 +170,9 @@ def check_models(services: Services, options: SearchRequest | SearchesFields) ->
 def check_load(services: Services, queue: str = SEARCH) -> None:
     """Raise Overloaded where a search would find no room, or wait too long for its turn."""
     services.queue.check_room(queue, 1)
-    threads = sum(beacon.threads for beacon in services.beacons.live() if beacon.role == SEARCH)
-    services.pace.check(max(1, threads), services.settings.search_wait_s)
+    said = (beacon.models for beacon in services.beacons.live() if beacon.role == SEARCH)
+    threads = sum(models.get(AT_ONCE, UNSAID) for models in said)
+    services.pace.check(threads or UNSAID, services.settings.search_wait_s)
 
 
 def enqueue(services: Services, order: SearchOrder, kept: Kept, job_id: str) -> None:

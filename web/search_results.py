@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -29,6 +30,9 @@ COLUMNS = (
     "count", "verified", "score", "error",
 )  # fmt: skip
 AT_ONCE = 100
+LIKELY = 0.5
+PAGE_BYTES = 4 * 2**20
+"""Answers of a page, as they are kept, after which it ends early: links make them twice that."""
 _BEGINS_A_FORMULA = ("=", "+", "-", "@", "\t", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """As spreadsheets read a cell; the last four are the wide forms of the first."""
 Found = tuple[Item, answers.Findings | None]
@@ -47,7 +51,7 @@ def index(page: ResultsPage, job_id: str) -> Response:
             answers.QueryResult,
             result=found and shown.findings(found, collection),
         )
-        for item, found in _found(services(), job, page.offset, page.limit)
+        for item, found in _found(services(), job, page.offset, page.limit, PAGE_BYTES)
     ]
     return respond(answers.QueryResults(results=rows, total=job.total))
 
@@ -73,8 +77,11 @@ def _job(services: Services, job_id: str) -> Job:
     return job
 
 
-def _found(services: Services, job: Job, offset: int, limit: int) -> Iterator[Found]:
-    """Yield queries with what they have found. Raises IncompatibleJob."""
+def _found(
+    services: Services, job: Job, offset: int, limit: int, most_bytes: float = math.inf
+) -> Iterator[Found]:
+    """Yield queries with what they have found, up to `most_bytes`. Raises IncompatibleJob."""
+    count = 0
     items = services.jobs.items(job.job_id, offset=offset, limit=limit)
     answered = [item for item in items if item.status is ItemStatus.ANSWERED]
     keys = [answer_key(job.job_id, item.index) for item in answered]
@@ -84,6 +91,7 @@ def _found(services: Services, job: Job, offset: int, limit: int) -> Iterator[Fo
                 yield item.under(job), None
                 continue
             content = reads.open(answer_key(job.job_id, item.index))
+            count += len(content)
             try:
                 yield item, answers.Findings.model_validate_json(content)
             except ValidationError as exc:
@@ -91,16 +99,20 @@ def _found(services: Services, job: Job, offset: int, limit: int) -> Iterator[Fo
                     f"The results of the job {job.job_id} were written by another version of "
                     "Needle, in a form that this one cannot read."
                 ) from exc
+            if count >= most_bytes:
+                return
 
 
-def _rows(services: Services, job: Job, least: float) -> Iterator[Sequence[Any]]:
+def _rows(services: Services, job: Job, least: float | None) -> Iterator[Sequence[Any]]:
     yield COLUMNS
     for offset in range(0, job.total, AT_ONCE):
         for item, found in _found(services, job, offset, AT_ONCE):
             yield from rows_of(item, found, least)
 
 
-def rows_of(item: Item, found: answers.Findings | None, least: float) -> list[Sequence[Any]]:
+def rows_of(
+    item: Item, found: answers.Findings | None, least: float | None = None
+) -> list[Sequence[Any]]:
     """Return the rows of one query, each with COLUMNS."""
     head = (item.name, item.status.value)
     error = str((item.error or {}).get("message", ""))
@@ -112,10 +124,17 @@ def rows_of(item: Item, found: answers.Findings | None, least: float) -> list[Se
             match.probability, match.count, "yes" if hit.verified else "no", match.score, "",
         )
         for match in found.matches
-        if (match.probability or 0.0) >= least
+        if _counts(match, len(found.objects), least)
         for hit in places(match)
     ]  # fmt: skip
     return rows or [(*head, "no", *[""] * 11)]
+
+
+def _counts(match: answers.FoundMatch, things: int, least: float | None) -> bool:
+    """Tell whether an image counts as found: of several things it has to show any."""
+    if least is None and things > 1 and match.shows is not None:
+        return bool(match.shows)
+    return (match.probability or 0.0) >= (LIKELY if least is None else least)
 
 
 def places(match: answers.FoundMatch) -> Sequence[answers.FoundHit]:

@@ -1,7 +1,8 @@
 """Gunicorn's worker, made fit for strangers: slow clients hold no thread, errors are JSON.
 
-A thread reads a request's head only for HEAD_S. A body is received by some of the threads only, and
-has to come at a pace: see `Reception` and `Paced`. Answers go out by some of them: see `Sending`.
+A thread reads a request's head only for HEAD_S. A body that is wanted is received by some of the
+threads only, and has to come at a pace: see `Reception` and `Paced`. Answers go out by some of
+them: see `Sending`.
 """
 
 from __future__ import annotations

@@ -250,7 +250,7 @@ class RunningJob:
             if not more():
                 return
             if suspect(item.index) > ATTEMPTS_PER_ITEM:
-                crashed = "The worker's process ended each time it read this image."
+                crashed = "The worker's process ended each time it came to this one."
                 self._fail(item, WorkerCrashed(crashed))
                 yield item.index
             else:
@@ -267,7 +267,7 @@ class RunningJob:
         if isinstance(error, EncoderMismatch):
             self.jobs.fail(self.job_id, error.code, error.message)
             return True
-        log.error("a batch of %d images failed", len(items), exc_info=error)
+        log.error("a batch of %d items failed", len(items), exc_info=error)
         if len(items) > 1:
             return False
         for item in items:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from common.cores import cores
+from common.pace import AT_ONCE
 from common.services import Services
 from common.settings import Settings
 from worker.attempts import Attempts
@@ -50,8 +51,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_LOADING = 6
-MOST_SEARCHES = 4
 """Threads that decode and describe images: each takes some 110 MB besides the pixels."""
+MOST_SEARCHES = 4
+"""Searches at once of a worker that nobody has told how many."""
 
 INDEX_ROLE, SEARCH_ROLE = "index", "search"
 ANSWER_TIMEOUT_S = 10.0
@@ -166,7 +168,8 @@ def build_searching(base: Base, writer: Writer) -> SearchPipeline:
     # The first forward pass of each size is slow: not at a client's cost.
     for batch in (1, settings.encoder_batch_size):
         encoder.encode_images([Image.new("RGB", (64, 64))] * batch)
-    base.beacons.light(SEARCH_ROLE, pack.describe(), searches_at_once(settings))
+    more = {AT_ONCE: searches_at_once(settings)}
+    base.beacons.light(SEARCH_ROLE, {**pack.describe(), **more})
     vocabulary = Vocabulary.load()
     nearest = Nearest(writer.store, encoder.kind_dim, settings.exact_below)
     most_pixels = settings.max_image_pixels

@@ -15,7 +15,7 @@ from common.contract import orders
 from common.contract.orders import SearchesOrder
 from common.disk import Use
 from common.errors import EncoderMismatch, IncompatibleJob, NeedleError, Transient
-from common.images import answer_key
+from common.images import answer_key, download_key, query_folder
 from common.jobs import Item, ItemStatus
 from common.queue import SEARCHES, SEARCHES_TASK
 from worker.attempts import RunningJob, failure
@@ -94,7 +94,10 @@ class ManySearches:
             except EncoderMismatch as error:  # the collection's, not this query's
                 yield Asked((item,), error)
                 return
-            self.base.jobs.finish_items(self.job_id, [ended])
+            if self.base.jobs.finish_items(self.job_id, [ended]) is None:
+                # The job is gone, and its files with it: the answer was written after that.
+                self.base.images.delete_folder(query_folder(self.job_id))
+                return
             yield Asked((item,))
 
     def _ended(self, item: Item) -> Item:
@@ -111,12 +114,15 @@ class ManySearches:
 
     def _answer(self, item: Item) -> None:
         base, order = self.base, self.order.of_item(item)
-        Downloader(base.images, base.jobs, base.fetcher).download(self.job_id, order)
+        base.disk.check(Use.ANSWER)  # what cannot be kept need not be searched for
+        Downloader(base.images, base.jobs, base.fetcher, base.disk).download(self.job_id, order)
         options = SearchOptions.ordered(self.job_id, order, base.settings, first_file=item.index)
         found = self.pipeline.find(options).model_dump(mode="json", exclude_unset=True)
         content = json.dumps(found).encode()
         base.disk.check(Use.ANSWER, len(content))
         base.images.put(answer_key(self.job_id, item.index), content)
+        if order.url is not None:  # of a thousand queries only one download is kept at a time
+            base.images.delete(download_key(self.job_id, order.url))
 
 
 def run_searches(

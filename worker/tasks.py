@@ -257,7 +257,7 @@ def handover_first(key: str) -> int:
 
 def run_fetch(base: Base, job_id: str) -> None:
     """Download what a search names, then hand the search on. Raises transient errors."""
-    downloader = Downloader(base.images, base.jobs, base.fetcher)
+    downloader = Downloader(base.images, base.jobs, base.fetcher, base.disk)
     try:
         if base.jobs.start(job_id):
             downloader.download(job_id, orders.of(base.jobs.get(job_id), SearchOrder))

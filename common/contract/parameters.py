@@ -67,17 +67,18 @@ class ResultsPage(Request):
         default=0, description="How many queries are passed over."
     )
     limit: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=20, description="The most queries in the answer."
+        default=20,
+        description="The most queries in the answer; fewer where they found more than 4 MB.",
     )
 
 
 class ResultsTable(Request):
     """`GET /jobs/{id}/results.csv`."""
 
-    min_probability: Share = Field(
-        default=0.5,
+    min_probability: Share | None = Field(
+        default=None,
         description="Only images that show the query so probably; with `detect`, so great a share "
-        "of its things.",
+        "of its things. Unset: 0.5, and with several things images that probably show any.",
     )
 
 

@@ -225,7 +225,7 @@ class SearchesFields(MannerFields, ScopeFields):
     """How each of many queries is searched for."""
 
     hits_per_image: Annotated[int, Field(ge=1, le=100)] = Field(
-        default=100, description="The most places that are answered of one image."
+        default=20, description="The most places that are answered of one image."
     )
 
 

@@ -228,9 +228,13 @@ def test_a_search_that_would_wait_too_long_is_refused_at_once(
 
     pace = Pace(redis)
     query = {"json": {"text": "a", "wait": 0}}
-    said = {"role": "search", "models": {"name": "m", "encoder": "e", "has_text": True}}
+    said: dict[str, Any] = {
+        "role": "search",
+        "models": {"name": "m", "encoder": "e", "has_text": True},
+    }
     # The second is of a version that did not say how many searches it runs at once: it was 4.
-    for pid, beacon in enumerate(({**said, "threads": 3}, said, {**said, "role": "index"})):
+    new = {**said, "models": {**said["models"], "searches_at_once": 3}}
+    for pid, beacon in enumerate((new, said, {**said, "role": "index"})):
         redis.set(beacon_key("any", "host", pid), json.dumps(beacon))
         redis.zadd(LIT, {beacon_key("any", "host", pid): time.time()})
     pace.note(2.0)

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from common.contract.answers import Findings, FoundHit, FoundMatch
+from common.contract.answers import Findings, FoundHit, FoundMatch, Thing
 from common.images import answer_key, query_folder, query_key
 from common.jobs import Item, ItemStatus
 from common.redis import Client
 from common.services import Services
 from tests.web.conftest import files, plain
+from web import search_results
 
 Tasks = Callable[[str], list[dict[str, Any]]]
 SEARCHES = "/api/v1/searches"
@@ -61,7 +62,7 @@ def test_files_become_one_job_in_chunks_with_the_options_of_a_search(
     assert services.images.open(query_key(job_id, 0, negative=True)) == plain(9)
     details = services.jobs.get(job_id).details
     assert (details["limit"], details["rotate"], details["negative_files"]) == (3, True, 1)
-    assert details["hits_per_image"] == 100
+    assert details["hits_per_image"] == 20
 
 
 def test_an_archive_holds_queries_and_a_bad_one_is_an_item_that_failed(
@@ -181,6 +182,28 @@ def test_the_results_are_answered_in_pages(client: FlaskClient, done: str) -> No
     assert first["result"]["matches"][0]["urls"]["file"].startswith("/api/v1/images/image-1/file")
     assert second["result"]["matches"][0]["probability"] == 0.3
     assert third["result"] is None and third["error"]["message"]
+
+
+def test_a_page_ends_early_where_its_answers_are_large(
+    client: FlaskClient, done: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search_results, "PAGE_BYTES", 1)
+    path = f"/api/v1/jobs/{done}/results"
+    first = client.get(f"{path}?limit=4").json
+    assert (len(first["results"]), first["total"]) == (1, 4)
+    rest = client.get(f"{path}?offset=1&limit=4").json["results"]
+    assert [row["name"] for row in rest] == ["b.png"]
+    assert len(client.get(f"{path}?offset=2&limit=4").json["results"]) == 2
+
+
+def test_of_several_things_an_image_counts_that_shows_any() -> None:
+    item = Item(0, "a.png").ended(ItemStatus.ANSWERED, None)
+    one = match("shelf.jpg", 0.33, hit(1, 2, 30, 20, verified=True))
+    one, none = (one.model_copy(update={"shows": shows}) for shows in ((2,), ()))
+    thing = Thing(box=(0, 0, 9, 9), label=None, confidence=None, found=True, probability=0.9)
+    found = Findings(found=True, objects=[thing] * 3, matches=(one, none))
+    assert [row[2] for row in search_results.rows_of(item, found)] == ["yes"]
+    assert [row[2] for row in search_results.rows_of(item, found, 0.5)] == ["no"]
 
 
 def test_a_cancelled_job_keeps_what_was_answered(client: FlaskClient, done: str) -> None:

@@ -140,6 +140,15 @@ def test_a_cancelled_job_stops_before_the_next_query(asked: tuple[World, list[st
     assert world.statuses("many") == ["answered"] + ["queued"] * 4
 
 
+def test_a_job_that_was_taken_back_leaves_no_files(asked: tuple[World, list[str]]) -> None:
+    world, _ = asked
+
+    world = watched(world, lambda _: world.base.jobs.discard("many"))
+    run_searches(world.base, world.searching, Turns(), "many", range(1))
+    assert not world.base.images.exists(answer_key("many", 0))
+    assert not world.base.images.exists(query_key("many", 0))
+
+
 def test_a_store_that_is_away_sends_the_task_back(
     asked: tuple[World, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

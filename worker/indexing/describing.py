@@ -19,8 +19,8 @@ MOST = 100_000
 """Keypoints of an image at most, 2.5 MB: with 2,500 of a small one, what 25 megapixels have."""
 FEW = 1 / 3
 """An image with fewer of the keypoints that it may have is drawn, or plain: it is enlarged."""
-MOST_TO_ENLARGE = 30_000_000
-"""Pixels up to which that is done: 2.25 times as many are described, in parts."""
+MOST_TO_ENLARGE = 16_000_000
+"""Pixels up to which that is done: the enlarged copy takes 4.5 bytes for each, 72 MB."""
 _METHOD = "sift"
 
 

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, replace
 
 from common.contract.orders import SearchOrder
+from common.disk import Disk, Use
 from common.errors import FetchFailed
 from common.images import ImageStore, download_key
 from common.job_store import JobStore
@@ -22,11 +23,12 @@ class Downloader:
     images: ImageStore
     jobs: JobStore
     fetcher: Fetcher
+    disk: Disk
 
     def download(self, job_id: str, order: SearchOrder) -> None:
         """Download every URL of a search; a job that ends meanwhile ends it.
 
-        Raises InvalidUrl, ImageTooLarge, FetchFailed, or transient errors.
+        Raises InvalidUrl, ImageTooLarge, FetchFailed, or transient errors, DiskFull among them.
         """
         ends = time.monotonic() + TIMES * self.fetcher.timeout_s
         for url in order.urls():
@@ -38,4 +40,5 @@ class Downloader:
                 raise FetchFailed("The downloads of the search took too long together.")
             fetcher = replace(self.fetcher, timeout_s=min(self.fetcher.timeout_s, left_s))
             content = fetcher.fetch(url, wanted=lambda: self.jobs.is_open(job_id))
+            self.disk.check(Use.ANSWER, len(content))
             self.images.put(key, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import time
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from common.beacons import Beacons
+from common.beacons import LIT, Beacons
 from common.beats import beat, beat_file, forget_old
 from common.redis import Client
 from tests.unit.deploy.files import ROOT
@@ -28,6 +29,8 @@ def test_the_health_check_sees_the_beacon_of_a_worker_on_this_host(
         Beacons(redis).light("index", {"name": "mini"})
     assert health.main(["index"]) == 0
     assert health.main(["search"]) == 1
+    (said,) = [json.loads(redis.get(key)) for key in redis.zrange(LIT, 0, -1)]
+    assert said.keys() == {"role", "models"}, "a web server of an earlier version knows no more"
 
 
 def test_whether_a_worker_moves_is_told_without_redis_and_for_this_host_alone(

@@ -98,6 +98,7 @@ class ObjectStore:
         """Have it take connections and answer nothing meanwhile."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)  # until then it goes on answering
         try:
             yield
         finally:

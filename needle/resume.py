@@ -18,7 +18,7 @@ from needle.listings import StoredObject
 from needle.parcels import Address, parcels
 from needle.sources import Sources
 from needle.tally import OnTally, Outcome
-from needle.uploads import Upload, is_image
+from needle.uploads import Upload, is_image, together
 
 T = TypeVar("T")
 REQUEST_BYTES, REQUEST_FILES = 16 * 2**20, 20
@@ -158,7 +158,7 @@ class _Fresh:
         if known is None or known.listed:
             yield from (each.thing for each in candidates if self._wanted(each))
             return
-        for some in _together(candidates):
+        for some in together(candidates, lambda one: one.held_bytes, REQUEST_BYTES, ASKED_AT_ONCE):
             known.ask([each.image_id for each in some if each.image_id])
             yield from (each.thing for each in some if self._wanted(each))
 
@@ -183,17 +183,3 @@ class _Fresh:
         if isinstance(file.content, Path):
             return self._journal.image_id(file.content)
         return ids.image_id(ids.digest(file.content), self._collection)
-
-
-def _together(candidates: Iterable[_Candidate[T]]) -> Iterator[list[_Candidate[T]]]:
-    """Yield what the service is asked about at once: no more than memory has room for."""
-    some: list[_Candidate[T]] = []
-    held = 0
-    for each in candidates:
-        if some and (len(some) == ASKED_AT_ONCE or held + each.held_bytes > REQUEST_BYTES):
-            yield some
-            some, held = [], 0
-        some.append(each)
-        held += each.held_bytes
-    if some:
-        yield some

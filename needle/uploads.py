@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
+
+T = TypeVar("T")
 
 REQUEST_BYTES = 64 * 2**20
 REQUEST_FILES = 100
@@ -182,16 +184,23 @@ def requests(
 
 def batches(files: Iterable[Upload], *, max_bytes: int, max_files: int) -> Iterator[list[Upload]]:
     """Yield the files of each request, in order; a file above `max_bytes` goes alone."""
-    batch: list[Upload] = []
+    return together(files, lambda file: file.size, max_bytes, max_files)
+
+
+def together(
+    items: Iterable[T], size: Callable[[T], int], max_bytes: int, most: int
+) -> Iterator[list[T]]:
+    """Yield items in lists of at most `most` and `max_bytes`; a larger one goes alone."""
+    some: list[T] = []
     held = 0
-    for file in files:
-        if batch and (held + file.size > max_bytes or len(batch) >= max_files):
-            yield batch
-            batch, held = [], 0
-        batch.append(file)
-        held += file.size
-    if batch:
-        yield batch
+    for item in items:
+        if some and (held + size(item) > max_bytes or len(some) >= most):
+            yield some
+            some, held = [], 0
+        some.append(item)
+        held += size(item)
+    if some:
+        yield some
 
 
 def find_images(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -28,7 +27,7 @@ from common.queue import INDEX, INDEX_TASK
 from common.s3.sources import is_object
 from common.services import Services
 from common.urls import check_form, resolve
-from web import webhooks
+from web import chunks, webhooks
 from web.client import client_is_there
 from web.uploads import ImageFile, Refused, read_uploads
 
@@ -220,8 +219,7 @@ def _enqueue(
     webhook: str | None,
 ) -> None:
     """Record the job, then hand its chunks to the queue; if that fails, no half job stays."""
-    chunk = services.settings.chunk_size
-    services.queue.check_room(INDEX, math.ceil(len(items) / chunk))
+    chunks.check_room(services, INDEX, len(items))
     order = IndexOrder.model_construct(
         **{name: getattr(options, name) for name in IndexFields.model_fields}
     )
@@ -229,11 +227,7 @@ def _enqueue(
     try:
         # Whoever deletes the collection cancels the jobs that it finds: this one, or we find it.
         check_not_deleting(services, options.collection)
-        for first in range(0, len(items), chunk):
-            goes_on()
-            last = min(first + chunk, len(items)) - 1
-            payload = {"job_id": job_id, "first": first, "last": last}
-            services.queue.submit(INDEX_TASK, INDEX, payload)
+        chunks.submit(services, INDEX_TASK, INDEX, job_id, len(items), goes_on)
     except NeedleError:
         with suppress(NeedleError):
             services.jobs.discard(job_id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,7 +21,7 @@ from common.jobs import Item, Kind
 from common.queue import SEARCHES, SEARCHES_TASK
 from common.services import Services
 from common.vectors import filters
-from web import idempotency, webhooks
+from web import chunks, idempotency, webhooks
 from web.client import client_is_there
 from web.ingest import bad_urls, listed, nothing_to_do
 from web.jobs import POSTED, job_answer
@@ -172,11 +171,6 @@ def _enqueue(
     webhook: str | None,
 ) -> None:
     """Record the job, then hand its chunks to the queue."""
-    chunk = services.settings.chunk_size
-    services.queue.check_room(SEARCHES, math.ceil(len(items) / chunk))
+    chunks.check_room(services, SEARCHES, len(items))
     services.jobs.create(job_id, Kind.SEARCHES, items, order.details(), webhook)
-    for first in range(0, len(items), chunk):
-        goes_on()
-        last = min(first + chunk, len(items)) - 1
-        payload = {"job_id": job_id, "first": first, "last": last}
-        services.queue.submit(SEARCHES_TASK, SEARCHES, payload)
+    chunks.submit(services, SEARCHES_TASK, SEARCHES, job_id, len(items), goes_on)

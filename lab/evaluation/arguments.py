@@ -128,10 +128,14 @@ def _service_options(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help="leave out the simpler pipelines, which take longer than everything else",
     )
+    _kept(parser, Path("data/eval"))
+
+
+def _kept(parser: argparse.ArgumentParser, folder: Path) -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("data/eval"),
+        default=folder,
         metavar="FOLDER",
         help="everything is kept there, the index too (default: %(default)s)",
     )
@@ -158,14 +162,7 @@ def _huge_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="windows of each side and kind, each asked twice (%(default)s)",
     )
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("data/eval/huge"),
-        metavar="FOLDER",
-        help="everything is kept there, the index too (default: %(default)s)",
-    )
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables there")
+    _kept(parser, Path("data/eval/huge"))
 
 
 def _output_options(parser: argparse.ArgumentParser) -> None:

@@ -177,15 +177,21 @@ def test_of_a_small_query_more_images_are_verified() -> None:
     assert images_to_verify((), 60) == 60
 
 
+def told_apart(world: World, count: int) -> list[str]:
+    """Keep keypoints of so many images, which only their widths tell apart: 1000, 1001, ..."""
+    keypoints = Keypoints.of(extract(texture(1, SIZE), 50), VOCABULARY)
+    names = [f"{n:02}" for n in range(count)]
+    for number, name in enumerate(names):
+        told = StoredKeypoints.of(replace(keypoints, width=1000 + number), VOCABULARY)
+        world.base.images.put(local_key("default", name), told.to_bytes(VOCABULARY))
+    return names
+
+
 @pytest.mark.parametrize(("evidence", "looked_at"), [(BEYOND_DOUBT, 1 + LOST_INTEREST), (9.0, 40)])
 def test_after_a_find_beyond_doubt_interest_is_lost(
     evidence: float, looked_at: int, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keypoints = Keypoints.of(extract(texture(1, SIZE), 50), VOCABULARY)
-    names = [f"{n:02}" for n in range(40)]
-    for number, name in enumerate(names):
-        told = StoredKeypoints.of(replace(keypoints, width=1000 + number), VOCABULARY)
-        world.base.images.put(local_key("default", name), told.to_bytes(VOCABULARY))
+    names = told_apart(world, 40)
     found = [Placement(Box(*SPOT), QUAD, 0, 1, False, 9, 9, evidence, 0.5)]
     monkeypatch.setattr(
         verifying, "placements", lambda _, __, image, *___: found if image.width == 1000 else []
@@ -202,11 +208,7 @@ def test_after_a_find_beyond_doubt_interest_is_lost(
 def test_after_a_find_beyond_doubt_others_are_glanced_at_first(
     every: bool, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keypoints = Keypoints.of(extract(texture(1, SIZE), 50), VOCABULARY)
-    names = [f"{n:02}" for n in range(10)]
-    for number, name in enumerate(names):
-        told = StoredKeypoints.of(replace(keypoints, width=1000 + number), VOCABULARY)
-        world.base.images.put(local_key("default", name), told.to_bytes(VOCABULARY))
+    names = told_apart(world, 10)
     like = "08"
     looks: list[tuple[str, bool]] = []
 

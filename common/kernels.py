@@ -25,8 +25,8 @@ FLAGS = [
 ]
 if platform.system() == "Linux":
     FLAGS.append("-nostdlib")  # nor its headers: a bare compiler will do
-WIDE = "x86-64-v3"
-"""Processors with AVX2: nearly all since 2013. They get kernels of their own."""
+PLAIN, WIDE = "plain", "x86-64-v3"
+"""Kinds of processor: any, and x86-64 with AVX2: nearly all since 2013 get kernels of their own."""
 
 
 def sources() -> list[Path]:
@@ -35,10 +35,8 @@ def sources() -> list[Path]:
 
 
 def targets() -> tuple[str, ...]:
-    """Return the kinds of processor that kernels are built for on this machine."""
-    if platform.machine().lower() in ("x86_64", "amd64"):
-        return ("x86-64", WIDE)
-    return ("native",)
+    """Return the kinds of processor that kernels are built for on this machine, the best last."""
+    return (PLAIN, WIDE) if platform.machine().lower() in ("x86_64", "amd64") else (PLAIN,)
 
 
 def built(target: str, prefix: Path) -> Path:

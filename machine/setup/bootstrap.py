@@ -80,7 +80,7 @@ def bring_up(root: Path, locks: list[str], venv: Path, why: str = "it was asked 
             make_venv(venv, lock)
             install(root, lock, venv)
             stamp_of(venv, lock).write_text(digest(root / lock))
-    build(root, venv, str(venv / "bin" / "python"))
+    build(root, venv)
     write_command(venv)
     for packages in (venv / "lib").glob("python3.*/site-packages"):
         put(packages / "needle-checkout.pth", str(root) + "\n")

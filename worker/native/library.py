@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from common.errors import InvalidSettings
-from common.kernels import WIDE, built, targets
+from common.kernels import PLAIN, WIDE, built, targets
 
 
 def _array(dtype: Any) -> Any:
@@ -58,12 +58,16 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 @lru_cache(maxsize=1)
 def library() -> Any:
     """Load the kernels for this processor. Raises InvalidSettings where there are none."""
-    path = built(_target(), Path(sys.prefix))
+    return load(built(_target(), Path(sys.prefix)))
+
+
+def load(path: Path) -> Any:
+    """Load the kernels in a file. Raises InvalidSettings where it holds none."""
     try:
         loaded = ctypes.CDLL(str(path))
     except OSError as exc:
         raise InvalidSettings(
-            f"The compiled kernels of this version are not there ({path}): run `make setup`."
+            f"The compiled kernels of this version cannot be loaded from {path}: run `make setup`."
         ) from exc
     for name, (returns, takes) in SIGNATURES.items():
         kernel = getattr(loaded, name)
@@ -72,8 +76,7 @@ def library() -> Any:
 
 
 def _target() -> str:
-    simple, *better = targets()
-    return WIDE if WIDE in better and _has_avx2() else simple
+    return WIDE if WIDE in targets() and _has_avx2() else PLAIN
 
 
 def _has_avx2() -> bool:

@@ -51,6 +51,10 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
         None,
         [*_PAIRS, c_int64, c_int64, c_float, c_float, _BYTES, _INTEGERS],
     ),
+    "needle_pooled": (
+        None,
+        [_FLOATS, c_int64, c_int64, c_int64, _FLOATS, c_int64, c_int64, _FLOATS],
+    ),
 }
 """What each kernel returns and takes."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from ctypes import c_float, c_int16, c_int64
+from ctypes import c_double, c_float, c_int16, c_int64
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ def _array(dtype: Any) -> Any:
     return np.ctypeslib.ndpointer(dtype, flags="C_CONTIGUOUS")
 
 
-_MARKS = _array(np.uint64)
+_MARKS, _DOUBLES = _array(np.uint64), _array(np.float64)
 _BYTES, _LEVELS = _array(np.uint8), _array(np.int16)
 _INTEGERS, _FLOATS = _array(np.int64), _array(np.float32)
 _PICTURES = ctypes.POINTER(ctypes.c_void_p)
@@ -31,6 +31,10 @@ _SIZE = [_PICTURES, c_int64, c_int64, c_int64]
 _SPOTS = [_PICTURES, _INTEGERS, _INTEGERS, _FLOATS, _FLOATS]
 
 SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "needle_apart": (
+        c_int64,
+        [_DOUBLES, c_int64, c_double, c_int64, c_int64, _DOUBLES, _INTEGERS],
+    ),
     "needle_extrema": (
         c_int64,
         [*_SIZE, c_int16, c_float, c_float, _LEVELS, _INTEGERS, _FLOATS, _FLOATS, c_int64],

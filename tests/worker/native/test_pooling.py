@@ -65,9 +65,7 @@ def test_a_pack_whose_graph_pools_by_itself_still_runs(tmp_path: Path) -> None:
     inputs = torch.rand(1, 64, 8, 10), torch.rand(1, 320, 4, 5), boxes, boxes / 2
     free = {name: {2: f"{name}_rows", 3: f"{name}_columns"} for name in names[:2]}
     free |= {name: {0: "boxes"} for name in names[2:]}
-    whole = traced(
-        network, network.things, dict(zip(names, inputs, strict=True)), free, ("thing",)
-    )
+    whole = traced(network, network.things, dict(zip(names, inputs, strict=True)), free, ("thing",))
     onnx.save(whole, folder / "things.onnx")
     picture = texture(1, (200, 160))
     wanted, found = (

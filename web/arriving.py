@@ -29,7 +29,7 @@ PARTING_S = 2.0
 """How long a client may take to close its side: until then it can still read the answer."""
 PARTED_BYTES = 64 * 1024
 HEAD_BYTES = 32 * 1024
-"""A longer head is read by the few threads of health's: it is refused, or takes them alone."""
+"""A longer head is read by a thread of its own: it is refused, or keeps others such waiting."""
 HEALTH_THREADS = 4
 SPARE = 100
 """Connections that can always be taken: the oldest without a request make room."""
@@ -59,13 +59,15 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
         self._parting: dict[TConn, tuple[float, int]] = {}
         self._busy = 0
         self._health = ThreadPoolExecutor(HEALTH_THREADS, "health")
+        self._long = ThreadPoolExecutor(1, "long")
 
     def run(self) -> None:
         """Serve until told to stop."""
         try:
             super().run()
         finally:
-            self._health.shutdown(wait=False)
+            for pool in (self._health, self._long):
+                pool.shutdown(wait=False)
 
     def accept(self, listener: socket.socket) -> None:
         """Take a connection; the oldest one without a request makes room for it."""
@@ -82,7 +84,6 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
 
     def finish_request(self, conn: TConn, future: Future[Any]) -> None:
         """See what becomes of a connection whose request was answered."""
-        self._busy -= 1
         if future.cancelled() or future.exception() or not future.result():
             self._part(conn)
         else:
@@ -110,7 +111,7 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
         except OSError:
             self._drop(conn)
             return
-        head = (before + (new or b"")).lstrip(b"\r\n")
+        head = before + (new or b"")
         # No more than before, though more was asked for: the client has ended its side.
         ended = new is not None and len(new) <= coming.size
         if ended or len(head) >= HEAD_BYTES or _END.search(head):
@@ -133,15 +134,19 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
         conn.data_ready = True
         pool = self.tpool
         if len(head) >= HEAD_BYTES:
-            pool = self._health
+            pool = self._long
         elif self._busy >= self.cfg.threads and not conn.initialized and _HEALTH.match(head):
             # For one answer, which always fits into what the system keeps for a client.
             pool, conn.is_last = self._health, True
-        self._busy += 1
+        self._busy += pool is self.tpool
         future = pool.submit(self.handle, conn)
         future.add_done_callback(
-            lambda done: self.method_queue.defer(self.finish_request, conn, done)
+            lambda done: self.method_queue.defer(self._served, conn, pool, done)
         )
+
+    def _served(self, conn: TConn, pool: ThreadPoolExecutor, future: Future[Any]) -> None:
+        self._busy -= pool is self.tpool
+        self.finish_request(conn, future)
 
     def _part(self, conn: TConn) -> None:
         """Close our side of a connection, and all of it when the client has closed its own."""

@@ -26,6 +26,8 @@ from web.sending import SENDS
 STALL_S = 30.0
 """Longest wait for more of a body, and for a client to take more of an answer."""
 GRACE_S = 30.0
+AT_ONCE = 1 << 18
+"""Bytes of a body taken from the system: gunicorn copies all it has for each kilobyte it needs."""
 LEAST_BYTES_PER_S = 1024
 """A body that is slower than this, on the whole, is given up after GRACE_S."""
 EMPTIED, EMPTYING_S, EMPTYING = 32 * 2**20, 5.0, 16
@@ -168,7 +170,7 @@ class Paced:
     def recv(self, size: int) -> bytes:
         """Return what has come. Raises TimeoutError where that is too little for the time."""
         began = time.monotonic()
-        content = self._sock.recv(size)
+        content = self._sock.recv(min(size, AT_ONCE))
         self._waited_s += time.monotonic() - began
         self._count += len(content)
         if self._waited_s > GRACE_S and self._count < LEAST_BYTES_PER_S * self._waited_s:

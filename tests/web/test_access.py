@@ -202,6 +202,10 @@ def test_keys_are_made_listed_and_revoked_by_command(
     command.main(["list"])
     assert "laptop" in (listed := capsys.readouterr().out) and text not in listed
     assert command.main(["revoke", "laptop"]) == 0
+    assert "last one" in capsys.readouterr().err, "the service is open now"
+    monkeypatch.setenv("NEEDLE_KEYS", "required")
+    assert command.main(["make", "other"]) == command.main(["revoke", "other"]) == 0
+    assert "last one" not in capsys.readouterr().err
     assert command.main(["revoke", "laptop"]) == 1
     assert Keys(tmp_path).find(text) is None
 

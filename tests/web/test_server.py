@@ -28,7 +28,7 @@ from tests.conftest import REPO, free_port
 from tests.web.conftest import plain
 from web import sending
 from web.__main__ import THREADS
-from web.server import EMPTIED, GRACE_S, RECEIVING, Paced
+from web.server import AT_ONCE, EMPTIED, GRACE_S, RECEIVING, Paced
 from web.waiting import PLACES
 
 QUICK_S = 3
@@ -60,9 +60,9 @@ def port(tmp_path: Path, redis_url: str, redis: Client) -> Iterator[int]:
         process.wait(20)
 
 
-def alive(port: int, timeout_s: float = QUICK_S) -> None:
-    """Fail unless /livez answers within that time."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=timeout_s) as answer:
+def alive(port: int, timeout_s: float = QUICK_S, path: str = "/livez") -> None:
+    """Fail unless /livez, or another path, answers within that time."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=timeout_s) as answer:
         assert answer.status == 200
 
 
@@ -137,7 +137,7 @@ def test_health_answers_while_clients_take_nothing_of_what_they_asked_for(
         assert len(stuck[0].recv(2 * len(content), socket.MSG_WAITALL)) < len(content)
 
 
-def test_health_answers_whatever_connections_leave_undone(port: int) -> None:
+def test_everybody_is_answered_whatever_connections_leave_undone(port: int) -> None:
     get = head(port, "GET", "/livez")
     many = THREADS + 54
     undone = {
@@ -158,11 +158,11 @@ def test_health_answers_whatever_connections_leave_undone(port: int) -> None:
                 for content in sent:
                     with suppress(OSError):  # the oldest have made room
                         connection.sendall(content)
-            for _ in range(2):
+            for path in ("/livez", "/docs", "/livez"):
                 try:
-                    alive(port)
+                    alive(port, path=path)
                 except OSError:
-                    pytest.fail(f"health does not answer: {kind}")
+                    pytest.fail(f"{path} does not answer: {kind}")
 
 
 def test_a_head_that_comes_in_pieces_is_a_request(port: int) -> None:
@@ -263,6 +263,18 @@ def test_a_body_whose_chunks_are_broken_is_its_clients_fault(port: int) -> None:
             error = body_of(connection)["error"]
         assert isinstance(error, dict) and error["code"] == "bad_request", (path, kind, chunk)
         assert "in chunks" in str(error["message"])
+
+
+def test_a_body_is_taken_from_the_system_in_small_parts() -> None:
+    asked: list[int] = []
+
+    class Large:
+        def recv(self, size: int) -> bytes:
+            asked.append(size)
+            return bytes(size)
+
+    assert len(Paced(Large()).recv(1 << 20)) == AT_ONCE  # type: ignore[arg-type]
+    assert asked == [AT_ONCE]
 
 
 def test_a_body_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,7 +133,7 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         conn.data_ready = True
         pool = self.tpool
-        if len(head) >= HEAD_BYTES:
+        if len(head) >= HEAD_BYTES and not _END.search(head):  # else it is a body's beginning
             pool = self._long
         elif self._busy >= self.cfg.threads and not conn.initialized and _HEALTH.match(head):
             # For one answer, which always fits into what the system keeps for a client.

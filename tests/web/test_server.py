@@ -165,6 +165,21 @@ def test_everybody_is_answered_whatever_connections_leave_undone(port: int) -> N
                     pytest.fail(f"{path} does not answer: {kind}")
 
 
+def test_uploads_that_stand_still_keep_no_other_waiting(port: int) -> None:
+    form = "Content-Type: multipart/form-data; boundary=x"
+    begun = head(port, "POST", "/api/v1/images", form, "Content-Length: 1000000") + bytes(1 << 17)
+    whole = head(
+        port, "POST", "/api/v1/images", form, f"Content-Length: {1 << 17}", "Connection: close"
+    )
+    with ExitStack() as held:
+        for _ in range(4):
+            held.enter_context(connected(port, begun))
+        time.sleep(0.2)
+        upload = held.enter_context(connected(port, whole + bytes(1 << 17)))
+        upload.settimeout(QUICK_S)
+        assert body_of(upload)["error"]
+
+
 def test_a_head_that_comes_in_pieces_is_a_request(port: int) -> None:
     content = head(port, "GET", "/livez")
     with connected(port, b"") as connection:

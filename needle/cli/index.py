@@ -39,7 +39,7 @@ SHOWN_FAILURES = 10
 PROFILES = ("fast", "balanced", "thorough")
 
 EXAMPLES = """
-needle index ~/images                        # a folder and all folders in it
+needle index ~/images                        # a folder, and the folders and archives in it
 needle index 'shots/**/*.jpg' holiday.zip    # a pattern, an archive
 needle index urls.txt https://example.org/a.jpg
 needle index s3://shop-photos/2024           # of a bucket that the service may read
@@ -50,8 +50,8 @@ find . -size +1M -name '*.jpg' -print0 | needle index -
 needle index ~/images --metadata shop=Basel --metadata year=2024
 needle index ~/images --note date,folder     # to filter by: date>=20240501, folder=images/beach
 needle index ~/incoming --watch              # and whatever comes later
-needle index ~/images --dry-run              # how many, and how long they would take at most
-needle index ~/images --dry-run --sample 50  # the same, by what 50 of them take
+needle index ~/images --dry-run              # how many there are
+needle index ~/images --dry-run --sample 5   # and how long all of them take, by trying 5
 """
 
 
@@ -102,14 +102,16 @@ def _table(_: click.Context, __: click.Parameter, target: Path | None) -> Path |
     help="Write what became of each image: FILE.csv, FILE.tsv, or - for TSV on standard output.",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Say how many images there are and how long they would take."
+    "--dry-run",
+    is_flag=True,
+    help="Say how many images there are and how long the networks would take; index none.",
 )
 @click.option(
     "--sample",
     type=click.IntRange(1, 1000),
     metavar="N",
-    help="With --dry-run: index N of them for real, into a collection that is removed afterwards, "
-    "and reckon from these.",
+    help="With --dry-run: index N of them on trial, in a collection that is removed afterwards, "
+    "and say how long all of them take.",
 )
 @click.option(
     "--in-flight",

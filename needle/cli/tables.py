@@ -15,7 +15,11 @@ from needle.indexed import Collection, Image
 from needle.jobs import Job
 from needle.wording import visible, words
 
-IMAGE_COLUMNS = (*frames.IMAGE_COLUMNS, "metadata", "paths")
+IMAGE_COLUMNS = (
+    *(name for name in frames.IMAGE_COLUMNS if name != "paths"),
+    "metadata",
+    "paths",
+)
 JOB_COLUMNS = (
     "job_id",
     "kind",
@@ -68,7 +72,6 @@ def image_rows(images: Iterable[Image]) -> list[Row]:
     return [
         frames.image_row(image)
         | {"metadata": image.metadata or None, "indexed_at": stamp(image.indexed_at)}
-        | {"paths": list(image.paths) if len(image.paths) > 1 else None}
         for image in images
     ]
 

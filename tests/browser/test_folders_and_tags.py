@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 
 def test_a_folder_says_what_it_leaves_out_and_photos_keep_their_folders(
@@ -92,3 +92,35 @@ def test_editing_tags_is_given_up_without_a_change(opened: Callable, way: str) -
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).to_be_hidden()
+
+
+def test_nothing_is_typed_while_the_tags_of_several_images_are_saved(opened: Callable) -> None:
+    page, watch = opened()
+    held: list[Route] = []
+    page.route(
+        "**/api/v1/images/*",
+        lambda route: held.append(route) if route.request.method == "PATCH" else route.continue_(),
+    )
+    page.click("#select")
+    page.click("#select-all")
+    page.click("#tag-selected")
+    shop = page.locator("#tags-rows [name=value]").first
+    shop.fill("Bern")
+    page.click("#tags-save")
+    expect(page.locator("#tags-text")).to_contain_text("Saving")
+    expect(shop).not_to_be_editable()
+    expect(page.locator("#tags-save")).to_be_disabled()
+    for button in page.locator("#tags-rows button").all():
+        expect(button).to_be_disabled()
+    watch.allow("503")
+    refusal = {"error": {"code": "unavailable", "message": "No room for that now."}}
+    while page.locator("#tags-save").is_disabled():
+        for route in held:
+            route.fulfill(status=503, json=refusal)
+        held.clear()
+        page.wait_for_timeout(50)
+    expect(page.locator("#tags-text")).to_have_text("The tags of 4 images were not saved.")
+    expect(shop).to_be_editable()
+    expect(shop).to_have_value("Bern")
+    for button in page.locator("#tags-rows button").all():
+        expect(button).to_be_enabled()

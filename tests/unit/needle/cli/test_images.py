@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -125,6 +126,7 @@ def test_images_matches_and_outcomes_are_exported(run: Run, indexed: list[str]) 
     rows = list(csv.DictReader(io.StringIO(run("export").out)))
     assert [row["image_id"] for row in rows] == indexed[::-1]
     assert rows[0]["metadata.shop"] == "Basel"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}Z", rows[0]["indexed_at"])
     job_id = run("search", "images/0.jpg", "--json").json["job_id"]
     said = run("export", job_id, "-o", "matches.jsonl")
     lines = [json.loads(line) for line in Path("matches.jsonl").read_text().splitlines()]

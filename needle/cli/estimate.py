@@ -78,7 +78,7 @@ def _at_most(models: Mapping[str, Any], what: Extent, profile: str | None) -> _S
     return _Said(
         facts,
         f"{begin}, at most {regions:,} regions each (profile {name})",
-        f".\nThe networks alone take up to about {_duration(seconds)}; --sample 5 tries five "
+        f". The networks alone take up to about {_duration(seconds)}; --sample 5 tries five "
         "images and says how long all of them take.",
     )
 

@@ -94,7 +94,7 @@ def images(
         shell.json({"images": [asdict(image) for image in found], "total": total})
         return ExitCode.OK
     shell.table(lambda: images_table(found), image_rows(found), IMAGE_COLUMNS)
-    shell.say(f"{len(found):,} of {total:,} images")
+    shell.say(f"{len(found):,} of {counted(total, 'image')}")
     return ExitCode.OK
 
 

@@ -108,7 +108,7 @@ def _print(shell: Shell, result: SearchResult) -> None:
     took, index = result.timings_ms.get("total"), result.index
     if took is not None:
         regions, images = index.get("regions", 0), index.get("images", 0)
-        shell.say(f"{took:.0f} ms; {regions:,} regions of {images:,} images")
+        shell.say(f"{took:.0f} ms; {counted(regions, 'region')} of {counted(images, 'image')}")
 
 
 def _worth_a_look(result: SearchResult) -> tuple[Match, ...]:

@@ -29,7 +29,7 @@ needle export INDEX_JOB_ID -o outcomes.csv    # a row for each image that was se
 
 @click.command(
     cls=Command,
-    short_help="Export images, matches or outcomes as CSV or JSON lines.",
+    short_help="Write images, or what a job did, as CSV or JSON lines.",
     examples=EXAMPLES,
 )
 @click.argument("job_id", required=False)
@@ -45,7 +45,7 @@ needle export INDEX_JOB_ID -o outcomes.csv    # a row for each image that was se
 def export(
     shell: Shell, job_id: str | None, form: str | None, out: Path | None, collection: str | None
 ) -> int:
-    """Export the list of images, or with a JOB_ID matches of searches, or the items of an index.
+    """Export the list of images; with a JOB_ID, what a search found, or what became of images.
 
     A search's JOB_ID is in what `needle search --json` prints; jobs are kept for a week.
     """

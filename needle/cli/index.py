@@ -78,21 +78,34 @@ def _table(_: click.Context, __: click.Parameter, target: Path | None) -> Path |
     help="Skip what is indexed and go on where an earlier run stopped (default); --no-resume "
     "sends everything, for instance after the models or the tiles have changed.",
 )
-@click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", callback=metadata)
+@click.option(
+    "-m",
+    "--metadata",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=metadata,
+    help="Give every image this tag; repeat it for more.",
+)
 @click.option(
     "--note",
     multiple=True,
     metavar="WHAT",
     callback=noted,
-    help="Add to the metadata: date, camera, place (as the camera noted them), folder.",
+    help="Add tags from each file: date, camera, place (as the camera noted them), folder.",
 )
 @click.option("--profile", type=click.Choice(PROFILES), help="How thoroughly to index.")
-@click.option("--confidence-threshold", type=Real(0, 1), help="Leave out detections below it.")
+@click.option(
+    "--confidence-threshold",
+    type=Real(0, 1),
+    help="Leave out things that the detector is less sure of.",
+)
 @click.option(
     "--batch-size", type=click.IntRange(1, 256), help="Images the detector takes at a time."
 )
 @click.option(
-    "--local-features", type=click.IntRange(0, 10_000), help="The most kept of an image; 0: none."
+    "--local-features",
+    type=click.IntRange(0, 10_000),
+    help="Keep at most so many keypoints of an image; 0: none.",
 )
 @click.option(
     "--outcomes",

@@ -44,7 +44,7 @@ def add(table: Table, *cells: str, styles: Mapping[int, str] | None = None) -> N
 def images_table(images: Sequence[Image]) -> Table:
     """Return a line for each indexed image; without metadata there is no column for it."""
     noted = any(image.metadata for image in images)
-    more = [Column("metadata", overflow="fold", min_width=8)] if noted else []
+    more = [Column("tags", overflow="fold", min_width=8)] if noted else []
     table = Table(
         Column("image", overflow="fold", min_width=12),
         Column("size", no_wrap=True, justify="right"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,6 +36,24 @@ def test_a_folder_says_what_it_leaves_out_and_photos_keep_their_folders(
     page.fill("#name", "")
     page.select_option("#sort", "name")
     expect(names.first).to_have_attribute("title", "album/basel/IMG_1.jpg")
+
+
+def test_what_is_no_image_in_an_archive_is_left_out_as_in_a_folder(
+    opened: Callable, samples: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "album.zip", "w") as packed:
+        packed.write(min((samples / "photos").iterdir()), "album/one.jpg")
+        for name in ("a.pdf", "b.pdf", "clip.mov", "Thumbs.db"):
+            packed.writestr(f"album/{name}", b"x")
+    (tmp_path / "chosen.pdf").write_bytes(b"%PDF-1.4")
+    page, _ = opened("/?collection=packed")
+    page.set_input_files("#add-input", [tmp_path / "album.zip", tmp_path / "chosen.pdf"])
+    line = page.locator(".job .line")
+    said = "1 of 2 images ready, 1 failed. Left out: 2 .pdf, 1 .mov."
+    expect(line).to_have_text(said, timeout=300_000)
+    expect(page.locator(".job .failures")).to_have_text(
+        "chosen.pdf: This is a PDF, which is not read: save its pages as images."
+    )
 
 
 def test_tags_are_edited_in_the_viewer(opened: Callable, samples: Path) -> None:

@@ -70,7 +70,7 @@ def resolve(
         for address in addresses:
             if not is_public(address):
                 raise InvalidUrl(
-                    f"'{host}' leads to an address that is not public: Needle asks no other."
+                    f"'{host}' leads to an address that is not public: Needle goes to no other."
                 )
     return Target(url, host, port, addresses[0])
 

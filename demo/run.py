@@ -20,7 +20,7 @@ from needle import Needle, SearchResult
 from needle.bulk import Failure, index_all
 from needle.progress import progress_bar
 from needle.sheet import Row, results_sheet
-from needle.show import match_rows, matches_table
+from needle.show import match_rows, matches_table, pictured
 
 READY_TIMEOUT_S = 900.0
 """Long, because the first start of a pack from the hub downloads its weights."""
@@ -116,7 +116,8 @@ class Demo:
             self._tell("Nothing was found.")
             return False
         self._tell_speed([result])
-        self._draw(match_rows(needle, own.query, result.matches[:SHOWN_MATCHES]))
+        drawn = pictured(result, SHOWN_MATCHES)
+        self._draw(match_rows(needle, own.query, drawn.matches, found=drawn.found))
         self._shown = result
         return True
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps, ImageStat
 
 from needle.results import Box, Hit
 
@@ -20,6 +20,8 @@ Colour = tuple[int, int, int]
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 _DIMMED = 0.45
+_BRIGHT = 128
+"""The mean of a photo that is darkened so much. A darker one is darkened less, not black."""
 
 
 def font(size_px: int) -> Font:
@@ -63,9 +65,7 @@ def draw_box(
     """
     unit = unit_px or max(image.size) / 300
     around = outline(box, image.size, least_px=12 * unit)
-    marked = ImageEnhance.Brightness(image).enhance(1 - _DIMMED) if dim else image.copy()
-    if dim:
-        marked.paste(image.crop(around), around[:2])
+    marked = _darkened(image, around) if dim else image.copy()
     pen = ImageDraw.Draw(marked)
     for spread, ink in ((1.0, WHITE), (0.0, colour)):
         width = round(unit * (1 + 2 * spread))
@@ -75,6 +75,14 @@ def draw_box(
     if label:
         _label(pen, label, around, image.size, unit, colour)
     return marked
+
+
+def _darkened(image: Image.Image, around: Box) -> Image.Image:
+    """Return an image darkened outside of a box, so far that what is there is still seen."""
+    mean = ImageStat.Stat(image.convert("L")).mean[0]
+    dark = ImageEnhance.Brightness(image).enhance(1 - _DIMMED * min(1.0, mean / _BRIGHT))
+    dark.paste(image.crop(around), around[:2])
+    return dark
 
 
 def draw_match(image: bytes, hits: Sequence[Hit]) -> Image.Image:

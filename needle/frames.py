@@ -33,6 +33,7 @@ MATCH_COLUMNS = (
     "width",
     "height",
     "count",
+    "paths",
 )
 IMAGE_COLUMNS = (
     "image_id",
@@ -43,6 +44,7 @@ IMAGE_COLUMNS = (
     "bytes",
     "regions",
     "indexed_at",
+    "paths",
 )
 ITEM_COLUMNS = ("index", "name", "status", "image_id", "reason")
 
@@ -51,7 +53,7 @@ def match_rows(matches: Iterable[Match]) -> list[Row]:
     """Return a row for each hit: MATCH_COLUMNS, then `metadata.KEY` for each key of its image.
 
     `rank` and `hit` count from 1: the image's place, and the hit's place in the image; `score` is
-    the image's.
+    the image's; `paths` are all of its paths, where it has several.
     """
     return [
         {
@@ -71,6 +73,7 @@ def match_rows(matches: Iterable[Match]) -> list[Row]:
             "width": match.width,
             "height": match.height,
             "count": match.count,
+            "paths": _several(match.paths),
             **_metadata(match.metadata),
         }
         for rank, match in enumerate(matches, start=1)
@@ -79,8 +82,11 @@ def match_rows(matches: Iterable[Match]) -> list[Row]:
 
 
 def image_row(image: Image) -> Row:
-    """Return an indexed image as a row: IMAGE_COLUMNS, then its metadata."""
-    values = asdict(image)
+    """Return an indexed image as a row: IMAGE_COLUMNS, then its metadata.
+
+    `paths` are all of its paths, where it has several: it was posted under each.
+    """
+    values = asdict(image) | {"paths": _several(image.paths)}
     return {name: values[name] for name in IMAGE_COLUMNS} | _metadata(image.metadata)
 
 
@@ -104,6 +110,10 @@ def to_pandas(rows: Sequence[Row], first: Sequence[str]) -> pandas.DataFrame:
     except ImportError as exc:
         raise ImportError("to_pandas() needs pandas: pip install pandas") from exc
     return pandas.DataFrame(list(rows), columns=columns(rows, first))
+
+
+def _several(paths: Sequence[str]) -> list[str] | None:
+    return list(paths) if len(paths) > 1 else None
 
 
 def _metadata(metadata: Mapping[str, Any]) -> Row:

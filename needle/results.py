@@ -220,6 +220,13 @@ class SearchResult:
         """The first match, None when nothing was found."""
         return self.matches[0] if self.matches else None
 
+    @property
+    def of_words(self) -> bool:
+        """Whether words alone were searched for: images then have an order, and are not judged."""
+        return bool(self.query.get("text")) and not any(
+            self.query.get(name) for name in ("image_id", "filename", "url")
+        )
+
     def rows(self) -> list[dict[str, Any]]:
         """Return a flat row for each hit: see `frames.match_rows` for its columns."""
         return frames.match_rows(self.matches)

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from needle.api import Needle
 from needle.draw import WHITE, font, open_upright
-from needle.results import Match
+from needle.results import Match, SearchResult
+from needle.searching.rows import NEAREST, likely
 from needle.sheet import Row
-from needle.wording import sure, visible
+from needle.wording import counted, sure, visible
 
 _WORDED_PX = (600, 300)
 
@@ -74,10 +75,39 @@ def worded(text: str) -> Image.Image:
     return card
 
 
+@dataclass(frozen=True)
+class Pictured:
+    """The matches of a result that are drawn: what was `found`, else a few look-alikes.
+
+    `sentence` says which they are, where that is not plain.
+    """
+
+    matches: tuple[Match, ...]
+    found: bool
+    sentence: str = ""
+
+
+def pictured(result: SearchResult, most: int) -> Pictured:
+    """Return which matches of a result are to be drawn, at most so many."""
+    if result.of_words:
+        return Pictured(result.matches[:most], found=True, sentence="The images that fit best")
+    found = likely(result, found=True).matches
+    if not found:
+        sentence = "Probably in none of the images. These look most like it."
+        return Pictured(result.matches[:NEAREST], found=False, sentence=sentence)
+    cut = f"The {most} surest of {counted(len(found), 'image')}" if len(found) > most else ""
+    return Pictured(found[:most], found=True, sentence=cut)
+
+
 def match_rows(
-    needle: Needle, query: Path | Query, matches: Sequence[Match], collection: str | None = None
+    needle: Needle,
+    query: Path | Query,
+    matches: Sequence[Match],
+    collection: str | None = None,
+    *,
+    found: bool = True,
 ) -> list[Row]:
-    """Return a results sheet's rows: the query beside each image that it was found in."""
+    """Return a results sheet's rows: the query beside each image; amber unless it was `found`."""
     shown = query if isinstance(query, Query) else Query(query.name, open_upright(query))
     rows = []
     for place, match in enumerate(matches, start=1):
@@ -91,10 +121,19 @@ def match_rows(
                     needle.file(match.image_id, collection=collection, drawable=True)
                 ),
                 box=box,
-                label=f"{match.score:.2f}",
-                verdict=f"match {place}: {match.score:.3f}",
-                details=(match.filename, f"box {box}" if box else ""),
-                sure=place == 1,
+                label=sure(match.probability) or f"{match.score:.2f}",
+                verdict=_verdict(match, place),
+                details=(
+                    match.path or match.filename,
+                    f"box {','.join(map(str, box))}" if box else "",
+                ),
+                sure=found,
             )
         )
     return rows
+
+
+def _verdict(match: Match, place: int) -> str:
+    if match.shows:
+        return f"shows {counted(len(match.shows), 'thing')}"
+    return f"{sure(match.probability)} likely" if match.probability is not None else f"no. {place}"

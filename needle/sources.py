@@ -127,11 +127,11 @@ def find(
 ) -> Sources:
     """Return what the words name.
 
-    A word is a folder, an image, an archive, a pattern (`*.jpg`, `**` for any depth), a range
-    (`{000..099}`, of URLs as well), a URL of an image or a tar archive, a bucket, a prefix in it or
-    an image there (`s3://`), a list (.txt: a word a line, `#` begins a remark) or `-` for a list on
-    `stdin`. A line of a list that names nothing is `absent`. Raises FileNotFoundError for a word
-    that does, ValueError for a list that is no text.
+    A word is a folder (with the archives in it), an image, an archive, a pattern (`*.jpg`, `**` for
+    any depth), a range (`{000..099}`, of URLs as well), a URL of an image or a tar archive, a
+    bucket, a prefix in it or an image there (`s3://`), a list (.txt: a word a line, `#` begins a
+    remark) or `-` for a list on `stdin`. A line of a list that names nothing is `absent`. Raises
+    FileNotFoundError for a word that does, ValueError for a list that is no text.
     """
     return Sources.together(_found(word, recursive, stdin, frozenset()) for word in words)
 
@@ -170,8 +170,12 @@ def _found(
         return each(_spread(word))
     if path.is_dir():
         left_out: Counter[str] = Counter()
-        images = tuple(find_images([path], recursive=recursive, left_out=left_out))
-        return Sources(images=images, folders=(path,), left_out=left_out)
+        inside = find_images(
+            [path], recursive=recursive, left_out=left_out, also=archives.is_archive
+        )
+        packed = tuple(one for one in inside if archives.is_archive(one))
+        images = tuple(one for one in inside if not archives.is_archive(one))
+        return Sources(images=images, archives=packed, folders=(path,), left_out=left_out)
     if not path.exists():
         return each(_matching(word))
     if archives.is_archive(path):

@@ -204,19 +204,23 @@ def together(
 
 
 def find_images(
-    paths: Sequence[Path], *, recursive: bool = True, left_out: Counter[str] | None = None
+    paths: Sequence[Path],
+    *,
+    recursive: bool = True,
+    left_out: Counter[str] | None = None,
+    also: Callable[[Path], bool] = lambda _: False,
 ) -> list[Path]:
     """Return the files named, and every image in the folders named, however deep, sorted.
 
-    Hidden files and folders are passed over, folders in folders where it is not `recursive`. Other
-    files of folders are counted into `left_out`, by their ending. Raises FileNotFoundError for a
-    path that is not there.
+    `also` tells which files of folders are wanted besides. Hidden files and folders are passed
+    over, folders in folders where it is not `recursive`. Other files of folders are counted into
+    `left_out`, by their ending. Raises FileNotFoundError for a path that is not there.
     """
     others: Counter[str] = Counter() if left_out is None else left_out
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(_images_below(path, recursive, others))
+            found += sorted(_wanted_below(path, recursive, others, also))
         elif path.exists():
             found.append(path)
         else:
@@ -240,12 +244,15 @@ def is_passed_over(name: str) -> bool:
     return name.startswith(".") or name.lower() in LITTER
 
 
-def _images_below(folder: Path, recursive: bool, left_out: Counter[str]) -> Iterator[Path]:
+def _wanted_below(
+    folder: Path, recursive: bool, left_out: Counter[str], also: Callable[[Path], bool]
+) -> Iterator[Path]:
     for parent, folders, names in os.walk(folder):
         wanted = [name for name in folders if not name.startswith(".")]
         folders[:] = wanted if recursive else []
         for name in names:
-            if is_image(name):
-                yield Path(parent, name)
+            path = Path(parent, name)
+            if is_image(name) or (also(path) and not is_passed_over(name)):
+                yield path
             elif not is_passed_over(name):
                 left_out[ending(name)] += 1

@@ -33,7 +33,15 @@ ENTRY_BYTES = 512
 LZMA_BYTES = 5
 """How long the properties of LZMA are."""
 XZ_BYTES = 256 * 2**20
-_GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ"
+_ZIP, _GZIP, _BZIP2, _XZ = b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ"
+_DOCUMENTS = (b"[Content_Types].xml", b"mimetype")
+"""The first name in a zip that is an Office or another document: nobody sent it to be unpacked."""
+_FIRST_NAME = 30
+DAMAGED = "The archive is damaged, or is none: pack its images again, or post them one by one."
+LOCKED = (
+    "The archive is locked with a password, or packed in a way that cannot be read: pack its "
+    "images again, or post them one by one."
+)
 Member = tuple[str, bytes | NeedleError]
 
 
@@ -63,14 +71,16 @@ class Limits:
 
 
 def members(stream: IO[bytes], limits: Limits) -> Iterator[Member] | None:
-    """Return the names and bytes of an archive's files; None for what is no archive.
+    """Return the names and bytes of an archive's files; None for what is no archive, or a document.
 
     A file that is too large, and the archive itself where it is damaged (then without a name),
     comes as its error. Raises TooLarge.
     """
     start = stream.read(265)
     stream.seek(0)
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith(_ZIP):
+        if start.startswith(_DOCUMENTS, _FIRST_NAME):
+            return None
         return _survived(_zip(stream, limits))
     if start.startswith((_GZIP, _BZIP2, _XZ)) or start[257:262] == b"ustar":
         return _survived(_tar(_unpacked(stream, start), limits))
@@ -83,11 +93,12 @@ def _survived(found: Iterator[Member]) -> Iterator[Member]:
         yield from found
     except NeedleError:
         raise
-    except (RuntimeError, NotImplementedError) as exc:  # zipfile: encrypted, unknown method
-        yield "", InvalidImage(f"The archive cannot be unpacked: {exc}.")
-    except Exception as exc:
-        reason = str(exc) or type(exc).__name__
-        yield "", InvalidImage(f"The archive is damaged: {reason[:200]}.")
+    except (RuntimeError, NotImplementedError):  # zipfile: encrypted, unknown method
+        yield "", InvalidImage(LOCKED)
+    except _HeaderTooLongError:
+        yield "", InvalidImage("The archive is damaged: a header in it is too long.")
+    except Exception:  # what a library says of it is for programmers
+        yield "", InvalidImage(DAMAGED)
 
 
 def _zip(stream: IO[bytes], limits: Limits) -> Iterator[Member]:
@@ -187,6 +198,10 @@ def _tar(stream: IO[bytes], limits: Limits) -> Iterator[Member]:
                 yield member.name, file.read()
 
 
+class _HeaderTooLongError(tarfile.ReadError):
+    """A header is longer than any that a program writes."""
+
+
 class _TarInfo(tarfile.TarInfo):
     """A member whose headers have a sensible size: tarfile reads them whole."""
 
@@ -199,7 +214,7 @@ class _TarInfo(tarfile.TarInfo):
             tarfile.SOLARIS_XHDTYPE,
         )
         if self.type in headers and self.size > HEADER_BYTES:
-            raise tarfile.ReadError("a header is too long")
+            raise _HeaderTooLongError
         return cast(tarfile.TarInfo, super()._proc_member(archive))  # type: ignore[misc]
 
 

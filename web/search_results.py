@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -27,7 +28,7 @@ from web.services import services
 CSV = "text/csv"
 COLUMNS = (
     "query", "status", "found", "image_id", "path", "x1", "y1", "x2", "y2", "probability",
-    "count", "verified", "score", "error",
+    "count", "verified", "score", "error", "paths",
 )  # fmt: skip
 AT_ONCE = 100
 LIKELY = 0.5
@@ -117,17 +118,22 @@ def rows_of(
     head = (item.name, item.status.value)
     error = str((item.error or {}).get("message", ""))
     if found is None:
-        return [(*head, "", *[""] * 10, error)]
+        return [(*head, "", *[""] * 10, error, "")]
     rows: list[Sequence[Any]] = [
         (
             *head, "yes", match.image_id, match.path or match.filename, *hit.box,
             match.probability, match.count, "yes" if hit.verified else "no", match.score, "",
+            _several(match.paths or ()),
         )
         for match in found.matches
         if _counts(match, len(found.objects), least)
         for hit in places(match)
     ]  # fmt: skip
-    return rows or [(*head, "no", *[""] * 11)]
+    return rows or [(*head, "no", *[""] * 12)]
+
+
+def _several(paths: Sequence[str]) -> str:
+    return json.dumps(paths, ensure_ascii=False) if len(paths) > 1 else ""
 
 
 def _counts(match: answers.FoundMatch, things: int, least: float | None) -> bool:

@@ -69,6 +69,8 @@ _STARTS: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
     (0, b"Rar!", "a RAR archive", _UNPACK),
     (0, b"\x28\xb5\x2f\xfd", "packed with Zstandard", _UNPACK),
+    (30, b"[Content_Types].xml", "an Office document", _PAGES),
+    (30, b"mimetype", "a document", _PAGES),
     (0, b"PK\x03\x04", "a zip archive", "post it where images are indexed"),
     (0, b"\xd0\xcf\x11\xe0", "an Office document", _PAGES),
     (0, b"version https://git-lfs", "a pointer of Git LFS, not the file", "run `git lfs pull`"),

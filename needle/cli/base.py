@@ -214,7 +214,7 @@ collection_option = click.option(
     type=CollectionName(),
     metavar="NAME",
     shell_complete=complete_collection,
-    help="Another collection than the default one.",
+    help="Use this collection, not the one called default.",
 )
 filter_option = click.option(
     "-f",
@@ -223,7 +223,8 @@ filter_option = click.option(
     multiple=True,
     metavar="COND",
     callback=conditions,
-    help="shop=Basel, tag=red,blue (any of), year>=2020, or JSON; all must hold.",
+    help="Only images whose tags fit: shop=Basel, tag=red,blue (any of), year>=2020, or JSON; all "
+    "must hold.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 file_type = click.Path(dir_okay=False, path_type=Path)

@@ -43,15 +43,19 @@ def estimate(
         shell.json({**said.facts, "left_out": dict(what.left_out), "uncounted": what.uncounted})
     else:
         unknown = f"; not counted: {counted(what.uncounted, 'archive')} given by URL"
-        shell.tell(said.sentence + unknown * bool(what.uncounted) + left_out(what.left_out))
+        shell.tell(
+            said.sentence + unknown * bool(what.uncounted) + left_out(what.left_out) + said.more
+        )
     return ExitCode.FAILED if what.faults or said.failed else ExitCode.OK
 
 
 class _Said:
     """An estimate: for programs, and in a sentence."""
 
-    def __init__(self, facts: Mapping[str, Any], sentence: str, *, failed: bool = False) -> None:
-        self.facts, self.sentence, self.failed = facts, sentence, failed
+    def __init__(
+        self, facts: Mapping[str, Any], sentence: str, more: str = "", *, failed: bool = False
+    ) -> None:
+        self.facts, self.sentence, self.more, self.failed = facts, sentence, more, failed
 
 
 def _at_most(models: Mapping[str, Any], what: Extent, profile: str | None) -> _Said:
@@ -68,14 +72,19 @@ def _at_most(models: Mapping[str, Any], what: Extent, profile: str | None) -> _S
         "regions": most,
         "seconds": seconds,
     }
-    begin = f"{what.images:,} images"
+    begin = _extent(what)
     if seconds is None:
         return _Said(facts, f"{begin}; no index worker has said how long one takes")
     return _Said(
         facts,
-        f"{begin}, at most {regions:,} regions each ({name}): the networks take about "
-        f"{_duration(seconds)} at most; {sized(what.bytes)}",
+        f"{begin}, at most {regions:,} regions each (profile {name})",
+        f". The networks alone take up to about {_duration(seconds)}; --sample 5 tries five "
+        "images and says how long all of them take.",
     )
+
+
+def _extent(what: Extent) -> str:
+    return f"{counted(what.images, 'image')} of {sized(what.bytes)}"
 
 
 def _by_sample(seen: Sample, what: Extent) -> _Said:
@@ -92,15 +101,14 @@ def _by_sample(seen: Sample, what: Extent) -> _Said:
     }
     if not seen.images:
         return _Said(
-            facts, f"None of {tried:,} images that were tried could be indexed", failed=True
+            facts, f"{counted(tried, 'image')} tried, and none could be indexed", failed=True
         )
-    failed = f" {counted(seen.failed, 'image')} of the sample failed." * bool(seen.failed)
+    failed = f"; {counted(seen.failed, 'image')} of the sample failed" * bool(seen.failed)
     return _Said(
         facts,
-        f"{what.images:,} images of {sized(what.bytes)}: about {regions:,} regions "
-        f"({seen.regions_per_image:,.0f} each), and about {_duration(seconds)} at "
-        f"{seen.rate_per_s:.2f} images/s, by {counted(tried, 'image')} that were indexed for "
-        f"it.{failed}",
+        f"{_extent(what)}: indexing takes about {_duration(seconds)} and makes about {regions:,} "
+        f"regions, judging by {counted(tried, 'image')} indexed on trial ({seen.rate_per_s:.2f} "
+        f"images/s, {seen.regions_per_image:,.0f} regions each){failed}",
     )
 
 
@@ -117,4 +125,4 @@ def _duration(seconds: float) -> str:
     for name, length in (("days", 86_400), ("hours", 3600), ("minutes", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {name}"
-    return f"{max(1, round(seconds))} s"
+    return counted(max(1, round(seconds)), "second")

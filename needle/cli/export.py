@@ -13,6 +13,7 @@ import click
 from needle import csv_files, frames
 from needle.api import Needle
 from needle.cli.base import Command, ExitCode, Shell, collection_option, file_type, pass_shell
+from needle.cli.tables import stamp
 from needle.frames import Row
 from needle.results import SearchResult
 from needle.searches import Answer
@@ -28,7 +29,7 @@ needle export INDEX_JOB_ID -o outcomes.csv    # a row for each image that was se
 
 @click.command(
     cls=Command,
-    short_help="Export images, matches or outcomes as CSV or JSON lines.",
+    short_help="Write images, or what a job did, as CSV or JSON lines.",
     examples=EXAMPLES,
 )
 @click.argument("job_id", required=False)
@@ -44,7 +45,7 @@ needle export INDEX_JOB_ID -o outcomes.csv    # a row for each image that was se
 def export(
     shell: Shell, job_id: str | None, form: str | None, out: Path | None, collection: str | None
 ) -> int:
-    """Export the list of images, or with a JOB_ID matches of searches, or the items of an index.
+    """Export the list of images; with a JOB_ID, what a search found, or what became of images.
 
     A search's JOB_ID is in what `needle search --json` prints; jobs are kept for a week.
     """
@@ -52,6 +53,8 @@ def export(
     with shell.connect() as needle:
         shell.check_collection(needle, collection)
         rows, first = _rows(needle, job_id, collection)
+    if form == "csv":
+        rows = [_dated(row) for row in rows]
     if out is None:
         _write(sys.stdout, rows, first, form)
         return ExitCode.OK
@@ -75,6 +78,11 @@ def _rows(
         answers = needle.answers(job)
         return [row for answer in answers for row in _answered(answer)], searched.COLUMNS
     return [frames.item_row(item) for item in needle.items(job)], frames.ITEM_COLUMNS
+
+
+def _dated(row: Row) -> Row:
+    """Return a row whose time people can read."""
+    return row | {"indexed_at": stamp(row["indexed_at"])} if "indexed_at" in row else row
 
 
 def _answered(answer: Answer) -> list[Row]:

@@ -67,7 +67,14 @@ needle delete --all --collection trial --yes
 
 
 @click.command(cls=Command, examples=IMAGES_EXAMPLES)
-@click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True)
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(1),
+    default=20,
+    show_default=True,
+    help="At most so many images.",
+)
 @click.option("--name", metavar="PART", help="Only those with this in their path.")
 @click.option("--sort", type=click.Choice(SORTS), help="Which come first.")
 @filter_option
@@ -94,7 +101,7 @@ def images(
         shell.json({"images": [asdict(image) for image in found], "total": total})
         return ExitCode.OK
     shell.table(lambda: images_table(found), image_rows(found), IMAGE_COLUMNS)
-    shell.say(f"{len(found):,} of {total:,} images")
+    shell.say(f"{len(found):,} of {counted(total, 'image')}")
     return ExitCode.OK
 
 

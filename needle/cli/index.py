@@ -39,7 +39,7 @@ SHOWN_FAILURES = 10
 PROFILES = ("fast", "balanced", "thorough")
 
 EXAMPLES = """
-needle index ~/images                        # a folder and all folders in it
+needle index ~/images                        # a folder, and the folders and archives in it
 needle index 'shots/**/*.jpg' holiday.zip    # a pattern, an archive
 needle index urls.txt https://example.org/a.jpg
 needle index s3://shop-photos/2024           # of a bucket that the service may read
@@ -50,8 +50,8 @@ find . -size +1M -name '*.jpg' -print0 | needle index -
 needle index ~/images --metadata shop=Basel --metadata year=2024
 needle index ~/images --note date,folder     # to filter by: date>=20240501, folder=images/beach
 needle index ~/incoming --watch              # and whatever comes later
-needle index ~/images --dry-run              # how many, and how long they would take at most
-needle index ~/images --dry-run --sample 50  # the same, by what 50 of them take
+needle index ~/images --dry-run              # how many there are
+needle index ~/images --dry-run --sample 5   # and how long all of them take, by trying 5
 """
 
 
@@ -78,21 +78,34 @@ def _table(_: click.Context, __: click.Parameter, target: Path | None) -> Path |
     help="Skip what is indexed and go on where an earlier run stopped (default); --no-resume "
     "sends everything, for instance after the models or the tiles have changed.",
 )
-@click.option("-m", "--metadata", multiple=True, metavar="KEY=VALUE", callback=metadata)
+@click.option(
+    "-m",
+    "--metadata",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=metadata,
+    help="Give every image this tag; repeat it for more.",
+)
 @click.option(
     "--note",
     multiple=True,
     metavar="WHAT",
     callback=noted,
-    help="Add to the metadata: date, camera, place (as the camera noted them), folder.",
+    help="Add tags from each file: date, camera, place (as the camera noted them), folder.",
 )
 @click.option("--profile", type=click.Choice(PROFILES), help="How thoroughly to index.")
-@click.option("--confidence-threshold", type=Real(0, 1), help="Leave out detections below it.")
+@click.option(
+    "--confidence-threshold",
+    type=Real(0, 1),
+    help="Leave out things that the detector is less sure of.",
+)
 @click.option(
     "--batch-size", type=click.IntRange(1, 256), help="Images the detector takes at a time."
 )
 @click.option(
-    "--local-features", type=click.IntRange(0, 10_000), help="The most kept of an image; 0: none."
+    "--local-features",
+    type=click.IntRange(0, 10_000),
+    help="Keep at most so many keypoints of an image; 0: none.",
 )
 @click.option(
     "--outcomes",
@@ -102,14 +115,16 @@ def _table(_: click.Context, __: click.Parameter, target: Path | None) -> Path |
     help="Write what became of each image: FILE.csv, FILE.tsv, or - for TSV on standard output.",
 )
 @click.option(
-    "--dry-run", is_flag=True, help="Say how many images there are and how long they would take."
+    "--dry-run",
+    is_flag=True,
+    help="Say how many images there are and how long the networks would take; index none.",
 )
 @click.option(
     "--sample",
     type=click.IntRange(1, 1000),
     metavar="N",
-    help="With --dry-run: index N of them for real, into a collection that is removed afterwards, "
-    "and reckon from these.",
+    help="With --dry-run: index N of them on trial, in a collection that is removed afterwards, "
+    "and say how long all of them take.",
 )
 @click.option(
     "--in-flight",

@@ -37,7 +37,14 @@ needle jobs JOB_ID --cancel
 
 @click.command(cls=Command, short_help="Show, await or cancel jobs.", examples=EXAMPLES)
 @click.argument("job_ids", nargs=-1, type=Id(joined=True), metavar="[JOB_ID...]")
-@click.option("-n", "--limit", type=click.IntRange(1, 1000), default=20, show_default=True)
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=20,
+    show_default=True,
+    help="At most so many jobs.",
+)
 @click.option("--kind", type=click.Choice(KINDS), help="Only these of the last ones.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only these of the last ones.")
 @click.option("--wait", "waits", is_flag=True, help="Wait until they have ended.")

@@ -17,12 +17,18 @@ needle reindex -c shop --profile thorough
 
 @click.command(cls=Command, short_help="Index a whole collection again.", examples=EXAMPLES)
 @click.option("--profile", type=click.Choice(PROFILES), help="How thoroughly to index.")
-@click.option("--confidence-threshold", type=Real(0, 1), help="Leave out detections below it.")
+@click.option(
+    "--confidence-threshold",
+    type=Real(0, 1),
+    help="Leave out things that the detector is less sure of.",
+)
 @click.option(
     "--batch-size", type=click.IntRange(1, 256), help="Images the detector takes at a time."
 )
 @click.option(
-    "--local-features", type=click.IntRange(0, 10_000), help="The most kept of an image; 0: none."
+    "--local-features",
+    type=click.IntRange(0, 10_000),
+    help="Keep at most so many keypoints of an image; 0: none.",
 )
 @collection_option
 @pass_shell

@@ -63,7 +63,7 @@ curl -s https://example.org/a.png | needle search - || echo 'not there'
     multiple=True,
     metavar="IMAGE",
     shell_complete=complete_file,
-    help="The same, once more.",
+    help="Another image of the same thing.",
 )
 @click.option(
     "--not",
@@ -71,24 +71,41 @@ curl -s https://example.org/a.png | needle search - || echo 'not there'
     multiple=True,
     metavar="IMAGE",
     shell_complete=complete_file,
-    help="Nothing like this.",
+    help="An image of what is not wanted.",
 )
-@click.option("--text-weight", type=Real(0, 1), help="With IMAGE and TEXT: its share.")
+@click.option(
+    "--text-weight", type=Real(0, 1), help="With IMAGE and --text: how much the text counts."
+)
 @click.option("--detect", is_flag=True, default=None, help="Search for each thing in IMAGE.")
 @click.option("--rotate", is_flag=True, default=None, help="Try quarter turns of IMAGE as well.")
 @click.option("--same-kind", type=Real(0, 1), help="How much the kind counts.")
-@click.option("-n", "--limit", type=click.IntRange(1, 1000), default=10, show_default=True)
-@click.option("--hits", type=click.IntRange(1, 100), help="The most places in an image.")
-@click.option("--min-score", type=Real(-1, 1), help="Cut off below this score.")
-@click.option("--aggregate", type=click.Choice(AGGREGATES), help="An image's score from its hits.")
+@click.option(
+    "-n",
+    "--limit",
+    type=click.IntRange(1, 1000),
+    default=10,
+    show_default=True,
+    help="At most so many images.",
+)
+@click.option("--hits", type=click.IntRange(1, 100), help="At most so many places in an image.")
+@click.option("--min-score", type=Real(-1, 1), help="Leave out places below this score.")
+@click.option(
+    "--aggregate",
+    type=click.Choice(AGGREGATES),
+    help="How an image's score is made of those of its places.",
+)
 @filter_option
 @click.option(
     "--verify/--no-verify",
     default=None,
     help="Double-check the best matches by their details.",
 )
-@click.option("--verify-budget-ms", type=click.IntRange(1, 60_000), help="Most time for that.")
-@click.option("--verified", is_flag=True, help="Only images in which that found it again.")
+@click.option(
+    "--verify-budget-ms", type=click.IntRange(1, 60_000), help="The longest that it may take."
+)
+@click.option(
+    "--verified", is_flag=True, help="Only images in which double-checking found it again."
+)
 @click.option(
     "--min-probability",
     type=Real(0, 1),

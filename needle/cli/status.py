@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -20,6 +21,26 @@ needle models --json | jq -r .encoder
 """
 
 
+_NAMES = {
+    "dim": "dimensions",
+    "has_text": "searches by text",
+    "has_kinds": "tells kinds of things",
+    "regions_per_image": "regions an image, at most",
+    "seconds_per_image": "seconds an image, of the networks",
+    "bulk": "in bulk mode",
+}
+_FOR_PROGRAMS = {"means", "bulk_count", "problems"}
+
+
+def _named(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values under names that people know, without those that say nothing to them."""
+    return {
+        _NAMES.get(name, name): value
+        for name, value in values.items()
+        if name not in _FOR_PROGRAMS and value not in (None, "", [], {})
+    }
+
+
 @click.command(cls=Command, short_help="Is the service ready?", examples=STATUS_EXAMPLES)
 @json_option
 @pass_shell
@@ -34,13 +55,22 @@ def status(shell: Shell, as_json: bool) -> int:
     else:
         shown = {name: value for name, value in state.items() if name != "problems"}
         shown = {"address": shell.url, **shown}
+        brief = shown | {"models": _brief(state.get("models") or {})}
         images = {"images": {each.name: each.images for each in collections}}
-        shell.table(lambda: values_table(shown), value_rows(shown | images), VALUE_COLUMNS)
+        shell.table(lambda: values_table(_named(brief)), value_rows(shown | images), VALUE_COLUMNS)
         if collections and shell.people:
             shell.out.print(collections_table(collections))
         for problem in state.get("problems", []):
             shell.say(problem["message"])
     return ExitCode.OK if ready else ExitCode.FAILED
+
+
+def _brief(models: Mapping[str, Any]) -> str:
+    """Say which models are in use, in a few words: `needle models` says the rest."""
+    if not models:
+        return ""
+    named = {name: models.get(name) for name in ("name", "device", "precision", "profile")}
+    return "{name} on {device} ({precision}), profile {profile}".format(**named)
 
 
 @click.command(cls=Command, short_help="Show the models in use.", examples=MODELS_EXAMPLES)
@@ -56,5 +86,5 @@ def models(shell: Shell, as_json: bool) -> int:
     if as_json:
         shell.json(found)
     else:
-        shell.table(lambda: values_table(found), value_rows(found), VALUE_COLUMNS)
+        shell.table(lambda: values_table(_named(found)), value_rows(found), VALUE_COLUMNS)
     return ExitCode.OK

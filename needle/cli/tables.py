@@ -15,7 +15,11 @@ from needle.indexed import Collection, Image
 from needle.jobs import Job
 from needle.wording import visible, words
 
-IMAGE_COLUMNS = (*frames.IMAGE_COLUMNS, "metadata", "paths")
+IMAGE_COLUMNS = (
+    *(name for name in frames.IMAGE_COLUMNS if name != "paths"),
+    "metadata",
+    "paths",
+)
 JOB_COLUMNS = (
     "job_id",
     "kind",
@@ -40,7 +44,7 @@ def add(table: Table, *cells: str, styles: Mapping[int, str] | None = None) -> N
 def images_table(images: Sequence[Image]) -> Table:
     """Return a line for each indexed image; without metadata there is no column for it."""
     noted = any(image.metadata for image in images)
-    more = [Column("metadata", overflow="fold", min_width=8)] if noted else []
+    more = [Column("tags", overflow="fold", min_width=8)] if noted else []
     table = Table(
         Column("image", overflow="fold", min_width=12),
         Column("size", no_wrap=True, justify="right"),
@@ -68,27 +72,36 @@ def image_rows(images: Iterable[Image]) -> list[Row]:
     return [
         frames.image_row(image)
         | {"metadata": image.metadata or None, "indexed_at": stamp(image.indexed_at)}
-        | {"paths": list(image.paths) if len(image.paths) > 1 else None}
         for image in images
     ]
 
 
 def jobs_table(jobs: Iterable[Job]) -> Table:
-    """Return a line for each job."""
-    names = ("job", "kind", "status", "done", "failed", "of", "images/s", "ETA", "begun")
-    table = Table(*(Column(name, no_wrap=True) for name in names))
-    for job in jobs:
+    """Return a line for each job; how fast one is and how long it takes, while any is at work.
+
+    On a narrow terminal ids are folded, and nothing is cut off.
+    """
+    shown = list(jobs)
+    working = not all(job.final for job in shown)
+    names = ["kind", "status", "done", *(["a second", "left"] if working else []), "begun"]
+    table = Table(
+        Column("job", overflow="fold", min_width=10),
+        *(Column(name, no_wrap=name != "begun") for name in names),
+    )
+    for job in shown:
         part = job.progress
+        failed = f", {part.failed:,} failed" if part.failed else ""
+        pace = [
+            "" if part.rate_per_s is None or job.final else f"{part.rate_per_s:.1f}",
+            "" if part.eta_s is None or job.final else f"{part.eta_s:,.0f} s",
+        ]
         add(
             table,
             job.job_id,
             job.kind,
             job.status,
-            f"{part.done:,}",
-            f"{part.failed:,}",
-            f"{part.total:,}",
-            "" if part.rate_per_s is None else f"{part.rate_per_s:.1f}",
-            "" if part.eta_s is None or job.final else f"{part.eta_s:.0f} s",
+            f"{part.done:,} of {part.total:,}{failed}",
+            *(pace if working else []),
             moment(job.created_at),
             styles={2: _COLOURS.get(job.status, "yellow")},
         )

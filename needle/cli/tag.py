@@ -1,4 +1,4 @@
-"""`needle tag`: the metadata of images that are indexed."""
+"""`needle tag`: the tags of images that are indexed."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from needle.ids import DEFAULT_COLLECTION
 
 EXAMPLES = """
 needle tag IMAGE_ID shop=Basel year=2024
-needle tag IMAGE_ID shop=                  # takes the key away
+needle tag IMAGE_ID shop=                  # takes the tag away
 needle tag --name holiday/ place=Lugano    # every image with that in its path
 needle tag --filter shop=Bsael shop=Basel
 """
 
 
-@click.command(cls=Command, short_help="Change the metadata of images.", examples=EXAMPLES)
+@click.command(cls=Command, short_help="Change the tags of images.", examples=EXAMPLES)
 @click.argument("words", nargs=-1, required=True, metavar="[IMAGE_ID...] KEY=VALUE...")
 @click.option("--name", metavar="PART", help="Every image with this in its path.")
 @filter_option
@@ -46,16 +46,16 @@ def tag(
     collection: str | None,
     as_json: bool,
 ) -> int:
-    """Change the metadata of images: values are replaced, and KEY= takes a key away.
+    """Change the tags of images: values are replaced, and KEY= takes a tag away.
 
-    Keys that are not named stay. The images are those named by id, or those that --name and
-    --filter find.
+    Tags that are not named stay; the API calls them metadata. The images are those named
+    by id, or those that --name and --filter find.
     """
     named = [Id().convert(word, None, None) for word in words if "=" not in word]
     image_ids = list(dict.fromkeys(named))
     metadata = dict(_pair(word) for word in words if "=" in word)
     if not metadata:
-        raise click.UsageError("Say what to change, as KEY=VALUE; KEY= takes a key away.")
+        raise click.UsageError("Say what to change, as KEY=VALUE; KEY= takes a tag away.")
     if bool(image_ids) == bool(name or wanted):
         raise click.UsageError("Name the images by their ids, or by --name and --filter.")
     with shell.connect() as needle:

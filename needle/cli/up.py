@@ -19,7 +19,9 @@ NEEDLE_MODELS=standard needle up
 @click.command(cls=Command, short_help="Run the service.", examples=EXAMPLES, talks=False)
 @click.option("--port", type=click.IntRange(1, 65535), help="Default: NEEDLE_PORT, else 8080.")
 @click.option(
-    "--data", type=click.Path(file_okay=False, path_type=Path), help="Folder of all data."
+    "--data",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder that keeps all data.",
 )
 def up(port: int | None, data: Path | None) -> int:
     """Run the whole service on this machine until Ctrl-C, which ends it with 0."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
@@ -22,6 +22,7 @@ from needle.frames import Row
 from needle.jobs import Job
 from needle.operations import OnJob
 from needle.upkeep import Verified
+from needle.wording import counted
 
 COLUMNS = (
     "collection",
@@ -42,17 +43,22 @@ needle verify --json | jq '.[].damaged_images'
 """
 
 
-@click.command(cls=Command, short_help="Is what is kept whole? Repair it.", examples=EXAMPLES)
+@click.command(
+    cls=Command, short_help="Check what the service keeps, and repair it.", examples=EXAMPLES
+)
 @click.option(
-    "--repair", is_flag=True, help="Index damaged images again; remove what belongs to none."
+    "--repair",
+    is_flag=True,
+    help="Index damaged images again; remove what belongs to no image.",
 )
 @collection_option
 @json_option
 @pass_shell
 def verify(shell: Shell, repair: bool, collection: str | None, as_json: bool) -> int:
-    """Compare the list of images with their files, their points and their visual words.
+    """Check that nothing is missing or damaged of what the service keeps.
 
-    Ends with 3 where something is wrong and was not repaired.
+    It compares the list of images with their files, their points (one for each region) and their
+    visual words. Ends with 3 where something is wrong and was not repaired.
     """
     with shell.connect() as needle:
         names = [collection] if collection else [each.name for each in needle.collections()]
@@ -66,6 +72,7 @@ def verify(shell: Shell, repair: bool, collection: str | None, as_json: bool) ->
         shell.table(lambda: _table(found), [_row(one) for one in found], COLUMNS)
         for one in found:
             _explain(shell, one)
+        shell.say(_ended(found, repair=repair))
     return ExitCode.OK if all(one.good for one in found) else ExitCode.FAILED
 
 
@@ -92,7 +99,7 @@ def _row(one: Verified) -> Row:
 
 
 def _table(found: list[Verified]) -> Table:
-    names = ("images", "whole", "damaged", "waiting", "in no list", "stray points", "repaired")
+    names = ("images", "whole", "damaged", "waiting", "unlisted", "stray points", "repaired")
     table = Table("collection", *(Column(name, justify="right") for name in names))
     for one in found:
         row = _row(one)
@@ -104,21 +111,36 @@ def _explain(shell: Shell, one: Verified) -> None:
     """Name what is wrong, and what could not be repaired."""
     for image in one.damaged_images[:NAMED]:
         lacks = ", ".join(image["missing"])
-        shell.say(f"{one.collection}: {image['image_id']} {image['filename']}: missing {lacks}")
+        shell.say(f"{one.collection}: {image['filename']} ({image['image_id']}) lacks its {lacks}")
     for image in one.orphaned_images[:NAMED]:
         there = ", ".join(image["found"])
-        shell.say(f"{one.collection}: {image['image_id']} is in no list: {there}")
-    if max(one.damaged, one.orphaned) > NAMED:
-        shell.say(f"{one.collection}: there are more; --json names a thousand of each sort")
-    if one.beyond_repair:
         shell.say(
-            f"{one.collection}: the own files of {len(one.beyond_repair):,} images are missing; "
-            f"post them again: {', '.join(one.beyond_repair[:NAMED])}"
+            f"{one.collection}: {image['image_id']} is not in the list of images, "
+            f"but this is left of it: {there}"
+        )
+    if max(one.damaged, one.orphaned) > NAMED:
+        shell.say(f"{one.collection}: there are more; --json names up to 1,000 of each kind")
+    if one.beyond_repair:
+        lost = counted(len(one.beyond_repair), "image")
+        shell.say(
+            f"{one.collection}: the original files of {lost} are lost; index these again: "
+            f"{', '.join(one.beyond_repair[:NAMED])}"
         )
     if one.note:
         shell.say(f"{one.collection}: {one.note}")
     if one.repaired and one.repaired.status != "succeeded":
         shell.say(
-            f"{one.collection}: indexing again {one.repaired.status}; "
-            f"see `needle jobs {one.repaired.job_id} --items`"
+            f"{one.collection}: not every image could be indexed again; "
+            f"`needle jobs {one.repaired.job_id} --items` says why"
         )
+
+
+def _ended(found: Sequence[Verified], *, repair: bool) -> str:
+    """Say in a sentence how it is."""
+    if all(one.sound for one in found):
+        return "Everything is whole."
+    if all(one.good for one in found):
+        return "Everything is repaired."
+    if repair:
+        return "Not everything could be repaired."
+    return "Something is damaged. `needle verify --repair` repairs what it can."

@@ -10,7 +10,15 @@ from needle.results import Match, SearchResult
 
 LIKELY = 0.5
 """From here on a match probably is what was searched for, as the service says `found`."""
-COLUMNS = ("query", "found", *frames.MATCH_COLUMNS, "error")
+NEAREST = 3
+"""So many look-alikes are enough where nothing is found."""
+COLUMNS = (
+    "query",
+    "found",
+    *(name for name in frames.MATCH_COLUMNS if name != "paths"),
+    "error",
+    "paths",
+)
 
 
 def places(result: SearchResult) -> SearchResult:

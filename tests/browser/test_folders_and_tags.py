@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 
 def test_a_folder_says_what_it_leaves_out_and_photos_keep_their_folders(
@@ -35,6 +36,24 @@ def test_a_folder_says_what_it_leaves_out_and_photos_keep_their_folders(
     page.fill("#name", "")
     page.select_option("#sort", "name")
     expect(names.first).to_have_attribute("title", "album/basel/IMG_1.jpg")
+
+
+def test_what_is_no_image_in_an_archive_is_left_out_as_in_a_folder(
+    opened: Callable, samples: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "album.zip", "w") as packed:
+        packed.write(min((samples / "photos").iterdir()), "album/one.jpg")
+        for name in ("a.pdf", "b.pdf", "clip.mov", "Thumbs.db"):
+            packed.writestr(f"album/{name}", b"x")
+    (tmp_path / "chosen.pdf").write_bytes(b"%PDF-1.4")
+    page, _ = opened("/?collection=packed")
+    page.set_input_files("#add-input", [tmp_path / "album.zip", tmp_path / "chosen.pdf"])
+    line = page.locator(".job .line")
+    said = "1 of 2 images ready, 1 failed. Left out: 2 .pdf, 1 .mov."
+    expect(line).to_have_text(said, timeout=300_000)
+    expect(page.locator(".job .failures")).to_have_text(
+        "chosen.pdf: This is a PDF, which is not read: save its pages as images."
+    )
 
 
 def test_tags_are_edited_in_the_viewer(opened: Callable, samples: Path) -> None:
@@ -92,3 +111,35 @@ def test_editing_tags_is_given_up_without_a_change(opened: Callable, way: str) -
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     expect(page.locator("#viewer")).to_be_hidden()
+
+
+def test_nothing_is_typed_while_the_tags_of_several_images_are_saved(opened: Callable) -> None:
+    page, watch = opened()
+    held: list[Route] = []
+    page.route(
+        "**/api/v1/images/*",
+        lambda route: held.append(route) if route.request.method == "PATCH" else route.continue_(),
+    )
+    page.click("#select")
+    page.click("#select-all")
+    page.click("#tag-selected")
+    shop = page.locator("#tags-rows [name=value]").first
+    shop.fill("Bern")
+    page.click("#tags-save")
+    expect(page.locator("#tags-text")).to_contain_text("Saving")
+    expect(shop).not_to_be_editable()
+    expect(page.locator("#tags-save")).to_be_disabled()
+    for button in page.locator("#tags-rows button").all():
+        expect(button).to_be_disabled()
+    watch.allow("503")
+    refusal = {"error": {"code": "unavailable", "message": "No room for that now."}}
+    while page.locator("#tags-save").is_disabled():
+        for route in held:
+            route.fulfill(status=503, json=refusal)
+        held.clear()
+        page.wait_for_timeout(50)
+    expect(page.locator("#tags-text")).to_have_text("The tags of 4 images were not saved.")
+    expect(shop).to_be_editable()
+    expect(shop).to_have_value("Bern")
+    for button in page.locator("#tags-rows button").all():
+        expect(button).to_be_enabled()

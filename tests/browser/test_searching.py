@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from playwright.sync_api import Route, expect
 
@@ -174,6 +175,30 @@ def test_of_many_regions_the_surest_are_listed_and_all_can_be_clicked(opened: Ca
     page.mouse.click(area["x"] + area["width"] * 810 / 1200, area["y"] + 3)
     assert deeds.box(page) == [780, 0, 820, 40]  # the least sure of all
     expect(page.locator("#region-list")).to_have_value("")
+    page.get_by_role("button", name="Show all 40").press("Enter")
+    expect(page.locator("#region-list")).to_be_focused()
+    expect(options).to_have_count(41)
+    expect(options.first).to_have_text("Choose one of 40 \u2026")
+    expect(page.locator("#region-more")).to_be_hidden()
+    page.select_option("#region-list", "39")
+    assert deeds.box(page) == [780, 0, 820, 40]
+
+
+def test_the_things_that_a_search_told_apart_are_all_listed(opened: Callable) -> None:
+    page, _ = opened()
+
+    def apart(result: Any) -> None:
+        sure = {"label": "object", "confidence": 0.5, "found": False, "probability": 0.1}
+        result["objects"] = [{"box": [n, 0, n + 40, 40], **sure} for n in range(0, 600, 20)]
+
+    deeds.altered(page, apart)
+    deeds.pick(page, "01-grocery.jpg")
+    page.click("#search")
+    deeds.wait_for_result(page)
+    options = page.locator("#region-list option")
+    expect(options.first).to_have_text("Choose one of 30 \u2026")
+    expect(options).to_have_count(31)
+    expect(page.locator("#region-more")).to_be_hidden()
 
 
 def test_the_name_of_a_region_is_not_cut_off_at_the_right(opened: Callable) -> None:

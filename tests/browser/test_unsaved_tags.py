@@ -165,54 +165,6 @@ def test_the_tags_of_several_images_ask_too(opened: Callable, way: str) -> None:
     assert {image["metadata"]["shop"] for image in _images(page)} == {"Basel"}
 
 
-@pytest.fixture
-def tagged(opened: Callable) -> Iterator[Callable[..., Page]]:
-    """Return what edits the first image with further tags; they are taken away afterwards."""
-    page, _ = opened()
-    url = f"/api/v1/images/{_images(page)[0]['image_id']}?wait=30"
-    names: list[str] = []
-
-    def edit(**tags: Any) -> Page:
-        names.extend(tags)
-        page.request.patch(url, data={"metadata": tags})
-        page.reload()
-        page.locator("#library .open").first.click()
-        page.click("#view-edit")
-        return page
-
-    yield edit
-    page.request.patch(url, data={"metadata": dict.fromkeys(names)})
-
-
-def _patches(page: Page) -> list[Any]:
-    """Return a list that grows with what the page changes from now on."""
-    sent: list[Any] = []
-    page.on("request", lambda asked: asked.method == "PATCH" and sent.append(asked.post_data_json))
-    return sent
-
-
-def test_a_list_of_years_is_shown_as_it_is_and_asks_nothing(tagged: Callable) -> None:
-    page = tagged(years=["2023", "2024"])
-    sent = _patches(page)
-    expect(page.locator("#view-rows [name=value]").last).to_have_value("2023, 2024")
-    page.keyboard.press("Escape")
-    expect(page.locator("#view-tags")).to_be_hidden()
-    assert sent == []
-
-
-def test_tags_that_rows_cannot_show_as_they_are_stay_unless_edited(tagged: Callable) -> None:
-    page = tagged(blank="", none=[], outer=" two ")
-    page.keyboard.press("Escape")
-    expect(page.locator("#view-tags")).to_be_hidden()
-    sent = _patches(page)
-    page.click("#view-edit")
-    names = [field.input_value() for field in page.locator("#view-rows [name=key]").all()]
-    page.locator("#view-rows [name=value]").nth(names.index("outer")).fill("three")
-    page.click("#view-keep")
-    expect(page.locator("#view-edit")).to_be_focused()
-    assert sent == [{"metadata": {"outer": "three"}}]
-
-
 def test_nothing_is_typed_while_tags_are_saved(edited: Page) -> None:
     held: list[Any] = []
     edited.route(
@@ -254,6 +206,34 @@ def test_an_answer_that_comes_while_tags_are_edited_asks(opened: Callable, sampl
     expect(page.locator("#confirm")).to_be_visible()
     page.get_by_role("button", name="Keep editing").click()
     expect(page.locator(SHOP)).to_have_value("Bern")
+    expect(page.locator("#view-count .button")).to_be_enabled()
+    expect(page.locator("#view-count .button")).to_contain_text("Show all")
+
+
+def test_more_places_can_be_asked_for_after_going_on_with_the_tags(opened: Callable) -> None:
+    page, _ = opened()
+
+    def more(result: Any) -> None:
+        for match in result["matches"]:
+            match["count"] = len(match["hits"]) + 5
+
+    deeds.altered(page, more)
+    deeds.pick(page, "01-grocery.jpg")
+    page.click("#search")
+    deeds.wait_for_result(page)
+    page.locator("#groups .open").first.click()
+    page.click("#view-edit")
+    page.fill(SHOP, "Bern")
+    everything = page.locator("#view-count .button")
+    words = everything.inner_text()
+    everything.click()
+    page.get_by_role("button", name="Keep editing").click()
+    expect(everything).to_be_enabled()
+    expect(everything).to_have_text(words)
+    everything.click()
+    page.get_by_role("button", name="Don\N{RIGHT SINGLE QUOTATION MARK}t save").click()
+    expect(page.locator("#view-count .button")).to_contain_text("Show all")
+    expect(page.locator("#view-tags")).to_be_hidden()
 
 
 def test_a_question_is_answered_though_another_one_follows_at_once(opened: Callable) -> None:

@@ -21,6 +21,7 @@ from tests.clocks import kept_in
 from tests.web.conftest import files, plain
 from web import ingest, search
 from web.app import create_app
+from web.archives import DAMAGED
 
 URL = "/api/v1/images"
 Tasks = Callable[[str], list[dict[str, Any]]]
@@ -117,7 +118,23 @@ def test_an_archive_without_an_image_is_refused(client: FlaskClient, redis: Clie
 def test_a_damaged_archive_is_a_failed_item(client: FlaskClient) -> None:
     packed = archive("zip", {"a.png": plain(1)})
     job = client.post(URL, data=files(packed[: len(packed) // 2], plain(2))).json
-    assert [item["status"] for item in items_of(client, job)] == ["failed", "queued"]
+    items = items_of(client, job)
+    assert [item["status"] for item in items] == ["failed", "queued"]
+    assert items[0]["error"]["message"] == DAMAGED, "and nothing that a library said"
+
+
+@pytest.mark.parametrize(
+    ("first", "name"), [("[Content_Types].xml", "an Office document"), ("mimetype", "a document")]
+)
+def test_a_document_that_is_a_zip_is_called_what_it_is(
+    client: FlaskClient, first: str, name: str
+) -> None:
+    document = archive("zip", {first: b"<x/>", "word/media/image1.png": plain(1)})
+    job = client.post(URL, data=files(document, plain(2))).json
+    document_item, picture = items_of(client, job)
+    said = document_item["error"]["message"]
+    assert said == f"This is {name}, which is not read: save its pages as images."
+    assert picture["status"] == "queued"
 
 
 def refused(client: FlaskClient, body: Any, status: int, code: str) -> dict[str, Any]:

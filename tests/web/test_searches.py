@@ -206,6 +206,18 @@ def test_of_several_things_an_image_counts_that_shows_any() -> None:
     assert [row[2] for row in search_results.rows_of(item, found, 0.5)] == ["no"]
 
 
+def test_a_row_has_every_path_of_an_image_that_has_several() -> None:
+    item = Item(0, "a.png").ended(ItemStatus.ANSWERED, None)
+    one = match("shelf.jpg", 0.9, hit(1, 2, 30, 20, verified=True))
+    both = one.model_copy(update={"paths": ("x/shelf.jpg", "y/copy.jpg")})
+    (first,), (second,) = (
+        search_results.rows_of(item, Findings(found=True, matches=(each,))) for each in (one, both)
+    )
+    assert len(first) == len(second) == len(search_results.COLUMNS)
+    assert (first[-1], second[-1]) == ("", '["x/shelf.jpg", "y/copy.jpg"]')
+    assert len(search_results.rows_of(item, None)[0]) == len(search_results.COLUMNS)
+
+
 def test_a_cancelled_job_keeps_what_was_answered(client: FlaskClient, done: str) -> None:
     assert client.delete(f"/api/v1/jobs/{done}").json["status"] == "cancelled"
     statuses = [row["status"] for row in rows(client.get(f"/api/v1/jobs/{done}/results.csv"))]

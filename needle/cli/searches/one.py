@@ -15,13 +15,12 @@ from needle.cli.base import ExitCode, Shell
 from needle.cli.searches.targets import Targets
 from needle.results import Box, Match, SearchResult, Thing
 from needle.searching.queries import Query
-from needle.searching.rows import likely, places
+from needle.searching.rows import NEAREST, likely, places
 from needle.wording import counted, sure
 
 DRAWN = 10
 TOLD = 0.01
-"""Less probable than this, no image is closer than the others: of such ones a few are enough."""
-NEAREST = 3
+"""Less probable than this, no image is closer than the others."""
 ANY = "object"
 """The one class of a detector of things of any kind: it says nothing."""
 Ask = Callable[[Query], SearchResult]
@@ -84,7 +83,9 @@ def _cut_short(result: SearchResult) -> str:
 def _print(shell: Shell, result: SearchResult) -> None:
     from needle.show import matches_table
 
-    if result.matches and not result.found:
+    if result.matches and result.of_words:
+        shell.say("The images that fit best:")
+    elif result.matches and not result.found:
         shell.say("Probably in none of the images. The nearest look-alikes:")
     shown = _worth_a_look(result)
     if result.matches or not shell.people:
@@ -107,7 +108,7 @@ def _print(shell: Shell, result: SearchResult) -> None:
     took, index = result.timings_ms.get("total"), result.index
     if took is not None:
         regions, images = index.get("regions", 0), index.get("images", 0)
-        shell.say(f"{took:.0f} ms; {regions:,} regions of {images:,} images")
+        shell.say(f"{took:.0f} ms; {counted(regions, 'region')} of {counted(images, 'image')}")
 
 
 def _worth_a_look(result: SearchResult) -> tuple[Match, ...]:
@@ -115,11 +116,11 @@ def _worth_a_look(result: SearchResult) -> tuple[Match, ...]:
     asked = result.raw.get("query") or {}
     if len(result.objects) > 1 or asked.get("same_kind"):
         return result.matches  # there the percentages say something else
-    likely = [
+    closer = [
         match.verified or match.probability is None or match.probability >= TOLD
         for match in result.matches
     ]
-    last = max((place for place, each in enumerate(likely, start=1) if each), default=NEAREST)
+    last = max((place for place, each in enumerate(closer, start=1) if each), default=NEAREST)
     return result.matches[:last]
 
 
@@ -138,8 +139,10 @@ def _draw_sheet(
     collection = result.matches[0].origin.collection
     image = seen(needle, query, box, collection) or show.worded(query.name)
     drawn = show.Query(Path(query.name).name, image)
-    rows = show.match_rows(needle, drawn, result.matches[:DRAWN], collection)
-    results_sheet(rows, title=f"Where is {drawn.name}?").save(target)
+    chosen = show.pictured(result, DRAWN)
+    rows = show.match_rows(needle, drawn, chosen.matches, collection, found=chosen.found)
+    sheet = results_sheet(rows, title=f"Where is {drawn.name}?", subtitle=chosen.sentence)
+    sheet.save(target)
 
 
 def _draw_folder(

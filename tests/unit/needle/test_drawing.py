@@ -32,6 +32,11 @@ def test_the_box_is_outlined_in_colour_and_the_rest_is_darkened() -> None:
     assert draw_box(image, (200, 100, 400, 300), dim=False).getpixel((10, 390)) == GREY
 
 
+def test_a_dark_photo_does_not_become_black() -> None:
+    dark = draw_box(Image.new("RGB", (600, 400), (40, 40, 40)), (200, 100, 400, 300))
+    assert dark.getpixel((10, 390))[0] >= 30  # type: ignore[index]
+
+
 @pytest.mark.parametrize("box", [(0, 0, 600, 400), (0, 0, 5, 5), (595, 395, 600, 400)])
 def test_boxes_at_the_edges_can_be_drawn(box: tuple[int, int, int, int]) -> None:
     assert draw_box(Image.new("RGB", (600, 400)), box, "0.91").size == (600, 400)

@@ -7,7 +7,7 @@ import io
 import pickle
 import sys
 import types
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import pytest
@@ -81,6 +81,21 @@ def test_a_row_for_each_hit() -> None:
     assert columns(rows, MATCH_COLUMNS) == [*MATCH_COLUMNS, "metadata.shop"]
     image = IndexedImage("a", "a.jpg", 4, 3, 9, 5, {"year": 2024}, 1.5)
     assert list(image_row(image)) == [*IMAGE_COLUMNS, "metadata.year"]
+
+
+def test_rows_have_every_path_of_an_image_that_has_several() -> None:
+    both = ("x/a.jpg", "y/b.jpg")
+    image = IndexedImage("a", "a.jpg", 4, 3, 9, 5, path=both[0], paths=both)
+    assert image_row(image)["paths"] == [*both]
+    assert image_row(replace(image, paths=both[:1]))["paths"] is None
+    (match, _) = result().matches
+    assert replace(result(), matches=(replace(match, paths=both),)).rows()[1]["paths"] == [*both]
+
+
+def test_of_words_alone_there_is_only_an_order() -> None:
+    words = replace(result(), query={"text": "a mug"})
+    assert words.of_words and not replace(words, query={}).of_words
+    assert not replace(words, query={"text": "a mug", "filename": "mug.jpg"}).of_words
 
 
 def test_a_data_frame_where_pandas_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

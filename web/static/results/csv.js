@@ -3,14 +3,14 @@
 const OF_MATCH = ["image_id", "filename", "path", "score", "probability"];
 const OF_HIT = ["source", "label", "confidence", "verified"];
 const BOX = ["x1", "y1", "x2", "y2"];
-const COLUMNS = ["rank", ...OF_MATCH, "hit", "hit_score", ...BOX, ...OF_HIT, "width", "height", "count"];
+const COLUMNS = ["rank", ...OF_MATCH, "hit", "hit_score", ...BOX, ...OF_HIT, "width", "height", "count", "paths"];
 
 /** Return the rows of matches, the header first, as text that spreadsheets read. */
 export function table(matches) {
   const keys = [...new Set(matches.flatMap(({ metadata }) => Object.keys(metadata ?? {})))];
   const rows = matches.flatMap((match, n) => match.hits.map((hit, place) => [
     n + 1, ...OF_MATCH.map((name) => match[name]), place + 1, hit.score, ...hit.box,
-    ...OF_HIT.map((name) => hit[name]), match.width, match.height, match.count,
+    ...OF_HIT.map((name) => hit[name]), match.width, match.height, match.count, match.paths?.length > 1 ? match.paths : null,
     ...keys.map((key) => match.metadata?.[key])]));
   const header = [...COLUMNS, ...keys.map((key) => `metadata.${key}`)];
   return [header, ...rows].map((row) => `${row.map(cell).join(",")}\r\n`).join("");

@@ -8,7 +8,8 @@ import { placesIn, placesOf } from "./verdict.js";
 const MOST = 100; // places of one image that a search answers
 
 /** Show the places of a match and the chosen one beside the query; `choose` gets the number of one
- * that is pressed, `more` how many are wanted where there are more. */
+ * that is pressed, `more` how many are wanted where there are more, and what says that they are
+ * being searched for, or are not. */
 export function show(match, { hit, query, choose, more }) {
   const chosen = match.hits[hit];
   const pair = [[query?.preview, "Searched for"],
@@ -24,11 +25,12 @@ export function show(match, { hit, query, choose, more }) {
 }
 
 function everything(all, more) {
-  const ask = button(all > MOST ? `Show ${MOST} of ${plain(all)}` : `Show all ${plain(all)}`, { onclick: () => {
-    ask.disabled = true;
-    ask.textContent = "Searching again …";
-    more(Math.min(MOST, all));
-  } }, "button quiet");
+  const words = all > MOST ? `Show ${MOST} of ${plain(all)}` : `Show all ${plain(all)}`;
+  const searching = (on) => {
+    ask.disabled = on;
+    ask.textContent = on ? "Searching again …" : words;
+  };
+  const ask = button(words, { onclick: () => more(Math.min(MOST, all), searching) }, "button quiet");
   return ask;
 }
 

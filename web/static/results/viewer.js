@@ -133,7 +133,11 @@ function showHits() {
   const drawn = hits().filter((hit) => hit === chosen || places(now).includes(hit));
   stage.layer.replaceChildren(...frames(drawn, drawn.indexOf(chosen)));
   placesOf.show(now, { hit: shown.hit, query: shown.query, choose,
-    more: (wanted) => before(() => actions.more(now, wanted)) });
+    more: (wanted, searching) => before(async () => {
+      searching(true);
+      await actions.more(now, wanted);
+      searching(false);
+    }) });
   return boxChanged(box.box);
 }
 

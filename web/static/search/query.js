@@ -2,7 +2,7 @@
 import { DEFAULTS } from "../core/address.js";
 import { imageSources } from "../core/api.js";
 import { BoxEditor } from "../view/box.js";
-import { $, announce, say } from "../core/dom.js";
+import { $, announce, plain, say } from "../core/dom.js";
 import * as extras from "./extras.js";
 import * as regions from "../view/regions.js";
 import { Rows } from "../tags/rows.js";
@@ -53,6 +53,10 @@ export function begin(start, findUrl) {
   $("box-clear").onclick = () => {
     box.set(null);
     stage.sheet.focus();
+  };
+  $("region-more").onclick = () => {
+    list(found.length);
+    $("region-list").focus();
   };
   $("region-list").onchange = ({ target }) => {
     if (target.value !== "") box.set(found[target.value].box);
@@ -164,16 +168,16 @@ const inItsPixels = () => !stage.image.src.includes("max_side=") || Math.max(...
 
 async function showRegions(next) {
   const detected = await regions.detections(next.image);
-  if (queryImage === next && detected.length) showObjects(detected);
+  if (queryImage === next && detected.length) showObjects(detected, regions.SUREST);
 }
 
-/** Outline things of the query, to be picked as the box. */
-export function showObjects(objects) {
+/** Outline things of the query, to be picked as the box; list the first `most` of them. */
+export function showObjects(objects, most = objects.length) {
   if (queryImage?.remote) return;
   found = objects.filter((object) => object.box);
   if (!found.length) return;
   const near = regions.draw(stage, found);
-  regions.list($("region-list"), found);
+  list(most);
   $("region-list").onfocus = $("region-list").onkeyup = ({ target }) =>
     near(target.value === "" ? -1 : Number(target.value));
   $("region-list").onblur = () => near(-1);
@@ -181,11 +185,17 @@ export function showObjects(objects) {
   $("query-hint").textContent = "Draw a box, or click an outlined thing.";
 }
 
+function list(most) {
+  regions.list($("region-list"), found, most);
+  $("region-more").hidden = most >= found.length;
+  $("region-more").textContent = `Show all ${plain(found.length)}`;
+}
+
 function pickRegion(place) {
   const region = regions.regionAt(found, place);
   if (!region) return;
   const n = found.indexOf(region);
-  $("region-list").value = n < $("region-list").length - 1 ? n : ""; // the surest alone are listed
+  $("region-list").value = n < $("region-list").length - 1 ? n : ""; // not all may be listed
   box.set(region.box);
 }
 

@@ -58,13 +58,14 @@ export function edit(chosen) {
   $("tags-rows").querySelector(any ? "[name=value]" : "[name=key]").focus();
 }
 
+const wrongNow = () => fault($("tags-rows"), { before: shared, base });
 const changed = () => dialog.open && !saving
-  && Boolean(fault($("tags-rows")) || Object.keys(changes(shared, rows.read(), base)).length);
+  && Boolean(wrongNow() || Object.keys(changes(shared, rows.read(), base)).length);
 
 /** Save the tags; return whether those of all images are saved. */
 async function keep() {
   if (saving) return false;
-  const wrong = fault($("tags-rows"));
+  const wrong = wrongNow();
   say($("tags-text"), wrong, true);
   if (wrong) return false;
   const now = rows.read();

@@ -1,16 +1,18 @@
 // Tags as people edit them: checked before they are sent, compared with what was there, saved.
 import { call, ended, fields } from "../core/api.js";
+import { plain } from "../core/dom.js";
 
 const NAME = /^[A-Za-z0-9_-]{1,64}$/;
-const MOST = { tags: 64, letters: 1000 };
+const MOST = { tags: 64, letters: 1000, values: 64 };
 
 /** A list is shown, and typed, with commas. */
 export const inWords = (value) => (Array.isArray(value) ? value.join(", ") : String(value));
 
 const listed = (text) => text.split(",").map((word) => word.trim()).filter(Boolean);
 
-/** Say what is wrong with the rows of an editor; "" where nothing is. */
-export function fault(host) {
+/** Say what is wrong with the rows of an editor; "" where nothing is. `before` are the tags that are
+ * edited, `base` is what their rows stood for: what nobody touched is not wrong. */
+export function fault(host, { before = {}, base = {} } = {}) {
   const text = (row, name) => row.querySelector(`[name=${name}]`).value.trim();
   const rows = [...host.querySelectorAll(".row")]
     .map((row) => [text(row, "key"), text(row, "value")]);
@@ -23,9 +25,13 @@ export function fault(host) {
       + "without spaces.";
   }
   const twice = names.find((name, n) => names.indexOf(name) !== n);
-  if (twice) return `There are two tags “${twice}”. For several values, put commas between them.`;
-  const long = rows.find(([, value]) => value.length > MOST.letters);
-  if (long) return `The value of “${long[0]}” is longer than ${MOST.letters} letters.`;
+  if (twice) return `There are two tags “${twice}”. Each name can be used once.`;
+  const touched = rows.filter(([name, value]) => value !== String(base[name]));
+  const values = ([name, value]) => (Array.isArray(before[name]) ? listed(value) : [value]);
+  const long = touched.find((row) => values(row).some((value) => value.length > MOST.letters));
+  if (long) return `The value of “${long[0]}” is longer than ${plain(MOST.letters)} letters.`;
+  const many = touched.find((row) => values(row).length > MOST.values);
+  if (many) return `“${many[0]}” has more than ${MOST.values} values.`;
   if (names.length > MOST.tags) return `An image can have at most ${MOST.tags} tags.`;
   return "";
 }

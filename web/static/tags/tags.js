@@ -28,8 +28,9 @@ export function show(image) {
 /** Tell whether the tags are being edited. */
 export const editing = () => !$("view-tags").hidden;
 
+const wrongNow = () => fault($("view-rows"), { before: shown.metadata ?? {}, base });
 const changed = () => editing()
-  && Boolean(fault($("view-rows")) || Object.keys(changes(shown.metadata ?? {}, rows.read(), base)).length);
+  && Boolean(wrongNow() || Object.keys(changes(shown.metadata ?? {}, rows.read(), base)).length);
 
 /** End the editing without saving. */
 export const drop = () => edit(false);
@@ -62,7 +63,7 @@ function keep() {
 
 async function kept() {
   const image = shown;
-  const wrong = fault($("view-rows"));
+  const wrong = wrongNow();
   say($("view-tags-text"), wrong, true);
   if (wrong) return false;
   const now = changes(image.metadata ?? {}, rows.read(), base);

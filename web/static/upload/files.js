@@ -14,16 +14,27 @@ export const pathOf = (file) => paths.get(file) || file.webkitRelativePath || fi
 
 const ending = (name) => /.(\.[^.]+)$/.exec(name)?.[1].toLowerCase() ?? "without an ending";
 
-/** Divide what a folder holds: files to send, and how many of each other ending are left out, the
- * commonest first. */
+/** Tell by its name whether a file is nothing that Needle reads. */
+const isOther = (name) => !READ.has(ending(name));
+
+/** Return how many files there are of each ending, the commonest first; `before` are counted already. */
+export function byEnding(names, before = []) {
+  const many = new Map(before);
+  for (const end of names.map(ending)) many.set(end, (many.get(end) ?? 0) + 1);
+  return [...many].sort((one, other) => other[1] - one[1]);
+}
+
+/** Divide what a folder holds: files to send, and how many of each other ending are left out. */
 function divided(files) {
-  const others = new Map();
-  const sent = files.filter((file) => {
-    const end = ending(file.name);
-    if (!READ.has(end)) others.set(end, (others.get(end) ?? 0) + 1);
-    return READ.has(end);
-  });
-  return { files: sent, leftOut: [...others].sort((one, other) => other[1] - one[1]) };
+  const names = files.map(({ name }) => name);
+  return { files: files.filter(({ name }) => !isOther(name)), leftOut: byEnding(names.filter(isOther)) };
+}
+
+/** Return what tells an item that nobody chose, as what it is in an archive of the chosen files: one
+ * that is nothing to read is left out there, as it is in a folder. */
+export function packedWith(files) {
+  const chosen = new Set(files.map((file) => pathOf(file).normalize("NFC")));
+  return ({ name, error }) => error?.code === "invalid_image" && isOther(name) && !chosen.has(name);
 }
 
 /** Say which files were left out; nothing where there are none. */
@@ -31,7 +42,6 @@ export function leftOutSentence(leftOut) {
   const each = leftOut.map(([end, many]) => `${plain(many)} ${end}`);
   return each.length ? ` Left out: ${each.join(", ")}.` : "";
 }
-
 
 /** Return every file of a drop, folders walked through, and what was left out of these.
  * To be called while the drop is handled. */

@@ -2,7 +2,7 @@
 import { call, ended, isFinal } from "../core/api.js";
 import { count, plain } from "../core/dom.js";
 import { Eta } from "./eta.js";
-import { leftOutSentence } from "./files.js";
+import { byEnding, leftOutSentence } from "./files.js";
 import { forget, keep, newId } from "./kept.js";
 import { ProgressCard } from "./progress.js";
 
@@ -29,6 +29,7 @@ export function underway(collection) {
 export const follows = (id) => [...running].some((run) => run.jobs.has(id));
 
 export class Run {
+  #packed = []; // names of what is nothing to read in the archives that were sent
   #named = new Map(); // job -> indexes of the items whose failure or warning is on the card
   #following = Promise.resolve();
   #eta = new Eta();
@@ -39,12 +40,12 @@ export class Run {
   #timer;
   #lost = null; // what is waited for
 
-  /** `waiting` files are yet to be sent, of `size` bytes; `unsent` ones never will. `sure` asks
-   * whether to cancel. */
+  /** `waiting` files are yet to be sent, of `size` bytes; `unsent` ones never will. `isPacked`
+   * tells an item that is left out of an archive, `sure` asks whether to cancel. */
   constructor(title, { collection, id = newId(), size = 0, waiting = 0, unsent = 0, leftOut = [],
-    refused = 0, refusals = [], theirs = false, sure = async () => true }) {
+    refused = 0, refusals = [], theirs = false, isPacked = () => false, sure = async () => true }) {
     Object.assign(this, { title, collection, id, size, waiting, unsent, leftOut, refused, refusals,
-      theirs, sent: 0, unchanged: 0, jobs: new Map() });
+      theirs, isPacked, sent: 0, unchanged: 0, jobs: new Map() });
     this.abort = new AbortController();
     this.card = new ProgressCard(title, {
       cancel: async () => { if (await sure()) this.cancel(); },
@@ -73,6 +74,8 @@ export class Run {
     for (const { progress } of this.jobs.values()) {
       for (const name of Object.keys(sum)) sum[name] += progress[name];
     }
+    sum.total -= this.#packed.length;
+    sum.failed -= this.#packed.length;
     return sum;
   }
 
@@ -148,9 +151,11 @@ export class Run {
       const page = `offset=${offset}&limit=${ITEMS_PAGE}`;
       const { items, total } = await call("GET", `/api/v1/jobs/${id}/items?${page}`);
       const news = items.filter((item) => !named.has(item.index));
-      const failed = news.filter((item) => item.status === "failed");
+      const ill = news.filter((item) => item.status === "failed");
+      const failed = ill.filter((item) => !this.isPacked(item));
       const warned = news.filter((item) => item.warning);
-      for (const item of [...failed, ...warned]) named.add(item.index);
+      for (const item of [...ill, ...warned]) named.add(item.index);
+      this.#packed.push(...ill.filter(this.isPacked).map(({ name }) => name));
       this.card.fail(failed.map((item) => [item.name, item.error?.message ?? "failed"]));
       this.card.warn(warned.map((item) => [item.name, item.warning]));
       if (last) this.unchanged += items.filter(({ status }) => status === "unchanged").length;
@@ -162,7 +167,7 @@ export class Run {
     clearInterval(this.#timer);
     running.delete(this);
     const { total, done, failed } = this.sums;
-    const clean = !failed && !this.leftOut.length && !this.unsent && !this.card.failures;
+    const clean = !failed && !this.leftOut.length && !this.#packed.length && !this.unsent && !this.card.failures;
     this.card.end(this.#sentence(total, done, failed), { bad: (failed > 0 && !done) || this.unsent > 0 });
     if (clean) forget(this.id);
     else this.#keep();
@@ -179,7 +184,7 @@ export class Run {
     const before = this.unchanged ? ` ${which} ${this.unchanged === 1 ? "was" : "were"} there before.` : "";
     const unsent = this.unsent ? ` The page was closed before ${count(this.unsent, "file")} could be `
       + "sent. Add them again: images that are ready are not indexed twice." : "";
-    return `${ended}.${before}${leftOutSentence(this.leftOut)}${unsent}`;
+    return `${ended}.${before}${leftOutSentence(byEnding(this.#packed, this.leftOut))}${unsent}`;
   }
 
   #tick() {

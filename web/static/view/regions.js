@@ -84,11 +84,11 @@ export function draw(stage, regions) {
   return near;
 }
 
-/** Fill a list of regions, as many as are worth a look; the first entry stands for none. */
-export function list(select, regions) {
-  const named = regions.slice(0, SUREST).map((region, n) =>
+/** Fill a list with the first `most` of some regions; the first entry stands for none. */
+export function list(select, regions, most) {
+  const named = regions.slice(0, most).map((region, n) =>
     make("option", { value: n }, `${nameOf(region, n)}${sure(region) && ` ·${sure(region)} sure`}`));
-  const which = regions.length > SUREST ? `the ${SUREST} surest` : regions.length;
+  const which = regions.length > most ? `the ${plain(most)} surest` : plain(regions.length);
   select.replaceChildren(make("option", { value: "" }, `Choose one of ${which} …`), ...named);
 }
 

@@ -44,7 +44,7 @@ def test_everything_is_counted_and_nothing_is_sent(
     run: Run, service: FakeService, everything: list[str]
 ) -> None:
     ended = run("index", *everything, "--dry-run")
-    assert "9 images; no index worker" in ended.out
+    assert "9 images of " in ended.out and "; no index worker has said" in ended.out
     assert "not counted: 1 archive given by URL; left out: 1 .txt, 1 .json" in ended.out
     facts = run("index", *everything, "--dry-run", "--json").json
     files = [*Path("images").iterdir(), Path("a.zip"), Path("b.tar.gz")]
@@ -67,8 +67,8 @@ def test_a_sample_is_indexed_elsewhere_and_says_what_all_of_it_would_take(
     words = ("index", *everything, "-c", "shop", "--profile", "fast", "--dry-run")
     ended = run(*words, "--sample", "4")
     assert ended.status == 0
-    assert "9 images of" in ended.out and "about 45 regions (5 each)" in ended.out
-    assert "by 4 images that were indexed for it." in ended.out
+    assert "9 images of" in ended.out and "makes about 45 regions, judging by" in ended.out
+    assert "by 4 images indexed on trial (" in ended.out and "5 regions each)" in ended.out
     assert sum(map(len, service.uploads)) == 4
     assert service.asked("DELETE", f"/api/v1/collections/{_made(service)}") == 1
     assert not service.images
@@ -99,7 +99,7 @@ def test_images_of_a_sample_that_fail_count(run: Run, service: FakeService) -> N
     for path in Path("images").glob("[0-9].jpg"):
         path.unlink()
     ended = run("index", "images", "--dry-run", "--sample", "4")
-    assert ended.status == ExitCode.FAILED and "None of 2 images" in ended.out
+    assert ended.status == ExitCode.FAILED and "2 images tried, and none" in ended.out
 
 
 def test_a_sample_is_indexed_as_all_of_it_would_be(run: Run, service: FakeService) -> None:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from needle.cli import ExitCode
+from needle.cli.tables import jobs_table
+from needle.jobs import Job
 from tests.unit.needle.cli.conftest import Run, image
 from tests.unit.needle.fake_needle import FakeService
 
@@ -125,6 +129,7 @@ def test_images_matches_and_outcomes_are_exported(run: Run, indexed: list[str]) 
     rows = list(csv.DictReader(io.StringIO(run("export").out)))
     assert [row["image_id"] for row in rows] == indexed[::-1]
     assert rows[0]["metadata.shop"] == "Basel"
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:]{8}Z", rows[0]["indexed_at"])
     job_id = run("search", "images/0.jpg", "--json").json["job_id"]
     said = run("export", job_id, "-o", "matches.jsonl")
     lines = [json.loads(line) for line in Path("matches.jsonl").read_text().splitlines()]
@@ -148,3 +153,35 @@ def test_the_status_and_the_models_are_shown(run: Run, service: FakeService) -> 
     waiting = run("status", "--json")
     assert waiting.status == ExitCode.FAILED and waiting.json["status"] == "starting"
     assert run("models").status == ExitCode.FAILED
+
+
+@pytest.mark.parametrize("width", [80, 110])
+@pytest.mark.parametrize("status", ["succeeded", "started"])
+def test_on_a_narrow_terminal_nothing_of_a_job_is_cut_off(width: int, status: str) -> None:
+    ended = {"finished_at": 1.0} if status == "succeeded" else {}
+    facts = {"job_id": "0d04804c990c42bf921d4133ea5ffe77", "kind": "searches", "status": status}
+    progress = {"total": 12_000, "done": 8_654, "failed": 21, "rate_per_s": 51.2, "eta_s": 65.0}
+    job = Job.from_json({**facts, "progress": progress, "created_at": 1.0, **ended})
+    text = io.StringIO()
+    Console(file=text, width=width).print(jobs_table([job]))
+    said = text.getvalue()
+    assert "\N{HORIZONTAL ELLIPSIS}" not in said
+    assert "searches" in said and status in said and "8,654 of 12,000, 21 failed" in said
+    first = "".join(
+        line.split("\N{BOX DRAWINGS LIGHT VERTICAL}")[1].strip()
+        for line in said.splitlines()
+        if line.startswith("\N{BOX DRAWINGS LIGHT VERTICAL}")
+    )
+    assert first == job.job_id
+    assert ("65 s" in said) is (status == "started")
+
+
+def test_people_read_no_names_of_fields(run: Run, service: FakeService) -> None:
+    service.ready["models"] |= {"has_text": False, "means": {"regions": 7}}
+    service.ready["bulk_count"] = 0
+    for command in ("status", "models"):
+        said = run(command, terminal=True).out
+        assert "has_text" not in said and "means" not in said and "bulk_count" not in said
+        assert "False" not in said
+    assert "searches by text" in run("models", terminal=True).out
+    assert "has_text\tno" in run("models").out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -91,16 +92,30 @@ def test_a_failure_list_is_cut(run: Run) -> None:
 
 
 def test_a_dry_run_counts_and_estimates_and_sends_nothing(run: Run, service: FakeService) -> None:
-    assert "2 images; no index worker has said" in run("index", "images", "--dry-run").out
+    out = run("index", "images", "--dry-run").out
+    assert out.startswith("2 images of ") and "; no index worker has said" in out
     service.ready["models"] |= {
         "profile": "fast",
         "regions_per_image": {"fast": 64, "thorough": 1200},
         "seconds_per_image": {"fast": 0.5, "thorough": 4000.0},
     }
-    assert "2 images, at most 64 regions each (fast)" in run("index", "images", "--dry-run").out
+    out = run("index", "images", "--dry-run").out
+    assert "at most 64 regions each (profile fast)" in out
+    assert "The networks alone take up to about 1 second; --sample 5" in out
     long = run("index", "images", "--dry-run", "--profile", "thorough")
     assert long.status == 0 and "2 hours" in long.out
     assert service.uploads == []
+
+
+def test_archives_in_a_folder_are_unpacked_as_on_the_page(run: Run, service: FakeService) -> None:
+    with zipfile.ZipFile("images/more.zip", "w") as packed:
+        packed.writestr("holiday/packed.jpg", image(9))
+        packed.writestr("holiday/note.pdf", b"x")
+    Path("images", ".hidden.zip").write_bytes(b"x")
+    assert run("index", "images", "--dry-run").out.startswith("3 images of ")
+    ended = run("index", "images")
+    assert "left out: 1 .pdf" in ended.out and ".zip" not in ended.out
+    assert "holiday/packed.jpg" in [name for names in service.uploads for name in names]
 
 
 def test_what_is_left_out_is_said_at_the_end(run: Run) -> None:

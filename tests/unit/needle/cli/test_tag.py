@@ -1,4 +1,4 @@
-"""`needle tag`: the metadata of images that are indexed."""
+"""`needle tag`: the tags of images that are indexed."""
 
 from __future__ import annotations
 

@@ -24,6 +24,7 @@ def test_what_is_whole_ends_well(run: Run, service: FakeService) -> None:
     service.verified = {"images": 3, "whole": 3}
     ended = run("verify")
     assert ended.status == ExitCode.OK and "default" in ended.out
+    assert ended.err == "Everything is whole.\n"
     assert json.loads(service.requests[-2].content) == {"repair": False}
 
 
@@ -31,8 +32,9 @@ def test_damage_is_named_and_ends_with_a_failure(run: Run, service: FakeService)
     service.verified = DAMAGED
     ended = run("verify", "-c", "trial")
     assert ended.status == ExitCode.FAILED and "trial" in ended.out
-    assert "one one.jpg: missing points" in ended.err
-    assert "two two.jpg: missing file, words" in ended.err
+    assert "trial: one.jpg (one) lacks its points" in ended.err
+    assert "trial: two.jpg (two) lacks its file, words" in ended.err
+    assert "`needle verify --repair` repairs what it can." in ended.err
     assert run("verify", "--json").json[0]["missing"] == {"points": 1, "file": 1}
 
 
@@ -40,10 +42,13 @@ def test_a_repair_is_waited_for(run: Run, service: FakeService) -> None:
     run("index", "images")
     job_id = next(iter(service.jobs))
     service.verified = {**DAMAGED, "repair_job": job_id}
-    assert run("verify", "--repair").status == ExitCode.OK
+    ended = run("verify", "--repair")
+    assert ended.status == ExitCode.OK and "Everything is repaired." in ended.err
     service.verified |= {"beyond_repair": ["two"]}
     ended = run("verify", "--repair")
-    assert ended.status == ExitCode.FAILED and "post them again: two" in ended.err
+    assert ended.status == ExitCode.FAILED
+    assert "the original files of 1 image are lost; index these again: two" in ended.err
+    assert "Not everything could be repaired." in ended.err
 
 
 def test_what_was_not_removed_is_said(run: Run, service: FakeService) -> None:
@@ -51,4 +56,6 @@ def test_what_was_not_removed_is_said(run: Run, service: FakeService) -> None:
     service.verified = {"orphaned": 1, "orphaned_images": [orphan], "note": "Nothing was removed."}
     ended = run("verify", "--repair")
     assert ended.status == ExitCode.FAILED
-    assert "three is in no list: file, words" in ended.err and "Nothing was removed." in ended.err
+    assert (
+        "but this is left of it: file, words" in ended.err and "Nothing was removed." in ended.err
+    )

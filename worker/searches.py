@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from common.contract import orders
+from common.contract.answers.searches import Findings
 from common.contract.orders import SearchesOrder
 from common.disk import Use
 from common.errors import EncoderMismatch, IncompatibleJob, NeedleError, Transient
@@ -117,12 +118,21 @@ class ManySearches:
         base.disk.check(Use.ANSWER)  # what cannot be kept need not be searched for
         Downloader(base.images, base.jobs, base.fetcher, base.disk).download(self.job_id, order)
         options = SearchOptions.ordered(self.job_id, order, base.settings, first_file=item.index)
-        found = self.pipeline.find(options).model_dump(mode="json", exclude_unset=True)
-        content = json.dumps(found).encode()
+        found = without_doubtful_hits(self.pipeline.find(options))
+        content = json.dumps(found.model_dump(mode="json", exclude_unset=True)).encode()
         base.disk.check(Use.ANSWER, len(content))
         base.images.put(answer_key(self.job_id, item.index), content)
         if order.url is not None:  # of a thousand queries only one download is kept at a time
             base.images.delete(download_key(self.job_id, order.url))
+
+
+def without_doubtful_hits(found: Findings) -> Findings:
+    """Return the findings with the places alone that show the query.
+
+    Of a hundred hits of an image nearly all are others, and a thousand answers 200 MB with them.
+    """
+    matches = tuple(match.model_copy(update={"hits": match.places}) for match in found.matches)
+    return found.model_copy(update={"matches": matches})
 
 
 def run_searches(

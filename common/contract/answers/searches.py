@@ -132,6 +132,15 @@ class FoundMatch(Answer):
     )
 
 
+    @property
+    def places(self) -> tuple[FoundHit, ...]:
+        """The hits that show the query: the verified ones, or the best alone where none is.
+
+        Of the others nobody has said how sure they are.
+        """
+        return tuple(hit for hit in self.hits if hit.verified) or self.hits[:1]
+
+
 class Match(FoundMatch):
     """An image that a search found."""
 

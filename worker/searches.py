@@ -7,6 +7,7 @@ import logging
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -46,6 +47,7 @@ class Turns:
         self._at_once = at_once
         self._under_way = 0
         self._behind = 0
+        self._waiting: deque[object] = deque()
         self._last = -math.inf
         self._changed = threading.Condition()
 
@@ -64,11 +66,22 @@ class Turns:
 
     @contextmanager
     def behind(self, longest_s: float = LONGEST_WAIT_S) -> Iterator[None]:
-        """Search inside for a query: once nobody has waited for QUIET_S, or it took too long."""
-        ends = time.monotonic() + longest_s
+        """Search inside for a query: once nobody has waited for QUIET_S, or it took too long.
+
+        Queries of several threads take turns.
+        """
+        own = object()
         with self._changed:
-            while (wait_s := self._wait_s(ends)) > 0:
-                self._changed.wait(wait_s)
+            self._waiting.append(own)
+            try:
+                while self._waiting[0] is not own:
+                    self._changed.wait()
+                ends = time.monotonic() + longest_s
+                while (wait_s := self._wait_s(ends)) > 0:
+                    self._changed.wait(wait_s)
+            finally:
+                self._waiting.remove(own)
+                self._changed.notify_all()
             self._behind += 1
         try:
             yield
@@ -78,7 +91,7 @@ class Turns:
                 self._changed.notify_all()
 
     def _wait_s(self, ends: float) -> float:
-        """Return how long a query waits at most before it looks again whether it may begin."""
+        """Return how long the next query waits at most before it looks again whether it begins."""
         now = time.monotonic()
         quiet_s = 0.0 if self._under_way else now - self._last
         most = self._at_once if quiet_s >= ALONE_S else max(1, self._at_once - 1)

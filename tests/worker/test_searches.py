@@ -237,6 +237,14 @@ def test_where_nobody_searches_queries_take_every_core() -> None:
     assert third.wait(20)
 
 
+def test_a_thread_that_goes_on_at_once_does_not_keep_the_other_waiting() -> None:
+    turns = Turns()
+    with turns.behind():
+        assert not (other := behind(turns)).wait(0.3)
+    with turns.behind():
+        assert other.is_set()
+
+
 def test_where_somebody_has_searched_of_late_a_core_stays_free(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -176,6 +176,4 @@ def _enqueue(
     chunks.check_room(services, SEARCHES, len(items), least=LEAST_CHUNKS)
     services.jobs.create(job_id, Kind.SEARCHES, items, order.details(), webhook)
     count = len(items)
-    chunks.submit(
-        services, SEARCHES_TASK, SEARCHES, job_id, count, goes_on, least=LEAST_CHUNKS
-    )
+    chunks.submit(services, SEARCHES_TASK, SEARCHES, job_id, count, goes_on, least=LEAST_CHUNKS)

@@ -131,7 +131,6 @@ class FoundMatch(Answer):
         "where each was searched for. `probability` is then a share, no probability.",
     )
 
-
     @property
     def places(self) -> tuple[FoundHit, ...]:
         """The hits that show the query: the verified ones, or the best alone where none is.

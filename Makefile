@@ -91,7 +91,7 @@ evaluate: setup-dev ## what the shipped models find, beside references (SHARED=f
 eval: setup-dev ## the service on labelled photos: recall, boxes, doubt, cost (ARGS="--dev FOLDER --most-photos 60")
 	@exec $(PY) -m lab.evaluation service --shared $(SHARED) $(ARGS)
 
-LOCKS := requirements.txt requirements/cpu.txt requirements/web.txt requirements/dev.txt requirements/opentelemetry.txt
+LOCKS := requirements.txt requirements/cpu.txt requirements/web.txt requirements/dev.txt requirements/opentelemetry.txt requirements/compiler.txt
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --custom-compile-command "make lock"
 lock: ## resolve the requirements again (needs uv)
 	cd requirements && $(COMPILE) service.in --overrides overrides.txt -o ../requirements.txt
@@ -99,6 +99,7 @@ lock: ## resolve the requirements again (needs uv)
 	cd requirements && $(COMPILE) web.in --constraints ../requirements.txt -o web.txt
 	cd requirements && $(COMPILE) dev.in --constraints ../requirements.txt --overrides dev-overrides.txt -o dev.txt
 	cd requirements && $(COMPILE) opentelemetry.in --constraints dev.txt -o opentelemetry.txt
+	cd requirements && $(COMPILE) compiler.in -o compiler.txt
 	@$(MAKE) --no-print-directory lock-check
 
 lock-check: ## does every lock have a package for each Python and machine? (needs uv)

@@ -3,6 +3,16 @@
 # No CUDA base image: torch's wheels bring their own CUDA libraries. The host needs NVIDIA's driver
 # and container toolkit; without them the same image runs on the CPU, and with
 # REQUIREMENTS=requirements/cpu.txt a smaller one does, without PyTorch (docker-compose.cpu.yml).
+FROM python:3.11-slim-bookworm AS kernels
+# The base has no C compiler: the set-up takes one from a package, and nothing of it stays.
+WORKDIR /app
+COPY requirements/compiler.txt requirements/compiler.txt
+COPY machine/__init__.py machine/__init__.py
+COPY machine/setup machine/setup
+COPY common/__init__.py common/kernels.py common/
+COPY worker/native worker/native
+RUN python -m machine.setup.kernels
+
 FROM python:3.11-slim-bookworm
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
@@ -23,6 +33,7 @@ COPY LICENSE NOTICE ./
 COPY common common
 COPY worker worker
 COPY models models
+COPY --from=kernels /usr/local/lib/needle /usr/local/lib/needle
 COPY deploy/worker_health.py deploy/worker_health.py
 
 USER 10001:10001

@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.geometry import Box
+from worker.native.boxes import apart as boxes_apart
 
-TOGETHER = 128
-"""Boxes that are compared at a time."""
 Corners = NDArray[np.float64]
 """Rows of x1, y1, x2, y2 in pixels, shape (N, 4)."""
 
@@ -79,22 +78,8 @@ def apart(boxes: Corners, same_iou: float, *, equal_is_same: bool) -> list[int]:
     Boxes show the same when they overlap by an IoU above `same_iou`, or of just that where
     `equal_is_same`. They come in the order of their merit: of two the first stays.
     """
-    kept: list[int] = []
-    for start in range(0, len(boxes), TOGETHER):
-        part = boxes[start : start + TOGETHER]
-        rows = np.flatnonzero(~_same(overlaps(part, boxes[kept]), same_iou, equal_is_same).any(1))
-        among = _same(overlaps(part[rows], part[rows]), same_iou, equal_is_same)
-        lasting = np.ones(len(rows), bool)
-        for place in range(len(rows)):
-            if lasting[place]:
-                lasting[place + 1 :] &= ~among[place, place + 1 :]
-        kept += (rows[lasting] + start).tolist()
-    return kept
-
-
-def _same(found: NDArray[np.float64], same_iou: float, equal_is_same: bool) -> NDArray[np.bool_]:
-    same: NDArray[np.bool_] = found >= same_iou if equal_is_same else found > same_iou
-    return same
+    rows: list[int] = boxes_apart(boxes, same_iou, equal_is_same).tolist()
+    return rows
 
 
 def spans(length: float, side: float, overlap: float) -> list[tuple[float, float]]:

@@ -1,6 +1,7 @@
 """How near indexing comes to what the networks alone allow: `python -m lab.bench.gpu`.
 
-For a machine with a GPU (it runs on a CPU as well), with PyTorch and the packages of the workers.
+For a machine with a GPU (it runs on a CPU as well), with PyTorch and the packages of the workers,
+once `python -m machine.setup.kernels` has compiled what they run.
 It needs no service, no weights and no photos, and takes some five minutes. The networks are of
 `standard`'s sizes, YOLOv5s and CLIP ViT-B/32, with random weights, which take as long; the photos
 are drawn. It takes the index pipeline as it is, from stored files to batches written to disk, and

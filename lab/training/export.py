@@ -26,13 +26,14 @@ from lab.training.int8.graphs import in_8_bits
 from lab.training.int8.products import products_in_8_bits
 from lab.training.int8.ranges import Feed, outputs
 from lab.training.pictures.photos import Pixels
-from worker.models.onepass.engine import Floats
+from worker.models.onepass.engine import DEEP_GRID, FINE_GRID, Floats
 from worker.models.onepass.heads import DEEP, FINE, Network, Sizes
 from worker.models.onepass.loading import FACTS, WEIGHTS
 from worker.models.onepass.maps import DEEP_PX, FINE_PX
 from worker.models.onepass.network import padding
 from worker.models.onepass.onnx_engine import INT8, file_of
 from worker.models.onepass.scales import SEEN_PX
+from worker.native.pooling import pooled
 
 OPSET = 17
 
@@ -69,9 +70,9 @@ def export_int8(folder: Path, pictures: Sequence[Pixels]) -> None:
     maps: list[Feed] = [{"sixteenth": each} for (each,) in outputs(see, ["sixteenth_map"], pixels)]
     for part, model, feeds in (("see", see, pixels), ("deep", deep, maps)):
         _save(in_8_bits(model, feeds), places, folder / file_of(part, INT8))
-    things = _model(network, graphs["things"])
-    read = [_reading(*both) for both in _maps(see, deep, pixels)]
-    _save(products_in_8_bits(things, read), places, folder / file_of("things", INT8))
+    head = _model(network, graphs["head"])
+    read = [_reading(network, *both) for both in _maps(see, deep, pixels)]
+    _save(products_in_8_bits(head, read), places, folder / file_of("head", INT8))
 
 
 def _maps(see: Any, deep: Any, pictures: Sequence[Feed]) -> Iterator[tuple[Floats, Floats]]:
@@ -81,14 +82,18 @@ def _maps(see: Any, deep: Any, pictures: Sequence[Feed]) -> Iterator[tuple[Float
             yield fine, cells
 
 
-def _reading(fine: Floats, deep: Floats) -> Feed:
-    """Return what the thing head is given of squares side by side all over a picture."""
+def _reading(network: Network, fine: Floats, deep: Floats) -> Feed:
+    """Return what the head of things is given of squares side by side all over a picture."""
     side = round(SEEN_PX / FINE_PX)
     rows, columns = fine.shape[2:]
     corners = [(x, y) for y in range(0, rows, side) for x in range(0, columns, side)]
     boxes = np.array([(x, y, x + side, y + side) for x, y in corners], np.float32)
     own = boxes * np.float32(FINE_PX / DEEP_PX)
-    return {"fine": fine, "deep": deep, "fine_boxes": boxes, "deep_boxes": own}
+    context = network.context(torch.from_numpy(deep)).numpy()
+    return {
+        "fine": pooled(fine[0], boxes, FINE_GRID),
+        "context": pooled(context[0], own, DEEP_GRID),
+    }
 
 
 Graph = tuple[
@@ -99,7 +104,6 @@ Graph = tuple[
 def _graphs(network: Network) -> dict[str, Graph]:
     """Return each part with example inputs, what is free of their shapes, and outputs' names."""
     boxes = torch.tensor([[0.0, 0.0, 4.0, 4.0], [1.0, 1.0, 3.0, 3.0]])
-    fine = torch.rand(1, network.sizes.projected, 8, 10)
     sixteenth, deep = torch.rand(1, FINE[2], 8, 10), torch.rand(1, DEEP, 4, 5)
     pixels = torch.zeros(128, 160, 3, dtype=torch.uint8)
     free_map, free_boxes = {2: "rows", 3: "columns"}, {0: "boxes"}
@@ -111,15 +115,19 @@ def _graphs(network: Network) -> dict[str, Graph]:
             ("things", "sixteenth_map", "large", "small"),
         ),
         "deep": (network.deep, {"sixteenth": sixteenth}, {"sixteenth": free_map}, ("deep_map",)),
-        "things": (
-            network.things,
-            {"fine": fine, "deep": deep, "fine_boxes": boxes, "deep_boxes": boxes / 2},
+        "context": (
+            network.context,
+            {"deep": deep},
+            {"deep": free_map},
+            ("context_map",),
+        ),
+        "head": (
+            network.thing,
             {
-                "fine": free_map,
-                "deep": {2: "deep_rows", 3: "deep_columns"},
-                "fine_boxes": free_boxes,
-                "deep_boxes": free_boxes,
+                "fine": torch.rand(2, network.sizes.projected, FINE_GRID, FINE_GRID),
+                "context": torch.rand(2, network.sizes.context, DEEP_GRID, DEEP_GRID),
             },
+            {"fine": free_boxes, "context": free_boxes},
             ("thing",),
         ),
         "kinds": (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from worker.local.features import extract
-from worker.local.parts import DESCRIPTOR_SCALE
+from worker.local.surroundings import DESCRIPTOR_SCALE
 from worker.local.vocabulary import DEFAULT_PATH, SHORT
 
 Floats = NDArray[np.float32]

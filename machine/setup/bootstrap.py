@@ -23,6 +23,7 @@ from pathlib import Path
 from machine.setup.command import put, write_command
 from machine.setup.debian import install_packages
 from machine.setup.installing import VERSIONS, Stop, install, say
+from machine.setup.kernels import build
 from machine.setup.lists import CPU, DEV, NEEDED_BYTES, WHOLE, choose, sentence
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -79,6 +80,7 @@ def bring_up(root: Path, locks: list[str], venv: Path, why: str = "it was asked 
             make_venv(venv, lock)
             install(root, lock, venv)
             stamp_of(venv, lock).write_text(digest(root / lock))
+    build(root, venv)
     write_command(venv)
     for packages in (venv / "lib").glob("python3.*/site-packages"):
         put(packages / "needle-checkout.pth", str(root) + "\n")

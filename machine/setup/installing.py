@@ -13,10 +13,10 @@ import time
 from pathlib import Path
 from typing import IO
 
-from machine.setup.lists import CPU, DEV, WHOLE
+from machine.setup.lists import COMPILER, CPU, DEV, WHOLE
 
 VERSIONS = "3.11, 3.12, 3.13 or 3.14"
-DURATION = {CPU: "half a minute", WHOLE: "some minutes", DEV: "half a minute"}
+DURATION = {CPU: "half a minute", WHOLE: "some minutes", DEV: "half a minute", COMPILER: "seconds"}
 
 CAUSES = (
     (
@@ -63,13 +63,15 @@ class Stop(Exception):
     """The environment cannot be made; the message is the sentence for the user."""
 
 
-def install(root: Path, lock: str, venv: Path) -> None:
-    """Install a lock, every file's hash checked. Raises Stop."""
+def install(root: Path, lock: str, venv: Path, into: Path | None = None) -> None:
+    """Install a lock, every file's hash checked, or put it `into` another folder. Raises Stop."""
     pins = len(re.findall(r"^[a-zA-Z0-9][^\s;]*==", (root / lock).read_text(), re.MULTILINE))
     say(f"Installing {lock}: up to {pins} packages, {DURATION[lock]} the first time ...")
     command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps"]
     command += ["--require-hashes", "--no-input", "--disable-pip-version-check"]
     command += ["--progress-bar", "off", "-r", str(root / lock)]
+    if into is not None:
+        command += ["--target", str(into)]
     if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
         # pip compiles every file, one after the other; a start compiles those that it imports.
         command.append("--no-compile")

@@ -15,6 +15,8 @@ from pathlib import Path
 WHOLE = "requirements.txt"
 CPU = "requirements/cpu.txt"
 DEV = "requirements/dev.txt"
+COMPILER = "requirements/compiler.txt"
+"""Zig, whose C compiler is a package for every machine; removed when it has compiled."""
 
 NEEDED_BYTES = {CPU: 15 * 10**8, WHOLE: 8 * 10**9}
 """What `.venv` and pip's downloads take, with some room."""

@@ -31,7 +31,7 @@ LEAST_COSINE = 0.99
 """Of any embedding in 8 bits with that in float32, where there is texture, as in photos."""
 DRAWN_COSINE, FLAT_COSINE = 0.99, 0.94
 """Of a drawing's, on average, and of a single colour's: there nothing evens out the rounding."""
-INT8_GRAPHS = ("see.int8.onnx", "deep.int8.onnx", "things.int8.onnx")
+INT8_GRAPHS = ("see.int8.onnx", "deep.int8.onnx", "head.int8.onnx")
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,7 @@ def test_no_two_neighbouring_weights_overflow_16_bits(name: str) -> None:
 
 
 def test_nor_do_those_of_the_thing_head() -> None:
-    weights = whole_weights("things.int8.onnx")
+    weights = whole_weights("head.int8.onnx")
     assert [each.shape[1] for each in weights] == [512, 128]
     for each in weights:
         assert_pairs_fit(np.ascontiguousarray(each.T))
@@ -177,7 +177,7 @@ def test_nor_do_those_of_the_thing_head() -> None:
 
 def test_a_pack_whose_head_has_no_8_bits_yet_runs_it_in_float32(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(MINI, tmp_path / "net"))
-    (folder / "things.int8.onnx").unlink()
+    (folder / "head.int8.onnx").unlink()
     encoder = load_onepass(folder, device="cpu", threads=1)
     assert encoder.engine.precision == "int8"
     assert encoder.encode_images([texture(1, (96, 64))]).shape == (1, encoder.dim)

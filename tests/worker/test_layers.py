@@ -35,6 +35,8 @@ def within(names: set[str], *packages: str) -> set[str]:
         ("searching", ("worker.indexing",)),
         ("models", ("worker.indexing", "worker.searching", "worker.vectors", "worker.local")),
         ("local", ("worker.indexing", "worker.searching", "worker.models")),
+        ("native", ("worker.indexing", "worker.searching", "worker.models", "worker.local")),
+        ("native", ("worker.vectors", "worker.boxes")),
         ("vectors", ("worker.indexing", "worker.searching", "worker.models", "worker.local")),
         ("vectors/edge", ("worker.vectors.server", "worker.vectors.stores")),
         ("vectors/server", ("worker.vectors.edge", "worker.vectors.stores")),

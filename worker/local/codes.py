@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.local.scales import Floats
 from worker.local.vocabulary import Vocabulary
+from worker.native.matching import Coded
 
 Bytes = NDArray[np.uint8]
 
@@ -61,6 +62,11 @@ class Code:
             values,
             least.astype(np.float32),
         )
+
+    @cached_property
+    def coded(self) -> Coded:
+        """How kernels read the codes."""
+        return Coded.of(self.values, self.least)
 
     def packed(self, vectors: Floats) -> Bytes:
         """Return the codes of descriptors (N, 64), uint8 (N, CODE_BYTES)."""

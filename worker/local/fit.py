@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from worker.local.match import Pairs, Query
 from worker.local.scales import Floats
 from worker.local.stored import StoredKeypoints
+from worker.native import matching as native
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -110,20 +111,17 @@ def best_fit(field: Field, fewest: int = LEAST_INLIERS) -> Fit | None:
 
 def _proposals(field: Field, fewest: int) -> list[tuple[int, Mask]]:
     """Return the single pairs whose transforms the most others roughly agree with, and those."""
-    first = slice(0, PROPOSALS)
-    turn = np.radians(field.turn[first])
-    a, b = field.growth[first] * np.cos(turn), field.growth[first] * np.sin(turn)
-    (x1, y1), (x2, y2) = field.source.T, field.target.T
-    across, down = x1 - x1[first, None], y1 - y1[first, None]
-    x = a[:, None] * across - b[:, None] * down
-    y = b[:, None] * across + a[:, None] * down
-    error = _squared(x + x2[first, None] - x2, y + y2[first, None] - y2)
-    # One keypoint tells turn and scale roughly: who lies farther from it may be farther off.
-    allowed = np.square(4.0 + 0.2 * np.sqrt(_squared(x, y)))
-    turned, grown = field.turn[first, None], field.log_growth[first, None]
-    close = (error < allowed) & alike(field, turned, grown)
-    order = np.argsort(-close.sum(axis=1), kind="stable")[:REFINED]
-    return [(int(i), close[i]) for i in order if close[i].sum() >= fewest]
+    close, votes = native.votes(
+        field.source,
+        field.target,
+        field.turn,
+        field.growth,
+        PROPOSALS,
+        TURN_DEG,
+        math.log(SIZE_FACTOR),
+    )
+    order = np.argsort(-votes, kind="stable")[:REFINED]
+    return [(int(i), close[i]) for i in order if votes[i] >= fewest]
 
 
 def _squared(x: Floats, y: Floats) -> Floats:

@@ -24,8 +24,6 @@ Grey = NDArray[np.uint8] | Levels
 
 PART_PIXELS = 4_200_000
 """Pixels that are described together: 100 MB or so."""
-DESCRIPTOR_SCALE = 512.0
-"""A descriptor's norm in its bytes: RootSIFT's values stay under 0.5, so all 8 bits are used."""
 CELL_PX = 100
 """Cells of about this side share a picture's keypoints: no plain corner of it is starved."""
 HALO_PX = 48
@@ -58,9 +56,7 @@ class Described:
         # A second direction at a place counts as a keypoint of its own: the last in turn make room.
         kept = np.sort(np.argsort(rank[rows], kind="stable")[:most])
         found, angles = found.where(rows[kept]), angles[kept]
-        return cls(
-            found.points, found.radii, angles, found.strengths, _root(descriptors(found, angles))
-        )
+        return cls(found.points, found.radii, angles, found.strengths, descriptors(found, angles))
 
     @classmethod
     def joined(cls, parts: list[Described]) -> Described:
@@ -154,11 +150,3 @@ def _spread(points: Floats, strengths: Floats, most: int) -> Indices:
     rank = np.empty(len(points), np.int64)
     rank[order] = np.arange(len(points)) - np.repeat(starts, np.diff(np.r_[starts, len(points)]))
     return np.lexsort((-strengths, rank))[:most]
-
-
-def _root(raw: Floats) -> Bytes:
-    """Return RootSIFT: the square root of the L1-normalised descriptor, as bytes."""
-    sums = np.maximum(raw.sum(axis=1, keepdims=True), 1e-6)
-    scaled = np.sqrt(raw / sums) * np.float32(DESCRIPTOR_SCALE)
-    rooted: Bytes = np.minimum(np.rint(scaled), 255).astype(np.uint8)
-    return rooted

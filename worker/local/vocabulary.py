@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from common.errors import InvalidSettings
-from worker.local.parts import DESCRIPTOR_SCALE, Bytes
+from worker.local.parts import Bytes
 from worker.local.scales import Floats
-from worker.local.surroundings import DIM
+from worker.local.surroundings import DESCRIPTOR_SCALE, DIM
 
 SHORT = 64
 """Dimensions of a shortened descriptor: they hold 95 % of the variance."""

@@ -24,8 +24,8 @@ from lab.training.pictures.photos import Pixels
 from worker.models.kinds import KIND_SHARE
 from worker.models.onepass.detecting import LARGE_ANCHORS, SMALL_ANCHORS
 from worker.models.onepass.encoder import OnePassEncoder
-from worker.models.onepass.engine import Floats, Seen
-from worker.models.onepass.heads import DEEP, DEEP_GRID, FINE, FINE_GRID, KIND_SAMPLES, pooled
+from worker.models.onepass.engine import DEEP_GRID, FINE_GRID, Floats, Seen
+from worker.models.onepass.heads import DEEP, FINE, KIND_SAMPLES, pooled
 
 FINE_SHAPE = (sum(FINE), FINE_GRID, FINE_GRID)
 DEEP_SHAPE = (DEEP, DEEP_GRID, DEEP_GRID)

@@ -35,6 +35,18 @@ def locked(lock: str) -> set[str]:
     return set(re.findall(r"^([a-z0-9_.-]+)==", (ROOT / lock).read_text(), re.M))
 
 
-def copied(dockerfile: str) -> list[str]:
-    lines = [rest.split() for word, rest in instructions(dockerfile) if word == "COPY"]
-    return [source for line in lines for source in line[:-1]]
+def stages(dockerfile: str) -> list[list[tuple[str, str]]]:
+    """Return the instructions of each stage; the last one becomes the image."""
+    every: list[list[tuple[str, str]]] = []
+    for word, rest in instructions(dockerfile):
+        if word == "FROM":
+            every.append([])
+        if every:
+            every[-1].append((word, rest))
+    return every
+
+
+def copied(dockerfile: str, stage: int = -1) -> list[str]:
+    """Return what a stage takes from the checkout."""
+    lines = [rest.split() for word, rest in stages(dockerfile)[stage] if word == "COPY"]
+    return [source for line in lines if "--from" not in line[0] for source in line[:-1]]

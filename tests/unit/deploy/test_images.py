@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from common.kernels import built, targets
 from machine.setup.lists import CPU, WHOLE
 from tests.unit.deploy.files import DOCKERFILES, ROOT, copied, instructions, locked
 
@@ -125,3 +126,18 @@ def test_what_an_image_copies_is_enough_to_start(
         assert done.returncode == 1 and "Redis does not answer" in done.stdout
     else:
         assert done.returncode == 0, done.stderr
+
+
+def test_what_the_workers_image_takes_to_compile_is_enough(tmp_path: Path) -> None:
+    for source in copied("deploy/worker.Dockerfile", 0):
+        target = tmp_path / source
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / source).is_dir() else shutil.copy)(ROOT / source, target)
+    prefix = tmp_path / "prefix"
+    prefix.mkdir()
+    command = [sys.executable, "-S", "-m", "machine.setup.kernels", str(prefix)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {path.name for path in (prefix / "lib" / "needle").iterdir()} == {
+        built(target, prefix).name for target in targets()
+    }

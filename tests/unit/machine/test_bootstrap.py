@@ -18,7 +18,7 @@ from tests.unit.machine.helpers import shim
 
 SCRIPT = Path(bootstrap.__file__)
 ROOT = SCRIPT.parents[2]
-USED = ("command.py", "debian.py", "installing.py", "lists.py")
+USED = ("command.py", "debian.py", "installing.py", "kernels.py", "lists.py")
 """What it imports of its folder."""
 
 FAKE_PYTHON = """#!/bin/sh
@@ -65,7 +65,9 @@ class Project:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Return a project of which nothing is compiled: `test_kernels.py` has that."""
+    monkeypatch.setattr(bootstrap, "build", lambda root, prefix: None)
     return Project(tmp_path)
 
 
@@ -219,7 +221,8 @@ def test_a_disk_that_only_torch_would_fill_is_noticed_before_it_is_downloaded(
 
 
 def test_the_script_has_no_syntax_that_an_old_python_cannot_read() -> None:
-    for script in (SCRIPT, *(SCRIPT.with_name(name) for name in USED)):
+    kernels = ROOT / "common" / "kernels.py"
+    for script in (SCRIPT, kernels, *(SCRIPT.with_name(name) for name in USED)):
         ast.parse(script.read_text(), feature_version=(3, 7))
         assert "from __future__ import annotations" in script.read_text()
 
@@ -230,7 +233,7 @@ def test_a_bare_python_imports_only_the_standard_library_on_its_way_to_the_scrip
     done = subprocess.run(
         [sys.executable, "-S", "-c", source], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    allowed = {*sys.stdlib_module_names, "machine", "__main__"}
+    allowed = {*sys.stdlib_module_names, "machine", "common", "__main__"}
     assert {name for name in done.stdout.split() if name not in allowed} == set()
 
 
@@ -239,6 +242,7 @@ def test_the_command_ends_with_1_and_a_sentence(tmp_path: Path) -> None:
     setup.mkdir(parents=True)
     for name in ("../__init__.py", "__init__.py", "bootstrap.py", *USED):
         (setup / name).write_text((SCRIPT.parent / name).read_text())
+    shutil.copytree(ROOT / "common", tmp_path / "common")
     command = [sys.executable, "-m", "machine.setup.bootstrap"]  # there is no lock in this folder
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 1

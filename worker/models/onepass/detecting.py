@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from worker.models.base import Detection
 from worker.models.onepass.engine import Floats
 from worker.models.onepass.scales import Scale
+from worker.native.boxes import apart
 
 LABEL = "object"
 LARGE_ANCHORS = ((64, 64), (44, 88), (88, 44), (112, 112))
@@ -78,12 +78,8 @@ def detections(found: Candidates, confidence_threshold: float) -> list[Detection
     wanted = np.flatnonzero(found.confidences >= confidence_threshold)
     order = wanted[np.argsort(-found.confidences[wanted], kind="stable")][:MAX_CANDIDATES]
     boxes, confidences = found.boxes[order], found.confidences[order]
-    sides = np.concatenate((boxes[:, :2], boxes[:, 2:] - boxes[:, :2]), axis=1)
-    kept = cv2.dnn.NMSBoxes(sides.tolist(), confidences.tolist(), 0.0, SAME_IOU)
-    return [
-        _detection(boxes[n], confidences[n])
-        for n in np.asarray(kept, np.int64).reshape(-1)[:MAX_DETECTIONS]
-    ]
+    kept = apart(boxes.astype(np.float64), SAME_IOU, False, MAX_DETECTIONS)
+    return [_detection(boxes[n], confidences[n]) for n in kept]
 
 
 def _detection(corners: Floats, confidence: np.float32) -> Detection:

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 Pixels = NDArray[np.uint8]
 
+FINE_GRID, DEEP_GRID = 6, 3
+"""Cells a side that a box is pooled into, of the map at stride 8 and of that at stride 32."""
+
 
 @dataclass(frozen=True)
 class Seen:

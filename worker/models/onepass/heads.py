@@ -15,13 +15,12 @@ from torch.nn import functional as F
 from torchvision.ops import roi_align
 
 from worker.models.onepass.detecting import LARGE_ANCHORS, SMALL_ANCHORS
+from worker.models.onepass.engine import DEEP_GRID, FINE_GRID
 from worker.models.onepass.network import Backbone
 
 FINE = (24, 40, 112)
 """Channels of the backbone's maps at strides 4, 8 and 16."""
 DEEP = 320
-FINE_GRID, DEEP_GRID = 6, 3
-"""Cells a side that a box is pooled into, of the map at stride 8 and of that at stride 32."""
 KIND_SAMPLES = 4
 """Places a side that a kind is the mean of."""
 
@@ -133,6 +132,11 @@ class Network(nn.Module):
         """Return the map at stride 32, (1, 320, rows, columns)."""
         return self.backbone.deep(sixteenth)
 
+    def context(self, deep: torch.Tensor) -> torch.Tensor:
+        """Return the map of what is around things, (1, context, rows, columns), at stride 32."""
+        context: torch.Tensor = self.thing.context(deep)
+        return context
+
     def things(
         self,
         fine: torch.Tensor,
@@ -143,7 +147,7 @@ class Network(nn.Module):
         """Return (N, thing) of L2 norm 1, of boxes (N, 4) in cells of the maps."""
         own: torch.Tensor = self.thing(
             pooled(fine, fine_boxes, FINE_GRID),
-            pooled(self.thing.context(deep), deep_boxes, DEEP_GRID),
+            pooled(self.context(deep), deep_boxes, DEEP_GRID),
         )
         return own
 

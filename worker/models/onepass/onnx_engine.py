@@ -9,12 +9,15 @@ import numpy as np
 import onnxruntime
 
 from common.errors import InvalidModel
-from worker.models.onepass.engine import Floats, Pixels, Seen
+from worker.models.onepass.engine import DEEP_GRID, FINE_GRID, Floats, Pixels, Seen
+from worker.native.pooling import pooled
 
 FLOAT32, INT8 = "float32", "int8"
-GRAPHS = ("see", "deep", "things", "kinds")
-_IN_8_BITS = ("see", "deep", "things")
+GRAPHS = ("see", "deep", "context", "head", "kinds")
+_IN_8_BITS = ("see", "deep", "head")
 """What runs the backbone, and the head whose products cost most. Kinds stay in float32."""
+WHOLE_HEAD = "things"
+"""What packs of earlier versions have for the context and the head: one graph, which also pools."""
 
 
 def file_of(graph: str, precision: str = FLOAT32) -> str:
@@ -51,15 +54,22 @@ class OnnxEngine:
         # Inputs have many sizes: a pattern of memory for each would be kept for nothing.
         options.enable_mem_pattern = False
         options.log_severity_level = 3
-        try:
-            self._see, self._deep, self._things, self._kinds = (
-                onnxruntime.InferenceSession(
-                    str(_path(folder, graph, precision)),
-                    options,
-                    providers=["CPUExecutionProvider"],
-                )
-                for graph in GRAPHS
+
+        def load(graph: str) -> Any:
+            path = folder / file_of(graph, precision)
+            if not path.is_file() and graph in ("head", WHOLE_HEAD):
+                path = folder / file_of(graph)  # of an earlier version, in float32 alone
+            return onnxruntime.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
             )
+
+        self._whole_head: Any = None
+        try:
+            self._see, self._deep, self._kinds = map(load, ("see", "deep", "kinds"))
+            if (folder / file_of(WHOLE_HEAD)).is_file():
+                self._whole_head = load(WHOLE_HEAD)
+            else:
+                self._context, self._head = load("context"), load("head")
         except Exception as exc:  # onnxruntime raises what it likes
             raise InvalidModel(f"The network in {folder} cannot be loaded: {exc}") from exc
 
@@ -75,12 +85,17 @@ class OnnxEngine:
 
     def things(self, fine: Floats, deep: Floats, fine_boxes: Floats, deep_boxes: Floats) -> Floats:
         """See Engine."""
-        own: Floats = _run(
-            self._things,
-            fine=fine[None],
-            deep=deep[None],
-            fine_boxes=fine_boxes,
-            deep_boxes=deep_boxes,
+        own: Floats
+        if self._whole_head is not None:
+            maps = {"fine": fine[None], "deep": deep[None]}
+            boxes = {"fine_boxes": fine_boxes, "deep_boxes": deep_boxes}
+            own = _run(self._whole_head, **maps, **boxes)[0]
+            return own
+        context = _run(self._context, deep=deep[None])[0][0]
+        own = _run(
+            self._head,
+            fine=pooled(fine, fine_boxes, FINE_GRID),
+            context=pooled(context, deep_boxes, DEEP_GRID),
         )[0]
         return own
 
@@ -88,12 +103,6 @@ class OnnxEngine:
         """See Engine."""
         kinds: Floats = _run(self._kinds, deep=deep[None], boxes=boxes)[0]
         return kinds
-
-
-def _path(folder: Path, graph: str, precision: str) -> Path:
-    """Return where a graph lies; a pack of an earlier version has its head in float32 alone."""
-    path = folder / file_of(graph, precision)
-    return path if path.is_file() or graph != "things" else folder / file_of(graph)
 
 
 def _run(session: Any, **inputs: Any) -> Any:

@@ -1,0 +1,47 @@
+"""Which file the workers' compiled kernels are: named after their source, so none but its own.
+
+The set-up builds it, the workers load it. Standard library only, and no syntax newer than Python
+3.7: `machine/setup/kernels.py` uses it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+from pathlib import Path
+
+SOURCES = Path(__file__).resolve().parents[1] / "worker" / "native"
+FLAGS = [
+    "-O3",
+    "-std=c11",
+    "-ffreestanding",
+    "-fPIC",
+    "-shared",
+    "-fvisibility=hidden",
+    "-fno-math-errno",
+    "-fno-trapping-math",
+    "-fno-signed-zeros",
+    "-fassociative-math",
+]
+if platform.system() == "Linux":
+    FLAGS.append("-nostdlib")  # nor its headers: a bare compiler will do
+PLAIN, WIDE = "plain", "x86-64-v3"
+"""Kinds of processor: any, and x86-64 with AVX2: nearly all since 2013 get kernels of their own."""
+
+
+def sources() -> list[Path]:
+    """Return the C files."""
+    return sorted(SOURCES.glob("*.c"))
+
+
+def targets() -> tuple[str, ...]:
+    """Return the kinds of processor that kernels are built for on this machine, the best last."""
+    return (PLAIN, WIDE) if platform.machine().lower() in ("x86_64", "amd64") else (PLAIN,)
+
+
+def built(target: str, prefix: Path) -> Path:
+    """Return where the kernels of the environment at `prefix` are."""
+    read = hashlib.sha256(" ".join(FLAGS).encode())
+    for path in sorted(SOURCES.glob("*.[ch]")):
+        read.update(path.read_bytes())
+    return prefix / "lib" / "needle" / f"kernels-{target}-{read.hexdigest()[:12]}.so"

@@ -112,6 +112,12 @@ def given_key() -> str | None:
     return text.strip() if kind.lower() == "bearer" else request.cookies.get(COOKIE)
 
 
+def key_id() -> str | None:
+    """Return the id of the key of the request; None where it came without one."""
+    key: Key | None = g.get("key")
+    return key.key_id if key else None
+
+
 def needed_scope(method: str, path: str) -> Scope:
     """Return the scope that a call needs."""
     if path.startswith(f"{PREFIX}/backups"):  # everything is in one

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask import Flask, request
+from werkzeug.exceptions import NotFound
+from werkzeug.routing import RequestRedirect
 
 from common.services import Services
 from common.settings import Settings
@@ -39,7 +41,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.max_request_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_FORM_BYTES
     app.config["MAX_FORM_PARTS"] = settings.max_items_per_job + 100
-    app.url_map.merge_slashes = False  # a redirect would repeat the Host that it was asked for
+    app.url_map.merge_slashes = False
     app.json.sort_keys = False  # type: ignore[attr-defined]
     app.extensions["needle"] = services or Services.build(settings)
     for api in (
@@ -50,6 +52,7 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     app.register_blueprint(health.routes)
     app.register_blueprint(docs.routes)
     app.register_blueprint(page.routes)
+    app.before_request(never_redirect)
     errors.install(app)
     requests.install(app)
     measuring.install(app)
@@ -57,3 +60,12 @@ def create_app(settings: Settings, services: Services | None = None) -> Flask:
     guard.install(app, settings)
     access.install(app, settings, app.extensions["needle"].redis)
     return app
+
+
+def never_redirect() -> None:
+    """Answer a path that is nearly a route's as an unknown one.
+
+    A redirect to the route would repeat the Host that it was asked for, in HTML.
+    """
+    if isinstance(request.routing_exception, RequestRedirect):
+        request.routing_exception = NotFound()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from flask import Response, request
 
 from common import pictures
+from common.errors import Overloaded
 from common.geometry import Box
 from web.operation import Answer
 from web.services import services
@@ -27,6 +29,9 @@ ELSEWHERE = {302: Answer(None, (), headers=("Location",))}
 _CUT_FORM = "2"
 """Part of the ETag of what is made here; to be changed with how it is made."""
 _ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)\Z")
+CUTTING = 16
+"""Parts that may wait for their turn to be cut out, or be at it: each holds a thread."""
+_places = threading.BoundedSemaphore(CUTTING)
 # Decoding holds a whole image; one at a time keeps the process small.
 _decoding = threading.Lock()
 
@@ -44,22 +49,31 @@ class Source:
 def cut(source: Source, box: Box | None, max_side: int | None, cache: str) -> Response:
     """Answer with a JPEG of an image or part of it, its longer side at most `max_side` pixels.
 
-    Raises InvalidBox.
+    Raises InvalidBox, or Overloaded where many wait for theirs.
     """
     size = (source.width, source.height)
     part = (box or Box(0, 0, *size)).within(*size)
 
     def make() -> bytes:
-        content = source.read()
-        with _decoding:
-            image = pictures.decode(content, max_pixels=services().settings.max_image_pixels)
-            piece = pictures.crop(image, part)
+        most = services().settings.max_image_pixels
+        with _place(), _decoding:
+            piece = pictures.crop(pictures.decode(source.read(), max_pixels=most), part)
         if max_side is not None:
             piece.thumbnail((max_side, max_side))
         return pictures.jpeg(piece)
 
     corners = "-".join(map(str, part.as_tuple()))
     return answer(make, JPEG, f"{source.name}-{corners}-{max_side}-{_CUT_FORM}", cache)
+
+
+@contextmanager
+def _place() -> Iterator[None]:
+    if not _places.acquire(blocking=False):
+        raise Overloaded("As many parts of images are being cut out as can be; try again shortly.")
+    try:
+        yield
+    finally:
+        _places.release()
 
 
 def answer(make: Callable[[], bytes], media_type: str, etag: str, cache: str) -> Response:

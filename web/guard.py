@@ -9,6 +9,7 @@ nor Sec-Fetch-Site.
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Collection
 from urllib.parse import urlsplit
@@ -20,6 +21,8 @@ from common.settings import Settings
 
 CHANGING = ("POST", "PUT", "PATCH", "DELETE")
 ANY = "*"
+_HOST = re.compile(r"(?:\[(?P<address>[^\[\]\s]+)\]|(?P<name>[^\s:/?#@\\\[\]]+))(?::[0-9]{0,5})?")
+"""A Host header: a name, or an address, and perhaps a port."""
 HEADERS = {
     # Images come from strangers: browsers must not guess what they are, nor run what is in them.
     "X-Content-Type-Options": "nosniff",
@@ -75,20 +78,26 @@ def check_origin() -> None:
     """Raise CrossSite when another site's page sends the request."""
     site = request.headers.get("Sec-Fetch-Site", "none")
     origin = request.headers.get("Origin")
-    foreign = origin is not None and urlsplit(origin).netloc.lower() != request.host.lower()
+    foreign = origin is not None and _place_of(origin) != request.host.lower()
     if site not in ("same-origin", "none") or (foreign and site != "same-origin"):
         raise CrossSite("A page of another site may not change anything here.")
 
 
+def _place_of(origin: str) -> str | None:
+    """Return the host and port of an Origin, in lower case; None for what is none."""
+    try:
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
+
+
 def host_of(given: str) -> str:
     """Return the name or address in a Host header, in lower case. Raises BadRequest."""
-    try:
-        host = urlsplit(f"//{given}").hostname
-    except ValueError:
-        host = None
+    found = _HOST.fullmatch(given)
+    host = (found["address"] or found["name"]).lower().removesuffix(".") if found else ""
     if not host:
         raise BadRequest("The Host header names no host.")
-    return host.rstrip(".")
+    return host
 
 
 def _is_address(host: str) -> bool:

@@ -25,6 +25,7 @@ from common.ids import new_job_id
 from common.log import add_context
 from common.redis import Client, translated
 from common.services import Services
+from web import access, waiting
 from web.operation import WEBHOOK
 
 HEADER = "Idempotency-Key"
@@ -86,12 +87,17 @@ def once(services: Services, make: Callable[[str], None]) -> str:
         return job_id
     if not _FORM.match(key):
         raise BadRequest(f"{HEADER} must be 1 to 255 visible ASCII characters.")
-    name = f"needle:once:{hashlib.sha256(f'{request.path} {key}'.encode()).hexdigest()}"
+    name = f"needle:once:{hashlib.sha256(_apart(key).encode()).hexdigest()}"
     state, job_id = _claim(services.redis, name)
     add_context(job_id=job_id)
     if state == "claimed":
         _make(services.redis, name, job_id, make)
     return job_id
+
+
+def _apart(key: str) -> str:
+    """Return what a key is known by: other calls, and holders of other API keys, have their own."""
+    return " ".join(filter(None, (request.path, key, access.key_id())))
 
 
 def given() -> bool:
@@ -102,17 +108,25 @@ def given() -> bool:
 def _claim(redis: Client, name: str) -> tuple[str, str]:
     """Return `claimed` or `done`, and the job's id; waits while the first request is busy."""
     fingerprint, deadline = _fingerprint(), time.monotonic() + PATIENCE_S
-    while True:
-        args = [fingerprint, new_job_id(), ABANDONED_S, KEPT_S]
-        with translated():
-            state, job_id = redis.eval(_CLAIM, 1, name, *args)
-        if state == "reused":
-            raise KeyReused(f"This {HEADER} came with another request before; use a new one.")
-        if state != "busy":
-            return state, job_id
-        if time.monotonic() > deadline:
-            raise InProgress(f"The first request with this {HEADER} is still being handled.")
-        time.sleep(0.05)
+    found = _tried(redis, name, fingerprint)
+    if found[0] != "busy":
+        return found
+    with waiting.place() as may_wait:
+        while may_wait and time.monotonic() < deadline:
+            time.sleep(0.05)
+            found = _tried(redis, name, fingerprint)
+            if found[0] != "busy":
+                return found
+    raise InProgress(f"The first request with this {HEADER} is still being handled.")
+
+
+def _tried(redis: Client, name: str, fingerprint: str) -> tuple[str, str]:
+    """Return `claimed`, `done` or `busy`, and the job's id. Raises KeyReused."""
+    with translated():
+        state, job_id = redis.eval(_CLAIM, 1, name, fingerprint, new_job_id(), ABANDONED_S, KEPT_S)
+    if state == "reused":
+        raise KeyReused(f"This {HEADER} came with another request before; use a new one.")
+    return state, job_id
 
 
 def _make(redis: Client, name: str, job_id: str, make: Callable[[str], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -26,13 +27,14 @@ from common.paths import name_of
 from common.queue import INDEX, INDEX_TASK
 from common.s3.sources import is_object
 from common.services import Services
-from common.urls import check_form, resolve
+from common.urls import LOOKUP_TIMEOUT_S, check_form, resolve
 from web import chunks, webhooks
 from web.client import client_is_there
 from web.uploads import ImageFile, Refused, read_uploads
 
 RESOLVED_HOSTS = 20
-"""So many hosts of a request are looked up at once; workers check every URL again anyway."""
+"""So many hosts of a request are looked up at once, for LOOKUP_TIMEOUT_S together; workers check
+every URL again anyway."""
 LISTED_FAULTS = 20
 
 
@@ -132,10 +134,13 @@ def bad_urls(services: Services, urls: Iterable[str]) -> dict[str, InvalidUrl]:
                 of_hosts[check_form(url)[0]].append(url)
         except InvalidUrl as exc:
             bad[url] = exc
+    ends = time.monotonic() + LOOKUP_TIMEOUT_S
     for _, (url, *more) in zip(range(RESOLVED_HOSTS), of_hosts.values(), strict=False):
+        if (left_s := ends - time.monotonic()) <= 0:
+            break
         try:
             with suppress(FetchFailed):  # a host that is down now is the item's fault, later
-                resolve(url, allowed_hosts=services.settings.allowed_hosts)
+                resolve(url, allowed_hosts=services.settings.allowed_hosts, timeout_s=left_s)
         except InvalidUrl as exc:
             bad |= dict.fromkeys((url, *more), exc)
     return bad

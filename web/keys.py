@@ -11,13 +11,20 @@ from collections.abc import Sequence
 from common.errors import NeedleError
 from common.keys import Keys, Scope
 from common.settings import Settings
+from web.access import required
+
+LAST = (
+    "It was the last one: from now on the service asks nobody for a key. Make another, or start it "
+    "with NEEDLE_KEYS=required."
+)
 
 
 def main(words: Sequence[str]) -> int:
     """Do what the words say; return the exit status."""
     options = _parser().parse_args(words)
     try:
-        keys = Keys(Settings.from_env(os.environ).data_dir)
+        settings = Settings.from_env(os.environ)
+        keys = Keys(settings.data_dir)
         if options.what == "make":
             key, text = keys.make(options.name, Scope(options.scope))
             print(text)
@@ -25,6 +32,8 @@ def main(words: Sequence[str]) -> int:
         elif options.what == "revoke":
             key = keys.revoke(options.name)
             print(f"The key {key.key_id} ('{key.name}') is good for nothing any more.")
+            if not keys.every() and not required(settings):
+                print(LAST, file=sys.stderr)
         else:
             for key in keys.every():
                 made = time.strftime("%Y-%m-%d %H:%M", time.localtime(key.made_at))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +28,7 @@ from common.pace import AT_ONCE, UNSAID
 from common.queue import FETCH, FETCH_TASK, SEARCH, SEARCH_TASK
 from common.s3.sources import is_object
 from common.services import Services
-from common.urls import resolve
+from common.urls import LOOKUP_TIMEOUT_S, resolve
 from common.vectors import filters
 from web import idempotency, webhooks
 from web.jobs import POSTED, job_answer
@@ -129,18 +131,31 @@ def _check(services: Services, search: Search) -> None:
     if search.files:
         header = search.files[0].header
         _check_box(options.box, header.width, header.height)
-    for example in (options, *options.examples, *options.negatives):
-        check_example(services, options.collection, example)
+    check_examples(services, options.collection, (options, *options.examples, *options.negatives))
     filters.parse(options.filter)
 
 
-def check_example(services: Services, collection: str, example: QueryFields | Example) -> None:
-    """Refuse a URL that nobody would download, an image that is not there, a box outside of it."""
+def check_examples(
+    services: Services, collection: str, examples: Iterable[QueryFields | Example]
+) -> None:
+    """Refuse a URL that nobody would download, an image that is not there, a box outside of it.
+
+    All of them together are looked up for LOOKUP_TIMEOUT_S.
+    """
+    ends = time.monotonic() + LOOKUP_TIMEOUT_S
+    for example in examples:
+        _check_example(services, collection, example, ends)
+
+
+def _check_example(
+    services: Services, collection: str, example: QueryFields | Example, ends: float
+) -> None:
     url, image_id = getattr(example, "url", None), getattr(example, "image_id", None)
     if url is not None and is_object(url):
         services.sources.check(url)
     elif url is not None:
-        resolve(url, allowed_hosts=services.settings.allowed_hosts)
+        left_s = max(0.0, ends - time.monotonic())
+        resolve(url, allowed_hosts=services.settings.allowed_hosts, timeout_s=left_s)
     if image_id is not None:
         record = services.catalogue.get(collection, image_id)
         _check_box(example.box, record.width, record.height)

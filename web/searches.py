@@ -26,7 +26,7 @@ from web.client import client_is_there
 from web.ingest import bad_urls, listed, nothing_to_do
 from web.jobs import POSTED, job_answer
 from web.operation import Body, FileField, operation
-from web.search import NOT_FILE, check_example, check_models
+from web.search import NOT_FILE, check_examples, check_models
 from web.services import services
 from web.uploads import ImageFile, Refused, read_file, read_uploads
 
@@ -102,8 +102,7 @@ def post() -> Response:
 def _check(services: Services, options: SearchesFields) -> None:
     """Refuse now what would make every query fail."""
     check_models(services, options)
-    for example in options.negatives:
-        check_example(services, options.collection, example)
+    check_examples(services, options.collection, options.negatives)
     filters.parse(options.filter)
 
 

@@ -1,8 +1,8 @@
 """Gunicorn's worker, made fit for strangers: slow clients hold no thread, errors are JSON.
 
-A thread reads a request's head only for HEAD_S. A body that is wanted is received by some of the
-threads only, and has to come at a pace: see `Reception` and `Paced`. Answers go out by some of
-them: see `Sending`.
+A thread gets a request once its head is there: see `Arrivals`. A body that is wanted is received by
+some of the threads only, and has to come at a pace: see `Reception` and `Paced`. Answers go out by
+some of them: see `Sending`.
 """
 
 from __future__ import annotations
@@ -17,20 +17,23 @@ from typing import Any
 
 from gunicorn.glogging import Logger
 from gunicorn.http.errors import ParseException
-from gunicorn.workers.gthread import TConn, ThreadWorker
+from gunicorn.workers.gthread import TConn
 
 from common.errors import BadRequest, Overloaded
+from web.arriving import HEAD_S, Arrivals
 from web.sending import SENDS
 
-HEAD_S = 15.0
 STALL_S = 30.0
 """Longest wait for more of a body, and for a client to take more of an answer."""
 GRACE_S = 30.0
+AT_ONCE = 1 << 18
+"""Bytes of a body taken from the system: gunicorn copies all it has for each kilobyte it needs."""
 LEAST_BYTES_PER_S = 1024
 """A body that is slower than this, on the whole, is given up after GRACE_S."""
-EMPTIED, EMPTYING_S = 32 * 2**20, 5.0
-"""A body that nobody wanted is received up to so many bytes, for so long: most clients send all of
-it before they look at the answer, and send their next request over the same connection."""
+EMPTIED, EMPTYING_S, EMPTYING = 32 * 2**20, 5.0, 16
+"""A body that nobody wanted is received up to so many bytes, for so long, and so many of them at
+once: most clients send all of it before they look at the answer, and send their next request over
+the same connection."""
 RECEIVING = 16
 """Bodies that are received at once; the threads beyond answer short requests."""
 
@@ -50,12 +53,13 @@ _SAID = {
 }
 
 
-class Worker(ThreadWorker):  # type: ignore[misc]
-    """Gives up connections whose head does not come, and answers in the one error shape."""
+class Worker(Arrivals):
+    """Gives up connections that are too slow, and answers in the one error shape."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._heads: dict[TConn, float] = {}
+        self._emptying = threading.BoundedSemaphore(EMPTYING)
 
     def handle(self, conn: TConn) -> Any:
         """Handle a connection in a thread."""
@@ -70,12 +74,23 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._heads.pop(conn, None)
         conn.sock.settimeout(STALL_S)
         conn.parser.unreader.sock = Paced(conn.sock)
+        if getattr(conn, "is_last", False):
+            req.force_close()
         return super().handle_request(req, conn)
 
     def _keepalive_after(self, conn: TConn, keepalive: bool) -> bool:
         """Tell whether a connection can take another request, once the last one's body is gone."""
-        end = time.monotonic() + EMPTYING_S
-        return keepalive and bool(conn.parser.finish_body(deadline=end, max_bytes=EMPTIED))
+        if not keepalive:
+            return False
+        if getattr(conn.parser.mesg.body.reader, "length", None) == 0:
+            return True  # all of it was read, or there was none
+        if not self._emptying.acquire(blocking=False):
+            return False
+        try:
+            end = time.monotonic() + EMPTYING_S
+            return bool(conn.parser.finish_body(deadline=end, max_bytes=EMPTIED))
+        finally:
+            self._emptying.release()
 
     def murder_pending(self) -> None:
         """Give up slow connections; the main loop calls this every second."""
@@ -155,7 +170,7 @@ class Paced:
     def recv(self, size: int) -> bytes:
         """Return what has come. Raises TimeoutError where that is too little for the time."""
         began = time.monotonic()
-        content = self._sock.recv(size)
+        content = self._sock.recv(min(size, AT_ONCE))
         self._waited_s += time.monotonic() - began
         self._count += len(content)
         if self._waited_s > GRACE_S and self._count < LEAST_BYTES_PER_S * self._waited_s:

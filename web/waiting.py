@@ -7,6 +7,8 @@ with when to ask again; health and short requests always find a thread.
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from flask import Flask, current_app
 
@@ -28,10 +30,19 @@ def waited(job_id: str, timeout_s: float) -> Job:
     Raises NotFound or BrokerUnavailable.
     """
     job = services().jobs.get(job_id)
-    places: threading.BoundedSemaphore = current_app.extensions[_KEY]
-    if job.status.final or timeout_s <= 0 or not places.acquire(blocking=False):
+    if job.status.final or timeout_s <= 0:
         return job
+    with place() as may_wait:
+        return services().jobs.wait(job_id, timeout_s) if may_wait else job
+
+
+@contextmanager
+def place() -> Iterator[bool]:
+    """Take a place to wait until this is left; yield False where there is none."""
+    places: threading.BoundedSemaphore = current_app.extensions[_KEY]
+    taken = places.acquire(blocking=False)
     try:
-        return services().jobs.wait(job_id, timeout_s)
+        yield taken
     finally:
-        places.release()
+        if taken:
+            places.release()

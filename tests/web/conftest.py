@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import socket
+import subprocess
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +26,8 @@ from common.redis import Client
 from common.regions import ListedRegion, packed
 from common.services import Services
 from common.settings import Settings
+from tests.conftest import REPO, free_port
+from tests.web.serving import alive
 from web.app import create_app
 
 
@@ -105,3 +111,29 @@ def light(redis: Client, role: str, models: dict[str, Any], host: str = "a") -> 
     key = beacon_key(role, host, 1)
     redis.set(key, json.dumps({"role": role, "models": models}))
     redis.zadd("needle:beacons", {key: time.time()})
+
+
+@pytest.fixture
+def port(tmp_path: Path, redis_url: str, redis: Client) -> Iterator[int]:
+    """Run the web server and return its port."""
+    found = free_port()
+    env = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLE_")}
+    env |= {
+        "NEEDLE_PORT": str(found),
+        "NEEDLE_REDIS_URL": redis_url,
+        "NEEDLE_DATA_DIR": str(tmp_path),
+    }
+    process = subprocess.Popen([sys.executable, "-m", "web"], cwd=REPO, env=env)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                socket.create_connection(("127.0.0.1", found), 1).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        alive(found, 30)
+        yield found
+    finally:
+        process.terminate()
+        process.wait(20)

@@ -172,7 +172,7 @@ def test_beyond_this_machine_the_service_starts_with_a_key_only(
 def test_the_server_that_is_refused_says_how_to_make_a_key(tmp_path: Path) -> None:
     env = {"NEEDLE_HOST": "0.0.0.0", "NEEDLE_DATA_DIR": str(tmp_path), "PATH": ""}
     run = [sys.executable, "-m", "web"]
-    refused = subprocess.run(run, cwd=REPO, env=env, capture_output=True, text=True)
+    refused = subprocess.run(run, cwd=REPO, env=env, capture_output=True, text=True, timeout=60)
     assert refused.returncode == 1
     assert "needle keys make" in refused.stderr
 
@@ -186,7 +186,7 @@ def test_a_bucket_that_nobody_can_be_asked_for_ends_the_start_with_a_sentence(
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
     }  # fmt: skip
     run = [sys.executable, "-m", "web"]
-    refused = subprocess.run(run, cwd=REPO, env=env, capture_output=True, text=True)
+    refused = subprocess.run(run, cwd=REPO, env=env, capture_output=True, text=True, timeout=60)
     assert refused.returncode == 1 and "Traceback" not in refused.stderr
     assert "ProfileNotFound" in refused.stderr
 
@@ -202,6 +202,10 @@ def test_keys_are_made_listed_and_revoked_by_command(
     command.main(["list"])
     assert "laptop" in (listed := capsys.readouterr().out) and text not in listed
     assert command.main(["revoke", "laptop"]) == 0
+    assert "last one" in capsys.readouterr().err, "the service is open now"
+    monkeypatch.setenv("NEEDLE_KEYS", "required")
+    assert command.main(["make", "other"]) == command.main(["revoke", "other"]) == 0
+    assert "last one" not in capsys.readouterr().err
     assert command.main(["revoke", "laptop"]) == 1
     assert Keys(tmp_path).find(text) is None
 

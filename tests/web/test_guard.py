@@ -37,6 +37,18 @@ def test_this_machines_names_and_addresses_are_ours(client: FlaskClient, host: s
     assert client.get("/livez", headers={"Host": socket.gethostname()}).status_code == 200
 
 
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example@localhost", "localhost/evil.example", "localhost?evil", "localhost#evil",
+        "localhost:80:80", "localhost:evil", "[::1", "::1", "[]", ":80", ".", "",
+    ],
+)  # fmt: skip
+def test_what_is_no_host_is_no_request(client: FlaskClient, host: str) -> None:
+    answer = client.get("/livez", environ_overrides={"HTTP_HOST": host})
+    assert (answer.status_code, answer.json["error"]["code"]) == (400, "bad_request")
+
+
 def test_further_names_are_a_setting(settings: Settings, redis: Client) -> None:
     for names, status in (("needle.example, other", 200), ("*", 200), ("", 421)):
         app = create_app(settings.model_copy(update={"server_names": names}))
@@ -50,6 +62,10 @@ def test_further_names_are_a_setting(settings: Settings, redis: Client) -> None:
         {"Origin": "http://evil.example"},
         {"Origin": "http://localhost:3000"},
         {"Origin": "null"},
+        {"Origin": "http://[::1"},
+        {"Origin": "http://localhost:8080@evil.example"},
+        {"Origin": "http://localhost:8080, http://evil.example"},
+        {"Origin": ""},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "cross-site", "Origin": "http://localhost:8080"},

@@ -15,11 +15,13 @@ from flask.testing import FlaskClient
 
 from common.errors import BrokerUnavailable
 from common.images import image_key
+from common.keys import Keys, Scope
 from common.redis import Client
 from common.services import Services
+from common.settings import Settings
 from tests.clocks import kept_in
 from tests.web.conftest import files, plain
-from web import idempotency
+from web import idempotency, waiting
 from web.app import create_app
 
 Tasks = Callable[[str], list[dict[str, Any]]]
@@ -187,6 +189,34 @@ def test_a_first_request_that_takes_long_is_a_409_to_the_second(
     redis.set(name, json.dumps({**json.loads(redis.get(name)), "done": False}))
     answer = client.post(IMAGES, data=files(plain()), headers=KEY)
     assert (answer.status_code, answer.json["error"]["code"]) == (409, "in_progress")
+
+
+def test_where_many_wait_nobody_waits_for_the_first_request(
+    app: Flask, client: FlaskClient, redis: Client
+) -> None:
+    client.post(IMAGES, data=files(plain()), headers=KEY)
+    (name,) = redis.keys("needle:once:*")
+    redis.set(name, json.dumps({**json.loads(redis.get(name)), "done": False}))
+    waiting.install(app, places=1)
+    with app.app_context(), waiting.place():
+        began = time.monotonic()
+        answer = client.post(IMAGES, data=files(plain()), headers=KEY)
+    assert (answer.status_code, answer.json["error"]["code"]) == (409, "in_progress")
+    assert time.monotonic() - began < idempotency.PATIENCE_S / 2
+
+
+def test_holders_of_other_api_keys_have_keys_of_their_own(
+    client: FlaskClient, settings: Settings
+) -> None:
+    keys = Keys(settings.data_dir)
+    first, second = (
+        {**KEY, "Authorization": f"Bearer {keys.make(name, Scope.WRITE)[1]}"} for name in "ab"
+    )
+    one = client.post(IMAGES, data=files(plain(1)), headers=first)
+    other = client.post(IMAGES, data=files(plain(2)), headers=second)
+    assert (one.status_code, other.status_code) == (202, 202)
+    again = client.post(IMAGES, data=files(plain(1)), headers=first)
+    assert again.json["job_id"] == one.json["job_id"] != other.json["job_id"]
 
 
 @pytest.mark.parametrize("key", ["", "a b", "x" * 256, "\xe9"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 
 import pytest
 from flask.testing import FlaskClient
@@ -12,6 +13,7 @@ from common.catalogue import ImageRecord
 from common.images import image_key
 from common.services import Services
 from tests.web.conftest import plain
+from web import file_answers
 
 BASE = "/api/v1/images/image-1"
 CONTENT = plain(5, size=(60, 40), kind="JPEG")
@@ -138,3 +140,16 @@ def test_what_is_not_there_is_refused(
 ) -> None:
     answer = client.get(f"{BASE}/{path}")
     assert (answer.status_code, set(answer.json)) == (status, {"error"})
+
+
+def test_only_so_many_wait_for_a_part_to_be_cut_out(
+    client: FlaskClient, indexed: ImageRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_answers, "_places", threading.BoundedSemaphore(1))
+    with file_answers._place():
+        for path in ("crop?box=0,0,30,20", "file?max_side=16", "regions/0.jpg"):
+            answer = client.get(f"{BASE}/{path}")
+            assert (answer.status_code, answer.json["error"]["code"]) == (429, "overloaded")
+            assert answer.headers["Retry-After"]
+        assert client.get(f"{BASE}/file").status_code == 200
+    assert client.get(f"{BASE}/crop?box=0,0,30,20").status_code == 200

@@ -5,13 +5,9 @@ from __future__ import annotations
 import http.client
 import itertools
 import json
-import os
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
-from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
@@ -20,72 +16,13 @@ import pytest
 from common.catalogue import ImageRecord
 from common.images import image_key
 from common.jobs import Item, Kind
-from common.redis import Client
 from common.services import Services
 from common.settings import Settings
-from tests.conftest import REPO, free_port
+from tests.web.serving import QUICK_S, alive, body_of, connected, head
 from web import sending
 from web.__main__ import THREADS
-from web.server import EMPTIED, GRACE_S, RECEIVING, Paced
+from web.server import AT_ONCE, EMPTIED, GRACE_S, RECEIVING, Paced
 from web.waiting import PLACES
-
-QUICK_S = 3
-
-
-@pytest.fixture
-def port(tmp_path: Path, redis_url: str, redis: Client) -> Iterator[int]:
-    """Run the web server and return its port."""
-    found = free_port()
-    env = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLE_")}
-    env |= {
-        "NEEDLE_PORT": str(found),
-        "NEEDLE_REDIS_URL": redis_url,
-        "NEEDLE_DATA_DIR": str(tmp_path),
-    }
-    process = subprocess.Popen([sys.executable, "-m", "web"], cwd=REPO, env=env)
-    try:
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", found), 1).close()
-                break
-            except OSError:
-                time.sleep(0.05)
-        alive(found, 30)
-        yield found
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def alive(port: int, timeout_s: float = QUICK_S) -> None:
-    """Fail unless /livez answers within that time."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/livez", timeout=timeout_s) as answer:
-        assert answer.status == 200
-
-
-def connected(port: int, content: bytes) -> socket.socket:
-    """Return a connection over which those bytes were sent."""
-    connection = socket.create_connection(("127.0.0.1", port), 30)
-    connection.sendall(content)
-    return connection
-
-
-def head(port: int, method: str, path: str, *lines: str) -> bytes:
-    """Return a request's head."""
-    return "\r\n".join(
-        [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{port}", *lines, "", ""]
-    ).encode()
-
-
-def body_of(connection: socket.socket) -> dict[str, object]:
-    """Return the JSON of an answer that ends its connection."""
-    content = b""
-    while part := connection.recv(65536):
-        content += part
-    assert b"text/html" not in content
-    found: dict[str, object] = json.loads(content.partition(b"\r\n\r\n")[2])
-    return found
 
 
 def test_health_answers_while_clients_wait_send_slowly_or_say_nothing(
@@ -189,6 +126,18 @@ def test_a_body_whose_chunks_are_broken_is_its_clients_fault(port: int) -> None:
             error = body_of(connection)["error"]
         assert isinstance(error, dict) and error["code"] == "bad_request", (path, kind, chunk)
         assert "in chunks" in str(error["message"])
+
+
+def test_a_body_is_taken_from_the_system_in_small_parts() -> None:
+    asked: list[int] = []
+
+    class Large:
+        def recv(self, size: int) -> bytes:
+            asked.append(size)
+            return bytes(size)
+
+    assert len(Paced(Large()).recv(1 << 20)) == AT_ONCE  # type: ignore[arg-type]
+    assert asked == [AT_ONCE]
 
 
 def test_a_body_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:

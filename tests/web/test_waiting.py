@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from flask import Flask
 from flask.testing import FlaskClient
@@ -32,7 +33,9 @@ def test_beyond_the_places_a_job_is_answered_as_it_stands(
         waiter.start()
     for _ in waiters:
         assert inside.acquire(timeout=10)
+    began = time.monotonic()
     answer = client.get(poll)
+    assert time.monotonic() - began < 5, "it has not waited for a place"
     assert (answer.status_code, answer.json["status"]) == (200, "queued")
     assert answer.headers["Retry-After"] == "1"
     leave.set()

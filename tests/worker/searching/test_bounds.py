@@ -53,6 +53,32 @@ def test_a_querys_images_are_decoded_one_by_one_and_share_their_pixels(
     assert seen[0].scale == pytest.approx(160 / seen[0].given[0].width)
 
 
+def test_a_querys_images_are_decoded_where_there_is_room(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.post(png(noise(1)))
+    world.index()
+    rooms: list[pictures.Room] = []
+    held: list[int] = []
+    load, read = QueryLoader.load, pictures.read
+
+    def watched(self: QueryLoader, options: SearchOptions) -> LoadedQuery:
+        rooms.append(self.room)
+        return load(self, options)
+
+    def reading(*args: Any, **more: Any) -> pictures.Picture:
+        held.append(rooms[-1]._held)
+        return read(*args, **more)
+
+    monkeypatch.setattr(QueryLoader, "load", watched)
+    monkeypatch.setattr(loading.pictures, "read", reading)
+    world.base.images.put(query_key("q", 0), png(noise(0)))
+    assert world.search(job_id="q", files=1).status is Status.SUCCEEDED
+    width, height = noise(0).size
+    assert held[0] == loading.DECODING_BYTES * width * height
+    assert rooms[0]._held == 0
+
+
 def test_boxes_of_a_reduced_querys_things_are_those_of_the_query(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -96,7 +96,8 @@ class Settings(QdrantSettings):
         64, description="Crops that go through the encoder together"
     )
     chunk_size: Annotated[int, Field(ge=1, le=64)] = Field(
-        8, description="Images of one task on the queue `index`, queries of one on `searches`"
+        8,
+        description="Images of one task on `index`, and the most queries of one on `searches`",
     )
     profile: Profile = Field(
         Profile.BALANCED,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import Any
 
-from needle import calls, uploads
+from needle import calls, operations, uploads
 from needle.calls import Example
+from needle.errors import NeedleApiError, NeedleClientError
 from needle.exchange import Service
 from needle.jobs import Item, Job
 from needle.listings import Listing
@@ -19,6 +21,12 @@ from needle.uploads import Upload
 
 QUERIES_PER_REQUEST = 1000
 RESULTS_PER_ANSWER = 20
+TOO_OLD = "too_old"
+"""The code of the error where the service takes no searches in bulk."""
+_TOO_OLD = (
+    "The service is of an earlier version, which takes no searches for many queries; it has to be "
+    "updated first. One query at a time is searched for as before."
+)
 Query = Example | Upload
 """A file, or {"url": ...} or {"image_id": ...}."""
 
@@ -55,7 +63,8 @@ def search_many(
     A query is a file (a folder stands for every image in it), {"url": ...} or {"image_id": ...}.
     Files go first, at most 1,000 and 64 MB a request. `answers` yields what was found, once the job
     has ended or before. Searches that somebody waits for go before it. The options are those of
-    `search`. Raises ValueError where there is no query.
+    `search`. Where a later request is refused, the jobs of the earlier ones are cancelled. Raises
+    ValueError where there is no query.
     """
     options = calls.given(
         text=text,
@@ -73,12 +82,37 @@ def search_many(
         zoom=zoom,
         collection=collection,
     )
-    jobs = []
-    for call in _requests(list(queries), negatives, options):
-        jobs.append((yield from service.read(call, Job.from_json)))
+    jobs: list[Job] = []
+    try:
+        for call in _requests(list(queries), negatives, options):
+            jobs.append((yield from _posted(service, call)))
+    except (NeedleClientError, OSError, ValueError):
+        for job in jobs:  # the caller gets none of them, and nobody else would fetch what they find
+            with suppress(NeedleClientError):
+                yield from operations.cancel(service, job)
+        raise
     if not jobs:
         raise ValueError("there is nothing to search for")
     return Job.merged(jobs)
+
+
+def _posted(service: Service, call: Call) -> Steps[Job]:
+    """Return the job of a request; a service that is too old for it is called that."""
+    try:
+        return (yield from service.read(call, Job.from_json))
+    except NeedleApiError as exc:
+        if exc.status == 404 and (yield from _is_too_old(service, call)):
+            raise NeedleApiError(404, TOO_OLD, _TOO_OLD) from exc
+        raise
+
+
+def _is_too_old(service: Service, call: Call) -> Steps[bool]:
+    """Tell whether the service's own description has no such route."""
+    try:
+        described = yield from service.json(Call("GET", "/openapi.json"))
+    except NeedleClientError:
+        return False
+    return call.path not in (described.get("paths") or {call.path})
 
 
 def answers(job: Job | str, *, collection: str | None = None) -> list[Listing[Answer]]:

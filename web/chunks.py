@@ -8,17 +8,31 @@ from common.beginnings import GoesOn
 from common.services import Services
 
 
-def check_room(services: Services, queue: str, count: int) -> None:
+def check_room(services: Services, queue: str, count: int, *, least: int = 1) -> None:
     """Raise Overloaded where the queue has no room for the chunks of so many items."""
-    services.queue.check_room(queue, math.ceil(count / services.settings.chunk_size))
+    services.queue.check_room(queue, math.ceil(count / _size(services, count, least)))
 
 
 def submit(
-    services: Services, task: str, queue: str, job_id: str, count: int, goes_on: GoesOn
+    services: Services,
+    task: str,
+    queue: str,
+    job_id: str,
+    count: int,
+    goes_on: GoesOn,
+    *,
+    least: int = 1,
 ) -> None:
-    """Hand the chunks of a job of so many items to the queue. Raises BrokerUnavailable."""
-    chunk = services.settings.chunk_size
-    for first in range(0, count, chunk):
+    """Hand the chunks of a job of so many items to the queue. Raises BrokerUnavailable.
+
+    There are `least` at least, where there are as many items.
+    """
+    size = _size(services, count, least)
+    for first in range(0, count, size):
         goes_on()
-        last = min(first + chunk, count) - 1
+        last = min(first + size, count) - 1
         services.queue.submit(task, queue, {"job_id": job_id, "first": first, "last": last})
+
+
+def _size(services: Services, count: int, least: int) -> int:
+    return max(1, min(services.settings.chunk_size, count // least))

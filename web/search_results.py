@@ -43,7 +43,10 @@ routes = Blueprint("search_results", __name__)
 @routes.get("/jobs/<job_id>/results")
 @operation("search", {200: Answer(answers.QueryResults)}, query=ResultsPage, errors=(404,))
 def index(page: ResultsPage, job_id: str) -> Response:
-    """List what each query of a job has found, as far as it is answered."""
+    """List what each query of a job has found, as far as it is answered.
+
+    Of each image the verified places are told, or its best one where none is.
+    """
     job = _job(services(), job_id)
     collection = of(job, SearchesOrder).collection
     rows = [
@@ -127,7 +130,7 @@ def rows_of(
         )
         for match in found.matches
         if _counts(match, len(found.objects), least)
-        for hit in places(match)
+        for hit in match.places
     ]  # fmt: skip
     return rows or [(*head, "no", *[""] * 12)]
 
@@ -141,11 +144,6 @@ def _counts(match: answers.FoundMatch, things: int, least: float | None) -> bool
     if least is None and things > 1 and match.shows is not None:
         return bool(match.shows)
     return (match.probability or 0.0) >= (LIKELY if least is None else least)
-
-
-def places(match: answers.FoundMatch) -> Sequence[answers.FoundHit]:
-    """Return the hits that show the thing: the verified ones, or the best where none is."""
-    return [hit for hit in match.hits if hit.verified] or match.hits[:1]
 
 
 def _lines(rows: Iterable[Sequence[Any]]) -> Iterator[bytes]:

@@ -32,6 +32,8 @@ from web.uploads import ImageFile, Refused, read_file, read_uploads
 
 routes = Blueprint("searches", __name__)
 FILES = "files"
+LEAST_CHUNKS = 16
+"""Of a folder of queries all threads of all workers are to have some, until the end."""
 BODY = Body(
     json=NamedQueries,
     form=SearchesFields,
@@ -170,6 +172,7 @@ def _enqueue(
     webhook: str | None,
 ) -> None:
     """Record the job, then hand its chunks to the queue."""
-    chunks.check_room(services, SEARCHES, len(items))
+    chunks.check_room(services, SEARCHES, len(items), least=LEAST_CHUNKS)
     services.jobs.create(job_id, Kind.SEARCHES, items, order.details(), webhook)
-    chunks.submit(services, SEARCHES_TASK, SEARCHES, job_id, len(items), goes_on)
+    count = len(items)
+    chunks.submit(services, SEARCHES_TASK, SEARCHES, job_id, count, goes_on, least=LEAST_CHUNKS)

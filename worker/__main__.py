@@ -135,15 +135,15 @@ def _run_search(settings: Settings, name: str) -> int:
     look_after(base)
     Notifier(base, Calls(base.redis)).start()
     settle()
+    at_once = searches_at_once(settings)
     threads = {
-        SEARCH: searches_at_once(settings),
+        SEARCH: at_once,
         STORE: STORE_THREADS,
         FETCH: FETCH_THREADS,
         UPKEEP: UPKEEP_THREADS,
-        # A core stays free for those who wait for a search.
-        SEARCHES: max(1, searches_at_once(settings) - 1),
+        SEARCHES: at_once,
     }
-    turns = Turns()
+    turns = Turns(at_once)
     apps = {queue: make_celery(settings) for queue in threads}
     for app in apps.values():
         register_search(app, base, lambda: writer, lambda: pipeline, turns)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -89,7 +90,7 @@ def _beside(app: Celery, options: dict[str, object]) -> WorkController:
 
 def _options(role: str, queue: str, concurrency: int, log_level: str) -> dict[str, object]:
     return {
-        "hostname": f"{role}-{queue}@%h.{os.getpid()}",
+        "hostname": f"{role}-{queue}.{os.getpid()}@{socket.gethostname()}",
         "queues": [queue],
         "loglevel": log_level,
         "quiet": True,  # its banner is no line of a log

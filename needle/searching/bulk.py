@@ -52,8 +52,9 @@ class Asking:
     def ask(self, queries: Mapping[Query, str]) -> Iterator[Answer]:
         """Yield the answer to each query, of those that an earlier run has sent as well.
 
-        Queries come with the keys that they are noted by. Without notes, nobody would fetch what
-        is found after Ctrl-C: jobs are cancelled then. Raises what the service itself fails with.
+        Queries come with the keys that they are noted by. Without notes, nobody would fetch what is
+        found after Ctrl-C or a refusal: jobs are cancelled then. Raises what the service itself
+        fails with.
         """
         open_jobs = list(self._adopted(queries))
         adopted = {query for sent in open_jobs for query in sent.queries}
@@ -69,10 +70,10 @@ class Asking:
                         self.notes.sent(one.job.job_id, keys)
             for sent in open_jobs:
                 yield from self._answers(sent)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, NeedleClientError, OSError):
             if not self.notes:
                 for sent in open_jobs:
-                    with suppress(NeedleClientError):  # it is Ctrl-C that ends this, whatever fails
+                    with suppress(NeedleClientError):  # what ends this is known, whatever fails
                         self.needle.cancel(sent.job)
             raise
 

@@ -54,15 +54,20 @@ def test_files_become_one_job_in_chunks_with_the_options_of_a_search(
     assert answer.headers["Location"] == f"/api/v1/jobs/{answer.json['job_id']}"
     job_id = answer.json["job_id"]
     assert (answer.json["kind"], answer.json["progress"]["total"]) == ("searches", 6)
-    assert tasks("searches") == [
-        {"job_id": job_id, "first": 0, "last": 3},
-        {"job_id": job_id, "first": 4, "last": 5},
-    ]
+    each = [{"job_id": job_id, "first": n, "last": n} for n in range(6)]
+    assert tasks("searches") == each, "every thread has something of a small folder"
     assert services.images.open(query_key(job_id, 5)) == plain(5)
     assert services.images.open(query_key(job_id, 0, negative=True)) == plain(9)
     details = services.jobs.get(job_id).details
     assert (details["limit"], details["rotate"], details["negative_files"]) == (3, True, 1)
     assert details["hits_per_image"] == 20
+
+
+def test_of_many_queries_a_task_has_several(client: FlaskClient, tasks: Tasks) -> None:
+    queries = [{"image_id": str(number)} for number in range(50)]
+    assert client.post(SEARCHES, json={"queries": queries}).status_code == 202
+    taken = [(task["first"], task["last"]) for task in tasks("searches")]
+    assert len(taken) == 17 and (taken[0], taken[-1]) == ((0, 2), (48, 49))
 
 
 def test_an_archive_holds_queries_and_a_bad_one_is_an_item_that_failed(

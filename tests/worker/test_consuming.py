@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import pytest
+from celery import Celery
 from celery.worker.consumer import Consumer
 
 from common.queue import (
@@ -27,7 +29,7 @@ from common.queue import (
 from common.redis import Client
 from common.settings import Settings
 from tests.conftest import REPO
-from worker.consuming import LOOK_S, PollingConsumer
+from worker.consuming import LOOK_S, PollingConsumer, consume_in_a_child
 
 WORKER = f"""
 import sys, time
@@ -113,6 +115,25 @@ def test_a_queue_that_nobody_reads_any_more_ends_the_process(
     redis: Client, start: Callable[[str], subprocess.Popen[bytes]]
 ) -> None:
     assert start("broken").wait(90) != 0
+
+
+def test_what_reads_a_queue_goes_by_its_process_and_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In containers processes have equal numbers: under equal names they would get one's mail."""
+    named: list[str] = []
+
+    class App:
+        class Worker:
+            def __init__(self, hostname: str, **_: object) -> None:
+                named.append(hostname)
+
+            def start(self) -> None:
+                """Read nothing."""
+
+    for host in ("one", "two"):
+        monkeypatch.setattr(socket, "gethostname", lambda host=host: host)
+        consume_in_a_child(cast("Celery", App), "index", "index", "INFO", most_kib=1)
+    pid = os.getpid()
+    assert named == [f"index-index.{pid}@one", f"index-index.{pid}@two"]
 
 
 def test_a_thread_that_becomes_free_is_seen_soon(monkeypatch: pytest.MonkeyPatch) -> None:

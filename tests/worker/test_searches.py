@@ -19,7 +19,7 @@ from common.queue import SEARCHES, SEARCHES_TASK
 from common.redis import Client
 from tests.fakes import PixelEncoder
 from tests.worker.conftest import World, noise, png, sent
-from worker import attempts
+from worker import attempts, searches
 from worker.searches import QUIET_S, Turns, run_searches
 from worker.searching.options import SearchOptions
 from worker.searching.pipeline import SearchPipeline
@@ -80,6 +80,15 @@ def test_each_query_finds_its_own_image(asked: tuple[World, list[str]]) -> None:
     )
     best = [found(world, n)["matches"][0]["image_id"] for n in range(COUNT)]
     assert best == ids
+
+
+def test_an_answer_keeps_the_places_that_show_the_query(asked: tuple[World, list[str]]) -> None:
+    world, _ = asked
+    whole = world.search(noise(0), hits_per_image=20).result
+    assert whole is not None and len(whole["matches"][0]["hits"]) > 1
+    run(world, last=0)
+    kept = found(world, 0)["matches"]
+    assert [match["hits"] for match in kept] == [m["hits"][:1] for m in whole["matches"]]
 
 
 def test_an_indexed_image_is_a_query_and_a_bad_one_fails_alone(world: World) -> None:
@@ -200,10 +209,52 @@ def test_a_query_waits_while_somebody_waits_for_a_search(asked: tuple[World, lis
     assert world.base.jobs.get("many").status is Status.SUCCEEDED
 
 
+def behind(turns: Turns, longest_s: float = 60.0) -> threading.Event:
+    """Have a query wait for its turn; return what tells that it has come."""
+    began = threading.Event()
+
+    def search() -> None:
+        with turns.behind(longest_s):
+            began.set()
+
+    threading.Thread(target=search, daemon=True).start()
+    return began
+
+
 def test_searches_without_end_do_not_keep_a_job_for_ever() -> None:
     turns = Turns()
     with turns.first():
-        assert not turns.give_way(0.01)
-    assert not turns.give_way(0.01), "the next may come at once"
-    assert turns.give_way(QUIET_S + 5)
-    assert turns.give_way(0.01)
+        assert behind(turns, longest_s=0.01).wait(20)
+        assert not (next_one := behind(turns)).wait(0.3)
+    assert not next_one.wait(QUIET_S / 2), "the next search may come at once"
+    assert next_one.wait(20)
+
+
+def test_where_nobody_searches_queries_take_every_core() -> None:
+    turns = Turns(at_once=2)
+    with turns.behind(), turns.behind():
+        assert not (third := behind(turns)).wait(0.3)
+    assert third.wait(20)
+
+
+def test_a_thread_that_goes_on_at_once_does_not_keep_the_other_waiting() -> None:
+    turns = Turns()
+    with turns.behind():
+        assert not (other := behind(turns)).wait(0.3)
+    with turns.behind():
+        assert other.is_set()
+
+
+def test_where_somebody_has_searched_of_late_a_core_stays_free(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(searches, "QUIET_S", 0.0)
+    monkeypatch.setattr(searches, "ALONE_S", 3.0)
+    turns, single = Turns(at_once=2), Turns(at_once=1)
+    for each in (turns, single):
+        with each.first():
+            pass
+    assert behind(single).wait(20), "there is one at least"
+    with turns.behind():
+        assert not (second := behind(turns, longest_s=0.0)).wait(0.3), "however long it has waited"
+        assert second.wait(20), "nobody has searched for long"

@@ -20,6 +20,9 @@ from worker.vectors.base import Hit
 HITS_TO_LOOK_AT = 2
 """Places of each image that a closer look starts from."""
 
+FEW_HITS = 3
+"""Hits of each image that the best images are found with, where more are wanted of them."""
+
 _AGGREGATES: dict[Aggregate, Callable[[Sequence[float]], float]] = {
     Aggregate.MAX: max,
     Aggregate.MEAN: lambda scores: sum(scores) / len(scores),
@@ -62,6 +65,16 @@ class Grouping:
         hits = max(self.hits_per_image, HITS_TO_LOOK_AT)
         return replace(self, limit=max(self.limit, images), hits_per_image=hits)
 
+    def with_few_hits(self) -> Grouping:
+        """Return a grouping with equal images, and fewer hits of each where these do not count.
+
+        A hundred hits of ten images are found among tens of thousands of regions, those of one
+        image among its own.
+        """
+        if self.aggregate is not Aggregate.MAX:
+            return self
+        return replace(self, hits_per_image=min(self.hits_per_image, FEW_HITS))
+
     def score(self, hits: Sequence[Hit]) -> float:
         """Return the aggregate of the hits' scores."""
         return _AGGREGATES[self.aggregate]([hit.score for hit in hits])
@@ -87,6 +100,9 @@ def order(hit: Hit) -> tuple[float, str]:
 
 def best_images(fetch: Fetch, grouping: Grouping) -> list[Match]:
     """Return the best images, best first, ties by image id."""
+    few = grouping.with_few_hits()
+    if few.hits_per_image < grouping.hits_per_image:
+        return [_with_more(match, fetch, few, grouping) for match in best_images(fetch, few)]
     limit = max(64, 4 * grouping.limit * grouping.hits_per_image)
     complete: dict[str, Match] = {}
     while True:
@@ -174,6 +190,13 @@ def _settle(
             heapq.heappop(worst)
     matches.sort(key=lambda match: (-match.score, match.image_id))
     return matches[: grouping.limit]
+
+
+def _with_more(match: Match, fetch: Fetch, few: Grouping, grouping: Grouping) -> Match:
+    """Return a match that was found with few hits with all that the grouping wants of it."""
+    if len(match.hits) < few.hits_per_image:
+        return match
+    return best_of_image(match.image_id, fetch, grouping) or match  # it was deleted meanwhile
 
 
 def _complete(

@@ -131,6 +131,14 @@ class FoundMatch(Answer):
         "where each was searched for. `probability` is then a share, no probability.",
     )
 
+    @property
+    def places(self) -> tuple[FoundHit, ...]:
+        """The hits that show the query: the verified ones, or the best alone where none is.
+
+        Of the others nobody has said how sure they are.
+        """
+        return tuple(hit for hit in self.hits if hit.verified) or self.hits[:1]
+
 
 class Match(FoundMatch):
     """An image that a search found."""

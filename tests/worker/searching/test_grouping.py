@@ -83,3 +83,11 @@ def test_a_clear_answer_does_not_read_the_whole_collection() -> None:
     limits: list[int] = []
     best_images(engine(hits, limits), Grouping(limit=5, hits_per_image=2))
     assert sum(limits) < 500
+
+
+def test_many_hits_of_each_image_are_its_own_and_not_sought_among_all() -> None:
+    hits = hits_of([(n % 200, 1.0 - n / 100_000) for n in range(50_000)])
+    limits: list[int] = []
+    found = best_images(engine(hits, limits), grouping := Grouping(limit=10, hits_per_image=100))
+    assert found == brute_force(hits, grouping)
+    assert sum(limits) < 10 * 102 + 200, "of 50,000 regions"

@@ -206,6 +206,36 @@ def test_ctrl_c_cancels_what_nobody_would_fetch(
 
 
 @pytest.mark.usefixtures("queries")
+def test_what_was_sent_before_a_refusal_is_cancelled_where_nobody_would_fetch_it(
+    run: Run, service: FakeService, indexed: list[str]
+) -> None:
+    def full(request: httpx.Request) -> httpx.Response | None:
+        named = request.headers.get("content-type") == "application/json"
+        return error(507, "disk_full") if named else None
+
+    service.before = full  # the files go first, what is named has a request of its own
+    assert run("search", "logos", indexed[0]).status == ExitCode.FAILED
+    assert [job["status"] for job in service.jobs.values()][-1] == "cancelled"
+    assert run("search", "logos", indexed[0], "-o", "results.csv").status == ExitCode.FAILED
+    assert [job["status"] for job in service.jobs.values()][-1] == "queued", "it is noted"
+
+
+@pytest.mark.usefixtures("queries")
+def test_a_service_of_before_searches_in_bulk_is_said_to_be_too_old(
+    run: Run, service: FakeService
+) -> None:
+    def older(request: httpx.Request) -> httpx.Response | None:
+        if request.url.path == "/openapi.json":
+            return httpx.Response(200, json={"paths": {"/api/v1/search": {}}})
+        return error(404, "not_found") if request.url.path.endswith("/searches") else None
+
+    service.before = older
+    ended = run("search", "logos", "-o", "results.csv")
+    assert ended.status == ExitCode.FAILED and "updated first" in ended.err
+    assert not list(Path().glob("results.csv*"))
+
+
+@pytest.mark.usefixtures("queries")
 def test_a_busy_service_and_a_lost_connection_are_tried_again(
     run: Run, service: FakeService
 ) -> None:

@@ -25,8 +25,10 @@ FLAGS = [
 ]
 if platform.system() == "Linux":
     FLAGS.append("-nostdlib")  # nor its headers: a bare compiler will do
-PLAIN, WIDE = "plain", "x86-64-v3"
+PLAIN, WIDE = "plain", "avx2"
 """Kinds of processor: any, and x86-64 with AVX2: nearly all since 2013 get kernels of their own."""
+OF_PROCESSOR = {PLAIN: [], WIDE: ["-march=haswell"]}
+"""What a compiler is told beside; old ones know that name and not x86-64-v3."""
 
 
 def sources() -> list[Path]:
@@ -40,7 +42,7 @@ def targets() -> tuple[str, ...]:
 
 
 def built(target: str, prefix: Path) -> Path:
-    """Return where the kernels of the environment at `prefix` are."""
+    """Return where the kernels of the environment, or of the checkout, at `prefix` are."""
     read = hashlib.sha256(" ".join(FLAGS).encode())
     for path in sorted(SOURCES.glob("*.[ch]")):
         read.update(path.read_bytes())

@@ -11,7 +11,7 @@ COPY machine/__init__.py machine/__init__.py
 COPY machine/setup machine/setup
 COPY common/__init__.py common/kernels.py common/
 COPY worker/native worker/native
-RUN python -m machine.setup.kernels
+RUN python -m machine.setup.kernels /kernels
 
 FROM python:3.11-slim-bookworm
 
@@ -33,7 +33,7 @@ COPY LICENSE NOTICE ./
 COPY common common
 COPY worker worker
 COPY models models
-COPY --from=kernels /usr/local/lib/needle /usr/local/lib/needle
+COPY --from=kernels /kernels/lib/needle lib/needle
 COPY deploy/worker_health.py deploy/worker_health.py
 
 USER 10001:10001

@@ -47,6 +47,7 @@ from worker.context import (
 )
 from worker.leases import Leases
 from worker.models.packs import check_pack
+from worker.native.library import library
 from worker.notifying import Notifier
 from worker.searches import Turns
 from worker.stalling import Patience, Watch, end_at_once
@@ -85,6 +86,7 @@ def main() -> int:
             sharing.begin()
         tracing.check(settings)
         check_pack(settings)  # before anything is started that would have to end again
+        library()
         return (_run_index if role == INDEX_ROLE else _run_search)(settings, name)
     except NeedleError as error:
         logging.basicConfig()

@@ -87,6 +87,7 @@ def other(
     redis = Stack({}, data_dir=folder / "redis", make_services=lambda _: ())
     with redis, (folder / "up.log").open("wb") as log:
         given = {**environment(checkout, env), "NEEDLE_REDIS_URL": str(redis.redis_url)}
+        _compile(checkout)
         process = subprocess.Popen(
             [*command(checkout), "--data", str(folder / "data"), "--port", str(port)],
             cwd=checkout,
@@ -104,6 +105,13 @@ def other(
                 process.wait(END_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _compile(checkout: Path) -> None:
+    """Compile a checkout's kernels, where it has any: they are named after its own sources."""
+    if (checkout / "machine" / "setup" / "kernels.py").is_file():
+        python = command(checkout)[0]
+        subprocess.run([python, "-m", "machine.setup.kernels"], cwd=checkout, check=True)
 
 
 def command(checkout: Path) -> list[str]:

@@ -31,7 +31,7 @@ from worker.models.onepass.heads import DEEP, FINE, Network, Sizes
 from worker.models.onepass.loading import FACTS, WEIGHTS
 from worker.models.onepass.maps import DEEP_PX, FINE_PX
 from worker.models.onepass.network import padding
-from worker.models.onepass.onnx_engine import INT8, file_of
+from worker.models.onepass.onnx_engine import FLOAT32, INT8, WHOLE_HEAD, file_of
 from worker.models.onepass.scales import SEEN_PX
 from worker.native.pooling import pooled
 
@@ -53,6 +53,8 @@ def export(network: Network, folder: Path, name: str) -> None:
     places = _places(folder / WEIGHTS)
     for part, graph in _graphs(network).items():
         _save(_model(network, graph), places, folder / file_of(part))
+    for precision in (FLOAT32, INT8):  # what an earlier version had in place of context and head
+        (folder / file_of(WHOLE_HEAD, precision)).unlink(missing_ok=True)
 
 
 def export_int8(folder: Path, pictures: Sequence[Pixels]) -> None:

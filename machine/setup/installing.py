@@ -63,29 +63,45 @@ class Stop(Exception):
     """The environment cannot be made; the message is the sentence for the user."""
 
 
-def install(root: Path, lock: str, venv: Path, into: Path | None = None) -> None:
-    """Install a lock, every file's hash checked, or put it `into` another folder. Raises Stop."""
+def install(
+    root: Path, lock: str, venv: Path, into: Path | None = None, python: str | None = None
+) -> None:
+    """Install a lock, every file's hash checked. Raises Stop.
+
+    Or put it `into` another folder, of which nothing is kept, by the pip of another `python`.
+    """
     pins = len(re.findall(r"^[a-zA-Z0-9][^\s;]*==", (root / lock).read_text(), re.MULTILINE))
     say(f"Installing {lock}: up to {pins} packages, {DURATION[lock]} the first time ...")
-    command = [str(venv / "bin" / "python"), "-m", "pip", "install", "--no-deps"]
+    own = python or str(venv / "bin" / "python")
+    command = [own, "-m", "pip", "install", "--no-deps"]
     command += ["--require-hashes", "--no-input", "--disable-pip-version-check"]
     command += ["--progress-bar", "off", "-r", str(root / lock)]
     if into is not None:
-        command += ["--target", str(into)]
+        command += ["--target", str(into), "--no-cache-dir"]
     if not os.environ.get("PYTHONDONTWRITEBYTECODE"):
         # pip compiles every file, one after the other; a start compiles those that it imports.
         command.append("--no-compile")
     with (venv / "pip.log").open("w") as log:
-        status = follow(command, log, lock, pins)
+        status = follow(command, log, lock, pins, into)
     if status:
         raise Stop(explain(status, Path(log.name), lock))
 
 
-def follow(command: list[str], log: IO[str], lock: str, pins: int) -> int:
-    """Run pip, its words into the log, a line of progress for the user; return its status."""
+def follow(
+    command: list[str], log: IO[str], lock: str, pins: int, scratch: Path | None = None
+) -> int:
+    """Run pip, its words into the log, a line of progress for the user; return its status.
+
+    It unpacks in `scratch`, where there is one: the machine's own place for it may be small.
+    """
+    environment = dict(os.environ, **({"TMPDIR": str(scratch)} if scratch else {}))
     started, seen, shown = time.monotonic(), 0, 0.0
     pip = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        universal_newlines=True,
+        env=environment,
     )
     try:
         for line in pip.stdout or ():

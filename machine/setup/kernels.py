@@ -7,70 +7,108 @@ only, and no syntax newer than Python 3.7: `machine/setup/bootstrap.py` uses it.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from common.kernels import FLAGS, PLAIN, built, sources, targets
+from common.kernels import FLAGS, OF_PROCESSOR, built, sources, targets
 from machine.setup.installing import Stop, install, say
-from machine.setup.lists import COMPILER
+from machine.setup.lists import COMPILER, NEEDED_BYTES
 
 COMPILERS = ("cc", "gcc", "clang")
+FOLDER = ".compiler"
+"""Where in an environment the compiler of a package is for a moment."""
 
 
 def build(root: Path, prefix: Path) -> None:
     """Compile what is not there yet for the environment at `prefix`. Raises Stop."""
-    missing = [target for target in targets() if not built(target, prefix).exists()]
-    if not missing:
+    if not _missing(prefix):
         return
-    own = [shlex.split(os.environ["CC"])] if os.environ.get("CC") else []
-    for command in own + [[name] for name in COMPILERS]:
-        if shutil.which(command[0]) and not _compiled(command, missing, prefix, os.environ):
+    folder = prefix / FOLDER
+    said = []
+    for command in _commands():
+        why = _compiled(command, prefix, os.environ)
+        if not why:
             return
-    say("There is no C compiler here that works; taking one from a package (0.1 GB) ...")
-    with tempfile.TemporaryDirectory(dir=str(prefix)) as folder:
-        try:
-            install(root, COMPILER, prefix, into=Path(folder))
-        except Stop as exc:
-            way_out = "a C compiler does as well; Debian and Ubuntu: apt install gcc"
-            raise Stop(f"{exc}\n  ({way_out})") from exc
-        zig = [str(prefix / "bin" / "python"), "-m", "ziglang", "cc"]
-        caches = {"ZIG_GLOBAL_CACHE_DIR": folder, "ZIG_LOCAL_CACHE_DIR": folder}
-        said = _compiled(zig, missing, prefix, {**os.environ, **caches, "PYTHONPATH": folder})
-    if said:
-        raise Stop(f"the kernels in worker/native cannot be compiled: {said}")
+        said.append(f"{command[0]}: {why}")
+    say("There is no C compiler here that works; taking one from a package, for a moment ...")
+    _check_disk(prefix)
+    shutil.rmtree(str(folder), ignore_errors=True)  # of a set-up that was killed
+    folder.mkdir(parents=True)
+    try:
+        said.append(f"ziglang: {_compiled_by_package(root, prefix, folder)}")
+    except Stop as exc:
+        way_out = "a C compiler does as well; Debian and Ubuntu: apt install gcc"
+        raise Stop("\n  ".join([str(exc), f"({way_out})", *said])) from exc
+    finally:
+        shutil.rmtree(str(folder), ignore_errors=True)
+    if _missing(prefix):
+        raise Stop("the kernels in worker/native cannot be compiled:\n  " + "\n  ".join(said))
 
 
-def _compiled(
-    command: list[str], missing: list[str], prefix: Path, environment: Mapping[str, str]
-) -> str:
-    """Compile for each target; return why not, nothing where it is done."""
-    for target in missing:
+def _commands() -> list[list[str]]:
+    """Return the compilers that are there, the one that CC names first."""
+    try:
+        own = shlex.split(os.environ.get("CC", ""))
+    except ValueError:
+        own = []
+    every = ([own] if own else []) + [[name] for name in COMPILERS]
+    return [command for command in every if shutil.which(command[0])]
+
+
+def _missing(prefix: Path) -> list[str]:
+    return [target for target in targets() if not built(target, prefix).exists()]
+
+
+def _compiled_by_package(root: Path, prefix: Path, folder: Path) -> str:
+    """Compile with Zig; return why not. Raises Stop where the package cannot be had."""
+    python = prefix / "bin" / "python"
+    own = str(python) if python.exists() else sys.executable
+    install(root, COMPILER, prefix, into=folder, python=own)
+    environment = dict(os.environ, PYTHONPATH=str(folder))
+    environment["ZIG_GLOBAL_CACHE_DIR"] = environment["ZIG_LOCAL_CACHE_DIR"] = str(folder)
+    return _compiled([own, "-m", "ziglang", "cc"], prefix, environment)
+
+
+def _compiled(command: list[str], prefix: Path, environment: Mapping[str, str]) -> str:
+    """Compile for each kind of processor what is missing; return why not, nothing when done."""
+    for target in _missing(prefix):
         path = built(target, prefix)
         path.parent.mkdir(parents=True, exist_ok=True)
-        made = path.with_name(f".{os.getpid()}-{path.name}")
-        march = [] if target == PLAIN else [f"-march={_spelt(target, command)}"]
-        call = [*command, *FLAGS, *march, *map(str, sources()), "-o", str(made)]
+        for stale in path.parent.glob(".*.so"):
+            stale.unlink()
+        made = path.with_name(f".{path.name}")
+        call = [*command, *FLAGS, *OF_PROCESSOR[target], *map(str, sources()), "-o", str(made)]
         try:
             done = subprocess.run(
                 call, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment
             )
         except OSError as exc:
             return str(exc)
+        words = done.stdout.decode(errors="replace").strip().splitlines()
         if done.returncode:
-            said = done.stdout.decode(errors="replace").strip().splitlines()
-            return said[0] if said else f"{command[0]} ended with {done.returncode}"
+            return words[0] if words else f"it ended with {done.returncode}"
+        try:
+            ctypes.CDLL(str(made)).needle_extrema  # noqa: B018  # a library of this machine's kind?
+        except (OSError, AttributeError) as exc:
+            return f"what it made cannot be loaded: {exc}"
         os.replace(str(made), str(path))  # whole or not at all: others may load it
     return ""
 
 
-def _spelt(target: str, command: list[str]) -> str:
-    return target.replace("-", "_") if "ziglang" in command else target
+def _check_disk(prefix: Path) -> None:
+    free = shutil.disk_usage(str(prefix)).free
+    if free < NEEDED_BYTES[COMPILER]:
+        raise Stop(
+            f"the disk has {free / 1e9:.1f} GB free, and compiling without a compiler of your own "
+            f"takes {NEEDED_BYTES[COMPILER] / 1e9:g} GB for a moment: make room, or install one "
+            "(Debian and Ubuntu: apt install gcc)."
+        )
 
 
 def main() -> int:

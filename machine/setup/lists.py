@@ -18,8 +18,8 @@ DEV = "requirements/dev.txt"
 COMPILER = "requirements/compiler.txt"
 """Zig, whose C compiler is a package for every machine; removed when it has compiled."""
 
-NEEDED_BYTES = {CPU: 15 * 10**8, WHOLE: 8 * 10**9}
-"""What `.venv` and pip's downloads take, with some room."""
+NEEDED_BYTES = {CPU: 15 * 10**8, WHOLE: 8 * 10**9, COMPILER: 8 * 10**8}
+"""What `.venv` and pip's downloads take, with some room; a compiler, for a moment."""
 SHIPPED = "mini"
 """The pack that runs without PyTorch."""
 ANSWER_S = 20.0

@@ -47,7 +47,8 @@ class Describer:
         """Return the image with its features; unchanged where the job wants none.
 
         A large image has more, found at its own size: a thing of a hundred pixels must have some of
-        its own. OpenCV releases the interpreter's lock, so that threads do this.
+        its own. OpenCV and the kernels release the interpreter's lock, so that
+        threads do this.
         """
         if not options.local_features:
             return image

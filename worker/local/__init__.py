@@ -1,4 +1,4 @@
 """Local features: keypoints of images, their visual words, and the places where a query is found.
 
-Pure: numpy, OpenCV and Pillow only. No Redis, no Qdrant, no torch.
+Pure: numpy, OpenCV, Pillow and our kernels only. No Redis, no Qdrant, no torch.
 """

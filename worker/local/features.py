@@ -25,7 +25,7 @@ WORK_PIXELS = 4_000_000
 MOST_ENLARGED = 1.5
 """Twice the size finds no more in images of 0.3 megapixels, for 1.8 times the pixels."""
 MOST_SIDE_PX = 32_000
-"""OpenCV reads places off pictures of less than 32,767 pixels a side."""
+"""A longer picture is reduced: kernels tell places in single precision."""
 # Bins of SIFT's descriptor as (row, column, direction): a mirror turns rows over and directions
 # round; columns run along the keypoint's own direction, which the mirror carries with it.
 _BINS = np.arange(DIM).reshape(4, 4, 8)

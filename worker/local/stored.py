@@ -15,7 +15,7 @@ from common.errors import InvalidImage
 from worker.local.codes import CODE_BYTES, Code, code_of
 from worker.local.keypoints import Keypoints
 from worker.local.parts import Bytes
-from worker.local.scales import Floats, Indices
+from worker.local.scales import Floats
 from worker.local.vocabulary import SHORT, Vocabulary, Words
 
 _MAGIC = b"NLF3"
@@ -34,8 +34,7 @@ _SIZE_STEPS = 20.0
 class StoredKeypoints:
     """An image's keypoints in the order of their `words`, int64 (N,), ascending, with doubles.
 
-    `points`, `sizes` and `angles` are as in `LocalFeatures`. Descriptors are decoded when they are
-    asked for.
+    `points`, `sizes` and `angles` are as in `LocalFeatures`; `codes` uint8 (N, 16) are descriptors.
     """
 
     width: int
@@ -67,10 +66,6 @@ class StoredKeypoints:
             code,
         )
 
-    def vectors(self, rows: Indices) -> Floats:
-        """Return the descriptors of some keypoints, float32 (len(rows), 64)."""
-        return self.code.vectors(self.codes[rows])
-
     def to_bytes(self, vocabulary: Vocabulary) -> bytes:
         """Return the keypoints as bytes; places are kept to 1/65535 of the sides."""
         head = _HEAD.pack(_MAGIC, vocabulary.id.encode(), self.width, self.height, len(self))
@@ -91,13 +86,16 @@ class StoredKeypoints:
             return cls.of(_earlier(magic, width, height, count, body, vocabulary), vocabulary)
         words = np.zeros((count, 4), np.uint8)
         words[:, :_WORD_BYTES] = body[: _WORD_BYTES * count].reshape(count, _WORD_BYTES)
+        named = words.view("<u4").reshape(count)
+        if (named >= vocabulary.cells**2).any():
+            raise InvalidImage("These local features name words that the vocabulary lacks.")
         body = body[_WORD_BYTES * count :]
         codes = body[_PLACE_BYTES * count :].reshape(count, CODE_BYTES)
         return cls(
             width,
             height,
             *_places(body, width, height, count),
-            words.view("<u4").reshape(count).astype(np.int64),
+            named.astype(np.int64),
             codes,
             code_of(vocabulary),
         )

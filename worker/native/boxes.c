@@ -23,7 +23,8 @@ EXPORT int64_t needle_apart(const double *boxes, int64_t count, double same, int
                 const double width = greater(lesser(right, x2[n]) - greater(left, x1[n]), 0);
                 const double height = greater(lesser(bottom, y2[n]) - greater(top, y1[n]), 0);
                 const double shared = width * height;
-                const double iou = shared / greater(own + area[n] - shared, 1e-9);
+                const double all = own + area[n] - shared;
+                const double iou = shared / (all > 1e-9 ? all : 1e-9);
                 alike += (iou > same) | ((iou >= same) & (equal != 0));
             }
         }

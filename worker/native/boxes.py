@@ -18,6 +18,8 @@ def apart(
     `equal_is_same`. At most `most` are returned.
     """
     count = len(boxes)
+    if boxes.shape != (count, 4):
+        raise ValueError("a box has four sides")
     kept, room = np.empty(count, np.int64), np.empty(5 * count, np.float64)
     found = library().needle_apart(
         np.ascontiguousarray(boxes, np.float64),

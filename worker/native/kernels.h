@@ -1,7 +1,8 @@
-/* Loops that numpy cannot run in one pass over what they read. Called by worker/native/__init__.py.
+/* Loops that numpy cannot run in one pass over what they read. worker/native/library.py loads them,
+   and the modules beside it check shapes and types before a call; arrays are C-contiguous.
 
-   Nothing here allocates, keeps state or calls a library: any C compiler builds it, for any system.
-   Arrays are C-contiguous; their shapes and types are checked before a call. */
+   Nothing here allocates, keeps state or includes more than the compiler's own headers: gcc and
+   clang build it for any system. */
 
 #ifndef NEEDLE_KERNELS_H
 #define NEEDLE_KERNELS_H

@@ -12,7 +12,10 @@ from typing import Any
 import numpy as np
 
 from common.errors import InvalidSettings
-from common.kernels import PLAIN, WIDE, built, targets
+from common.kernels import PLAIN, SOURCES, WIDE, built, targets
+
+CHECKOUT = SOURCES.parents[1]
+"""Images of containers have their kernels beside the code; elsewhere the environment has them."""
 
 
 def _array(dtype: Any) -> Any:
@@ -66,20 +69,21 @@ SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
 @lru_cache(maxsize=1)
 def library() -> Any:
     """Load the kernels for this processor. Raises InvalidSettings where there are none."""
-    return load(built(_target(), Path(sys.prefix)))
+    places = [built(_target(), prefix) for prefix in (Path(sys.prefix), CHECKOUT)]
+    return load(next((path for path in places if path.exists()), places[0]))
 
 
 def load(path: Path) -> Any:
     """Load the kernels in a file. Raises InvalidSettings where it holds none."""
     try:
         loaded = ctypes.CDLL(str(path))
-    except OSError as exc:
+        for name, (returns, takes) in SIGNATURES.items():
+            kernel = getattr(loaded, name)
+            kernel.restype, kernel.argtypes = returns, takes
+    except (OSError, AttributeError) as exc:
         raise InvalidSettings(
-            f"The compiled kernels of this version cannot be loaded from {path}: run `make setup`."
+            f"The compiled kernels of this version cannot be loaded: run `make setup` ({exc})."
         ) from exc
-    for name, (returns, takes) in SIGNATURES.items():
-        kernel = getattr(loaded, name)
-        kernel.restype, kernel.argtypes = returns, takes
     return loaded
 
 

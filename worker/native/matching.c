@@ -46,6 +46,8 @@ EXPORT int64_t needle_pairs(const int64_t *words, int64_t count, int64_t cells,
     const Code code = {starts, table, least};
     int64_t found = 0;
     for (int64_t n = 0; n < count; n++) {
+        if (words[n] < 0 || words[n] / cells >= cells)
+            continue; /* no such word */
         const uint64_t *one = first + words[n] / cells * marks;
         const uint64_t *other = second + words[n] % cells * marks;
         float vector[SHORT];
@@ -59,7 +61,7 @@ EXPORT int64_t needle_pairs(const int64_t *words, int64_t count, int64_t cells,
                     known = 1;
                 }
                 const float distance = apart(vectors + row * SHORT, vector);
-                if (distance >= reach[row])
+                if (!(distance < reach[row]))
                     continue;
                 if (found < room) {
                     rows[found] = row;

@@ -54,6 +54,10 @@ def pairs(
     float32 (M, 64) and `reach` (M,), squared distances. Returns rows, columns, squared distances.
     """
     first, second = marks
+    if first.shape != second.shape or len(vectors) > first.shape[1] * 64:
+        raise ValueError("marks are for each cell, with a bit for each of the query's descriptors")
+    if codes.shape != (len(words), 16) or vectors.shape != (len(reach), 64):
+        raise ValueError("an image has a code for each word, a query a reach for each descriptor")
     room = max(4096, 2 * len(words))
     while True:
         rows, columns = np.empty(room, np.int64), np.empty(room, np.int64)
@@ -95,21 +99,24 @@ def votes(
     `source`, `target` float32 (N, 2); `turned` (N,) in degrees, 0..360, and `growth` (N,), factors:
     what each pair says of the transform. Returns bool (tried, N), and how many agree, (tried,).
     """
-    tried = min(tried, len(source))
+    count = len(source)
+    if source.shape != (count, 2) or target.shape != (count, 2) or turned.shape != (count,):
+        raise ValueError("a pair leads from one place to another, and turns")
+    tried = min(tried, count)
     angles = np.radians(turned)
     grown = np.stack([growth * np.cos(angles), growth * np.sin(angles), np.log(growth)], axis=1)
-    close = np.empty((tried, len(source)), np.uint8)
-    count = np.empty(tried, np.int64)
+    close = np.empty((tried, count), np.uint8)
+    agreeing = np.empty(tried, np.int64)
     library().needle_votes(
         source,
         target,
         turned,
         grown.astype(np.float32),
-        len(source),
+        count,
         tried,
         most_turned,
         most_grown,
         close,
-        count,
+        agreeing,
     )
-    return close.view(np.bool_), count
+    return close.view(np.bool_), agreeing

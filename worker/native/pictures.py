@@ -14,8 +14,8 @@ from worker.native.library import library
 
 PICTURES = 6
 """Blurred pictures of an octave: of three scales, and what these are compared with."""
-MOST_TURNS = 4
-"""Ways that one keypoint turns at most."""
+MOST_TURNS = 18
+"""Ways that one keypoint turns at most: of 36, no two beside each other."""
 
 
 def extrema(
@@ -31,6 +31,8 @@ def extrema(
     height, width = blurred[0].shape
     if len(blurred) != PICTURES or any(one.shape != (height, width) for one in blurred):
         raise ValueError("an octave has six pictures of one size")
+    if border < 1 or min(height, width) <= 2 * border:
+        raise ValueError(f"a border of {border} leaves nothing of {width} x {height}")
     work = np.empty(28 * width, np.int16)
     room = max(1024, height * width // 32)
     while True:
@@ -60,6 +62,13 @@ class Spots:
     places: Floats
     sigmas: Floats
 
+    def __post_init__(self) -> None:
+        count = len(self.owners)
+        if self.places.shape != (count, 2) or self.sigmas.shape != (count,):
+            raise ValueError("every keypoint has a picture, a place and a sigma")
+        if count and not 0 <= self.owners.min() <= self.owners.max() < len(self.pictures):
+            raise ValueError("a keypoint is in a picture that is not there")
+
     def _arguments(self) -> tuple[Any, ...]:
         sides = np.array([one.shape for one in self.pictures], np.int64).reshape(-1, 2)
         return _pointers(self.pictures), sides, self.owners, self.places, self.sigmas
@@ -71,6 +80,8 @@ class Spots:
         says how much each counts. A way counts from `rival` of the strongest one on.
         """
         count = len(self.owners)
+        if weights.shape != (144,):
+            raise ValueError("there are 144 weights")
         rows = np.empty(count * MOST_TURNS, np.int64)
         angles = np.empty(count * MOST_TURNS, np.float32)
         found = library().needle_directions(
@@ -88,6 +99,8 @@ class Spots:
         """
         turns = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
         count = len(self.owners)
+        if angles.shape != (count,) or near.shape != (15, 4):
+            raise ValueError("there is an angle of each keypoint, and 15 x 4 weights")
         bytes_of = np.empty((count, 128), np.uint8)
         library().needle_descriptors(
             *self._arguments(), turns, count, reach, near, most, scale, bytes_of

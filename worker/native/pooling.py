@@ -19,6 +19,9 @@ def pooled(maps: Floats, boxes: Floats, grid: int) -> Floats:
     channels, rows, columns = maps.shape
     if channels > MOST_CHANNELS or grid > MOST_GRID:
         raise ValueError(f"at most {MOST_CHANNELS} channels and {MOST_GRID} cells a side")
+    if boxes.shape != (len(boxes), 4) or not rows or not columns:
+        raise ValueError("a box has four sides, and a map some cells")
+    boxes = np.ascontiguousarray(boxes, np.float32)
     result = np.empty((len(boxes), channels, grid, grid), np.float32)
     # A place's channels lie side by side: it is read at once.
     turned = np.ascontiguousarray(maps.transpose(1, 2, 0))

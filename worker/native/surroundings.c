@@ -17,6 +17,9 @@ typedef struct {
 
 /* Read the picture at (x, y), between its pixels; beyond its edges it goes on as it ends. */
 static inline float read_clamped(const Spot *s, float x, float y) {
+    const float beyond = 1 << 20; /* no picture is so large: what is farther, or NaN, is at its edge */
+    x = larger(-beyond, smaller(beyond, x));
+    y = larger(-beyond, smaller(beyond, y));
     const float left = __builtin_floorf(x), top = __builtin_floorf(y);
     const int64_t x0 = within((int64_t)left, 0, s->width - 1);
     const int64_t x1 = within((int64_t)left + 1, 0, s->width - 1);
@@ -87,7 +90,7 @@ static inline float angle_of(float y, float x) {
     return y < 0 ? 2 * PI - angle : angle;
 }
 
-enum { TURN_GRID = 13, TURN_CELLS = TURN_GRID - 1, DIRECTIONS = 36, MOST_TURNS = 4 };
+enum { TURN_GRID = 13, TURN_CELLS = TURN_GRID - 1, DIRECTIONS = 36, MOST_TURNS = DIRECTIONS / 2 };
 
 /* Sum gradients around a spot by their directions. */
 static void turning(const Spot *s, float reach, const float *weights, float *sums) {
@@ -107,7 +110,7 @@ static void turning(const Spot *s, float reach, const float *weights, float *sum
     for (int n = 0; n < DIRECTIONS; n++)
         sums[n] = 0;
     for (int n = 0; n < TURN_CELLS * TURN_CELLS; n++) {
-        const int lower = (int)place[n];
+        const int lower = place[n] < DIRECTIONS ? (int)place[n] : 0; /* NaN as well */
         const float upper = strength[n] * (place[n] - (float)lower);
         sums[lower % DIRECTIONS] += strength[n] - upper;
         sums[(lower + 1) % DIRECTIONS] += upper;

@@ -41,7 +41,7 @@ def test_pairs_are_those_of_near_cells_within_reach() -> None:
         query.reach,
     )
     (first, _), (second, _) = query.near
-    vectors = image.vectors(np.arange(len(image)))
+    vectors = image.code.vectors(image.codes)
     wanted = {}
     for row in range(len(query.keypoints)):
         halves = set(first[row].tolist()), set(second[row].tolist())
@@ -70,6 +70,21 @@ def test_there_is_room_for_every_pair_of_a_picture_that_repeats_itself() -> None
         np.resize(reach, everywhere.shape[1] * 64),
     )
     assert len(set(_told(rows, columns))) == 9000 * everywhere.shape[1] * 64
+
+
+def test_words_that_no_vocabulary_has_pair_with_nothing() -> None:
+    """Bytes that were damaged say them; `StoredKeypoints.from_bytes` refuses those as well."""
+    query, image = both(3)
+    for word in (-1, query.cells**2, 2**24 - 1):
+        rows, _, _ = pairs(
+            np.full_like(image.words, word),
+            image.codes,
+            image.code.coded,
+            query.marks(NEAR_CELLS),
+            query.keypoints.vectors,
+            query.reach,
+        )
+        assert len(rows) == 0
 
 
 def test_codes_are_read_as_they_are_written() -> None:

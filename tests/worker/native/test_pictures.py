@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _ctypes
 import ctypes
 from pathlib import Path
 
@@ -175,6 +176,10 @@ def test_arrays_with_gaps_or_of_other_numbers_are_refused() -> None:
         extrema([one[:, ::2] for one in octave(1)], 5, 65, 0.0, 1e9)
     with pytest.raises(ValueError, match="six pictures"):
         extrema(octave(1)[:5], 5, 65, 0.0, 1e9)
+    with pytest.raises(ValueError, match="leaves nothing"):
+        extrema([one[:10].copy() for one in octave(1)], 5, 65, 0.0, 1e9)
+    with pytest.raises(ValueError, match="not there"):
+        Spots(own.pictures, own.owners + 99, own.places, own.sigmas)
     with pytest.raises(ctypes.ArgumentError, match="float32"):
         Spots(own.pictures, own.owners, own.places.astype(np.float64), own.sigmas).turns(
             4.5, surroundings._TURN_WEIGHTS, 0.8
@@ -189,3 +194,5 @@ def _rest(own: Spots) -> tuple[object, ...]:
 def test_kernels_that_are_not_there_are_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="run `make setup`"):
         loading.load(tmp_path / "kernels.so")
+    with pytest.raises(InvalidSettings, match="needle_"):
+        loading.load(Path(_ctypes.__file__))  # a library of something else

@@ -55,6 +55,8 @@ def test_no_box_and_too_many_channels() -> None:
 def test_a_pack_whose_graph_pools_by_itself_still_runs(tmp_path: Path) -> None:
     """Packs that were trained before have one graph, `things.onnx`, for context and head."""
     folder = Path(shutil.copytree(MINI, tmp_path / "net"))
+    (folder / "things.onnx").write_bytes(b"of an earlier version, and left behind")
+    assert load_onepass(folder, device="cpu", precision="float32", threads=1)
     for name in ("context.onnx", "head.onnx", "head.int8.onnx"):
         (folder / name).unlink()
     network = Network(Sizes(**json.loads((folder / "network.json").read_text())["sizes"])).eval()

@@ -10,7 +10,7 @@ import onnxruntime
 
 from common.errors import InvalidModel
 from worker.models.onepass.engine import DEEP_GRID, FINE_GRID, Floats, Pixels, Seen
-from worker.native.pooling import pooled
+from worker.native.pooling import MOST_CHANNELS, pooled
 
 FLOAT32, INT8 = "float32", "int8"
 GRAPHS = ("see", "deep", "context", "head", "kinds")
@@ -66,10 +66,11 @@ class OnnxEngine:
         self._whole_head: Any = None
         try:
             self._see, self._deep, self._kinds = map(load, ("see", "deep", "kinds"))
-            if (folder / file_of(WHOLE_HEAD)).is_file():
-                self._whole_head = load(WHOLE_HEAD)
-            else:
+            if (folder / file_of("head")).is_file() or not (folder / file_of(WHOLE_HEAD)).is_file():
                 self._context, self._head = load("context"), load("head")
+                _check_channels(self._head)
+            else:
+                self._whole_head = load(WHOLE_HEAD)
         except Exception as exc:  # onnxruntime raises what it likes
             raise InvalidModel(f"The network in {folder} cannot be loaded: {exc}") from exc
 
@@ -103,6 +104,12 @@ class OnnxEngine:
         """See Engine."""
         kinds: Floats = _run(self._kinds, deep=deep[None], boxes=boxes)[0]
         return kinds
+
+
+def _check_channels(head: Any) -> None:
+    for given in head.get_inputs():
+        if given.shape[1] > MOST_CHANNELS:
+            raise ValueError(f"its head takes maps of more than {MOST_CHANNELS} channels")
 
 
 def _run(session: Any, **inputs: Any) -> Any:

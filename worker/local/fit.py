@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from worker.local.match import Pairs, Query
 from worker.local.scales import Floats
 from worker.local.stored import StoredKeypoints
+from worker.native import fitting
 from worker.native import matching as native
 
 Matrix = NDArray[np.float64]
@@ -89,6 +91,11 @@ class Field:
             (mine.width, mine.height),
         )
 
+    @cached_property
+    def tried(self) -> int:
+        """How many places of the query have pairs."""
+        return _spots(self.source)
+
     @property
     def diagonal(self) -> float:
         """The query's diagonal in its pixels."""
@@ -122,11 +129,6 @@ def _proposals(field: Field, fewest: int) -> list[tuple[int, Mask]]:
     )
     order = np.argsort(-votes, kind="stable")[:REFINED]
     return [(int(i), close[i]) for i in order if votes[i] >= fewest]
-
-
-def _squared(x: Floats, y: Floats) -> Floats:
-    squares: Floats = x * x + y * y
-    return squares
 
 
 def alike(field: Field, turn: Floats | float, log_growth: Floats | float) -> Mask:
@@ -181,24 +183,24 @@ def _affine(source: Floats, target: Floats) -> Matrix | None:
         if found is None:
             return None
         return np.vstack([found, [0.0, 0.0, 1.0]])
-    centre = source.mean(axis=0)
-    ones = np.ones((len(source), 1))
-    design = np.hstack([(source - centre).astype(np.float64), ones])
-    solved, _, rank, _ = np.linalg.lstsq(design, target.astype(np.float64), rcond=1e-6)
-    if rank < 3:
-        return None
-    matrix = np.eye(3)
-    matrix[:2, :2] = solved[:2].T
-    matrix[:2, 2] = solved[2] - solved[:2].T @ centre
-    return matrix
+    return fitting.affine(source, target, np.ones(len(source), bool))
 
 
 def _agreeing(field: Field, matrix: Matrix, share: float) -> Mask:
     """Tell which pairs a transform carries to their place, turn and scale."""
-    x, y = (carried(matrix, field.source) - field.target).T
     growth, turn = _growth_and_turn(matrix, field.size)
-    close: Mask = _squared(x, y) < max(LEAST_PX, share * field.diagonal * growth) ** 2
-    return close & alike(field, turn % 360.0, math.log(growth))
+    return fitting.agreeing(
+        field.source,
+        field.target,
+        field.turn,
+        field.log_growth,
+        matrix,
+        near_px=max(LEAST_PX, share * field.diagonal * growth),
+        turn=turn % 360.0,
+        grown=math.log(growth),
+        most_turned=TURN_DEG,
+        most_grown=math.log(SIZE_FACTOR),
+    )
 
 
 def _judged(field: Field, matrix: Matrix, inliers: Mask) -> Fit:
@@ -225,13 +227,10 @@ def _evidence(field: Field, matrix: Matrix, inliers: Mask, count: int, tolerance
 
     By chance a pair ends anywhere among the image's keypoints, turned and grown anyhow.
     """
-    tried = _spots(field.source)
+    tried = field.tried
     places = carried(matrix, field.source[inliers][:SAMPLED]).astype(np.float32)
-    low, high = places.min(axis=0) - tolerance, places.max(axis=0) + tolerance
-    around = field.every[((field.every >= low) & (field.every <= high)).all(axis=1)]
-    x, y = places[:, None, 0] - around[:, 0], places[:, None, 1] - around[:, 1]
-    near = x * x + y * y < tolerance * tolerance
-    among = (near.sum(axis=1).mean() + 1) / (len(field.every) + 1)
+    crowd = fitting.crowd(field.every, places, tolerance)
+    among = (crowd + 1) / (len(field.every) + 1)
     alike = (TURN_DEG / 180) * 0.4
     chance = min(0.9, among * alike * max(1.0, len(field.source) / tried))
     # As many pairs as fix the transform agree with it by themselves, and could be any.
@@ -266,29 +265,39 @@ def corners(size: tuple[int, int]) -> Matrix:
 
 def _growth_and_turn(matrix: Matrix, size: tuple[int, int]) -> tuple[float, float]:
     """Return a transform's scale and turn (degrees) at the query's centre."""
-    linear = _linear(matrix, size)
-    turn = math.degrees(math.atan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))
-    return math.sqrt(abs(np.linalg.det(linear))), turn
+    a, b, c, d = _linear(matrix, size)
+    return math.sqrt(abs(a * d - b * c)), math.degrees(math.atan2(c - b, a + d))
 
 
-def _linear(matrix: Matrix, size: tuple[int, int]) -> Matrix:
-    """Return the transform's derivative (2, 2) at the query's centre."""
-    x, y, w = matrix @ np.array([size[0] / 2, size[1] / 2, 1.0])
-    top = matrix[:2, :2] * w - np.outer([x, y], matrix[2, :2])
-    linear: Matrix = top / (w * w)
-    return linear
+def _linear(matrix: Matrix, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Return the transform's derivative at the query's centre, row by row."""
+    (a, b, x), (c, d, y), (e, f, w) = matrix.tolist()
+    across, down = size[0] / 2, size[1] / 2
+    x, y, w = a * across + b * down + x, c * across + d * down + y, e * across + f * down + w
+    square = w * w
+    return (
+        (a * w - x * e) / square,
+        (b * w - x * f) / square,
+        (c * w - y * e) / square,
+        (d * w - y * f) / square,
+    )
 
 
 def sane(matrix: Matrix, size: tuple[int, int]) -> bool:
     """Tell whether a transform could be a thing seen from elsewhere: not folded, not flattened."""
-    if not np.isfinite(matrix).all():
+    rows = matrix.tolist()
+    if not all(math.isfinite(number) for row in rows for number in row):
         return False
-    depth = np.hstack([corners(size), np.ones((4, 1))]) @ matrix[2]
-    if (depth <= 1e-9).any() or depth.max() > 4 * depth.min():
+    (e, f, w), (width, height) = rows[2], size
+    depths = (w, w + e * width, w + f * height, w + e * width + f * height)
+    if min(depths) <= 1e-9 or max(depths) > 4 * min(depths):
         return False
-    linear = _linear(matrix, size)
-    if np.linalg.det(linear) <= 0:
+    a, b, c, d = _linear(matrix, size)
+    area = a * d - b * c
+    if area <= 0:
         return False
-    large, small = np.linalg.svd(linear, compute_uv=False)
-    growth = math.sqrt(large * small)
-    return bool(large <= MOST_SHEAR * small and SCALES[0] < growth < SCALES[1])
+    # The larger of its singular values: how far it stretches one direction; the other is the rest.
+    squares = a * a + b * b + c * c + d * d
+    apart = math.sqrt(max(0.0, squares * squares - 4 * area * area))
+    large = math.sqrt((squares + apart) / 2)
+    return large <= MOST_SHEAR * area / large and SCALES[0] < math.sqrt(area) < SCALES[1]

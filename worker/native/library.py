@@ -34,6 +34,12 @@ _SIZE = [_PICTURES, c_int64, c_int64, c_int64]
 _SPOTS = [_PICTURES, _INTEGERS, _INTEGERS, _FLOATS, _FLOATS]
 
 SIGNATURES: dict[str, tuple[Any, list[Any]]] = {
+    "needle_affine": (c_int64, [_FLOATS, _FLOATS, _BYTES, c_int64, _DOUBLES]),
+    "needle_agreeing": (
+        c_int64,
+        [_FLOATS, _FLOATS, _FLOATS, _FLOATS, c_int64, _DOUBLES, *[c_double] * 5, _BYTES],
+    ),
+    "needle_crowd": (c_int64, [_FLOATS, c_int64, _FLOATS, c_int64, c_float]),
     "needle_apart": (
         c_int64,
         [_DOUBLES, c_int64, c_double, c_int64, c_int64, _DOUBLES, _INTEGERS],

@@ -86,7 +86,7 @@ def search_many(
     try:
         for call in _requests(list(queries), negatives, options):
             jobs.append((yield from _posted(service, call)))
-    except (NeedleClientError, OSError, ValueError):
+    except (NeedleClientError, OSError, ValueError, KeyboardInterrupt):
         for job in jobs:  # the caller gets none of them, and nobody else would fetch what they find
             with suppress(NeedleClientError):
                 yield from operations.cancel(service, job)

@@ -21,6 +21,8 @@ from typing import Any
 
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from web.refusals import refusal
+
 HEAD_S = 15.0
 """Longest time from a head's first byte to its last."""
 SILENT_S = 30.0
@@ -29,10 +31,11 @@ PARTING_S = 2.0
 """How long a client may take to close its side: until then it can still read the answer."""
 PARTED_BYTES = 64 * 1024
 HEAD_BYTES = 32 * 1024
-"""A longer head is read by a thread of its own: it is refused, or keeps others such waiting."""
+"""A head that has no end after so many is refused."""
 HEALTH_THREADS = 4
 SPARE = 100
-"""Connections that can always be taken: the oldest without a request make room."""
+"""Connections that can always be taken: the oldest without a request make room, and where nearly all
+have a request that waits for a thread, the next ones are turned away."""
 _END = re.compile(rb"\n\r?\n")
 _HEALTH = re.compile(rb"(GET|HEAD) /(livez|readyz)[ ?]")
 
@@ -59,21 +62,13 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
         self._parting: dict[TConn, tuple[float, int]] = {}
         self._busy = 0
         self._health = ThreadPoolExecutor(HEALTH_THREADS, "health")
-        self._long = ThreadPoolExecutor(1, "long")
 
     def run(self) -> None:
         """Serve until told to stop."""
         try:
             super().run()
         finally:
-            for pool in (self._health, self._long):
-                pool.shutdown(wait=False)
-
-    def accept(self, listener: socket.socket) -> None:
-        """Take a connection; the oldest one without a request makes room for it."""
-        if self.nr_conns >= self.worker_connections - SPARE:
-            self._make_room()
-        super().accept(listener)
+            self._health.shutdown(wait=False)
 
     def enqueue_req(self, conn: TConn) -> None:
         """Have a connection served as soon as the head of its request is there."""
@@ -90,7 +85,10 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
             super().finish_request(conn, future)
 
     def murder_pending(self) -> None:
-        """Give up what takes too long; the main loop calls this every second."""
+        """Give up what takes too long, and make room; the main loop calls this after each round.
+
+        Within a round nothing else is closed: it may come to that connection yet.
+        """
         super().murder_pending()
         now = time.monotonic()
         for conn, coming in list(self._coming.items()):
@@ -99,6 +97,8 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
         for conn, (since, _) in list(self._parting.items()):
             if now - since > PARTING_S:
                 self._drop(conn)
+        while self.nr_conns > self.worker_connections - SPARE and self._make_room():
+            pass
 
     def _look(self, conn: TConn, sock: socket.socket, *, registered: bool = True) -> None:
         """Serve a connection whose head is there; else wait for more of it."""
@@ -114,11 +114,15 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
         head = before + (new or b"")
         # No more than before, though more was asked for: the client has ended its side.
         ended = new is not None and len(new) <= coming.size
-        if ended or len(head) >= HEAD_BYTES or _END.search(head):
+        whole = ended or _END.search(head)
+        if whole or len(head) >= HEAD_BYTES:
             if registered:
                 self.poller.unregister(sock)
             del self._coming[conn]
-            self._serve(conn, head)
+            if whole:
+                self._serve(conn, head)
+            else:
+                self._refuse(conn, 431, "Request Header Fields Too Large")
             return
         if new and not coming.size:
             coming.since = time.monotonic()
@@ -133,11 +137,12 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         conn.data_ready = True
         pool = self.tpool
-        if len(head) >= HEAD_BYTES and not _END.search(head):  # else it is a body's beginning
-            pool = self._long
-        elif self._busy >= self.cfg.threads and not conn.initialized and _HEALTH.match(head):
+        if self._busy >= self.cfg.threads and _HEALTH.match(head):
             # For one answer, which always fits into what the system keeps for a client.
             pool, conn.is_last = self._health, True
+        elif self._busy >= self.worker_connections - 2 * SPARE:
+            self._refuse(conn, 503, "Service Unavailable")
+            return
         self._busy += pool is self.tpool
         future = pool.submit(self.handle, conn)
         future.add_done_callback(
@@ -147,6 +152,12 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
     def _served(self, conn: TConn, pool: ThreadPoolExecutor, future: Future[Any]) -> None:
         self._busy -= pool is self.tpool
         self.finish_request(conn, future)
+
+    def _refuse(self, conn: TConn, status: int, reason: str) -> None:
+        """Answer a request that gets no thread: a few bytes, which a connection has room for."""
+        with contextlib.suppress(OSError):
+            conn.sock.send(refusal(status, reason))
+        self._part(conn)
 
     def _part(self, conn: TConn) -> None:
         """Close our side of a connection, and all of it when the client has closed its own."""
@@ -174,15 +185,17 @@ class Arrivals(ThreadWorker):  # type: ignore[misc]
         else:
             self._parting[conn] = (since, count)
 
-    def _make_room(self) -> None:
-        """Drop the oldest connection that has no request under way."""
+    def _make_room(self) -> bool:
+        """Drop the oldest connection that has no request under way; tell whether there is one."""
         for some in (self._parting, self._coming):
             if some:
                 self._drop(next(iter(some)))
-                return
+                return True
         if self.keepalived_conns:
             self.keepalived_conns[0].timeout = time.monotonic() - 1
             self.murder_keepalived()
+            return True
+        return False
 
     def _drop(self, conn: TConn) -> None:
         """Close a connection that the main loop watches."""

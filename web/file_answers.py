@@ -29,8 +29,9 @@ ELSEWHERE = {302: Answer(None, (), headers=("Location",))}
 _CUT_FORM = "2"
 """Part of the ETag of what is made here; to be changed with how it is made."""
 _ONE_RANGE = re.compile(r"bytes=(\d+-\d*|-\d+)\Z")
-CUTTING = 16
-"""Parts that may wait for their turn to be cut out, or be at it: each holds a thread."""
+CUTTING = 48
+"""Parts that may wait for their turn to be cut out, or be at it: each holds a thread. Eight readers
+of the page ask for so many at once; a picture that is refused stays empty there."""
 _places = threading.BoundedSemaphore(CUTTING)
 # Decoding holds a whole image; one at a time keeps the process small.
 _decoding = threading.Lock()
@@ -56,8 +57,10 @@ def cut(source: Source, box: Box | None, max_side: int | None, cache: str) -> Re
 
     def make() -> bytes:
         most = services().settings.max_image_pixels
-        with _place(), _decoding:
-            piece = pictures.crop(pictures.decode(source.read(), max_pixels=most), part)
+        with _place():
+            content = source.read()
+            with _decoding:
+                piece = pictures.crop(pictures.decode(content, max_pixels=most), part)
         if max_side is not None:
             piece.thumbnail((max_side, max_side))
         return pictures.jpeg(piece)

@@ -8,7 +8,6 @@ some of them: see `Sending`.
 from __future__ import annotations
 
 import contextlib
-import json
 import socket
 import threading
 import time
@@ -21,6 +20,7 @@ from gunicorn.workers.gthread import TConn
 
 from common.errors import BadRequest, Overloaded
 from web.arriving import HEAD_S, Arrivals
+from web.refusals import refusal
 from web.sending import SENDS
 
 STALL_S = 30.0
@@ -30,27 +30,12 @@ AT_ONCE = 1 << 18
 """Bytes of a body taken from the system: gunicorn copies all it has for each kilobyte it needs."""
 LEAST_BYTES_PER_S = 1024
 """A body that is slower than this, on the whole, is given up after GRACE_S."""
-EMPTIED, EMPTYING_S, EMPTYING = 32 * 2**20, 5.0, 16
+EMPTIED, EMPTYING_S, EMPTYING, TURN_S = 32 * 2**20, 5.0, 16, 0.5
 """A body that nobody wanted is received up to so many bytes, for so long, and so many of them at
 once: most clients send all of it before they look at the answer, and send their next request over
 the same connection."""
 RECEIVING = 16
 """Bodies that are received at once; the threads beyond answer short requests."""
-
-_STATUS = {
-    400: "bad_request",
-    403: "forbidden",
-    414: "uri_too_long",
-    417: "expectation_failed",
-    431: "headers_too_large",
-    500: "internal",
-    501: "not_implemented",
-}
-_SAID = {
-    414: "The URL is too long.",
-    431: "A header is too long, or there are too many.",
-    500: "Something went wrong.",
-}
 
 
 class Worker(Arrivals):
@@ -84,7 +69,7 @@ class Worker(Arrivals):
             return False
         if getattr(conn.parser.mesg.body.reader, "length", None) == 0:
             return True  # all of it was read, or there was none
-        if not self._emptying.acquire(blocking=False):
+        if not self._emptying.acquire(timeout=TURN_S):
             return False
         try:
             end = time.monotonic() + EMPTYING_S
@@ -93,7 +78,7 @@ class Worker(Arrivals):
             self._emptying.release()
 
     def murder_pending(self) -> None:
-        """Give up slow connections; the main loop calls this every second."""
+        """Give up slow connections; the main loop calls this after each round."""
         super().murder_pending()
         SENDS.relieve()
         now = time.monotonic()
@@ -106,17 +91,9 @@ class Worker(Arrivals):
         """Answer what is no request in the one error shape."""
         recorded = _Recorder(client)
         super().handle_error(req, recorded, addr, exc)
-        status = recorded.status()
-        code = _STATUS.get(status, "bad_request")
-        message = _SAID.get(status, "This is not a request.")
-        body = json.dumps({"error": {"code": code, "message": message}}).encode()
-        head = (
-            f"HTTP/1.1 {status} {recorded.reason()}\r\nConnection: close\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
         with contextlib.suppress(OSError):
             client.settimeout(STALL_S)
-            client.sendall(head.encode() + body)
+            client.sendall(refusal(recorded.status(), recorded.reason()))
 
 
 class Log(Logger):  # type: ignore[misc]

@@ -72,11 +72,11 @@ class Turns:
         """
         own = object()
         with self._changed:
+            ends = time.monotonic() + longest_s
             self._waiting.append(own)
             try:
                 while self._waiting[0] is not own:
                     self._changed.wait()
-                ends = time.monotonic() + longest_s
                 while (wait_s := self._wait_s(ends)) > 0:
                     self._changed.wait(wait_s)
             finally:

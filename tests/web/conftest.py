@@ -114,8 +114,14 @@ def light(redis: Client, role: str, models: dict[str, Any], host: str = "a") -> 
 
 
 @pytest.fixture
-def port(tmp_path: Path, redis_url: str, redis: Client) -> Iterator[int]:
+def port(running: tuple[int, int]) -> int:
     """Run the web server and return its port."""
+    return running[0]
+
+
+@pytest.fixture
+def running(tmp_path: Path, redis_url: str, redis: Client) -> Iterator[tuple[int, int]]:
+    """Run the web server and return its port, and the id of the process that answers."""
     found = free_port()
     env = {name: value for name, value in os.environ.items() if not name.startswith("NEEDLE_")}
     env |= {
@@ -133,7 +139,8 @@ def port(tmp_path: Path, redis_url: str, redis: Client) -> Iterator[int]:
             except OSError:
                 time.sleep(0.05)
         alive(found, 30)
-        yield found
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        yield found, int(children[0])
     finally:
         process.terminate()
         process.wait(20)

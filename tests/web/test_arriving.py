@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import os
+import signal
 import socket
 import time
 from contextlib import ExitStack, suppress
@@ -29,7 +31,7 @@ def test_everybody_is_answered_whatever_connections_leave_undone(port: int) -> N
         "not closed": (10, [head(port, "GET", "/livez", "Connection: close")]),
         "not closed after what is no request": (10, [b"NONSENSE\r\n\r\n"]),
         "a body that nobody wants": (many, [head(port, "POST", "/a", "Content-Length: 99999")]),
-        "a long head": (many, [b"GET / HTTP/1.1\r\n", *[b"A: " + b"a" * 8000 + b"\r\n"] * 5]),
+        "a long head": (1100, [b"GET / HTTP/1.1\r\n", *[b"A: " + b"a" * 8000 + b"\r\n"] * 5]),
     }
     for kind, (count, sent) in undone.items():
         with ExitStack() as held:
@@ -83,6 +85,34 @@ def test_a_client_that_ends_its_side_gets_its_answer(port: int) -> None:
         assert connection.recv(1) == b""
 
 
+@pytest.mark.parametrize("first", [b"", b"GET /livez HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"])
+def test_connections_that_end_while_room_is_made_end_nothing_else(
+    running: tuple[int, int], first: bytes
+) -> None:
+    """All of it comes in one round of the main loop: the process is stopped meanwhile."""
+    port, process = running
+    with ExitStack() as held:
+        connections = [held.enter_context(connected(port, first)) for _ in range(950)]
+        alive(port)
+        os.kill(process, signal.SIGSTOP)
+        try:
+            for _ in range(5):
+                held.enter_context(socket.create_connection(("127.0.0.1", port), 30))
+            for connection in connections:
+                connection.close()
+        finally:
+            os.kill(process, signal.SIGCONT)
+        alive(port)
+    alive(port)
+    os.kill(process, 0)
+
+
+def test_a_head_without_an_end_is_refused(port: int) -> None:
+    lines = b"".join(b"A%d: " % n + b"a" * 8000 + b"\r\n" for n in range(5))
+    with connected(port, b"GET / HTTP/1.1\r\n" + lines) as connection:
+        assert "too long" in str(body_of(connection)["error"])
+
+
 def test_where_all_threads_are_taken_health_has_its_own(
     port: int, tmp_path: Path, redis_url: str
 ) -> None:
@@ -95,6 +125,9 @@ def test_where_all_threads_are_taken_health_has_its_own(
     )
     lines = ("Content-Type: multipart/form-data; boundary=x", f"Content-Length: {len(form)}")
     upload = head(port, "POST", "/api/v1/images", *lines) + form
+    kept = http.client.HTTPConnection("127.0.0.1", port, timeout=QUICK_S)
+    kept.request("GET", "/livez")
+    assert kept.getresponse().read()
     with ExitStack() as held:
         # Whoever stores the image waits for as long as another is at it.
         held.enter_context(services.images.changing("default", [image_id(content, "default")]))
@@ -103,3 +136,11 @@ def test_where_all_threads_are_taken_health_has_its_own(
             time.sleep(0.01)  # their bodies come one after the other
         for _ in range(2):
             alive(port)
+        with pytest.raises(OSError):
+            alive(port, 0.5, "/docs")
+        kept.request("GET", "/livez")
+        assert kept.getresponse().status == 200
+        waiting = head(port, "GET", "/docs")
+        others = [held.enter_context(connected(port, waiting)) for _ in range(800)]
+        assert body_of(others[-1])["error"]
+        alive(port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -228,6 +229,14 @@ def test_searches_without_end_do_not_keep_a_job_for_ever() -> None:
         assert not (next_one := behind(turns)).wait(0.3)
     assert not next_one.wait(QUIET_S / 2), "the next search may come at once"
     assert next_one.wait(20)
+
+
+def test_each_query_gives_way_for_so_long_whoever_is_before_it() -> None:
+    turns = Turns(at_once=4)
+    with turns.first():
+        waiting = [behind(turns, longest_s=2.0) for _ in range(3)]
+        ends = time.monotonic() + 3.5  # one after the other takes six
+        assert all(began.wait(max(0.0, ends - time.monotonic())) for began in waiting)
 
 
 def test_where_nobody_searches_queries_take_every_core() -> None:

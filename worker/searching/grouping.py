@@ -102,7 +102,9 @@ def best_images(fetch: Fetch, grouping: Grouping) -> list[Match]:
     """Return the best images, best first, ties by image id."""
     few = grouping.with_few_hits()
     if few.hits_per_image < grouping.hits_per_image:
-        return [_with_more(match, fetch, few, grouping) for match in best_images(fetch, few)]
+        # An index may find more among an image's own regions than it found among all.
+        more = [_with_more(match, fetch, few, grouping) for match in best_images(fetch, few)]
+        return sorted(more, key=lambda match: (-match.score, match.image_id))
     limit = max(64, 4 * grouping.limit * grouping.hits_per_image)
     complete: dict[str, Match] = {}
     while True:

@@ -91,3 +91,18 @@ def test_many_hits_of_each_image_are_its_own_and_not_sought_among_all() -> None:
     found = best_images(engine(hits, limits), grouping := Grouping(limit=10, hits_per_image=100))
     assert found == brute_force(hits, grouping)
     assert sum(limits) < 10 * 102 + 200, "of 50,000 regions"
+
+
+def test_what_an_index_finds_late_comes_in_its_place() -> None:
+    """Among an image's own regions it may find one that it missed among all."""
+    hits = hits_of(
+        [(1, 0.9 - n / 1000) for n in range(9)] + [(0, 0.8 - n / 1000) for n in range(9)]
+    )
+    missed = Hit("p9999", 0.95, Region("image0", BOX, HitSource.TILE, None, None))
+
+    def fetch(limit: int, image_id: str | None = None) -> list[Hit]:
+        own = [hit for hit in [*hits, missed] if hit.region.image_id == image_id]
+        return sorted(own if image_id else hits, key=order)[:limit]
+
+    found = best_images(fetch, Grouping(limit=2, hits_per_image=6))
+    assert [(match.image_id, match.score) for match in found] == [("image0", 0.95), ("image1", 0.9)]

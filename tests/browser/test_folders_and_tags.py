@@ -56,6 +56,25 @@ def test_what_is_no_image_in_an_archive_is_left_out_as_in_a_folder(
     )
 
 
+def test_what_an_archive_leaves_out_stays_left_out_after_a_reload(
+    opened: Callable, samples: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "album.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.write(min((samples / "photos").iterdir()), "album/one.jpg")
+        packed.writestr("album/a.pdf", b"x")
+        packed.writestr("album/long.mov", bytes(64 * 2**20 + 1))  # more than an image may hold
+    (tmp_path / "chosen.pdf").write_bytes(b"%PDF-1.4")
+    page, _ = opened("/?collection=packed-before")
+    page.set_input_files("#add-input", [tmp_path / "album.zip", tmp_path / "chosen.pdf"])
+    line = page.locator(".job .line")
+    said = "1 of 2 images ready, 1 failed. Left out: 1 .pdf, 1 .mov."
+    expect(line).to_have_text(said, timeout=300_000)
+    page.reload()
+    expect(line).to_have_text(said)
+    expect(page.locator(".job .failures li")).to_have_count(1)
+    expect(page.locator(".job .failures")).to_contain_text("chosen.pdf:")
+
+
 def test_tags_are_edited_in_the_viewer(opened: Callable, samples: Path) -> None:
     page, _ = opened("/?collection=tags")
     photo = min((samples / "photos").iterdir())
@@ -116,10 +135,21 @@ def test_editing_tags_is_given_up_without_a_change(opened: Callable, way: str) -
 def test_nothing_is_typed_while_the_tags_of_several_images_are_saved(opened: Callable) -> None:
     page, watch = opened()
     held: list[Route] = []
-    page.route(
-        "**/api/v1/images/*",
-        lambda route: held.append(route) if route.request.method == "PATCH" else route.continue_(),
-    )
+    answering = False
+
+    def answer(route: Route) -> None:
+        if route.request.method != "PATCH":
+            route.continue_()
+        elif answering:
+            refuse(route)
+        else:
+            held.append(route)
+
+    def refuse(route: Route) -> None:
+        error = {"code": "unavailable", "message": "No room for that now."}
+        route.fulfill(status=503, json={"error": error})
+
+    page.route("**/api/v1/images/*", answer)
     page.click("#select")
     page.click("#select-all")
     page.click("#tag-selected")
@@ -129,17 +159,18 @@ def test_nothing_is_typed_while_the_tags_of_several_images_are_saved(opened: Cal
     expect(page.locator("#tags-text")).to_contain_text("Saving")
     expect(shop).not_to_be_editable()
     expect(page.locator("#tags-save")).to_be_disabled()
-    for button in page.locator("#tags-rows button").all():
+    buttons = page.locator("#tags-rows button")  # of two tags, and one that adds a third
+    expect(buttons).to_have_count(3)
+    for button in buttons.all():
         expect(button).to_be_disabled()
     watch.allow("503")
-    refusal = {"error": {"code": "unavailable", "message": "No room for that now."}}
-    while page.locator("#tags-save").is_disabled():
-        for route in held:
-            route.fulfill(status=503, json=refusal)
-        held.clear()
-        page.wait_for_timeout(50)
+    answering = True
+    for route in held:
+        refuse(route)
     expect(page.locator("#tags-text")).to_have_text("The tags of 4 images were not saved.")
     expect(shop).to_be_editable()
     expect(shop).to_have_value("Bern")
-    for button in page.locator("#tags-rows button").all():
+    expect(page.locator("#tags-save")).to_be_enabled()
+    expect(buttons).to_have_count(3)
+    for button in buttons.all():
         expect(button).to_be_enabled()

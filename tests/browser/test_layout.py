@@ -103,6 +103,31 @@ def test_images_and_a_selection_of_them(opened: Callable, screen: str) -> None:
     _reachable(page)
 
 
+@pytest.mark.parametrize("width", [390, 500])
+def test_a_selection_has_two_rows_on_a_phone(opened: Callable, width: int) -> None:
+    page, _ = opened("/", **{**PHONE, "viewport": {"width": width, "height": 844}})
+    page.click("#select")
+
+    def rows() -> list[list[str]]:
+        """Return the names of what is in the bar, row by row, as they are seen."""
+        names = ("selection-text", "select-all", "select-done", "tag-selected", "delete")
+        found: dict[int, list[tuple[float, str]]] = {}
+        for name in names:
+            box = page.locator(f"#{name}").bounding_box()
+            assert box
+            middle = round((box["y"] + box["height"] / 2) / 12)
+            found.setdefault(middle, []).append((box["x"], name))
+        return [[name for _, name in sorted(found[row])] for row in sorted(found)]
+
+    wanted = [["selection-text", "select-all", "select-done"], ["tag-selected", "delete"]]
+    assert rows() == wanted
+    page.click("#select-all")
+    expect(page.locator("#select-all")).to_have_text("Select none")
+    assert rows() == wanted
+    page.keyboard.press("Tab")
+    expect(page.locator("#select-done")).to_be_focused()
+
+
 @pytest.mark.parametrize("screen", SCREENS)
 def test_the_api_and_an_address_that_is_not_there(opened: Callable, screen: str) -> None:
     page, watch = opened("/docs", **SCREENS[screen])

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser import server
 
@@ -68,6 +69,33 @@ def test_failures_are_named_at_once_and_outlive_a_reload(
     page.reload()
     expect(page.locator("#library .tile")).to_have_count(1)
     expect(card).to_have_count(0)
+
+
+def test_what_an_archive_leaves_out_never_counts_as_failed(
+    opened: Callable, samples: Path, stack: server.Running, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "album.zip", "w") as packed:
+        packed.write(min((samples / "photos").iterdir()), "one.jpg")
+        for name in ("a.pdf", "b.txt", "clip.mov"):
+            packed.writestr(name, b"x")
+    page, _ = opened("/?collection=archive")
+    held: list[Route] = []
+    naming = False
+    page.route("**/items?*", lambda route: route.continue_() if naming else held.append(route))
+    line = page.locator(".job .line")
+    with stack.paused("index"):
+        page.set_input_files("#add-input", tmp_path / "album.zip")
+        expect(line).to_have_text("1 image waiting to be indexed …")
+        page.wait_for_timeout(1500)  # longer than a look at the job takes
+        assert held
+        expect(line).to_have_text("1 image waiting to be indexed …")
+        naming = True
+        for route in held:
+            route.continue_()
+        page.wait_for_timeout(500)
+        expect(line).to_have_text("1 image waiting to be indexed …")
+    said = "1 image ready. Left out: 1 .pdf, 1 .txt, 1 .mov."
+    expect(line).to_have_text(said, timeout=300_000)
 
 
 def test_a_page_that_was_closed_says_what_it_did_not_send(opened: Callable, samples: Path) -> None:

@@ -102,7 +102,9 @@ def test_the_question_has_room_for_its_answers(edited: Page, width: int) -> None
     edited.click("#view-close")
     dialog = edited.locator("#confirm").bounding_box()
     assert dialog is not None
-    for button in edited.locator("#confirm .button").all():
+    buttons = edited.locator("#confirm .button")
+    expect(buttons).to_have_count(3)
+    for button in buttons.all():
         box = button.bounding_box()
         assert box is not None
         assert dialog["x"] + 8 <= box["x"]
@@ -219,7 +221,8 @@ def test_more_places_can_be_asked_for_after_going_on_with_the_tags(opened: Calla
 
     deeds.altered(page, more)
     deeds.pick(page, "01-grocery.jpg")
-    page.click("#search")
+    with page.expect_request("**/api/v1/search") as first:
+        page.click("#search")
     deeds.wait_for_result(page)
     page.locator("#groups .open").first.click()
     page.click("#view-edit")
@@ -231,7 +234,10 @@ def test_more_places_can_be_asked_for_after_going_on_with_the_tags(opened: Calla
     expect(everything).to_be_enabled()
     expect(everything).to_have_text(words)
     everything.click()
-    page.get_by_role("button", name="Don\N{RIGHT SINGLE QUOTATION MARK}t save").click()
+    with page.expect_request("**/api/v1/search") as second:
+        page.get_by_role("button", name="Don\N{RIGHT SINGLE QUOTATION MARK}t save").click()
+    many = [each.value.post_data_json.get("hits_per_image", 1) for each in (first, second)]
+    assert many[0] < many[1]
     expect(page.locator("#view-count .button")).to_contain_text("Show all")
     expect(page.locator("#view-tags")).to_be_hidden()
 

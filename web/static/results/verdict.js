@@ -6,6 +6,7 @@ const POSSIBLE = 0.1; // one that is worth a look where nothing is likely
 const PERHAPS = 0.25; // one that may well show it
 const TOLD = 0.01; // below that, no image is closer than the others
 const NEAR = 0.5; // of the best score of the kind: beyond that, kinds are hardly alike
+const KIND = 0.35; // from that score on, about half of the images show the kind; few of those below do
 
 /** Tell whether an image shows what was looked for, rather than not. */
 function shows(match, result) {
@@ -24,13 +25,14 @@ const isOfKind = ({ likeness }) => likeness === "kind";
 export function grouped(result, matches) {
   const own = result.query?.image_id;
   const best = Math.max(...matches.filter(isOfKind).map(({ score }) => score));
+  const least = Math.max(NEAR * best, asksForKind(result) ? 0 : KIND);
   const groups = { found: [], own: [], possible: [], kind: [], alike: [] };
   for (const match of matches) {
     const sure = shows(match, result);
     match.sure = sure;
     if (match.image_id === own) groups.own.push(match);
     else if (sure) groups.found.push(match);
-    else if (isOfKind(match)) groups[match.score > 0 && match.score >= NEAR * best ? "kind" : "alike"].push(match);
+    else if (isOfKind(match)) groups[match.score > 0 && match.score >= least ? "kind" : "alike"].push(match);
     else if (match.probability >= POSSIBLE || !judges(result)) groups.possible.push(match);
     else groups.alike.push(match);
   }

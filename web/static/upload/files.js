@@ -30,12 +30,14 @@ function divided(files) {
   return { files: files.filter(({ name }) => !isOther(name)), leftOut: byEnding(names.filter(isOther)) };
 }
 
-/** Return what tells an item that nobody chose, as what it is in an archive of the chosen files: one
- * that is nothing to read is left out there, as it is in a folder. */
-export function packedWith(files) {
-  const chosen = new Set(files.map((file) => pathOf(file).normalize("NFC")));
-  return ({ name, error }) => error?.code === "invalid_image" && isOther(name) && !chosen.has(name);
-}
+/** Return the names of those files that are nothing that Needle reads, as the service spells them. */
+export const othersOf = (files) => files.filter(({ name }) => isOther(name))
+  .map((file) => pathOf(file).normalize("NFC"));
+
+/** Tell an item that is nothing to read and not among the `others` that were chosen themselves: it
+ * was in an archive, and is left out there, as it is in a folder. */
+export const isPacked = ({ name, error }, others) =>
+  ["invalid_image", "image_too_large"].includes(error?.code) && isOther(name) && !others.includes(name);
 
 /** Say which files were left out; nothing where there are none. */
 export function leftOutSentence(leftOut) {

@@ -28,15 +28,16 @@ export class ProgressCard {
     announce(title);
   }
 
-  /** Show where it stands: images that ended of a total, and bytes `sent` of a `size`. */
-  show({ total, done, failed, begun, sent, size, left }) {
+  /** Show where it stands: images that ended of a total, and bytes `sent` of a `size`.
+   * Of those that are `unnamed` it is not known yet whether they count as failed. */
+  show({ total, done, failed, unnamed, begun, sent, size, left }) {
     const ended = done + failed;
     const sending = sent < size;
     this.bar.max = Math.max(1, total);
     this.bar.value = done;
     this.bar.style.setProperty("--ended", `${ended / this.bar.max * 100}%`);
     this.bar.style.setProperty("--sent", `${size ? sent / size * 100 : 0}%`);
-    const waiting = count(total - ended, "image");
+    const waiting = count(total - ended - unnamed, "image");
     const parts = [
       done ? `${plain(done)} of ${count(total, "image")} ready`
         : begun ? `Indexing the first of ${waiting} …`

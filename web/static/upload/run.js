@@ -2,7 +2,7 @@
 import { call, ended, isFinal } from "../core/api.js";
 import { count, plain } from "../core/dom.js";
 import { Eta } from "./eta.js";
-import { byEnding, leftOutSentence } from "./files.js";
+import { byEnding, isPacked, leftOutSentence } from "./files.js";
 import { forget, keep, newId } from "./kept.js";
 import { ProgressCard } from "./progress.js";
 
@@ -31,6 +31,7 @@ export const follows = (id) => [...running].some((run) => run.jobs.has(id));
 export class Run {
   #packed = []; // names of what is nothing to read in the archives that were sent
   #named = new Map(); // job -> indexes of the items whose failure or warning is on the card
+  #failures = new Map(); // job -> how many of these failed
   #following = Promise.resolve();
   #eta = new Eta();
   #ticks = 0;
@@ -40,12 +41,12 @@ export class Run {
   #timer;
   #lost = null; // what is waited for
 
-  /** `waiting` files are yet to be sent, of `size` bytes; `unsent` ones never will. `isPacked`
-   * tells an item that is left out of an archive, `sure` asks whether to cancel. */
+  /** `waiting` files are yet to be sent, of `size` bytes; `unsent` ones never will. `others`
+   * names chosen files that are nothing to read (null: nobody knows), `sure` asks whether to cancel. */
   constructor(title, { collection, id = newId(), size = 0, waiting = 0, unsent = 0, leftOut = [],
-    refused = 0, refusals = [], theirs = false, isPacked = () => false, sure = async () => true }) {
+    refused = 0, refusals = [], theirs = false, others = null, sure = async () => true }) {
     Object.assign(this, { title, collection, id, size, waiting, unsent, leftOut, refused, refusals,
-      theirs, isPacked, sent: 0, unchanged: 0, jobs: new Map() });
+      theirs, others, sent: 0, unchanged: 0, jobs: new Map() });
     this.abort = new AbortController();
     this.card = new ProgressCard(title, {
       cancel: async () => { if (await sure()) this.cancel(); },
@@ -69,10 +70,16 @@ export class Run {
     }
   }
 
+  /** How many images there are, are ready, have failed, and have failed without a name yet: these
+   * may turn out to be left out of an archive. */
   get sums() {
-    const sum = { total: this.waiting + this.refused, done: 0, failed: this.refused };
-    for (const { progress } of this.jobs.values()) {
-      for (const name of Object.keys(sum)) sum[name] += progress[name];
+    const sum = { total: this.waiting + this.refused, done: 0, failed: this.refused, unnamed: 0 };
+    for (const [id, { progress }] of this.jobs) {
+      const named = this.#failures.get(id) ?? 0;
+      sum.total += progress.total;
+      sum.done += progress.done;
+      sum.failed += named;
+      sum.unnamed += Math.max(0, progress.failed - named);
     }
     sum.total -= this.#packed.length;
     sum.failed -= this.#packed.length;
@@ -103,7 +110,7 @@ export class Run {
     if (this.#lost) return this.card.away(this.#lost);
     const sums = this.sums;
     const begun = [...this.jobs.values()].some(({ status }) => status !== "queued");
-    if (begun) this.#eta.note({ total: sums.total, ended: sums.done + sums.failed });
+    if (begun) this.#eta.note({ total: sums.total, ended: sums.done + sums.failed + sums.unnamed });
     this.card.show({ ...sums, begun, sent: this.sent, size: this.size, left: this.#eta.left() });
     const now = JSON.stringify(sums);
     if (now !== this.#shown) changed();
@@ -138,9 +145,12 @@ export class Run {
   /** Name what has failed so far, if that is more than is named. */
   #nameFailures({ job_id: id, progress }) {
     const now = performance.now();
-    if (this.#naming || now < this.#nextNaming || progress.failed <= (this.#named.get(id)?.size ?? 0)) return;
+    if (this.#naming || now < this.#nextNaming || progress.failed <= (this.#failures.get(id) ?? 0)) return;
     this.#nextNaming = now + NAMING_MS;
-    this.#naming = this.#name(id).catch(() => {}).finally(() => { this.#naming = null; });
+    this.#naming = this.#name(id).catch(() => {}).finally(() => {
+      this.#naming = null;
+      if (running.has(this)) this.show();
+    });
   }
 
   /** List what failed, and what of an image could not be read; at last, count what was there before. */
@@ -152,10 +162,12 @@ export class Run {
       const { items, total } = await call("GET", `/api/v1/jobs/${id}/items?${page}`);
       const news = items.filter((item) => !named.has(item.index));
       const ill = news.filter((item) => item.status === "failed");
-      const failed = ill.filter((item) => !this.isPacked(item));
+      const isLeftOut = (item) => this.others && isPacked(item, this.others);
+      const failed = ill.filter((item) => !isLeftOut(item));
       const warned = news.filter((item) => item.warning);
       for (const item of [...ill, ...warned]) named.add(item.index);
-      this.#packed.push(...ill.filter(this.isPacked).map(({ name }) => name));
+      this.#failures.set(id, (this.#failures.get(id) ?? 0) + ill.length);
+      this.#packed.push(...ill.filter(isLeftOut).map(({ name }) => name));
       this.card.fail(failed.map((item) => [item.name, item.error?.message ?? "failed"]));
       this.card.warn(warned.map((item) => [item.name, item.warning]));
       if (last) this.unchanged += items.filter(({ status }) => status === "unchanged").length;
@@ -166,7 +178,8 @@ export class Run {
   end() {
     clearInterval(this.#timer);
     running.delete(this);
-    const { total, done, failed } = this.sums;
+    const { total, done, unnamed, ...sums } = this.sums;
+    const failed = sums.failed + unnamed;
     const clean = !failed && !this.leftOut.length && !this.#packed.length && !this.unsent && !this.card.failures;
     this.card.end(this.#sentence(total, done, failed), { bad: (failed > 0 && !done) || this.unsent > 0 });
     if (clean) forget(this.id);
@@ -195,8 +208,8 @@ export class Run {
 
   #keep() {
     if (this.theirs) return;
-    const { title, collection, leftOut, refused, refusals, sending } = this;
-    keep(this.id, { title, collection, leftOut, refused, refusals, sending,
+    const { title, collection, leftOut, others, refused, refusals, sending } = this;
+    keep(this.id, { title, collection, leftOut, others, refused, refusals, sending,
       unsent: this.unsent + (sending ? this.waiting : 0), jobs: [...this.jobs.keys()] });
   }
 }

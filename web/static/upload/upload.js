@@ -2,7 +2,7 @@
 import { call, newKey, upload } from "../core/api.js";
 import * as collections from "../core/collections.js";
 import { pause } from "../core/dom.js";
-import { batches, packedWith, pathOf } from "./files.js";
+import { batches, othersOf, pathOf } from "./files.js";
 import { forget, kept } from "./kept.js";
 import { Run } from "./run.js";
 
@@ -19,7 +19,8 @@ export async function add({ files, leftOut }, options = {}) {
   if (!files.length && !leftOut.length) return;
   const size = files.reduce((sum, file) => sum + file.size, 0);
   const collection = collections.current();
-  const run = new Run(`Upload to “${collection}”`, { collection, size, waiting: files.length, leftOut, isPacked: packedWith(files) });
+  const run = new Run(`Upload to “${collection}”`,
+    { collection, size, waiting: files.length, leftOut, others: othersOf(files) });
   sending.add(run);
   let followed;
   for (const batch of batches(files)) {

@@ -10,6 +10,7 @@ import httpx
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS = range(1, 65536)
+_HINT = ": start one with `make up`, or name its address with NEEDLE_URL or NEEDLE_PORT"
 
 
 def parse(text: str) -> httpx.URL:
@@ -45,7 +46,7 @@ def silence(url: httpx.URL, exc: httpx.RequestError) -> str:
     if isinstance(exc, httpx.ConnectTimeout):
         return f"No Needle answers at {url}: the connection was not made in time."
     if isinstance(exc, httpx.ConnectError):
-        hint = ": start one with `make up`" if url.host in LOOPBACK else ""
+        hint = _HINT if url.host in LOOPBACK else ""
         return f"No Needle answers at {url}{hint}."
     if isinstance(exc, httpx.TimeoutException):
         return f"Needle at {url} did not answer in time."

@@ -61,7 +61,12 @@ def count(path: Path) -> int:
 
 
 def names(path: Path, on_left_out: OnLeftOut | None = None) -> Iterator[str]:
-    """Yield the names of the images of an archive, for which it is not unpacked.
+    """Yield the names of the images of an archive: see `listed`."""
+    yield from (name for name, _ in listed(path, on_left_out))
+
+
+def listed(path: Path, on_left_out: OnLeftOut | None = None) -> Iterator[tuple[str, int]]:
+    """Yield names and bytes of the images of an archive, for which it is not unpacked.
 
     Raises DamagedArchive where the archive cannot be read on, OSError where its file cannot.
     """
@@ -69,11 +74,13 @@ def names(path: Path, on_left_out: OnLeftOut | None = None) -> Iterator[str]:
     try:
         if path.name.lower().endswith(ZIP):
             with zipfile.ZipFile(path) as archive:
-                every = zip_names.of(archive)
-            yield from (name for name in every if _wanted(name, tell))
+                sizes = [member.file_size for member in archive.infolist()]
+                every = list(zip(zip_names.of(archive), sizes, strict=True))
+            yield from (each for each in every if _wanted(each[0], tell))
             return
         with tarfile.open(path) as tar:
-            yield from (m.name for m in _listed(tar) if m.isfile() and _wanted(m.name, tell))
+            inside = (member for member in _sound(tar) if member.isfile())
+            yield from ((m.name, m.size) for m in inside if _wanted(m.name, tell))
     except _DAMAGE as exc:
         raise _damaged(path.name) from exc
 
@@ -108,7 +115,7 @@ def tar_members(
     tell = on_left_out or _ignore
     try:
         with tarfile.open(fileobj=cast(IO[bytes], file), mode="r|*") as archive:
-            for member in _listed(archive):
+            for member in _sound(archive):
                 content = archive.extractfile(member) if member.isfile() else None
                 if content is not None and _wanted(member.name, tell):
                     yield _upload(member.name, content.read())
@@ -116,7 +123,7 @@ def tar_members(
         raise _damaged(name) from exc
 
 
-def _listed(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+def _sound(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
     for member in tar:
         if member.size < 0:  # it would be read from there backwards, for ever
             raise tarfile.ReadError("a file of less than no bytes")

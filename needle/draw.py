@@ -85,8 +85,8 @@ def _darkened(image: Image.Image, around: Box) -> Image.Image:
     return dark
 
 
-def draw_match(image: bytes, hits: Sequence[Hit]) -> Image.Image:
-    """Return an image upright with its hits outlined: the first on top, bright, with its score.
+def draw_match(image: bytes, hits: Sequence[Hit], label: str) -> Image.Image:
+    """Return an image upright with its hits outlined: the first on top, bright, with the label.
 
     The others are drawn thinner and in another colour, and where a hit is verified its corners
     are joined. Raises OSError when it is no image.
@@ -95,7 +95,7 @@ def draw_match(image: bytes, hits: Sequence[Hit]) -> Image.Image:
     if not hits:
         return marked
     unit = max(marked.size) / 300
-    marked = draw_box(marked, hits[0].box, f"{hits[0].score:.2f}", unit_px=unit)
+    marked = draw_box(marked, hits[0].box, label, unit_px=unit)
     pen = ImageDraw.Draw(marked)
     for hit in hits[1:]:
         around = outline(hit.box, marked.size, least_px=12 * unit)

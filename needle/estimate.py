@@ -11,7 +11,9 @@ import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from pathlib import Path
 
 from needle import archives, remote, sources
@@ -22,6 +24,8 @@ from needle.sources import OnFault, Sources
 from needle.tally import Failure, OnTally
 from needle.uploads import Upload, ending, is_image
 
+CANDIDATES = 2000
+"""A sample is drawn from so many images, whose sizes are known."""
 Named = Path | str | tuple[Path, str]
 """An image that may be in a sample: a file, a URL, or a name in an archive."""
 
@@ -59,25 +63,51 @@ class Sample:
 
 
 class _Draw:
-    """Draws a sample of a stream of unknown length, each with the same chance (reservoir)."""
+    """Draws a sample of a stream of unknown length: of small and large images their share.
+
+    Candidates are drawn first, each with the same chance (reservoir). Sorted by size they make as
+    many classes of one length as images are wanted, and each class gives one.
+    """
 
     def __init__(self, most: int) -> None:
         self.seen = 0
-        self.drawn: list[Named] = []
         self._most = most
+        self._kept = max(most, CANDIDATES) if most else 0
+        self._candidates: list[tuple[Named, int | None]] = []
 
-    def __call__(self, one: Named) -> None:
+    def __call__(self, one: Named, size: int | None = None) -> None:
+        """Offer an image; of a file its size is asked for where it is needed."""
         self.seen += 1
-        if len(self.drawn) < self._most:
-            self.drawn.append(one)
-        elif (place := random.randrange(self.seen)) < self._most:  # noqa: S311
-            self.drawn[place] = one
+        if len(self._candidates) < self._kept:
+            self._candidates.append((one, size))
+        elif (place := random.randrange(self.seen)) < self._kept:  # noqa: S311
+            self._candidates[place] = (one, size)
+
+    def drawn(self) -> tuple[Named, ...]:
+        """Return the sample."""
+        random.shuffle(self._candidates)  # of those of one size, none comes first
+        ranked = sorted(self._candidates, key=_bytes)
+        most = min(self._most, len(ranked))
+        ends = [len(ranked) * number // most for number in range(most + 1)] if most else []
+        return tuple(
+            ranked[random.randrange(first, end)][0]  # noqa: S311
+            for first, end in pairwise(ends)
+        )
+
+
+def _bytes(candidate: tuple[Named, int | None]) -> int:
+    """Return the size of an image, 0 where nobody knows it."""
+    one, size = candidate
+    if isinstance(one, Path):
+        with suppress(OSError):
+            return one.stat().st_size
+    return size or 0
 
 
 def extent(needle: Needle, found: Sources, *, draw: int = 0) -> Extent:
-    """Count what there is, and draw so many of it. The service lists buckets, nothing is sent.
+    """Count what there is, and draw so many of it, small and large.
 
-    Raises NeedleClientError.
+    The service lists buckets, nothing is sent. Raises NeedleClientError.
     """
     offer, others = _Draw(draw), Counter(found.left_out)
     faults = [Failure(*absent) for absent in found.absent]
@@ -87,8 +117,8 @@ def extent(needle: Needle, found: Sources, *, draw: int = 0) -> Extent:
         offer(one)
     for path in found.archives:
         try:
-            for name in archives.names(path, lambda name: others.update([ending(name)])):
-                offer((path, name))
+            for name, held in archives.listed(path, lambda name: others.update([ending(name)])):
+                offer((path, name), held)
         except OSError as exc:
             faults.append(Failure(path.name, str(exc)))
     listed = remote.in_buckets(
@@ -96,11 +126,11 @@ def extent(needle: Needle, found: Sources, *, draw: int = 0) -> Extent:
     )
     for stored in listed:
         if is_image(stored.url):
-            offer(stored.url)
+            offer(stored.url, stored.bytes)
             size += stored.bytes
         else:
             others[ending(stored.url)] += 1
-    return Extent(offer.seen, size, others, len(found.shards), tuple(faults), tuple(offer.drawn))
+    return Extent(offer.seen, size, others, len(found.shards), tuple(faults), offer.drawn())
 
 
 def sample(

@@ -54,9 +54,9 @@ def index(
 ) -> Steps[Job]:
     """Send images (or zip and tar archives of them) to be indexed; return the job at once.
 
-    A folder stands for every image in it. They go in requests of at most 64 MB and 100 files;
-    `on_progress` gets the job after each: see `needle.bulk` for very many. Raises ValueError when
-    there is none.
+    A folder stands for every image in it, without archives. They go in requests of at most 64 MB
+    and 100 files; `on_progress` gets the job after each: see `needle.bulk` for very many. Raises
+    ValueError when there is none.
     """
     form = calls.form(**_known(options))
     jobs = []

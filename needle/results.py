@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from needle import frames
 from needle.indexed import paths
 from needle.jobs import Job
+from needle.wording import sure
 
 if TYPE_CHECKING:
     import pandas  # type: ignore[import-not-found, import-untyped, unused-ignore]
@@ -127,6 +128,8 @@ class Match:
     def draw(self, photo: bytes | None = None, *, hits: int | None = None) -> Drawing:
         """Return the image with its hits drawn: the best one bright, its surroundings darkened.
 
+        It is labelled with the probability (`99 %`), else with the score.
+
         `photo` is its file's bytes; without them they are fetched. `hits` draws only the best so
         many. Raises ValueError where it cannot be fetched from here (a result of AsyncNeedle: use
         `await needle.draw(match)`; a copy that has lost its connection), and what `Needle.file`
@@ -138,7 +141,12 @@ class Match:
             if self.origin.fetch is None:
                 raise ValueError("this match has no connection: use needle.draw(match)")
             photo = self.origin.fetch(self.image_id, self.origin.collection)
-        return draw_match(photo, self.hits[:hits])
+        return draw_match(photo, self.hits[:hits], self.sureness)
+
+    @property
+    def sureness(self) -> str:
+        """How sure it is, in words: how probable (`99 %`), else its score."""
+        return sure(self.probability) or f"{self.score:.2f}"
 
     @classmethod
     def from_json(cls, raw: Mapping[str, Any]) -> Match:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -11,7 +10,7 @@ from typing import Any
 
 from needle import calls, operations, uploads
 from needle.calls import Example
-from needle.errors import NeedleApiError, NeedleClientError
+from needle.errors import NeedleApiError, NeedleClientError, NeedleUnreachable
 from needle.exchange import Service
 from needle.jobs import Item, Job
 from needle.listings import Listing
@@ -60,11 +59,11 @@ def search_many(
 ) -> Steps[Job]:
     """Have the service search for each of many queries by itself; return the job at once.
 
-    A query is a file (a folder stands for every image in it), {"url": ...} or {"image_id": ...}.
-    Files go first, at most 1,000 and 64 MB a request. `answers` yields what was found, once the job
-    has ended or before. Searches that somebody waits for go before it. The options are those of
-    `search`. Where a later request is refused, the jobs of the earlier ones are cancelled. Raises
-    ValueError where there is no query.
+    A query is a file (a folder stands for every image in it, without archives), {"url": ...} or
+    {"image_id": ...}. Files go first, at most 1,000 and 64 MB a request. `answers` yields what was
+    found, once the job has ended or before. Searches that somebody waits for go before it. The
+    options are those of `search`. Where a later request is refused, the jobs of the earlier ones
+    are cancelled, unless the service is away. Raises ValueError where there is no query.
     """
     options = calls.given(
         text=text,
@@ -86,14 +85,25 @@ def search_many(
     try:
         for call in _requests(list(queries), negatives, options):
             jobs.append((yield from _posted(service, call)))
+    except NeedleUnreachable:  # what is away cancels nothing
+        raise
     except (NeedleClientError, OSError, ValueError, KeyboardInterrupt):
-        for job in jobs:  # the caller gets none of them, and nobody else would fetch what they find
-            with suppress(NeedleClientError):
-                yield from operations.cancel(service, job)
+        yield from _cancelled(service, jobs)
         raise
     if not jobs:
         raise ValueError("there is nothing to search for")
     return Job.merged(jobs)
+
+
+def _cancelled(service: Service, jobs: Iterable[Job]) -> Steps[None]:
+    """Cancel jobs that the caller does not get, and whose finds nobody else would fetch."""
+    for job in jobs:
+        try:
+            yield from operations.cancel(service, job)
+        except NeedleUnreachable:
+            return
+        except NeedleClientError:
+            continue
 
 
 def _posted(service: Service, call: Call) -> Steps[Job]:

@@ -136,14 +136,27 @@ def _fitted(image: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 
 def _wrapped(text: str, letters: Font, width_px: int) -> list[str]:
-    """Return the text in lines that fit a width; a word that does not fit is cut."""
+    """Return the text in lines that fit a width; a word that does not fit is cut.
+
+    A path that does not fit is two lines: its folders, and the name of its file.
+    """
+    folders, slash, name = text.rpartition("/")
+    if folders and letters.getlength(text) > width_px:
+        return [_cut(folders + slash, letters, width_px), _cut(name, letters, width_px)]
     lines = [""]
     for word in text.split():
         longer = f"{lines[-1]} {word}".strip()
         if letters.getlength(longer) <= width_px:
             lines[-1] = longer
             continue
-        while letters.getlength(word) > width_px:
-            word = word[:-2] + "\N{HORIZONTAL ELLIPSIS}"
-        lines.append(word)
+        lines.append(_cut(word, letters, width_px))
     return [line for line in lines if line]
+
+
+def _cut(text: str, letters: Font, width_px: int) -> str:
+    """Return a text that fits a width, cut in its middle: an ending tells what a file is."""
+    shown, kept = text, len(text)
+    while letters.getlength(shown) > width_px and kept > 1:
+        kept -= 1
+        shown = f"{text[: kept // 2]}\N{HORIZONTAL ELLIPSIS}{text[-(kept - kept // 2) :]}"
+    return shown

@@ -121,7 +121,7 @@ def match_rows(
                     needle.file(match.image_id, collection=collection, drawable=True)
                 ),
                 box=box,
-                label=sure(match.probability) or f"{match.score:.2f}",
+                label=match.sureness,
                 verdict=_verdict(match, place),
                 details=(
                     match.path or match.filename,

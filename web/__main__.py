@@ -26,8 +26,8 @@ from web.sending import Sending
 from web.server import Reception
 
 THREADS = 176
-"""A request that waits for a job holds one, a body that comes in, or that nobody wanted, a part that is
-cut out, and an answer that goes out: see `PLACES` of `web.waiting` and `web.sending`, RECEIVING,
+"""A request that waits for a job holds one, a body that comes in or that nobody wanted, a part that
+is cut out, and an answer that goes out: see `PLACES` of `web.waiting` and `web.sending`, RECEIVING,
 EMPTYING and CUTTING. Some are left for short requests."""
 
 _SHARED = "/dev/shm"  # noqa: S108 (gunicorn's own heartbeat, a file without a name)

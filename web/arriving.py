@@ -34,8 +34,8 @@ HEAD_BYTES = 32 * 1024
 """A head that has no end after so many is refused."""
 HEALTH_THREADS = 4
 SPARE = 100
-"""Connections that can always be taken: the oldest without a request make room, and where nearly all
-have a request that waits for a thread, the next ones are turned away."""
+"""Connections that can always be taken: the oldest without a request make room, and where nearly
+all have a request that waits for a thread, the next ones are turned away."""
 _END = re.compile(rb"\n\r?\n")
 _HEALTH = re.compile(rb"(GET|HEAD) /(livez|readyz)[ ?]")
 

@@ -79,7 +79,7 @@ def _at_most(models: Mapping[str, Any], what: Extent, profile: str | None) -> _S
         facts,
         f"{begin}, at most {regions:,} regions each (profile {name})",
         f". The networks alone take up to about {_duration(seconds)}; --sample 5 tries five "
-        "images and says how long all of them take.",
+        "images and says roughly how long all of them take.",
     )
 
 
@@ -106,9 +106,9 @@ def _by_sample(seen: Sample, what: Extent) -> _Said:
     failed = f"; {counted(seen.failed, 'image')} of the sample failed" * bool(seen.failed)
     return _Said(
         facts,
-        f"{_extent(what)}: indexing takes about {_duration(seconds)} and makes about {regions:,} "
-        f"regions, judging by {counted(tried, 'image')} indexed on trial ({seen.rate_per_s:.2f} "
-        f"images/s, {seen.regions_per_image:,.0f} regions each){failed}",
+        f"{_extent(what)}: indexing takes roughly {_duration(seconds)} and makes about "
+        f"{regions:,} regions, judging by {counted(tried, 'image')} indexed on trial "
+        f"({seen.rate_per_s:.2f} images/s, {seen.regions_per_image:,.0f} regions each){failed}",
     )
 
 

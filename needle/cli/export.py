@@ -22,14 +22,14 @@ from needle.searching import rows as searched
 EXAMPLES = """
 needle export > images.csv                    # every indexed image
 needle export --format jsonl -o images.jsonl
-needle export SEARCH_JOB_ID -o matches.csv    # a row for each hit
+needle export SEARCH_JOB_ID -o matches.csv    # a row for each hit; of a folder's search as well
 needle export INDEX_JOB_ID -o outcomes.csv    # a row for each image that was sent
 """
 
 
 @click.command(
     cls=Command,
-    short_help="Write images, or what a job did, as CSV or JSON lines.",
+    short_help="List images, or what a job did, as CSV or JSON lines.",
     examples=EXAMPLES,
 )
 @click.argument("job_id", required=False)
@@ -45,9 +45,10 @@ needle export INDEX_JOB_ID -o outcomes.csv    # a row for each image that was se
 def export(
     shell: Shell, job_id: str | None, form: str | None, out: Path | None, collection: str | None
 ) -> int:
-    """Export the list of images; with a JOB_ID, what a search found, or what became of images.
+    """List the images; with a JOB_ID, what a search found, or what became of images.
 
-    A search's JOB_ID is in what `needle search --json` prints; jobs are kept for a week.
+    The search may be one for many queries. A search's JOB_ID is in what `needle search --json`
+    prints, and in `needle jobs`; jobs are kept for a week.
     """
     form = form or ("jsonl" if out and out.suffix == ".jsonl" else "csv")
     with shell.connect() as needle:
@@ -89,7 +90,7 @@ def _answered(answer: Answer) -> list[Row]:
     """Return the rows of one of many queries: a row for each hit, however probable."""
     if answer.result is None:
         return searched.failed(answer.name, answer.reason or answer.status)
-    return searched.found(answer.name, answer.result)
+    return searched.every(answer.name, answer.result)
 
 
 def _write(file: IO[str], rows: Sequence[Row], first: Sequence[str], form: str) -> None:

@@ -135,7 +135,7 @@ def _described(image: Image) -> Table:
         "size": f"{image.width} x {image.height} px, {sized(image.bytes)}",
         "regions": image.regions,
         "indexed": moment(image.indexed_at) or "not yet",
-        "metadata": image.metadata,
+        "tags": image.metadata,
     }
     table = values_table(facts)
     add(table, "image", path_lines(image.paths))

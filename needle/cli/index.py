@@ -84,7 +84,8 @@ def _table(_: click.Context, __: click.Parameter, target: Path | None) -> Path |
     multiple=True,
     metavar="KEY=VALUE",
     callback=metadata,
-    help="Give every image this tag; repeat it for more.",
+    help="Give every image this tag; repeat it for more. Several values are a JSON list: "
+    '\'colours=["red", "blue"]\'.',
 )
 @click.option(
     "--note",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
+from pathlib import Path
 from typing import Any
 
 import click
 
 from needle.api import Needle
+from needle.archives import is_archive
 from needle.cli.base import (
     Command,
     Shell,
@@ -206,7 +208,7 @@ def search(
             ask_all = _alone(ask_one)
         plan = asked | {"url": needle.base_url, "least": least, "verified": verified}
         if found.left_out:
-            shell.say(f"No images{left_out(found.left_out)}.")
+            shell.say(f"{_passed_over(found.left_out)}.")
         return search_many(shell, found.each, ask_all, keep, places, plan)
 
 
@@ -217,8 +219,22 @@ def _queries(words: Sequence[str], text: str | None, stdin: Callable[[], bytes])
         return Queries((Query(text, {}),))
     found = queries.find(words, stdin=stdin)
     if not found.each:
-        raise click.UsageError(f"There are no images in what was named{left_out(found.left_out)}.")
+        others = f" {_passed_over(found.left_out)}." if found.left_out else ""
+        raise click.UsageError(f"There are no images in what was named.{others}")
+    for query in found.each:
+        if isinstance(query.content, Path) and is_archive(query.content):
+            raise click.UsageError(
+                f"{query.name} is an archive, which is not unpacked for a search: unpack it, and "
+                "name its folder."
+            )
     return found
+
+
+def _passed_over(others: Mapping[str, int]) -> str:
+    """Say which files of folders are no queries, commonest endings first."""
+    packed = any(is_archive(Path(f"a{ending}")) for ending in others)
+    why = "no images; archives are not unpacked for a search" if packed else "no images"
+    return f"{left_out(others).removeprefix('; ').capitalize()} ({why})"
 
 
 def _check(

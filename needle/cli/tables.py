@@ -83,7 +83,7 @@ def jobs_table(jobs: Iterable[Job]) -> Table:
     """
     shown = list(jobs)
     working = not all(job.final for job in shown)
-    names = ["kind", "status", "done", *(["a second", "left"] if working else []), "begun"]
+    names = ["kind", "status", "done", *(["items/s", "left"] if working else []), "begun"]
     table = Table(
         Column("job", overflow="fold", min_width=10),
         *(Column(name, no_wrap=name != "begun") for name in names),

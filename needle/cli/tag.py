@@ -18,12 +18,13 @@ from needle.cli.base import (
     pass_shell,
 )
 from needle.cli.tables import IMAGE_COLUMNS, image_rows, images_table
-from needle.cli.values import Id, scalar
+from needle.cli.values import Id, tag_value
 from needle.ids import DEFAULT_COLLECTION
 
 EXAMPLES = """
 needle tag IMAGE_ID shop=Basel year=2024
 needle tag IMAGE_ID shop=                  # takes the tag away
+needle tag IMAGE_ID 'colours=["red", "blue"]'   # several values: a list in JSON
 needle tag --name holiday/ place=Lugano    # every image with that in its path
 needle tag --filter shop=Bsael shop=Basel
 """
@@ -48,8 +49,9 @@ def tag(
 ) -> int:
     """Change the tags of images: values are replaced, and KEY= takes a tag away.
 
-    Tags that are not named stay; the API calls them metadata. The images are those named
-    by id, or those that --name and --filter find.
+    A tag of several values is a list of texts in JSON; --filter finds the image by each. Tags that
+    are not named stay; the API calls them metadata. The images are those named by id, or those that
+    --name and --filter find.
     """
     named = [Id().convert(word, None, None) for word in words if "=" not in word]
     image_ids = list(dict.fromkeys(named))
@@ -81,4 +83,4 @@ def _pair(word: str) -> tuple[str, Any]:
     key, _, value = word.partition("=")
     if not key.strip():
         raise click.UsageError(f"{word!r} is not KEY=VALUE.")
-    return key.strip(), scalar(value) if value else None
+    return key.strip(), tag_value(value) if value else None

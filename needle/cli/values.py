@@ -93,7 +93,7 @@ def metadata(
         key, equals, value = pair.partition("=")
         if not equals or not key:
             raise click.BadParameter(f"{pair!r} is not KEY=VALUE.", ctx, param)
-        found[key.strip()] = scalar(value)
+        found[key.strip()] = tag_value(value)
     return found or None
 
 
@@ -144,6 +144,16 @@ def _parsed(text: str) -> dict[str, Any] | None:
         return {key: {_RANGES[sign]: scalar(value)}}
     several = value.split(",")
     return {key: [scalar(one) for one in several] if len(several) > 1 else scalar(value)}
+
+
+def tag_value(text: str) -> Any:
+    """Return the value of a tag: a scalar, or several texts where it is a JSON list of them."""
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return text
+    several = isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return value if several else scalar(text)
 
 
 def scalar(text: str) -> Any:

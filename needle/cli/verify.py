@@ -36,6 +36,8 @@ COLUMNS = (
 )
 NAMED = 10
 """So many images are named of each sort; `--json` names a thousand."""
+_PARTS = {"regions": "list of regions", "words": "visual words"}
+"""What parts of an image are called, where that is not their name in the API."""
 EXAMPLES = """
 needle verify                        # every collection of the list
 needle verify -c trial --repair
@@ -110,10 +112,10 @@ def _table(found: list[Verified]) -> Table:
 def _explain(shell: Shell, one: Verified) -> None:
     """Name what is wrong, and what could not be repaired."""
     for image in one.damaged_images[:NAMED]:
-        lacks = ", ".join(image["missing"])
+        lacks = _parts(image["missing"])
         shell.say(f"{one.collection}: {image['filename']} ({image['image_id']}) lacks its {lacks}")
     for image in one.orphaned_images[:NAMED]:
-        there = ", ".join(image["found"])
+        there = _parts(image["found"])
         shell.say(
             f"{one.collection}: {image['image_id']} is not in the list of images, "
             f"but this is left of it: {there}"
@@ -133,6 +135,11 @@ def _explain(shell: Shell, one: Verified) -> None:
             f"{one.collection}: not every image could be indexed again; "
             f"`needle jobs {one.repaired.job_id} --items` says why"
         )
+
+
+def _parts(names: Sequence[str]) -> str:
+    """Name parts of an image as people do."""
+    return ", ".join(_PARTS.get(name, name.replace("_", " ")) for name in names)
 
 
 def _ended(found: Sequence[Verified], *, repair: bool) -> str:

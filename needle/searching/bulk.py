@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from needle import searches, uploads
 from needle.api import Needle
-from needle.errors import NeedleApiError, NeedleClientError
+from needle.errors import NeedleApiError, NeedleClientError, NeedleUnreachable
 from needle.jobs import Job
 from needle.results import SearchResult
 from needle.searches import QUERIES_PER_REQUEST
@@ -53,8 +52,8 @@ class Asking:
         """Yield the answer to each query, of those that an earlier run has sent as well.
 
         Queries come with the keys that they are noted by. Without notes, nobody would fetch what is
-        found after Ctrl-C or a refusal: jobs are cancelled then. Raises what the service itself
-        fails with.
+        found after Ctrl-C or a refusal: jobs are cancelled then, unless the service is away. Raises
+        what the service itself fails with.
         """
         open_jobs = list(self._adopted(queries))
         adopted = {query for sent in open_jobs for query in sent.queries}
@@ -70,12 +69,22 @@ class Asking:
                         self.notes.sent(one.job.job_id, keys)
             for sent in open_jobs:
                 yield from self._answers(sent)
+        except NeedleUnreachable:  # what is away cancels nothing
+            raise
         except (KeyboardInterrupt, NeedleClientError, OSError):
             if not self.notes:
-                for sent in open_jobs:
-                    with suppress(NeedleClientError):  # what ends this is known, whatever fails
-                        self.needle.cancel(sent.job)
+                self._cancel(open_jobs)
             raise
+
+    def _cancel(self, open_jobs: Iterable[Sent]) -> None:
+        """Cancel jobs as far as it goes: what ends the run is known, whatever fails."""
+        for sent in open_jobs:
+            try:
+                self.needle.cancel(sent.job)
+            except NeedleUnreachable:
+                return
+            except NeedleClientError:
+                continue
 
     def _adopted(self, queries: Mapping[Query, str]) -> Iterator[Sent]:
         """Yield the jobs that an earlier run has sent, and that have something to fetch."""

@@ -41,6 +41,15 @@ def found(query: str, result: SearchResult) -> list[Row]:
     return [{"query": query, "found": bool(made), **row} for row in made or [{}]]
 
 
+def every(query: str, result: SearchResult) -> list[Row]:
+    """Return a row for each hit of all matches: `found` where its match probably shows the thing.
+
+    Where there is no match, a row says so.
+    """
+    sure = {match.image_id for match in likely(result, found=True).matches}
+    return [row | {"found": row.get("image_id") in sure} for row in found(query, result)]
+
+
 def failed(query: str, reason: str) -> list[Row]:
     """Return the row of a query that could not be answered."""
     return [{"query": query, "error": reason}]

@@ -47,6 +47,7 @@ class Run:
     failures: list[tuple[str, str]] = field(default_factory=list)
     before: int = 0
     out_of_time: int = 0
+    told: Tally = field(default_factory=Tally)
 
     def begin(self) -> list[Query]:
         """Return the queries that are still to be asked; those that cannot be read have failed."""
@@ -87,11 +88,14 @@ class Run:
         return [row for query in self.queries for row in self.answers.get(query, ())]
 
     def tally(self, job: Job | None = None) -> Tally:
-        """Return how far it is, with a job that is under way."""
+        """Return how far it is, with a job that is under way; never less than was told before."""
         under_way = job.progress if job else Progress()
-        failed = len(self.failures) + under_way.failed
-        done = len(self.answers) - len(self.failures) + under_way.done
-        return Tally(total=len(self.queries), done=done, failed=failed)
+        # Answers of a job are fetched when it has ended: until then they count by its progress.
+        total, answered = len(self.queries), len(self.answers) - len(self.failures)
+        failed = max(self.told.failed, len(self.failures) + under_way.failed)
+        done = max(self.told.done, answered + under_way.done)
+        self.told = Tally(total=total, done=min(done, total - failed), failed=failed)
+        return self.told
 
 
 def search_many(
@@ -130,7 +134,7 @@ def search_many(
     finally:
         if notes:
             notes.close()
-    return _report(shell, run)
+    return _report(shell, run, targets.folder)
 
 
 def as_jobs(needle: Needle, asked: Mapping[str, Any]) -> Ask:
@@ -160,7 +164,7 @@ def drawn_as_well(
     return drawn
 
 
-def _report(shell: Shell, run: Run) -> int:
+def _report(shell: Shell, run: Run, drawings: Path | None) -> int:
     every = run.rows()
     if run.notes:
         run.notes.finish(every, rows.COLUMNS)
@@ -177,6 +181,8 @@ def _report(shell: Shell, run: Run) -> int:
         f"{len(run.queries) - found - failed:,} not found, {failed:,} failed; "
         f"{counted(places.total(), 'place')}{where}"
     )
+    if drawings and found:
+        shell.say(f"Drawn in {drawings}, a folder for each query that was found")
     if run.out_of_time:
         shell.say(
             f"In {run.out_of_time:,} time ran out before the last checks; --verify-budget-ms gives "

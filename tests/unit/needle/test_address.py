@@ -42,7 +42,7 @@ def caused(kind: type[httpx.RequestError], cause: BaseException) -> httpx.Reques
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (httpx.ConnectError("library's words"), "start one with `make up`"),
+        (httpx.ConnectError("library's words"), "make up`, or name its address with NEEDLE_URL"),
         (
             caused(httpx.ConnectError, socket.gaierror()),
             "no machine is known by the name 127.0.0.1",

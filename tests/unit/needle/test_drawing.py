@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from needle.draw import DOUBTFUL, FOUND, draw_box, open_upright, outline
-from needle.sheet import WIDTH, Row, results_sheet
+from needle import Match, draw
+from needle.draw import DOUBTFUL, FOUND, draw_box, font, open_upright, outline
+from needle.sheet import WIDTH, Row, _wrapped, results_sheet
 
 GREY = (120, 120, 120)
 
@@ -95,3 +96,31 @@ def test_a_sheet_has_a_card_for_each_row_whatever_the_images_are_like() -> None:
     assert sheet.width == WIDTH and sheet.height > 4 * one.height
     colours = {colour for _, colour in sheet.getcolors(maxcolors=10**7) or []}
     assert FOUND in colours and DOUBTFUL in colours
+
+
+def test_a_long_path_on_the_sheet_keeps_the_name_of_its_file() -> None:
+    letters = font(17)
+    path = f"{'holiday photos of a year/' * 4}IMG 20240531 123456.jpg"
+    folders, name = _wrapped(path, letters, 300)
+    assert name == "IMG 20240531 123456.jpg"
+    assert folders.startswith("holiday") and "\N{HORIZONTAL ELLIPSIS}" in folders
+    (cut,) = _wrapped(f"{'a' * 80}-17.jpg", letters, 300)
+    assert cut.startswith("aaa") and cut.endswith("-17.jpg")
+    assert all(letters.getlength(line) <= 300 for line in (folders, name, cut))
+    assert _wrapped("a/b.jpg", letters, 300) == ["a/b.jpg"]
+
+
+def test_a_drawn_match_says_how_probable_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels: list[str] = []
+    plain = draw.draw_box
+
+    def noted(photo: Image.Image, box: Any, label: str = "", **options: Any) -> Image.Image:
+        labels.append(label)
+        return plain(photo, box, label, **options)
+
+    monkeypatch.setattr(draw, "draw_box", noted)
+    hit = {"box": [10, 10, 40, 40], "score": 0.58, "source": "tile"}
+    raw = {"image_id": "a", "score": 0.58, "hits": [hit]}
+    for more in ({"probability": 0.98}, {}):
+        Match.from_json(raw | more).draw(image(100, 80))
+    assert labels == ["98 %", "0.58"]

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from needle import NeedleApiError, searches
+from needle import NeedleApiError, NeedleUnreachable, searches
 from tests.unit.needle.helpers import Service, job, ok, refused
 
 QUERIES: list[Mapping[str, Any]] = [{"image_id": str(number)} for number in range(3)]
@@ -67,3 +67,22 @@ def test_what_is_not_there_otherwise_is_said_as_the_service_says_it(
     service = Service(refused(404, "not_found"), described)
     with pytest.raises(NeedleApiError, match="It is not_found"):
         service.needle().search_many(QUERIES)
+
+
+def test_where_the_service_is_away_nothing_is_cancelled() -> None:
+    service = Service(ok(job("a", "queued"), 202), httpx.ConnectError("refused"))
+    with pytest.raises(NeedleUnreachable):
+        service.needle(patience_s=0).search_many(QUERIES)
+    assert sent(service) == ["POST /searches"] * 2
+
+
+def test_the_first_job_that_cannot_be_cancelled_is_the_last_that_is_tried() -> None:
+    service = Service(
+        ok(job("a", "queued"), 202),
+        ok(job("b", "queued"), 202),
+        refused(507, "disk_full"),
+        httpx.ConnectError("refused"),
+    )
+    with pytest.raises(NeedleApiError, match="disk_full"):
+        service.needle(patience_s=0).search_many(QUERIES)
+    assert sent(service)[3:] == ["DELETE /jobs/a"]

@@ -231,3 +231,31 @@ def test_after_a_find_beyond_doubt_others_are_glanced_at_first(
         [(name, False) for name in names if name not in alone]
         + ([] if every else [(name, True) for name in glanced])
     )
+
+
+@pytest.mark.parametrize("every", [False, True])
+def test_the_other_way_round_images_are_glanced_at_first(
+    every: bool, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = told_apart(world, 4)
+    looks: list[tuple[str, bool, bool]] = []
+
+    def look(_: object, query: Query, image: StoredKeypoints, *__: object) -> list[Placement]:
+        name = names[image.width - 1000]
+        looks.append((name, query.mirrored, len(query.keypoints) == verifying.FEW))
+        shown = query.mirrored and name == names[2]
+        return [Placement(Box(*SPOT), QUAD, 0, 1, True, 9, 9, 9.0, 0.5)] if shown else []
+
+    monkeypatch.setattr(verifying, "placements", look)
+    monkeypatch.setattr(verifying, "FEW", 20)
+    queries = Query.both(extract(texture(1, SIZE), 50), VOCABULARY)
+    verifier = Verifier(VOCABULARY, NearestMatcher(), world.base.images)
+    candidates = [Candidate(name, number) for name in names for number in (0, 1)]
+    proof = verifier.verify("default", queries, candidates, Limits(100, 3, 30.0, every=every))
+    assert set(proof.places) == {names[2]} and proof.checked == set(names)
+    whole = names if every else [names[2]]
+    assert sorted(looks) == sorted(
+        [(name, False, False) for name in names]
+        + [(name, True, False) for name in whole]
+        + ([] if every else [(name, True, True) for name in names])
+    )

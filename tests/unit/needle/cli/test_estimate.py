@@ -67,7 +67,8 @@ def test_a_sample_is_indexed_elsewhere_and_says_what_all_of_it_would_take(
     words = ("index", *everything, "-c", "shop", "--profile", "fast", "--dry-run")
     ended = run(*words, "--sample", "4")
     assert ended.status == 0
-    assert "9 images of" in ended.out and "makes about 45 regions, judging by" in ended.out
+    assert "9 images of" in ended.out and "takes roughly 1 second" in ended.out
+    assert "makes about 45 regions, judging by" in ended.out
     assert "by 4 images indexed on trial (" in ended.out and "5 regions each)" in ended.out
     assert sum(map(len, service.uploads)) == 4
     assert service.asked("DELETE", f"/api/v1/collections/{_made(service)}") == 1
@@ -144,3 +145,16 @@ def test_each_image_may_be_drawn(service: FakeService) -> None:
         drawn = [extent(needle, found, draw=8).drawn for _ in range(60)]
     assert all(len(set(some)) == 8 for some in drawn)
     assert {url for some in drawn for url in some} == set(found.urls)
+
+
+def test_a_sample_has_its_share_of_large_images(service: FakeService, tmp_path: Path) -> None:
+    for number in range(16):
+        (tmp_path / f"{number}.jpg").write_bytes(b"x" * (100 + number))
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as packed:
+        for number in range(4):
+            packed.writestr(f"large-{number}.jpg", b"x" * (9000 + number))
+    found = Sources(images=tuple(sorted(tmp_path.glob("*.jpg"))), archives=(tmp_path / "a.zip",))
+    with service.needle() as needle:
+        for _ in range(20):
+            drawn = extent(needle, found, draw=5).drawn
+            assert len(drawn) == 5 and sum(isinstance(one, tuple) for one in drawn) == 1

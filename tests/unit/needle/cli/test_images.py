@@ -25,6 +25,7 @@ def test_images_are_listed_shown_saved_and_deleted(
     assert indexed[1] in listed.out and indexed[0] not in listed.out
     assert "1 of 2 images" in listed.err and '{"shop": "Basel"}' in listed.out
     assert [row["image_id"] for row in run("images", "--json").json["images"]] == indexed[::-1]
+    assert "tags" in run("show", indexed[0], terminal=True).out
     assert "width\t400\n" in run("show", indexed[0], "--save", "saved.jpg").out
     assert Path("saved.jpg").read_bytes() == image()
     assert run("show", indexed[0], "--json").json["regions"] == 5
@@ -173,7 +174,7 @@ def test_on_a_narrow_terminal_nothing_of_a_job_is_cut_off(width: int, status: st
         if line.startswith("\N{BOX DRAWINGS LIGHT VERTICAL}")
     )
     assert first == job.job_id
-    assert ("65 s" in said) is (status == "started")
+    assert ("65 s" in said) is ("items/s" in said) is (status == "started")
 
 
 def test_people_read_no_names_of_fields(run: Run, service: FakeService) -> None:

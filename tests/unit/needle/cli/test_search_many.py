@@ -11,9 +11,11 @@ from typing import Any
 import httpx
 import pytest
 
-from needle.cli import ExitCode
+from needle.cli import ExitCode, base
 from needle.cli.searches import many
 from needle.draw import open_upright
+from needle.jobs import Job
+from needle.tally import Tally
 from tests.unit.needle.cli.conftest import Run, image
 from tests.unit.needle.fake_needle import HIT, FakeService, error
 
@@ -36,6 +38,12 @@ def queries(indexed: list[str], service: FakeService) -> dict[str, bytes]:
     service.requests.clear()
     service.uploads.clear()
     return made
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no request repeated."""
+    monkeypatch.setattr(base.Shell.connect, "__kwdefaults__", {"patience_s": 0.0})
 
 
 def rows(path: str = "results.csv") -> list[dict[str, Any]]:
@@ -267,7 +275,8 @@ def test_urls_and_ids_are_a_job_of_their_own(
 
 @pytest.mark.usefixtures("queries")
 def test_what_is_found_is_drawn_into_a_folder_for_each_query(run: Run) -> None:
-    assert run("search", "logos/a.png", "logos/b.png", "-o", "drawn").status == ExitCode.OK
+    ended = run("search", "logos/a.png", "logos/b.png", "-o", "all.csv", "-o", "drawn")
+    assert ended.status == ExitCode.OK and "Drawn in drawn, a folder for each query" in ended.err
     assert sorted(str(path) for path in Path("drawn").rglob("*.*")) == [
         "drawn/logos-a/01-0.jpg",
         "drawn/logos-a/query.png",
@@ -320,4 +329,74 @@ def test_a_job_of_many_queries_is_exported(run: Run, service: FakeService) -> No
     assert run("export", job_id, "-o", "all.csv").status == ExitCode.OK
     found = rows("all.csv")
     assert [row["query"] for row in found].count("logos/b.png") == 4, "every hit, the doubtful too"
+    told = [(row["path"], row["found"]) for row in found if row["query"] == "logos/b.png"]
+    assert told == [("images/0.jpg", "yes")] * 3 + [("images/1.jpg", "no")], "no look-alike"
     assert [row["error"] for row in found if row["query"] == "logos/a.png"] == ["It is no image."]
+
+
+@pytest.mark.usefixtures("queries", "impatient")
+def test_a_service_that_dies_is_not_asked_to_cancel_anything(
+    run: Run, service: FakeService, indexed: list[str]
+) -> None:
+    cancelled: list[str] = []
+
+    def dead(request: httpx.Request) -> httpx.Response | None:
+        if request.method == "DELETE":
+            cancelled.append(request.url.path)
+        if "/jobs/" in request.url.path:
+            raise httpx.ConnectError("refused")
+        return None
+
+    service.before = dead
+    assert run("search", "logos", indexed[0]).status == ExitCode.UNREACHABLE
+    assert len(searches(service)) == 2 and not cancelled
+
+
+@pytest.mark.usefixtures("queries", "impatient")
+def test_of_many_jobs_none_is_cancelled_after_one_that_cannot_be(
+    run: Run, service: FakeService, indexed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked_for: set[str] = set()
+
+    def dead(request: httpx.Request) -> httpx.Response | None:
+        if request.method == "DELETE":
+            asked_for.add(request.url.path)
+            raise httpx.ConnectError("refused")
+        return None
+
+    def pressed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    service.before = dead
+    monkeypatch.setattr("needle.api.Needle.wait", pressed)
+    assert run("search", "logos", indexed[0]).status == ExitCode.INTERRUPTED
+    assert len(searches(service)) == 2 and len(asked_for) == 1
+
+
+@pytest.mark.usefixtures("queries")
+def test_the_progress_never_runs_backwards(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    tally = many.Run.tally
+
+    def noted(self: many.Run, job: Job | None = None) -> Tally:
+        made = tally(self, job)
+        seen.append(made.done + made.failed)
+        return made
+
+    monkeypatch.setattr(many.Run, "tally", noted)
+    Path("logos", "b.png").write_bytes(b"bad")
+    assert run("search", "logos").status == ExitCode.FAILED
+    assert seen == sorted(seen) and seen[1] == seen[-1] == 4, "the job had ended before any answer"
+
+
+@pytest.mark.usefixtures("queries")
+def test_what_is_no_query_is_said_and_archives_are_not_unpacked(run: Run) -> None:
+    Path("logos", "notes.txt").write_text("no image")
+    assert "Left out: 1 .txt (no images)." in run("search", "logos").err
+    Path("packed").mkdir()
+    Path("packed", "a.ZIP").write_bytes(b"PK")
+    ended = run("search", "packed")
+    assert ended.status == ExitCode.USAGE
+    assert "Left out: 1 .zip (no images; archives are not unpacked for a search)." in ended.err
+    named = run("search", "logos", "packed/a.ZIP")
+    assert named.status == ExitCode.USAGE and "a.ZIP is an archive" in named.err

@@ -43,3 +43,14 @@ def test_what_makes_no_sense_is_said(run: Run, words: tuple[str, ...], said: str
 
 def test_an_image_that_is_not_there_is_said(run: Run) -> None:
     assert run("tag", "nothing", "a=b").status == ExitCode.FAILED
+
+
+def test_a_tag_may_have_several_values(run: Run, service: FakeService) -> None:
+    service.requests.clear()
+    run("index", "images", "-m", 'sizes=["S", "M"]')
+    posted = next(r for r in service.requests if r.method == "POST")
+    assert b'{"sizes": ["S", "M"]}' in posted.content
+    first = next(iter(service.images))
+    assert run("tag", first, 'colours=["red", "blue"]', "code=[1]").status == ExitCode.OK
+    assert service.images[first]["metadata"]["colours"] == ["red", "blue"]
+    assert service.images[first]["metadata"]["code"] == "[1]", "no list of texts"

@@ -15,7 +15,7 @@ DAMAGED = {
     "missing": {"points": 1, "file": 1},
     "damaged_images": [
         {"image_id": "one", "filename": "one.jpg", "missing": ["points"]},
-        {"image_id": "two", "filename": "two.jpg", "missing": ["file", "words"]},
+        {"image_id": "two", "filename": "two.jpg", "missing": ["local_features", "words"]},
     ],
 }
 
@@ -33,7 +33,7 @@ def test_damage_is_named_and_ends_with_a_failure(run: Run, service: FakeService)
     ended = run("verify", "-c", "trial")
     assert ended.status == ExitCode.FAILED and "trial" in ended.out
     assert "trial: one.jpg (one) lacks its points" in ended.err
-    assert "trial: two.jpg (two) lacks its file, words" in ended.err
+    assert "trial: two.jpg (two) lacks its local features, visual words" in ended.err
     assert "`needle verify --repair` repairs what it can." in ended.err
     assert run("verify", "--json").json[0]["missing"] == {"points": 1, "file": 1}
 
@@ -57,5 +57,6 @@ def test_what_was_not_removed_is_said(run: Run, service: FakeService) -> None:
     ended = run("verify", "--repair")
     assert ended.status == ExitCode.FAILED
     assert (
-        "but this is left of it: file, words" in ended.err and "Nothing was removed." in ended.err
+        "but this is left of it: file, visual words" in ended.err
+        and "Nothing was removed." in ended.err
     )

@@ -1,7 +1,7 @@
-"""Which file the workers' compiled kernels are: named after their source, so none but its own.
+"""Where the workers' compiled kernels lie: in a file named after their sources and how it was made.
 
-The set-up builds it, the workers load it. Standard library only, and no syntax newer than Python
-3.7: `machine/setup/kernels.py` uses it.
+So no others are loaded. The set-up makes it, the workers load it. Standard library only, and
+no syntax newer than Python 3.7: `machine/setup/kernels.py` uses it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ FLAGS = [
     "-fassociative-math",
 ]
 if platform.system() == "Linux":
-    FLAGS.append("-nostdlib")  # nor its headers: a bare compiler will do
+    FLAGS.append("-nostdlib")  # a compiler without a C library will do
 PLAIN, WIDE = "plain", "avx2"
 """Kinds of processor: any, and x86-64 with AVX2: nearly all since 2013 get kernels of their own."""
 OF_PROCESSOR = {PLAIN: [], WIDE: ["-march=haswell"]}
-"""What a compiler is told beside; old ones know that name and not x86-64-v3."""
+"""What a compiler is told for each; old compilers know the name haswell, and not x86-64-v3."""
 
 
 def sources() -> list[Path]:

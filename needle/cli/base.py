@@ -226,5 +226,19 @@ filter_option = click.option(
     help="Only images whose tags fit: shop=Basel, tag=red,blue (any of), year>=2020, or JSON; all "
     "must hold.",
 )
+
+
+def limit_option(default: int, things: str) -> Callable[[Any], Any]:
+    """Return the option that says how many of some things are listed at most."""
+    return click.option(
+        "-n",
+        "--limit",
+        type=click.IntRange(1, 1000),
+        default=default,
+        show_default=True,
+        help=f"At most so many {things}.",
+    )
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 file_type = click.Path(dir_okay=False, path_type=Path)

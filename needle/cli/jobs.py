@@ -10,7 +10,7 @@ import click
 from rich.table import Column, Table
 
 from needle.api import Needle
-from needle.cli.base import Command, ExitCode, Shell, json_option, pass_shell
+from needle.cli.base import Command, ExitCode, Shell, json_option, limit_option, pass_shell
 from needle.cli.tables import JOB_COLUMNS, add, job_rows, jobs_table
 from needle.cli.values import Id
 from needle.errors import NeedleApiError
@@ -37,14 +37,7 @@ needle jobs JOB_ID --cancel
 
 @click.command(cls=Command, short_help="Show, await or cancel jobs.", examples=EXAMPLES)
 @click.argument("job_ids", nargs=-1, type=Id(joined=True), metavar="[JOB_ID...]")
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, 1000),
-    default=20,
-    show_default=True,
-    help="At most so many jobs.",
-)
+@limit_option(20, "jobs")
 @click.option("--kind", type=click.Choice(KINDS), help="Only these of the last ones.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only these of the last ones.")
 @click.option("--wait", "waits", is_flag=True, help="Wait until they have ended.")

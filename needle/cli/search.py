@@ -19,6 +19,7 @@ from needle.cli.base import (
     complete_file,
     filter_option,
     json_option,
+    limit_option,
     pass_shell,
 )
 from needle.cli.estimate import left_out
@@ -81,14 +82,7 @@ curl -s https://example.org/a.png | needle search - || echo 'not there'
 @click.option("--detect", is_flag=True, default=None, help="Search for each thing in IMAGE.")
 @click.option("--rotate", is_flag=True, default=None, help="Try quarter turns of IMAGE as well.")
 @click.option("--same-kind", type=Real(0, 1), help="How much the kind counts.")
-@click.option(
-    "-n",
-    "--limit",
-    type=click.IntRange(1, 1000),
-    default=10,
-    show_default=True,
-    help="At most so many images.",
-)
+@limit_option(10, "images")
 @click.option("--hits", type=click.IntRange(1, 100), help="At most so many places in an image.")
 @click.option("--min-score", type=Real(-1, 1), help="Leave out places below this score.")
 @click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -38,16 +38,22 @@ def test_a_folder_says_what_it_leaves_out_and_photos_keep_their_folders(
     expect(names.first).to_have_attribute("title", "album/basel/IMG_1.jpg")
 
 
+def chosen_with(samples: Path, folder: Path, others: Mapping[str, bytes]) -> list[Path]:
+    """Return an archive of a photo and other files, and a PDF that is chosen beside it."""
+    with zipfile.ZipFile(folder / "album.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.write(min((samples / "photos").iterdir()), "album/one.jpg")
+        for name, content in others.items():
+            packed.writestr(f"album/{name}", content)
+    (folder / "chosen.pdf").write_bytes(b"%PDF-1.4")
+    return [folder / "album.zip", folder / "chosen.pdf"]
+
+
 def test_what_is_no_image_in_an_archive_is_left_out_as_in_a_folder(
     opened: Callable, samples: Path, tmp_path: Path
 ) -> None:
-    with zipfile.ZipFile(tmp_path / "album.zip", "w") as packed:
-        packed.write(min((samples / "photos").iterdir()), "album/one.jpg")
-        for name in ("a.pdf", "b.pdf", "clip.mov", "Thumbs.db"):
-            packed.writestr(f"album/{name}", b"x")
-    (tmp_path / "chosen.pdf").write_bytes(b"%PDF-1.4")
+    names = ("a.pdf", "b.pdf", "clip.mov", "Thumbs.db")
     page, _ = opened("/?collection=packed")
-    page.set_input_files("#add-input", [tmp_path / "album.zip", tmp_path / "chosen.pdf"])
+    page.set_input_files("#add-input", chosen_with(samples, tmp_path, dict.fromkeys(names, b"x")))
     line = page.locator(".job .line")
     said = "1 of 2 images ready, 1 failed. Left out: 2 .pdf, 1 .mov."
     expect(line).to_have_text(said, timeout=300_000)
@@ -59,13 +65,10 @@ def test_what_is_no_image_in_an_archive_is_left_out_as_in_a_folder(
 def test_what_an_archive_leaves_out_stays_left_out_after_a_reload(
     opened: Callable, samples: Path, tmp_path: Path
 ) -> None:
-    with zipfile.ZipFile(tmp_path / "album.zip", "w", zipfile.ZIP_DEFLATED) as packed:
-        packed.write(min((samples / "photos").iterdir()), "album/one.jpg")
-        packed.writestr("album/a.pdf", b"x")
-        packed.writestr("album/long.mov", bytes(64 * 2**20 + 1))  # more than an image may hold
-    (tmp_path / "chosen.pdf").write_bytes(b"%PDF-1.4")
+    too_much = bytes(64 * 2**20 + 1)  # for an image
+    chosen = chosen_with(samples, tmp_path, {"a.pdf": b"x", "long.mov": too_much})
     page, _ = opened("/?collection=packed-before")
-    page.set_input_files("#add-input", [tmp_path / "album.zip", tmp_path / "chosen.pdf"])
+    page.set_input_files("#add-input", chosen)
     line = page.locator(".job .line")
     said = "1 of 2 images ready, 1 failed. Left out: 1 .pdf, 1 .mov."
     expect(line).to_have_text(said, timeout=300_000)

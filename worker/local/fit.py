@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from worker.local.match import Pairs, Query
 from worker.local.scales import Floats
 from worker.local.stored import StoredKeypoints
+from worker.local.transforms import Matrix, carried, growth_and_turn, sane
 from worker.native import fitting
 from worker.native import matching as native
 
-Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 PROPOSALS = 128
@@ -41,9 +41,6 @@ AFFINE_FROM = 6
 """Inliers from which six numbers can be told; fewer fit a similarity."""
 PLANAR_FROM = 12
 """Inliers from which a homography's eight numbers can be told."""
-MOST_SHEAR = 3.5
-"""Most that a transform may stretch one direction over the other."""
-SCALES = (1 / 40, 12.0)
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,7 @@ def refined(field: Field, voters: Mask) -> Fit | None:
     inliers = voters
     matrix: Matrix | None = None
     for share in (3 * TOLERANCE, 2 * TOLERANCE, TOLERANCE, TOLERANCE):
-        matrix = _affine(field.source[inliers], field.target[inliers])
+        matrix = _affine(field, inliers)
         if matrix is None or not sane(matrix, field.size):
             return None
         inliers = _agreeing(field, matrix, share)
@@ -176,19 +173,18 @@ def _planar(field: Field, affine: Fit) -> Fit:
     return planar if planar.evidence > affine.evidence else affine
 
 
-def _affine(source: Floats, target: Floats) -> Matrix | None:
+def _affine(field: Field, inliers: Mask) -> Matrix | None:
     """Return the least-squares affine transform; a similarity where the pairs are few."""
-    if len(source) < AFFINE_FROM:
-        found, _ = cv2.estimateAffinePartial2D(source, target, method=cv2.LMEDS)
-        if found is None:
-            return None
-        return np.vstack([found, [0.0, 0.0, 1.0]])
-    return fitting.affine(source, target, np.ones(len(source), bool))
+    if inliers.sum() >= AFFINE_FROM:
+        return fitting.affine(field.source, field.target, inliers)
+    pairs = field.source[inliers], field.target[inliers]
+    found, _ = cv2.estimateAffinePartial2D(*pairs, method=cv2.LMEDS)
+    return None if found is None else np.vstack([found, [0.0, 0.0, 1.0]])
 
 
 def _agreeing(field: Field, matrix: Matrix, share: float) -> Mask:
     """Tell which pairs a transform carries to their place, turn and scale."""
-    growth, turn = _growth_and_turn(matrix, field.size)
+    growth, turn = growth_and_turn(matrix, field.size)
     return fitting.agreeing(
         field.source,
         field.target,
@@ -204,7 +200,7 @@ def _agreeing(field: Field, matrix: Matrix, share: float) -> Mask:
 
 
 def _judged(field: Field, matrix: Matrix, inliers: Mask) -> Fit:
-    growth, _ = _growth_and_turn(matrix, field.size)
+    growth, _ = growth_and_turn(matrix, field.size)
     tolerance = max(LEAST_PX, TOLERANCE * field.diagonal * growth)
     count = _distinct(field, inliers)
     evidence = _evidence(field, matrix, inliers, count, tolerance)
@@ -247,57 +243,3 @@ def _log_tail(count: int, tried: int, chance: float) -> float:
         return -tried * math.log10(chance)
     gain = share * math.log(share / chance) + (1 - share) * math.log((1 - share) / (1 - chance))
     return tried * gain / math.log(10)
-
-
-def carried(matrix: Matrix, points: Floats | Matrix) -> Matrix:
-    """Return points (N, 2) carried by a transform (3, 3)."""
-    homogeneous: Matrix = np.hstack([points, np.ones((len(points), 1))])
-    homogeneous = homogeneous @ matrix.T
-    moved: Matrix = homogeneous[:, :2] / homogeneous[:, 2:]
-    return moved
-
-
-def corners(size: tuple[int, int]) -> Matrix:
-    """Return a picture's corners (4, 2): top left, top right, bottom right, bottom left."""
-    width, height = size
-    return np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float64)
-
-
-def _growth_and_turn(matrix: Matrix, size: tuple[int, int]) -> tuple[float, float]:
-    """Return a transform's scale and turn (degrees) at the query's centre."""
-    a, b, c, d = _linear(matrix, size)
-    return math.sqrt(abs(a * d - b * c)), math.degrees(math.atan2(c - b, a + d))
-
-
-def _linear(matrix: Matrix, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """Return the transform's derivative at the query's centre, row by row."""
-    (a, b, x), (c, d, y), (e, f, w) = matrix.tolist()
-    across, down = size[0] / 2, size[1] / 2
-    x, y, w = a * across + b * down + x, c * across + d * down + y, e * across + f * down + w
-    square = w * w
-    return (
-        (a * w - x * e) / square,
-        (b * w - x * f) / square,
-        (c * w - y * e) / square,
-        (d * w - y * f) / square,
-    )
-
-
-def sane(matrix: Matrix, size: tuple[int, int]) -> bool:
-    """Tell whether a transform could be a thing seen from elsewhere: not folded, not flattened."""
-    rows = matrix.tolist()
-    if not all(math.isfinite(number) for row in rows for number in row):
-        return False
-    (e, f, w), (width, height) = rows[2], size
-    depths = (w, w + e * width, w + f * height, w + e * width + f * height)
-    if min(depths) <= 1e-9 or max(depths) > 4 * min(depths):
-        return False
-    a, b, c, d = _linear(matrix, size)
-    area = a * d - b * c
-    if area <= 0:
-        return False
-    # The larger of its singular values: how far it stretches one direction; the other is the rest.
-    squares = a * a + b * b + c * c + d * d
-    apart = math.sqrt(max(0.0, squares * squares - 4 * area * area))
-    large = math.sqrt((squares + apart) / 2)
-    return large <= MOST_SHEAR * area / large and SCALES[0] < math.sqrt(area) < SCALES[1]

@@ -10,9 +10,10 @@ import numpy as np
 
 from common.geometry import Box
 from worker.boxes import clear_of
-from worker.local.fit import LEAST_INLIERS, Field, Fit, Matrix, best_fit, carried, corners
+from worker.local.fit import LEAST_INLIERS, Field, Fit, best_fit
 from worker.local.match import Matcher, Query
 from worker.local.stored import StoredKeypoints
+from worker.local.transforms import Matrix, carried, corners
 
 Corner = tuple[float, float]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from worker.local.fit import carried
+from worker.local.transforms import carried
 from worker.native.fitting import affine, agreeing, crowd
 
 RNG = np.random.default_rng(5)

@@ -16,7 +16,8 @@ from PIL import Image
 from needle import cli
 from needle.api import Needle
 from needle.cli import ExitCode, base
-from tests.unit.needle.fake_needle import FakeService
+from tests.unit.needle.cli.many import NAMES
+from tests.unit.needle.fake_needle import HIT, FakeService
 
 
 def image(number: int = 0) -> bytes:
@@ -84,3 +85,27 @@ def indexed(run: Run, service: FakeService) -> list[str]:
     """Return the ids of two images that are indexed."""
     assert run("index", "images").status == ExitCode.OK
     return list(service.images)
+
+
+@pytest.fixture
+def queries(indexed: list[str], service: FakeService) -> dict[str, bytes]:
+    """Make a folder of queries; all are found in one of the two images, and nowhere else."""
+    Path("logos").mkdir()
+    made = {name: image(100 + number) for number, name in enumerate(NAMES)}
+    for name, content in made.items():
+        Path("logos", name).write_bytes(content)
+    found = service.images[indexed[0]]
+    sure = {**found, "score": 0.9, "probability": 0.97, "verified": True, "count": 2}
+    doubt = {**service.images[indexed[1]], "score": 0.4, "probability": 0.02, "hits": [HIT]}
+    local = {**HIT, "source": "local", "verified": True}
+    hits = [local, {**HIT, "box": [0, 0, 400, 300]}, {**local, "box": [50, 50, 90, 90]}]
+    service.result = {"found": True, "matches": [{**sure, "hits": hits}, doubt]}
+    service.requests.clear()
+    service.uploads.clear()
+    return made
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no request repeated."""
+    monkeypatch.setattr(base.Shell.connect, "__kwdefaults__", {"patience_s": 0.0})

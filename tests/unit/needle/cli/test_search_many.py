@@ -1,8 +1,7 @@
-"""`needle search` with many queries: rows, what is asked again, how it ends."""
+"""`needle search` with many queries: rows, and what is asked again."""
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from pathlib import Path
@@ -11,53 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from needle.cli import ExitCode, base
-from needle.cli.searches import many
+from needle.cli import ExitCode
 from needle.draw import open_upright
-from needle.jobs import Job
-from needle.tally import Tally
 from tests.unit.needle.cli.conftest import Run, image
-from tests.unit.needle.fake_needle import HIT, FakeService, error
-
-NAMES = ("a.png", "b.png", "c.png", "=d.png")
-
-
-@pytest.fixture
-def queries(indexed: list[str], service: FakeService) -> dict[str, bytes]:
-    """Make a folder of queries; all are found in one of the two images, and nowhere else."""
-    Path("logos").mkdir()
-    made = {name: image(100 + number) for number, name in enumerate(NAMES)}
-    for name, content in made.items():
-        Path("logos", name).write_bytes(content)
-    found = service.images[indexed[0]]
-    sure = {**found, "score": 0.9, "probability": 0.97, "verified": True, "count": 2}
-    doubt = {**service.images[indexed[1]], "score": 0.4, "probability": 0.02, "hits": [HIT]}
-    local = {**HIT, "source": "local", "verified": True}
-    hits = [local, {**HIT, "box": [0, 0, 400, 300]}, {**local, "box": [50, 50, 90, 90]}]
-    service.result = {"found": True, "matches": [{**sure, "hits": hits}, doubt]}
-    service.requests.clear()
-    service.uploads.clear()
-    return made
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have no request repeated."""
-    monkeypatch.setattr(base.Shell.connect, "__kwdefaults__", {"patience_s": 0.0})
-
-
-def rows(path: str = "results.csv") -> list[dict[str, Any]]:
-    with Path(path).open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
-
-
-def asked(service: FakeService) -> list[str]:
-    """Return the files of the searches that the service took, in their order of names."""
-    return sorted(name for names in service.uploads for name in names)
-
-
-def searches(service: FakeService) -> list[httpx.Request]:
-    return [r for r in service.requests if r.url.path.endswith("/searches")]
+from tests.unit.needle.cli.many import NAMES, asked, rows, searches
+from tests.unit.needle.fake_needle import FakeService, error
 
 
 @pytest.mark.usefixtures("queries")
@@ -150,19 +107,6 @@ def test_a_job_that_is_gone_or_was_cancelled_is_made_again(
 
 
 @pytest.mark.usefixtures("queries")
-def test_a_service_that_is_away_from_the_start_leaves_no_file(
-    run: Run, service: FakeService
-) -> None:
-    def away(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("refused")
-
-    service.before = away
-    ended = run("search", "logos", "-o", "results.csv")
-    assert ended.status == ExitCode.UNREACHABLE and "No Needle answers" in ended.err
-    assert not list(Path().glob("results.csv*"))
-
-
-@pytest.mark.usefixtures("queries")
 def test_what_is_asked_otherwise_or_has_changed_is_asked_again(
     run: Run, service: FakeService
 ) -> None:
@@ -177,89 +121,6 @@ def test_what_is_asked_otherwise_or_has_changed_is_asked_again(
     again = run(*words)
     assert again.status == ExitCode.OK and "was of another search" in again.err
     assert len(asked(service)) == 9, "all of them"
-
-
-@pytest.mark.usefixtures("queries")
-def test_ctrl_c_keeps_what_is_answered(
-    run: Run, service: FakeService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    take = many.Run.take
-
-    def pressed(self: many.Run, answer: Any) -> None:
-        take(self, answer)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(many.Run, "take", pressed)
-    ended = run("search", "logos", "-o", "results.csv")
-    assert ended.status == ExitCode.INTERRUPTED and "1 of 4 are answered" in ended.err
-    monkeypatch.setattr(many.Run, "take", take)
-    assert run("search", "logos", "-o", "results.csv").status == ExitCode.OK
-    assert len(rows()) == 8
-
-
-@pytest.mark.usefixtures("queries")
-def test_ctrl_c_cancels_what_nobody_would_fetch(
-    run: Run, service: FakeService, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def pressed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("needle.api.Needle.wait", pressed)
-    assert run("search", "logos").status == ExitCode.INTERRUPTED
-    assert [job["status"] for job in service.jobs.values()][-1] == "cancelled"
-    assert run("search", "logos", "-o", "results.csv").status == ExitCode.INTERRUPTED
-    assert [job["status"] for job in service.jobs.values()][-1] == "queued", "it is noted"
-    service.before = lambda asked: error(403, "forbidden") if asked.method == "DELETE" else None
-    assert run("search", "logos").status == ExitCode.INTERRUPTED, "whether it was cancelled or not"
-
-
-@pytest.mark.usefixtures("queries")
-def test_what_was_sent_before_a_refusal_is_cancelled_where_nobody_would_fetch_it(
-    run: Run, service: FakeService, indexed: list[str]
-) -> None:
-    def full(request: httpx.Request) -> httpx.Response | None:
-        named = request.headers.get("content-type") == "application/json"
-        return error(507, "disk_full") if named else None
-
-    service.before = full  # the files go first, what is named has a request of its own
-    assert run("search", "logos", indexed[0]).status == ExitCode.FAILED
-    assert [job["status"] for job in service.jobs.values()][-1] == "cancelled"
-    assert run("search", "logos", indexed[0], "-o", "results.csv").status == ExitCode.FAILED
-    assert [job["status"] for job in service.jobs.values()][-1] == "queued", "it is noted"
-
-
-@pytest.mark.usefixtures("queries")
-def test_a_service_of_before_searches_in_bulk_is_said_to_be_too_old(
-    run: Run, service: FakeService
-) -> None:
-    def older(request: httpx.Request) -> httpx.Response | None:
-        if request.url.path == "/openapi.json":
-            return httpx.Response(200, json={"paths": {"/api/v1/search": {}}})
-        return error(404, "not_found") if request.url.path.endswith("/searches") else None
-
-    service.before = older
-    ended = run("search", "logos", "-o", "results.csv")
-    assert ended.status == ExitCode.FAILED and "updated first" in ended.err
-    assert not list(Path().glob("results.csv*"))
-
-
-@pytest.mark.usefixtures("queries")
-def test_a_busy_service_and_a_lost_connection_are_tried_again(
-    run: Run, service: FakeService
-) -> None:
-    faults = [error(429, "overloaded"), error(503, "broker_unavailable"), httpx.ReadError("lost")]
-
-    def answer(request: httpx.Request) -> httpx.Response | None:
-        if not request.url.path.endswith("/searches") or not faults:
-            return None
-        fault = faults.pop(0)
-        if isinstance(fault, Exception):
-            raise fault
-        return fault
-
-    service.before = answer
-    assert run("search", "logos", "-o", "results.csv").status == ExitCode.OK
-    assert not faults and len(asked(service)) == 4
 
 
 @pytest.mark.usefixtures("queries")
@@ -332,61 +193,6 @@ def test_a_job_of_many_queries_is_exported(run: Run, service: FakeService) -> No
     told = [(row["path"], row["found"]) for row in found if row["query"] == "logos/b.png"]
     assert told == [("images/0.jpg", "yes")] * 3 + [("images/1.jpg", "no")], "no look-alike"
     assert [row["error"] for row in found if row["query"] == "logos/a.png"] == ["It is no image."]
-
-
-@pytest.mark.usefixtures("queries", "impatient")
-def test_a_service_that_dies_is_not_asked_to_cancel_anything(
-    run: Run, service: FakeService, indexed: list[str]
-) -> None:
-    cancelled: list[str] = []
-
-    def dead(request: httpx.Request) -> httpx.Response | None:
-        if request.method == "DELETE":
-            cancelled.append(request.url.path)
-        if "/jobs/" in request.url.path:
-            raise httpx.ConnectError("refused")
-        return None
-
-    service.before = dead
-    assert run("search", "logos", indexed[0]).status == ExitCode.UNREACHABLE
-    assert len(searches(service)) == 2 and not cancelled
-
-
-@pytest.mark.usefixtures("queries", "impatient")
-def test_of_many_jobs_none_is_cancelled_after_one_that_cannot_be(
-    run: Run, service: FakeService, indexed: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked_for: set[str] = set()
-
-    def dead(request: httpx.Request) -> httpx.Response | None:
-        if request.method == "DELETE":
-            asked_for.add(request.url.path)
-            raise httpx.ConnectError("refused")
-        return None
-
-    def pressed(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    service.before = dead
-    monkeypatch.setattr("needle.api.Needle.wait", pressed)
-    assert run("search", "logos", indexed[0]).status == ExitCode.INTERRUPTED
-    assert len(searches(service)) == 2 and len(asked_for) == 1
-
-
-@pytest.mark.usefixtures("queries")
-def test_the_progress_never_runs_backwards(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[int] = []
-    tally = many.Run.tally
-
-    def noted(self: many.Run, job: Job | None = None) -> Tally:
-        made = tally(self, job)
-        seen.append(made.done + made.failed)
-        return made
-
-    monkeypatch.setattr(many.Run, "tally", noted)
-    Path("logos", "b.png").write_bytes(b"bad")
-    assert run("search", "logos").status == ExitCode.FAILED
-    assert seen == sorted(seen) and seen[1] == seen[-1] == 4, "the job had ended before any answer"
 
 
 @pytest.mark.usefixtures("queries")

@@ -111,3 +111,11 @@ def test_every_answer_tells_browsers_what_it_is_not(client: FlaskClient) -> None
         assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
         assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
         assert "Access-Control-Allow-Origin" not in headers
+
+
+@pytest.mark.parametrize("path", ["/api/v1//images", "/api//v1/images", "/api/v1/images/", ""])
+def test_a_path_that_is_nearly_a_routes_is_an_unknown_one(client: FlaskClient, path: str) -> None:
+    # An empty one is that of `GET http://name HTTP/1.1`.
+    answer = client.get("/", headers={"Host": "1.2.3.4"}, environ_overrides={"PATH_INFO": path})
+    assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")
+    assert "Location" not in answer.headers and b"1.2.3.4" not in answer.data

@@ -288,14 +288,6 @@ def test_readyz_names_what_was_set_aside_and_stays_ready(
     assert "vectors/a.unreadable-1" in problem["message"]
 
 
-@pytest.mark.parametrize("path", ["/api/v1//images", "/api//v1/images", "/api/v1/images/", ""])
-def test_a_path_that_is_nearly_a_routes_is_an_unknown_one(client: FlaskClient, path: str) -> None:
-    # An empty one is that of `GET http://name HTTP/1.1`.
-    answer = client.get("/", headers={"Host": "1.2.3.4"}, environ_overrides={"PATH_INFO": path})
-    assert (answer.status_code, answer.json["error"]["code"]) == (404, "not_found")
-    assert "Location" not in answer.headers and b"1.2.3.4" not in answer.data
-
-
 @pytest.mark.parametrize("path", ["/nothing", "/api/v1/nothing"])
 def test_an_unknown_path_has_the_one_error_shape(client: FlaskClient, path: str) -> None:
     answer = client.get(path)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import socket
 import tarfile
-import threading
 import time
 import zipfile
 from collections.abc import Callable
@@ -19,7 +18,6 @@ from common.redis import Client
 from common.settings import Settings
 from tests.clocks import kept_in
 from tests.web.conftest import files, plain
-from web import ingest, search
 from web.app import create_app
 from web.archives import DAMAGED
 
@@ -167,26 +165,6 @@ def test_bad_input_is_a_4xx_and_changes_nothing(
     refused(client, body, status, code)
     assert kept_in(redis) == []
     assert stored(settings.data_dir / "images") == []
-
-
-def test_names_that_nobody_answers_for_hold_a_request_no_longer_than_one(
-    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for_ever = threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: for_ever.wait(60) and [])
-    monkeypatch.setattr(ingest, "LOOKUP_TIMEOUT_S", 0.4)
-    monkeypatch.setattr(search, "LOOKUP_TIMEOUT_S", 0.4)
-    slow = [f"http://slow-{number}.example/a.jpg" for number in range(8)]
-    try:
-        began = time.monotonic()
-        answer = client.post(URL, json={"urls": slow})
-        assert answer.status_code == 202, "the workers look again"
-        examples = [{"url": url} for url in slow]
-        error = client.post("/api/v1/search", json={"examples": examples}).json["error"]
-        assert error["code"] == "fetch_failed"
-        assert time.monotonic() - began < 2
-    finally:
-        for_ever.set()
 
 
 def test_a_bad_url_among_others_is_a_failed_item(
